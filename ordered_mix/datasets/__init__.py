@@ -1,0 +1,1 @@
+"""Small data sets shipped with their sources (see ``README.md`` beside them)."""
