@@ -1,0 +1,1 @@
+"""Point estimators and samplers, each a frozen dataclass of hyper-parameters."""
