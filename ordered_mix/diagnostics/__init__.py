@@ -1,0 +1,1 @@
+"""Diagnostics of mixture draws and fits; arrays of shape (chain, draw, component) inside."""

@@ -1,0 +1,60 @@
+"""Folding and relabelling of draws whose permutations are known."""
+
+import numpy as np
+import pytest
+
+from ordered_mix.diagnostics.relabel import fold
+
+
+def random_draws(k=3, seed=0):
+    rng = np.random.default_rng(seed)
+    shape = (2, 25, k)
+    return rng.dirichlet(np.ones(k), shape[:2]), rng.normal(size=shape), rng.uniform(1, 2, shape)
+
+
+@pytest.mark.parametrize("by", ["w", "mu", "sigma"])
+def test_fold_sorts_and_carries_along(by):
+    draws = random_draws()
+    folded = fold(*draws, by=by)
+    assert np.all(np.diff(getattr(folded, by), axis=-1) > 0)
+    triples = {tuple(t) for t in np.stack(draws, axis=-1).reshape(-1, 3)}
+    assert triples == {tuple(t) for t in np.stack(folded[:3], axis=-1).reshape(-1, 3)}
+
+
+@pytest.mark.parametrize("by", ["w", "mu", "sigma"])
+def test_fold_forgets_labels(by):
+    draws = random_draws(seed=1)
+    order = np.random.default_rng(2).permuted(np.broadcast_to(np.arange(3), (2, 25, 3)), axis=-1)
+    shuffled = [np.take_along_axis(values, order, axis=-1) for values in draws]
+    for first, second in zip(fold(*draws, by=by)[:3], fold(*shuffled, by=by)[:3], strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_fold_of_folded_is_identity():
+    folded = fold(*random_draws(seed=3))
+    again = fold(*folded[:3])
+    np.testing.assert_array_equal(again.mu, folded.mu)
+    assert np.all(again.permutation == np.arange(3))
+
+
+def test_fold_accepts_known_equal_weights_and_one_component():
+    _, mu, _ = random_draws(k=2)
+    assert np.all(fold(np.array([0.5, 0.5]), mu, np.ones(2)).w == 0.5)
+    assert fold(np.ones(1), mu[..., :1], np.ones(1)).permutation.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"w": np.array([0.3, 0.7])}, "w is fixed at the unequal values"),
+        ({"sigma": np.array([1.0, 2.0])}, "sigma is fixed at the unequal values"),
+        ({"by": "mean"}, "by must be one of mu, sigma, w, got 'mean'"),
+        ({"mu": np.zeros((4, 2))}, r"mu must have the axes \(chain, draw, component\)"),
+        ({"mu": np.full((2, 25, 2), np.inf)}, "mu must be finite, but 100 of its 100 values"),
+    ],
+)
+def test_fold_bad_input(change, message):
+    w, mu, sigma = random_draws(k=2)
+    arguments = {"w": w, "mu": mu, "sigma": sigma} | change
+    with pytest.raises(ValueError, match=message):
+        fold(**arguments)
