@@ -1,0 +1,237 @@
+"""The one loop of all estimators: batched runs, an active set, stopping rules, thinned traces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordered_mix.estimators._fit import Fit, Trace
+from ordered_mix.estimators._problem import Problem
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+Codes = NDArray[np.int8]
+
+TRACE_NUMBERS = 4_000_000
+
+
+class Failure(IntEnum):
+    """Why a step of a run failed; the lower-case name is the status."""
+
+    NONE = 0
+    VARIANCE_COLLAPSED = 1
+    COMPONENT_EMPTIED = 2
+    LEFT_DOMAIN = 3
+    NO_ASCENT = 4
+    SINGULAR_INFORMATION = 5
+
+
+RULES = ("", "log_likelihood", "parameters", "gradient", "passes")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stopping rules; the first one met ends a run, 0 switches a rule off.
+
+    Parameters
+    ----------
+    log_likelihood : float
+        Change of the (total) log likelihood, or of the objective, from one iteration to the next.
+        Never tighter than the rounding of the log likelihood itself.
+    parameters : float
+        Largest change of a mean or a scale in units of the scale, or of a weight.
+    gradient : float
+        Norm of the gradient of the objective for one unit of weight.
+    passes : int
+        Budget of passes over the data for each run.
+
+    Raises
+    ------
+    ValueError
+        If a tolerance is negative or the budget is below 1.
+    """
+
+    log_likelihood: float = 1e-9
+    parameters: float = 0.0
+    gradient: float = 0.0
+    passes: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name in ("log_likelihood", "parameters", "gradient"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.passes < 1:
+            raise ValueError(f"passes must be at least 1, got {self.passes}")
+
+
+class State(NamedTuple):
+    """What the next step of a batch of runs needs; every array leads with the run."""
+
+    w: Array
+    mu: Array
+    sigma: Array
+    log_likelihood: Array
+    objective: Array
+    passes: Index
+    failure: Codes
+    memory: tuple[Array, ...] = ()
+
+    def select(self, which: Index | NDArray[np.bool_]) -> State:
+        """The state of some of the runs."""
+        return State(*(a[which] for a in self[:-1]), tuple(a[which] for a in self.memory))
+
+
+class Algorithm(Protocol):
+    """What the loop asks of an estimator, in working units."""
+
+    settle: int
+    """Iterations before the stopping rules apply."""
+
+    def begin(self) -> State:
+        """Evaluate all starts."""
+
+    def step(self, iteration: int, runs: Index, state: State) -> State:
+        """Advance these runs and evaluate them; a failed run keeps its state and tells why."""
+
+    def gradient_norm(self, runs: Index, state: State) -> Array:
+        """Norm of the gradient of the objective, shape (runs,)."""
+
+    def extra(self, runs: Index, state: State) -> dict[str, Array]:
+        """Further columns of the trace, each (runs,)."""
+
+
+def iterate(algorithm: Algorithm, problem: Problem, stop: Stop, snapshots: int = 200) -> Fit:
+    """Run an algorithm until every run of the batch has met a rule or failed.
+
+    Finished runs leave the batch, so they cost no further passes.
+
+    Parameters
+    ----------
+    algorithm : Algorithm
+    problem : Problem
+    stop : Stop
+    snapshots : int
+        Most snapshots a trace may hold; when it is full every other one is dropped.
+
+    Returns
+    -------
+    Fit
+    """
+    runs = np.arange(problem.size)
+    state = algorithm.begin()
+    record = _Record(algorithm, problem.size, state, snapshots)
+    codes = np.zeros(problem.size, dtype=np.int8)
+    failures = np.zeros(problem.size, dtype=np.int8)
+    ended, iteration = state.failure > 0, 0
+    rules = _rules(algorithm, stop, runs, state, None)
+    while True:
+        ended = (rules > 0) | (state.failure > 0)
+        if ended.any():
+            codes[runs[ended]] = rules[ended]
+            failures[runs[ended]] = state.failure[ended]
+            record.update(iteration, runs[ended], state.select(ended))
+            runs, state = runs[~ended], state.select(~ended)
+            if not runs.size:
+                break
+        record.take(iteration, runs, state)
+        following = algorithm.step(iteration, runs, state)
+        iteration += 1
+        settled = iteration > algorithm.settle
+        rules = _rules(algorithm, stop, runs, following, state if settled else None)
+        state = following
+    return record.fit(problem, _statuses(failures, codes), np.array(RULES)[codes])
+
+
+def _rules(
+    algorithm: Algorithm, stop: Stop, runs: Index, state: State, previous: State | None
+) -> Codes:
+    code = np.zeros(runs.size, dtype=np.int8)
+    code[state.passes >= stop.passes] = 4
+    if stop.gradient > 0:
+        code[algorithm.gradient_norm(runs, state) <= stop.gradient] = 3
+    if previous is not None:
+        if stop.parameters > 0:
+            code[_movement(state, previous) <= stop.parameters] = 2
+        if stop.log_likelihood > 0:
+            rounding = 4 * np.finfo(float).eps * np.abs(state.objective)
+            change = np.abs(state.objective - previous.objective)
+            code[change <= np.maximum(stop.log_likelihood, rounding)] = 1
+    code[state.failure > 0] = 0
+    return code
+
+
+def _movement(state: State, previous: State) -> Array:
+    """Largest change of a mean or scale in units of the scale, or of a weight."""
+    steps = (
+        (state.mu - previous.mu) / previous.sigma,
+        (state.sigma - previous.sigma) / previous.sigma,
+        state.w - previous.w,
+    )
+    return np.abs(np.stack(steps)).max(axis=(0, 2))
+
+
+def _statuses(failures: Codes, codes: Codes) -> NDArray[np.str_]:
+    ends = np.where(codes == 4, "budget_exhausted", "converged")
+    words = np.array([failure.name.lower() for failure in Failure])
+    return np.where(failures > 0, words[failures], ends)
+
+
+class _Record:
+    """Last state of every run, and snapshots of it at a stride that doubles when full."""
+
+    def __init__(self, algorithm: Algorithm, size: int, state: State, snapshots: int) -> None:
+        self.algorithm = algorithm
+        self.extra_names = tuple(algorithm.extra(np.arange(size), state))
+        width = 3 * state.mu.shape[1] + 5 + len(self.extra_names)
+        self.capacity = max(2, min(snapshots, TRACE_NUMBERS // (width * size)))
+        self.stride = 1
+        self.last = [np.empty_like(value) for value in state[:6]]
+        self.last += [np.zeros(size, dtype=np.int64)]
+        self.last += [np.empty(size) for _ in range(1 + len(self.extra_names))]
+        self.snapshots: list[list[Array]] = []
+
+    def update(self, iteration: int, runs: Index, state: State) -> None:
+        extra = self.algorithm.extra(runs, state)
+        gradient_norm = self.algorithm.gradient_norm(runs, state)
+        values = (*state[:6], iteration, gradient_norm, *extra.values())
+        for last, value in zip(self.last, values, strict=True):
+            last[runs] = value
+
+    def take(self, iteration: int, runs: Index, state: State) -> None:
+        if iteration % self.stride:
+            return
+        if len(self.snapshots) == self.capacity:
+            self.snapshots = self.snapshots[::2]
+            self.stride *= 2
+            if iteration % self.stride:
+                return
+        self.update(iteration, runs, state)
+        self.snapshots.append([value.copy() for value in self.last])
+
+    def fit(self, problem: Problem, status: NDArray[np.str_], rule: NDArray[np.str_]) -> Fit:
+        columns = [np.stack(values) for values in zip(*self.snapshots, self.last, strict=True)]
+        w, mu, sigma, log_likelihood, objective, passes, iteration, gradient_norm, *extra = columns
+        shift = problem.total_weight * np.log(problem.scale)
+        batch = (len(w), *problem.shape)
+        log_likelihood = (log_likelihood - shift).reshape(batch)
+        trace = Trace(
+            iteration=iteration.reshape(batch),
+            passes=passes.reshape(batch),
+            mixture=problem.restore(w, mu, sigma),
+            log_likelihood=log_likelihood,
+            objective=(objective - shift).reshape(batch),
+            gradient_norm=gradient_norm.reshape(batch),
+            extra={n: v.reshape(batch) for n, v in zip(self.extra_names, extra, strict=True)},
+        )
+        return Fit(
+            mixture=problem.restore(w[-1], mu[-1], sigma[-1]),
+            log_likelihood=log_likelihood[-1],
+            status=status.reshape(problem.shape),
+            passes=trace.passes[-1],
+            trace=trace,
+            rule=rule.reshape(problem.shape),
+        )
