@@ -1,0 +1,302 @@
+"""Multi-start: the distinct optima of a fit, how often each is hit, and the best interior one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordered_mix.data import Data
+from ordered_mix.estimators._fit import ADVICE, Fit
+from ordered_mix.estimators._iterate import Stop
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.mixture import FOLD_KEYS, Mixture
+
+if TYPE_CHECKING:
+    import pandas
+
+Array = NDArray[np.float64]
+
+NEIGHBOURS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Optima:
+    """Distinct optima up to relabelling, the highest objective first.
+
+    Parameters
+    ----------
+    fit : Fit, batch shape (optima,)
+        The polished fit of each optimum, components in increasing order of the means.
+    hits : array of int, shape (optima,)
+        Starts that ended at each optimum.
+    spurious : array of bool, shape (optima,)
+        Whether a component is narrower than the spacing of the data it sits on.
+    failures : mapping of str to int
+        Starts that ended otherwise, by status.
+    passes : int
+        Passes over the data of all starts and of the polishing.
+    """
+
+    fit: Fit
+    hits: NDArray[np.int64]
+    spurious: NDArray[np.bool_]
+    failures: dict[str, int]
+    passes: int
+
+    @property
+    def starts(self) -> int:
+        """Number of starts."""
+        return int(self.hits.sum()) + sum(self.failures.values())
+
+    @property
+    def hit_rate(self) -> Array:
+        """Share of the starts that ended at each optimum, shape (optima,)."""
+        return self.hits / self.starts
+
+    @property
+    def best_index(self) -> int:
+        """Position of the best converged interior optimum; the best of all if there is none."""
+        good = np.flatnonzero(~self.spurious & self.fit.converged)
+        return int(good[0]) if good.size else 0
+
+    @property
+    def best(self) -> Mixture:
+        """The best interior mixture, in increasing order of the means."""
+        return self.fit.mixture[self.best_index]
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log likelihood of `best`."""
+        return float(self.fit.log_likelihood[self.best_index])
+
+    def table(self) -> pandas.DataFrame:
+        """One row for each optimum: log likelihood, objective, hits, flags, parameters."""
+        import pandas
+
+        columns = {
+            "log_likelihood": self.fit.log_likelihood,
+            "objective": self.fit.objective,
+            "hits": self.hits,
+            "hit_rate": self.hit_rate,
+            "spurious": self.spurious,
+            "status": self.fit.status,
+        }
+        for name in ("w", "mu", "sigma"):
+            value = getattr(self.fit.mixture, name)
+            columns |= {f"{name}[{index}]": value[:, index] for index in range(value.shape[1])}
+        return pandas.DataFrame(columns)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{len(self.hits)} optima from {self.starts} starts, {self.passes} passes "
+            "(* the best interior one)",
+            f"  {'log likelihood':>16} {'hits':>5}  {'weights':24} {'means':30} {'scales':30}",
+        ]
+        for index, hits in enumerate(self.hits):
+            mixture = self.fit.mixture[index]
+            mark = "*" if index == self.best_index else " "
+            cells = (_cells(mixture.w), _cells(mixture.mu), _cells(mixture.sigma))
+            note = " spurious" if self.spurious[index] else ""
+            if not self.fit.converged[index]:
+                note += f" {self.fit.status[index]}"
+            lines.append(
+                f"{mark} {self.fit.log_likelihood[index]:16.6f} {hits:5d}  "
+                f"{cells[0]:24} {cells[1]:30} {cells[2]:30}{note}"
+            )
+        lines += [f"  {count} starts ended as {word}" for word, count in self.failures.items()]
+        return "\n".join(line.rstrip() for line in lines)
+
+
+@dataclass(frozen=True)
+class MultiStart:
+    """Run an estimator from many starts and sort out where they end.
+
+    All starts run to a loose tolerance in one batch, equal ends are merged, and one run of each
+    kind is polished with the stopping rules of the estimator.
+
+    Parameters
+    ----------
+    k : int
+        Number of components.
+    starts : int
+        Number of starts, shared out among the methods.
+    methods : tuple of {"quantile", "kmeans++", "random"}
+        How the starts are made, see `initial_mixtures`.
+    seed : int
+    estimator : EM
+        Or any estimator of this package with the fields `stop` and `snapshots`.
+    explore : Stop
+        Stopping rules of the first stage.
+
+    Raises
+    ------
+    ValueError
+        If starts is smaller than the number of methods.
+    """
+
+    k: int
+    starts: int = 60
+    methods: tuple[str, ...] = ("quantile", "kmeans++", "random")
+    seed: int = 0
+    estimator: EM = field(
+        default_factory=lambda: EM(stop=Stop(log_likelihood=1e-12, passes=20_000))
+    )
+    explore: Stop = field(default_factory=lambda: Stop(log_likelihood=1e-6, passes=2_000))
+
+    def __post_init__(self) -> None:
+        if not self.methods or self.starts < len(self.methods):
+            raise ValueError(
+                f"starts must be at least the number of methods, {len(self.methods)} and not 0, "
+                f"got {self.starts}"
+            )
+
+    def fit(self, data: Data, starts: Mixture | None = None) -> Optima:
+        """Fit one data set.
+
+        Parameters
+        ----------
+        data : Data
+            A single sample.
+        starts : Mixture, batch shape (starts,), optional
+            Starting points instead of the default ones.
+
+        Returns
+        -------
+        Optima
+
+        Raises
+        ------
+        ValueError
+            If data is a batch, or if no start ends at an optimum.
+        """
+        if starts is None:
+            starts = self.start(data)
+        starts = starts.reshape(-1)
+        explorer = replace(self.estimator, stop=self.explore, snapshots=2)
+        explored = explorer.fit(data, starts)
+        ended = np.isin(explored.status, ("converged", "budget_exhausted"))
+        if not ended.any():
+            word = Counter(explored.status.tolist()).most_common(1)[0][0]
+            raise ValueError(f"no start of {len(ended)} ends at an optimum: {ADVICE[word]}")
+        chosen, label = _merge(explored, np.flatnonzero(ended), tolerance=0.02)
+        polished = self.estimator.fit(data, explored.mixture[chosen])
+        kept = np.flatnonzero(np.isin(polished.status, ("converged", "budget_exhausted")))
+        if not kept.size:
+            raise ValueError(f"no start of {len(ended)} ends at an optimum: {polished.advice[0]}")
+        return self._optima(data, explored, polished, kept, label)
+
+    def start(self, data: Data) -> Mixture:
+        """The default starting mixtures, batch shape (starts,)."""
+        shares = np.diff(np.linspace(0, self.starts, len(self.methods) + 1).astype(int))
+        parts = [
+            initial_mixtures(data, self.k, int(share), method, self.seed + index)
+            for index, (method, share) in enumerate(zip(self.methods, shares, strict=True))
+        ]
+        return Mixture(*(np.concatenate([getattr(p, n) for p in parts]) for n in FIELDS))
+
+    def _optima(
+        self,
+        data: Data,
+        explored: Fit,
+        polished: Fit,
+        kept: NDArray[np.int64],
+        label: NDArray[np.int64],
+    ) -> Optima:
+        chosen, group = _merge(polished, kept, tolerance=1e-3)
+        of_start = np.where(label >= 0, group[label], -1)
+        failed = Counter(explored.status[label < 0].tolist())
+        failed.update(polished.status[label[(label >= 0) & (of_start < 0)]].tolist())
+        fit = _select(polished, chosen)
+        return Optima(
+            fit=fit,
+            hits=np.bincount(of_start[of_start >= 0], minlength=len(chosen)),
+            spurious=spurious(data, fit.mixture),
+            failures=dict(failed),
+            passes=int(explored.passes.sum() + polished.passes.sum()),
+        )
+
+
+FIELDS = ("w", "mu", "sigma")
+
+
+def spurious(data: Data, mixture: Mixture) -> NDArray[np.bool_]:
+    """Whether a component is narrower than the spacing of the data it sits on.
+
+    The spacing is the mean distance between neighbours among the ten points around the
+    component's mean, or among all points if that is smaller, and at least half the smallest
+    distance between distinct points (the rounding of tied data).
+
+    Parameters
+    ----------
+    data : Data
+        A single sample.
+    mixture : Mixture, batch shape (...)
+
+    Returns
+    -------
+    array of bool, shape (...)
+    """
+    y = np.sort(data.y if data.weight is None else data.y[data.weight > 0])
+    count = min(NEIGHBOURS, len(y))
+    first = np.clip(np.searchsorted(y, mixture.mu) - count // 2, 0, len(y) - count)
+    local = (y[first + count - 1] - y[first]) / max(count - 1, 1)
+    overall = (y[-1] - y[0]) / max(len(y) - 1, 1)
+    rounding = np.diff(np.unique(y)).min() / 2
+    return np.any(mixture.sigma < np.maximum(np.minimum(local, overall), rounding), axis=-1)
+
+
+def _merge(
+    fit: Fit, candidates: NDArray[np.int64], tolerance: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Representatives in decreasing objective, and the representative's position of each run."""
+    order = candidates[np.argsort(-fit.objective[candidates], kind="stable")]
+    label = np.full(len(fit.status), -1)
+    chosen: list[int] = []
+    for run in order:
+        if label[run] >= 0:
+            continue
+        open_runs = order[label[order] < 0]
+        close = np.abs(fit.objective[open_runs] - fit.objective[run]) <= tolerance
+        same = _same(fit.mixture[run], fit.mixture[open_runs], tolerance)
+        label[open_runs[close & same]] = len(chosen)
+        chosen.append(int(run))
+    return np.array(chosen), label
+
+
+def _same(one: Mixture, many: Mixture, tolerance: float) -> NDArray[np.bool_]:
+    """Equal up to relabelling: in weights, and in means and scales in units of the scale."""
+    same = np.zeros(many.batch_shape, dtype=bool)
+    for key in FOLD_KEYS:
+        a, b = one.fold(key), many.fold(key)
+        apart = np.stack([(b.mu - a.mu) / a.sigma, (b.sigma - a.sigma) / a.sigma, b.w - a.w])
+        same |= np.abs(apart).max(axis=(0, -1)) <= tolerance
+    return same
+
+
+def _select(fit: Fit, chosen: NDArray[np.int64]) -> Fit:
+    """Some of the runs, their components in increasing order of the final means."""
+    trace = fit.trace
+    order = fit.mixture[chosen].order()
+    columns = {name: value[:, chosen] for name, value in trace.columns.items()}
+    known = {name: columns.pop(name) for name in KNOWN}
+    mixture = trace.mixture[:, chosen].permute(order)
+    return Fit(
+        mixture=fit.mixture[chosen].fold(),
+        log_likelihood=fit.log_likelihood[chosen],
+        status=fit.status[chosen],
+        passes=fit.passes[chosen],
+        trace=replace(trace, mixture=mixture, **known, extra=columns),
+        rule=None if fit.rule is None else fit.rule[chosen],
+    )
+
+
+KNOWN = ("iteration", "passes", "log_likelihood", "objective", "gradient_norm")
+
+
+def _cells(values: Array) -> str:
+    return " ".join(f"{value:.5g}" for value in values)
