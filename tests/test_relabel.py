@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ordered_mix.diagnostics.relabel import fold
+from ordered_mix.diagnostics.relabel import fold, permute, permute_allocations
 
 
 def random_draws(k=3, seed=0):
@@ -58,3 +58,45 @@ def test_fold_bad_input(change, message):
     arguments = {"w": w, "mu": mu, "sigma": sigma} | change
     with pytest.raises(ValueError, match=message):
         fold(**arguments)
+
+
+def test_permute_follows_the_component_axis_and_allocations_follow_the_components():
+    rng = np.random.default_rng(4)
+    mu = rng.normal(size=(2, 10, 3))
+    order = rng.permuted(np.broadcast_to(np.arange(3), mu.shape), axis=-1)
+    other = rng.normal(size=(2, 10, 4, 3, 5))
+    z = rng.integers(0, 3, size=(2, 10, 7))
+    swapped = permute(mu, order)
+    assert swapped[1, 3, 2] == mu[1, 3, order[1, 3, 2]]
+    np.testing.assert_array_equal(
+        permute(other, order, axis=3)[0, 6, 1, 2], other[0, 6, 1, order[0, 6, 2]]
+    )
+    np.testing.assert_array_equal(
+        np.take_along_axis(swapped, permute_allocations(z, order), axis=-1),
+        np.take_along_axis(mu, z, axis=-1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("permutation", "message"),
+    [
+        (np.zeros((2, 10), dtype=int), r"integers with the axes \(chain, draw, component\)"),
+        (np.zeros((2, 10, 3)), "permutation must hold integers"),
+        (np.zeros((2, 10, 3), dtype=int), "each of 0 to 2 once"),
+        (np.broadcast_to([0, 1], (2, 10, 2)), "does not fit values"),
+        (np.broadcast_to([0, 1, 2], (2, 9, 3)), "does not fit values"),
+    ],
+)
+def test_permute_bad_permutation(permutation, message):
+    with pytest.raises(ValueError, match=message):
+        permute(np.zeros((2, 10, 3)), permutation)
+
+
+def test_permute_bad_axis_and_allocations():
+    order = np.broadcast_to([0, 1, 2], (2, 10, 3))
+    with pytest.raises(ValueError, match="axis must be a component axis"):
+        permute(np.zeros((2, 10, 3)), order, axis=1)
+    with pytest.raises(ValueError, match="allocations must lie in 0 to 2, got 0 to 3"):
+        permute_allocations(np.full((2, 10, 1), 3) * [0, 1], order)
+    with pytest.raises(ValueError, match="allocations must hold integers"):
+        permute_allocations(np.zeros((2, 10, 4)), order)

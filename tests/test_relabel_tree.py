@@ -1,0 +1,133 @@
+"""Relabelling of ArviZ trees with foreign names, dimension orders and extra variables."""
+
+import arviz_stats
+import numpy as np
+import pytest
+import xarray as xr
+
+from ordered_mix.diagnostics.relabel import permute
+from ordered_mix.diagnostics.relabel_tree import component_dims, permute_tree, relabel_tree
+
+
+def foreign_tree(seed=0, draws=150):
+    """A tree as PyMC writes it without coords, one variable with its dimensions transposed."""
+    rng = np.random.default_rng(seed)
+    y = np.concatenate([rng.normal(0, 1, 60), rng.normal(5, 1, 60)])
+    shape = (2, draws, 2)
+    labels = np.zeros(shape, dtype=int)
+    labels[0], labels[1] = [0, 1], [1, 0]
+    mu = permute(np.array([0.0, 5.0]) + 0.1 * rng.normal(size=shape), labels)
+    tau = permute(rng.uniform(0.9, 1.1, shape), labels)
+    p = permute(rng.dirichlet([50, 50], shape[:2]), labels)
+    z = (np.abs(y - mu[..., :1]) > np.abs(y - mu[..., 1:])).astype(int)
+    dims = ("chain", "draw")
+    posterior = xr.Dataset(
+        {
+            "centre": ((*dims, "centre_dim_0"), mu),
+            "tau": (("tau_dim_0", "draw", "chain"), tau.transpose(2, 1, 0)),
+            "p": ((*dims, "p_dim_0"), p),
+            "log_p": ((*dims, "log_p_dim_0"), np.log(p)),
+            "z": ((*dims, "z_dim_0"), z),
+            "gap": (dims, np.abs(mu[..., 1] - mu[..., 0])),
+            "loading": ((*dims, "loading_dim_0", "centre_dim_0"), np.stack([mu, -mu], axis=2)),
+        },
+        coords={"chain": [0, 1], "draw": np.arange(draws)},
+    )
+    observed = xr.Dataset({"y": (("obs",), y)})
+    return xr.DataTree.from_dict(
+        {"posterior": posterior, "observed_data": observed, "unconstrained_posterior": posterior}
+    )
+
+
+NAMES = {"mu": "centre", "sigma": "tau", "w": "p", "allocations": ("z",)}
+
+
+@pytest.mark.parametrize("method", ["stephens", "ecr", "sort_mu"])
+def test_all_component_indexed_variables_move_together(method):
+    tree = foreign_tree()
+    before = tree["posterior"].to_dataset().copy(deep=True)
+    result = relabel_tree(tree, method, **NAMES)
+    after = result.draws["posterior"].to_dataset()
+    assert arviz_stats.rhat(tree, var_names="centre")["centre"].max() > 1.5
+    assert arviz_stats.rhat(result.draws, var_names="centre")["centre"].max() < 1.02
+    assert result.dims == ("centre_dim_0", "log_p_dim_0", "p_dim_0", "tau_dim_0")
+    order = result.relabelling.permutation
+    for name in ("centre", "p", "log_p"):
+        np.testing.assert_array_equal(after[name], permute(before[name], order))
+    tau = before["tau"].transpose("chain", "draw", "tau_dim_0")
+    assert after["tau"].dims == ("tau_dim_0", "draw", "chain")
+    np.testing.assert_array_equal(after["tau"].transpose(*tau.dims), permute(tau, order))
+    np.testing.assert_array_equal(after["loading"][:, :, 1], -after["centre"])
+    np.testing.assert_array_equal(after["gap"], before["gap"])
+    np.testing.assert_array_equal(
+        np.take_along_axis(after["centre"].to_numpy(), after["z"].to_numpy(), -1),
+        np.take_along_axis(before["centre"].to_numpy(), before["z"].to_numpy(), -1),
+    )
+    assert "unconstrained_posterior" not in result.draws.children
+    xr.testing.assert_identical(tree["posterior"].to_dataset(), before)
+    xr.testing.assert_identical(result.draws["observed_data"].to_dataset(),
+                                tree["observed_data"].to_dataset())
+
+
+def test_shared_scale_and_known_weights():
+    tree = foreign_tree()
+    posterior = tree["posterior"].to_dataset()
+    posterior["common"] = posterior["tau"].mean("tau_dim_0").transpose("chain", "draw")
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    result = relabel_tree(tree, "sort_mu", mu="centre", sigma="common", w=None)
+    means = result.draws["posterior"]["centre"]
+    assert bool((means[..., 0] < means[..., 1]).all())
+    xr.testing.assert_equal(result.draws["posterior"]["common"], posterior["common"])
+
+
+def test_user_permutation_and_both_dims_of_a_transition_matrix():
+    rng = np.random.default_rng(3)
+    transition = rng.normal(size=(1, 4, 2, 2))
+    tree = xr.DataTree.from_dict(
+        {"posterior": xr.Dataset({"P": (("chain", "draw", "from", "to"), transition)})}
+    )
+    order = np.broadcast_to([1, 0], (1, 4, 2))
+    copy = permute_tree(tree, order, dims=("from", "to"))["posterior"]["P"]
+    np.testing.assert_array_equal(copy, transition[:, :, ::-1, ::-1])
+
+
+def test_ambiguous_dimensions_must_be_named():
+    posterior = xr.Dataset(
+        {
+            "mu": (("chain", "draw", "mu_dim_0"), np.zeros((2, 3, 2))),
+            "P": (("chain", "draw", "P_dim_0", "P_dim_1"), np.zeros((2, 3, 2, 2))),
+        }
+    )
+    with pytest.raises(ValueError, match="dims must be given, because P has several"):
+        component_dims(posterior, ["mu"], 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mu": "center"}, "did you mean 'centre'"),
+        ({"mu": "gap"}, "gap must have one component dimension besides chain and draw"),
+        ({"mu": "loading"}, "loading must have one component dimension"),
+        ({"method": "kl"}, "method must be one of"),
+        ({"allocations": ("alloc",)}, "alloc is not among"),
+        ({"dims": ("k",)}, "k is not among"),
+        ({"y": [1.0, np.inf]}, "y must be finite"),
+    ],
+)
+def test_bad_names(change, message):
+    with pytest.raises(ValueError, match=message):
+        relabel_tree(foreign_tree(draws=10), **({"method": "stephens"} | NAMES | change))
+
+
+def test_bad_trees():
+    tree = foreign_tree(draws=10)
+    posterior = tree["posterior"].to_dataset()
+    with pytest.raises(ValueError, match="posterior group"):
+        relabel_tree(xr.DataTree(), **NAMES)
+    with pytest.raises(ValueError, match="dimensions chain and draw"):
+        relabel_tree(xr.DataTree.from_dict({"posterior": posterior.isel(chain=0)}), **NAMES)
+    with pytest.raises(ValueError, match="y must hold the data"):
+        relabel_tree(xr.DataTree.from_dict({"posterior": posterior}), "stephens", **NAMES)
+    posterior["centre"][0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="mu must be finite, but 1 of its 40"):
+        relabel_tree(xr.DataTree.from_dict({"posterior": posterior}), "sort_mu", **NAMES)
