@@ -24,7 +24,7 @@ ADVICE: Mapping[str, str] = {
         "rules, loosen them, or start closer."
     ),
     "variance_collapsed": (
-        "A component shrank onto tied points, where the likelihood has no maximum; the mixture "
+        "A component shrank onto one value, where the likelihood has no maximum; the mixture "
         "before that step is returned: set a floor or a prior, tie the scales, or start elsewhere."
     ),
     "component_emptied": (
@@ -127,7 +127,7 @@ class Fit:
     rule: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(np.unique(self.status)) - set(ADVICE))
+        unknown = sorted(set(np.unique(self.status).tolist()) - set(ADVICE))
         if unknown:
             raise ValueError(f"status must be one of {', '.join(ADVICE)}, got {unknown[0]!r}")
 

@@ -126,14 +126,15 @@ def iterate(algorithm: Algorithm, problem: Problem, stop: Stop, snapshots: int =
     record = _Record(algorithm, problem.size, state, snapshots)
     codes = np.zeros(problem.size, dtype=np.int8)
     failures = np.zeros(problem.size, dtype=np.int8)
-    ended, iteration = state.failure > 0, 0
+    iteration = 0
     rules = _rules(algorithm, stop, runs, state, None)
     while True:
         ended = (rules > 0) | (state.failure > 0)
         if ended.any():
             codes[runs[ended]] = rules[ended]
             failures[runs[ended]] = state.failure[ended]
-            record.update(iteration, runs[ended], state.select(ended))
+            last = _complete(problem, runs[ended], state.select(ended))
+            record.update(iteration, runs[ended], last)
             runs, state = runs[~ended], state.select(~ended)
             if not runs.size:
                 break
@@ -162,6 +163,14 @@ def _rules(
             code[change <= np.maximum(stop.log_likelihood, rounding)] = 1
     code[state.failure > 0] = 0
     return code
+
+
+def _complete(problem: Problem, runs: Index, state: State) -> State:
+    """Evaluate the log likelihood of runs whose last pass did not contain it."""
+    if not np.isnan(state.log_likelihood).any():
+        return state
+    moments = problem.moments(runs, state.w, state.mu, state.sigma)
+    return state._replace(log_likelihood=moments.log_likelihood, passes=state.passes + 1)
 
 
 def _movement(state: State, previous: State) -> Array:

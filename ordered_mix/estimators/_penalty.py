@@ -40,9 +40,7 @@ class VariancePenalty:
     def __post_init__(self) -> None:
         for name in ("shape", "rate"):
             if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(
-                    f"{name} must be at least 0 and finite, got {getattr(self, name)}"
-                )
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
 
     @classmethod
     def inverse_gamma(cls, a: float, b: float) -> VariancePenalty:

@@ -49,6 +49,7 @@ class Problem:
                 f"starts must have a batch shape that broadcasts with that of the data, "
                 f"{samples}, got {starts}"
             ) from None
+        _ = self.points
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

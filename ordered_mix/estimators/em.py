@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data
+from ordered_mix.estimators._assignment import hard_pass, tempered_pass
 from ordered_mix.estimators._fit import Fit
 from ordered_mix.estimators._iterate import Codes, Failure, Index, State, Stop, iterate
 from ordered_mix.estimators._penalty import Penalty, VariancePenalty, penalty_of
@@ -91,12 +91,12 @@ class EM:
         _choice("assignment", self.assignment, ("soft", "hard"))
         if not 0 <= self.floor < np.inf:
             raise ValueError(f"floor must be at least 0 and finite, got {self.floor}")
-        coldest, hottest = min(self.schedule), max(self.schedule)
-        if not (coldest >= COLDEST and hottest < np.inf):
-            raise ValueError(
-                f"temperature must be at least {COLDEST} and finite, got {coldest}; "
-                "assignment='hard' is the limit of 0"
-            )
+        for temperature in self.schedule:
+            if not COLDEST <= temperature < np.inf:
+                raise ValueError(
+                    f"temperature must be at least {COLDEST} and finite, got {temperature}; "
+                    "assignment='hard' is the limit of 0"
+                )
         _check_prior(self.prior, self.frozen)
 
     @property
@@ -234,45 +234,18 @@ class _Runs:
     ) -> State:
         schedule = self.em.schedule
         temperature = schedule[min(iteration, len(schedule) - 1)]
+        parameters = (self.problem, runs, w, mu, sigma)
         if self.em.assignment == "hard":
-            log_likelihood, objective, *memory = self._hard_pass(runs, w, mu, sigma)
+            log_likelihood, objective, *memory = hard_pass(*parameters)
         elif temperature != 1:
-            objective, *memory = self._tempered_pass(runs, w, mu, sigma, temperature)
-            log_likelihood = np.full(len(objective), np.nan)
+            log_likelihood, objective, *memory = tempered_pass(*parameters, temperature)
         else:
-            log_likelihood, *memory = self.problem.moments(runs, w, mu, sigma)
+            log_likelihood, *memory = self.problem.moments(*parameters[1:])
             objective = log_likelihood
         if self.penalty is not None:
             objective = objective + self.penalty.select(runs).value(w, mu, sigma)
         passes = passes + (failure == 0)
         return State(w, mu, sigma, log_likelihood, objective, passes, failure, tuple(memory))
-
-    def _tempered_pass(
-        self, runs: Index, w: Array, mu: Array, sigma: Array, temperature: float
-    ) -> tuple[Array, ...]:
-        """Moments of the tempered responsibilities, and the free energy they maximise.
-
-        ``(w N(y | mu, sigma))^b`` is a constant times ``w^b sigma^(1-b) N(y | mu, sigma/sqrt b)``,
-        so an ordinary pass with other weights and scales serves.
-        """
-        b = 1 / temperature
-        with np.errstate(divide="ignore"):
-            log_weight = b * np.log(w) + (1 - b) * np.log(sigma)
-        top = log_weight.max(axis=1, keepdims=True)
-        weight = np.exp(log_weight - top)
-        total = weight.sum(axis=1, keepdims=True)
-        moments = self.problem.moments(runs, weight / total, mu, sigma / np.sqrt(b))
-        constant = (top + np.log(total))[:, 0] + 0.5 * (1 - b) * np.log(2 * np.pi) - 0.5 * np.log(b)
-        energy = moments.log_likelihood + self.problem.total_weight[runs] * constant
-        return energy / b, moments.s0, moments.s1, moments.s2
-
-    def _hard_pass(self, runs: Index, w: Array, mu: Array, sigma: Array) -> tuple[Array, ...]:
-        points, weight = self.problem.samples(runs)
-        shape = (len(w), points.shape[-1])
-        weight = np.ones(shape[1]) if weight is None else weight
-        return _hard_moments(
-            np.broadcast_to(points, shape), np.broadcast_to(weight, shape), w, mu, sigma
-        )
 
 
 def mean_shift(s0: Array, s1: Array, mu: Array, sigma: Array, penalty: Penalty | None) -> Array:
@@ -281,33 +254,6 @@ def mean_shift(s0: Array, s1: Array, mu: Array, sigma: Array, penalty: Penalty |
         return s1 / s0
     stiffness = penalty.precision * sigma**2
     return (s1 + stiffness * (penalty.location - mu)) / (s0 + stiffness)
-
-
-@numba.njit(cache=True, nogil=True)
-def _hard_moments(y, weight, w, mu, sigma):  # type: ignore[no-untyped-def]
-    """Log likelihood, classification log likelihood and moments of the hard assignment."""
-    runs, k = mu.shape
-    log_likelihood, classification = np.zeros(runs), np.zeros(runs)
-    s0, s1, s2 = np.zeros((runs, k)), np.zeros((runs, k)), np.zeros((runs, k))
-    terms = np.empty(k)
-    for run in range(runs):
-        for i in range(y.shape[1]):
-            best = 0
-            for j in range(k):
-                z = (y[run, i] - mu[run, j]) / sigma[run, j]
-                log_w = np.log(w[run, j]) if w[run, j] > 0 else -np.inf
-                terms[j] = log_w - np.log(sigma[run, j]) - 0.5 * z * z - 0.9189385332046727
-                if terms[j] > terms[best]:
-                    best = j
-            q, d = weight[run, i], y[run, i] - mu[run, best]
-            classification[run] += q * terms[best]
-            log_likelihood[run] += q * (
-                terms[best] + np.log(np.sum(np.exp(terms - terms[best])))
-            )
-            s0[run, best] += q
-            s1[run, best] += q * d
-            s2[run, best] += q * d * d
-    return log_likelihood, classification, s0, s1, s2
 
 
 def _choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
@@ -319,9 +265,7 @@ def _check_prior(prior: Prior | None, frozen: tuple[str, ...]) -> None:
     if prior is None:
         return
     if prior.scale_family != "inverse_gamma":
-        raise ValueError(
-            f"prior must have inverse_gamma scales for EM, got {prior.scale_family!r}"
-        )
+        raise ValueError(f"prior must have inverse_gamma scales for EM, got {prior.scale_family!r}")
     for name, known in (("w", prior.known_w), ("sigma", prior.known_sigma)):
         if known is not None and name not in frozen:
             raise ValueError(f"frozen must hold {name!r} because the prior has it known")

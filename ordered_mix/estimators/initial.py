@@ -99,7 +99,8 @@ def _quantile(
 ) -> Mixture:
     shares = rng.dirichlet(np.full(k, 2.0), starts)
     shares[0] = 1 / k
-    cuts = np.searchsorted(np.cumsum(weight), np.cumsum(shares, axis=1)[:, :-1])
+    middles = np.cumsum(weight) - weight / 2
+    cuts = np.searchsorted(middles, np.cumsum(shares, axis=1)[:, :-1])
     room = np.arange(1, k)
     cuts = np.clip(cuts, room, len(points) - k + room)
     for index in range(1, k - 1):
