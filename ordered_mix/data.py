@@ -49,9 +49,7 @@ class Data:
             return
         weight = _finite("weight", self.weight, self.name)
         if weight.shape != self.y.shape:
-            raise ValueError(
-                f"weight must have the shape of y, {self.y.shape}, got {weight.shape}"
-            )
+            raise ValueError(f"weight must have the shape of y, {self.y.shape}, got {weight.shape}")
         if np.any(weight < 0) or np.any(weight.sum(axis=-1) <= 0):
             raise ValueError(f"weight must be non-negative with a positive sum in {self.name}")
         object.__setattr__(self, "weight", weight)
@@ -247,9 +245,7 @@ def _number(row: list[str], index: int, line: int, source: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         shown = repr(cell) if cell else "an empty cell"
-        raise ValueError(
-            f"data {source!r} must hold finite numbers only, row {line} has {shown}"
-        )
+        raise ValueError(f"data {source!r} must hold finite numbers only, row {line} has {shown}")
     return value
 
 

@@ -51,7 +51,9 @@ class Mixture:
     def __repr__(self) -> str:
         if self.batch_shape:
             return f"Mixture(k={self.k}, batch_shape={self.batch_shape})"
-        return f"Mixture(w={_example(self.w)}, mu={_example(self.mu)}, sigma={_example(self.sigma)})"
+        return (
+            f"Mixture(w={_example(self.w)}, mu={_example(self.mu)}, sigma={_example(self.sigma)})"
+        )
 
     @property
     def k(self) -> int:

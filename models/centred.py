@@ -1,0 +1,34 @@
+"""Centre of the means and the logs of the gaps between them; identifiable."""
+
+import numpy as np
+
+from ordered_mix import distributions
+from ordered_mix import prior as declare
+
+
+def block(k, prior):
+    """Declare the priors in the open model and return (w, mu, sigma).
+
+    The centre is the mean of the means, for K = 2 the midpoint; it is a priori independent of
+    the gaps.
+    """
+    w = declare.weights(k, prior)
+    sigma = declare.scales(k, prior)
+    gap = declare.mean_gaps(k, prior, transform=distributions.LINKS["log"])
+    return w, declare.anchored_means(k, prior, gap, np.full(k, 1 / k)), sigma
+
+
+def coordinates(mixture):
+    """Free coordinates of a mixture, by variable name."""
+    folded = mixture.fold()
+    gap = np.diff(folded.mu, axis=-1)
+    return {"w": folded.w, "sigma": folded.sigma, "gap": gap, "location": folded.mu.mean(axis=-1)}
+
+
+def skip(k, prior):
+    """Why this parameterization does not apply, if so."""
+    if k < 2:
+        return "gaps need at least two components"
+    if not prior.exchangeable:
+        return "known unequal weights make the order of the means a restriction, not a labelling"
+    return None

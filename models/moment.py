@@ -1,0 +1,138 @@
+"""Mixture mean, total standard deviation and a direction on the sphere (Kamary, Lee & Robert).
+
+With ``xi`` the coordinates of ``sqrt(w_k) (mu_k - m)`` in an orthonormal basis of the complement
+of ``sqrt(w)`` and ``y_k = sqrt(w_k) sigma_k``, the vector ``(xi, y)`` has length s. The sampler
+sees the chart ``(m, log s, xi / y_K, log(y_k / y_K))``, which has no boundary.
+"""
+
+from functools import partial
+from math import gamma, log, pi
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from ordered_mix import distributions
+from ordered_mix import prior as declare
+
+
+def block(k, prior, *, signed=True):
+    """Declare the priors in the open model and return (w, mu, sigma).
+
+    ``signed=False`` (K = 2) samples the log of the gap's coordinate, which identifies the labels.
+    """
+    w = declare.weights(k, prior)
+    settings = {"k": k, "family": prior.scale_family, "signed": signed, "native": prior.native}
+    chart = pm.CustomDist(
+        "chart",
+        w,
+        *map(pt.as_tensor, (prior.location, prior.spread, prior.scale)),
+        dist=partial(_draw, **settings),
+        logp=partial(_logp, **settings),
+        support_point=lambda rv, size, w, location, spread, scale: pt.zeros(rv.shape) + 0.1,
+        signature="(k),(),(),()->(d)",
+        class_name="MomentChart",
+        dims=declare.dimension("chart_index", 2 * k),
+    )
+    mu, sigma = _forward(pt, w, chart, k, signed)
+    pm.Deterministic("mixture_mean", chart[0])
+    pm.Deterministic("total_sd", pt.exp(chart[1]))
+    return w, mu, sigma
+
+
+def coordinates(mixture, *, signed=True):
+    """Free coordinates of a mixture, by variable name."""
+    mixture = mixture if signed else mixture.fold()
+    return {"w": mixture.w, "chart": _chart(np, mixture.w, mixture.mu, mixture.sigma, signed)}
+
+
+def skip(k, prior, *, signed=True):
+    """Why this parameterization does not apply, if so."""
+    if k < 2:
+        return "a direction needs at least two components"
+    if prior.known_sigma is not None:
+        return "known scales are no coordinates of the sphere"
+    if not signed and k != 2:
+        return "signed=False is for two components"
+    if not signed and not prior.exchangeable:
+        return "known unequal weights make the order of the means a restriction, not a labelling"
+    return None
+
+
+def _forward(xp, w, chart, k, signed):
+    mean, log_s = chart[..., :1], chart[..., 1:2]
+    slope, log_ratio = _slope(xp, chart, k, signed), chart[..., k + 1 :]
+    ratio = xp.concatenate([xp.exp(log_ratio), xp.ones_like(mean)], axis=-1)
+    last = xp.exp(log_s) / xp.sqrt(
+        (slope**2).sum(-1, keepdims=True) + (ratio**2).sum(-1, keepdims=True)
+    )
+    root = xp.sqrt(w)
+    return mean + _rotate(xp, root, slope * last) / root, ratio * last / root
+
+
+def _slope(xp, chart, k, signed):
+    return chart[..., 2 : k + 1] if signed else -xp.exp(chart[..., 2 : k + 1])
+
+
+def _rotate(xp, root, xi):
+    # Householder reflection that takes the last axis to -sqrt(w): its other columns are the basis
+    v = xp.concatenate([root[..., :-1], root[..., -1:] + 1], axis=-1)
+    along = (v[..., :-1] * xi).sum(-1, keepdims=True) / (1 + root[..., -1:])
+    return xp.concatenate([xi, xp.zeros_like(along)], axis=-1) - v * along
+
+
+def _chart(xp, w, mu, sigma, signed):
+    root = xp.sqrt(w)
+    mean = (w * mu).sum(-1, keepdims=True)
+    y = root * sigma
+    scaled = root * (mu - mean)
+    v = xp.concatenate([root[..., :-1], root[..., -1:] + 1], axis=-1)
+    along = (v * scaled).sum(-1, keepdims=True) / (1 + root[..., -1:])
+    xi = (scaled - v * along)[..., :-1]
+    log_s = 0.5 * xp.log((xi**2).sum(-1, keepdims=True) + (y**2).sum(-1, keepdims=True))
+    slope = xi / y[..., -1:]
+    slope = slope if signed else xp.log(-slope)
+    log_ratio = xp.log(y[..., :-1]) - xp.log(y[..., -1:])
+    return xp.concatenate([mean, log_s, slope, log_ratio], axis=-1)
+
+
+def _draw(w, location, spread, scale, size, *, k, family, signed, native):
+    if native:
+        return _draw_native(w, location, spread, size, k, signed)
+    sigma = declare.draw_scales(k, scale, family, size)
+    mu = pm.Normal.dist(location[..., None], spread[..., None], size=sigma.shape)
+    return _chart(pt, w, mu if signed else pt.sort(mu, axis=-1), sigma, signed)
+
+
+def _draw_native(w, location, spread, size, k, signed):
+    mean = pm.Normal.dist(location, spread, size=size)[..., None]
+    log_s = pt.log(pm.HalfNormal.dist(spread, size=size))[..., None]
+    xi = pm.Normal.dist(size=(*tuple(mean.shape[:-1]), k - 1))
+    y = pt.abs(pm.Normal.dist(size=(*tuple(mean.shape[:-1]), k)))
+    slope = xi / y[..., -1:]
+    slope = slope if signed else pt.log(pt.abs(slope))
+    return pt.concatenate([mean, log_s, slope, pt.log(y[..., :-1] / y[..., -1:])], axis=-1)
+
+
+def _logp(chart, w, location, spread, scale, *, k, family, signed, native):
+    mu, sigma = _forward(pt, w, chart, k, signed)
+    log_y = pt.log(pt.sqrt(w) * sigma)
+    log_direction = (k - 1) * log_y[..., -1] + log_y.sum(-1)
+    if not signed:
+        log_direction = log_direction + chart[..., 2]
+    if native:
+        return _native_logp(chart, location, spread, log_direction, k, signed)
+    normal = pm.logp(pm.Normal.dist(location[..., None], spread[..., None]), mu).sum(-1)
+    prior = declare.Prior(scale=scale[..., None], scale_family=family)
+    labels = 0.0 if signed else distributions.log_factorial(k)
+    logp = normal + declare.scale_logp(sigma, prior).sum(-1) + labels
+    return logp - pt.log(w).sum(-1) + log_direction
+
+
+def _native_logp(chart, location, spread, log_direction, k, signed):
+    dimension = 2 * k - 1
+    area = 2 * pi ** (dimension / 2) / gamma(dimension / 2) / 2 ** (k if signed else k + 1)
+    log_s = chart[..., 1]
+    flat = log_direction - dimension * log_s - log(area)
+    mean = pm.logp(pm.Normal.dist(location, spread), chart[..., 0])
+    return mean + pm.logp(pm.HalfNormal.dist(spread), pt.exp(log_s)) + log_s + flat

@@ -1,0 +1,39 @@
+"""Mixture mean and squared gap, K = 2: regular at gap = 0 when weights and scales are known."""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from ordered_mix import prior as declare
+
+
+def block(k, prior):
+    """Declare the priors in the open model and return (w, mu, sigma).
+
+    The squared gap of the reference prior is Gamma(1/2, 1 / (4 spread^2)); NUTS samples its log.
+    """
+    w = declare.weights(k, prior)
+    sigma = declare.scales(k, prior)
+    spread = prior.spread / np.sqrt(2) if prior.native else prior.spread
+    squared_gap = pm.Gamma("squared_gap", pt.constant(0.5, dtype="float64"), 1 / (4 * spread**2))
+    gap = pt.sqrt(squared_gap)[None]
+    return w, declare.anchored_means(k, prior, gap, w), sigma
+
+
+def coordinates(mixture):
+    """Free coordinates of a mixture, by variable name."""
+    folded = mixture.fold()
+    squared_gap = (folded.mu[..., 1] - folded.mu[..., 0]) ** 2
+    location = folded.mean()
+    return {
+        "w": folded.w, "sigma": folded.sigma, "squared_gap": squared_gap, "location": location
+    }  # fmt: skip
+
+
+def skip(k, prior):
+    """Why this parameterization does not apply, if so."""
+    if k != 2:
+        return "the squared gap is defined for two components"
+    if not prior.exchangeable:
+        return "known unequal weights make the order of the means a restriction, not a labelling"
+    return None

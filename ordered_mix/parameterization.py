@@ -1,0 +1,273 @@
+"""From a model file to everything a study needs: maps, Jacobians, densities, PyMC models.
+
+A model file holds ``block(k, prior, **options)``, which declares the priors in an open PyMC model
+and returns (w, mu, sigma), and ``coordinates(mixture, **options)``, the inverse map. Optional are
+``skip(k, prior, **options)`` and ``not_for_nuts(**options)``, which give a reason or None, and
+``rescaled(scale, **options)``, which converts options that carry the unit of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+from ordered_mix import kernels
+from ordered_mix.data import Data
+from ordered_mix.graphs import MixtureGraph, build_graph
+from ordered_mix.likelihood import log_likelihood
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.prior import COMPONENT, Prior, dimension
+
+INVERSE_TEMPERATURE = "inverse_temperature"
+
+
+class NotApplicable(ValueError):
+    """A parameterization that does not exist for this number of components or this prior."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parameterization:
+    """A coordinate system for mixtures with k components, derived from its model file.
+
+    Unconstrained coordinates are flat vectors z of length ``dimension`` in the order of the
+    model's value variables; free coordinates x are the same before the transforms, with the last
+    weight dropped. Every map takes leading batch axes.
+
+    Parameters
+    ----------
+    name : str
+        What tables call it.
+    module : module
+        The model file.
+    k : int
+        Number of components.
+    prior : Prior
+        The prior, in the units of the data it will meet.
+    options : mapping
+        Keyword options of the model file.
+
+    Raises
+    ------
+    NotApplicable
+        If the model file skips this k, prior or option, with its reason.
+    """
+
+    name: str
+    module: ModuleType = field(repr=False)
+    k: int
+    prior: Prior
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for function in ("block", "coordinates"):
+            if not callable(getattr(self.module, function, None)):
+                raise ValueError(
+                    f"model file {self.name!r} must define block(k, prior) and "
+                    f"coordinates(mixture), it lacks {function}"
+                )
+        if self.k < 1:
+            raise ValueError(f"k must be at least 1, got {self.k}")
+        reason = self._hook("skip", self.k, self.prior)
+        if reason:
+            raise NotApplicable(f"{self.label} does not apply: {reason}")
+
+    @property
+    def label(self) -> str:
+        """Name with the options that were given, e.g. ``relative(link=square)``."""
+        given = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()))
+        return f"{self.name}({given})" if given else self.name
+
+    @property
+    def summary(self) -> str:
+        """First line of the model file's docstring."""
+        return (self.module.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why NUTS cannot sample these coordinates, if so."""
+        return self._hook("not_for_nuts")
+
+    @cached_property
+    def graph(self) -> MixtureGraph:
+        """The compiled maps of this structure, shared by all priors of the same form."""
+        return build_graph(self.module, self.k, self.prior, self.options)
+
+    @property
+    def dimension(self) -> int:
+        """Number of free coordinates."""
+        return self.graph.dimension
+
+    @cached_property
+    def order_by(self) -> str | None:
+        """What every point of the domain is sorted by, ``mu`` or ``sigma``; None if nothing."""
+        z = np.random.default_rng(0).standard_normal((64, self.dimension))
+        mixture = self.forward(z)
+        sorted_by = [key for key in ("mu", "sigma") if np.all(np.diff(getattr(mixture, key)) >= 0)]
+        return sorted_by[0] if sorted_by and self.k > 1 else None
+
+    @property
+    def copies(self) -> int:
+        """How often the domain covers each unlabelled mixture: 1 if identifiable, else K!."""
+        return 1 if self.order_by or self.k == 1 else int(np.prod(np.arange(1, self.k + 1)))
+
+    def affine(self, location: float, scale: float) -> Parameterization:
+        """The same parameterization for ``location + scale * y``: prior and options rescaled."""
+        rescaled = getattr(self.module, "rescaled", None)
+        options = rescaled(scale, **self.options) if rescaled else self.options
+        return replace(self, prior=self.prior.affine(location, scale), options=options)
+
+    def forward(self, z: Array) -> Mixture:
+        """Mixture at the unconstrained coordinates z, shape (..., dimension)."""
+        return Mixture(*self.graph.forward(z, self.prior))
+
+    def unconstrain(self, mixture: Mixture) -> Array:
+        """Unconstrained coordinates of a mixture, shape (..., dimension).
+
+        Raises
+        ------
+        ValueError
+            If the mixture lies outside the domain; the message names the coordinate.
+        """
+        values = self.module.coordinates(mixture, **self.options)
+        z = self.graph.unconstrain(values, self.prior, mixture.batch_shape)
+        return self._inside(z, values)
+
+    def free(self, z: Array) -> Array:
+        """Free coordinates x of the unconstrained coordinates, shape (..., dimension)."""
+        return self.graph.free(z, self.prior)
+
+    def unconstrain_free(self, x: Array) -> Array:
+        """Unconstrained coordinates of the free coordinates, the inverse of `free`."""
+        return self.graph.unconstrain_free(x, self.prior)
+
+    def forward_free(self, x: Array) -> Mixture:
+        """Mixture at the free coordinates x, shape (..., dimension)."""
+        return Mixture(*self.graph.forward_free(x, self.prior))
+
+    def jacobian(self, z: Array) -> Array:
+        """Derivatives of (w, mu, sigma) in z, shape (..., 3 k, dimension)."""
+        return self.graph.jacobian(z, self.prior)
+
+    def jacobian_free(self, x: Array) -> Array:
+        """Derivatives of (w, mu, sigma) in the free coordinates, shape (..., 3 k, dimension)."""
+        return self.graph.jacobian_free(x, self.prior)
+
+    def log_det(self, z: Array) -> Array:
+        """Log |d(w_1 .. w_(K-1), mu, sigma) / dz| from automatic differentiation, shape (...).
+
+        Raises
+        ------
+        NotApplicable
+            If weights or scales are known, so that the map is not square.
+        """
+        jacobian = self.jacobian(z)
+        rows = np.delete(jacobian, self.k - 1, axis=-2)
+        if rows.shape[-2] != rows.shape[-1]:
+            raise NotApplicable(
+                f"log_det needs as many coordinates as parameters, {self.label} has "
+                f"{rows.shape[-1]} for {rows.shape[-2]}"
+            )
+        return np.linalg.slogdet(rows)[1]
+
+    def log_prior(self, z: Array, jacobian: bool = True) -> Array:
+        """Log prior density at z, of z itself or (``jacobian=False``) of the free coordinates."""
+        return self.graph.log_prior(z, self.prior, jacobian)[0]
+
+    def log_posterior(self, z: Array, data: Data, jacobian: bool = True) -> tuple[Array, Array]:
+        """Unnormalised log posterior and its gradient in z, for one pass over the data.
+
+        Parameters
+        ----------
+        z : array, shape (..., dimension)
+            Unconstrained coordinates.
+        data : Data
+            One sample, or a batch that broadcasts against the batch axes of z.
+        jacobian : bool
+            Whether the density is that of z or that of the free coordinates.
+
+        Returns
+        -------
+        log_posterior : array, shape (...)
+        gradient : array, shape (..., dimension)
+        """
+        w, mu, sigma = self.graph.forward(z, self.prior)
+        moments = kernels.e_step(data.y, w, mu, sigma, weight=data.weight)
+        scores = (
+            moments.s0 / w,
+            moments.s1 / sigma**2,
+            moments.s2 / sigma**3 - moments.s0 / sigma,
+        )
+        log_prior, prior_gradient = self.graph.log_prior(z, self.prior, jacobian)
+        gradient = prior_gradient + self.graph.pullback(z, self.prior, *scores)
+        return log_prior + moments.log_likelihood, gradient
+
+    def model(self, data: Data) -> pm.Model:
+        """The PyMC model a person would write, with the observed variable ``y``.
+
+        Raises
+        ------
+        ValueError
+            If the data are weighted or a batch, which an observed variable cannot express.
+        """
+        if data.weight is not None or data.y.ndim != 1:
+            raise ValueError(f"data of a PyMC model must be one unweighted sample, {data!r} is not")
+        with pm.Model() as model:
+            w, mu, sigma = self._declare(self.prior)
+            dims = dimension("point", data.n)
+            if self.k == 1:
+                pm.Normal("y", mu[0], sigma[0], observed=data.y, dims=dims)
+            else:
+                pm.NormalMixture("y", w, mu, sigma=sigma, observed=data.y, dims=dims)
+        return model
+
+    def twin(self) -> pm.Model:
+        """The same model around the fused pass, for our sampler.
+
+        Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data`
+        containers that a compiled model swaps.
+        """
+        with pm.Model() as model:
+            numbers = {
+                name: pm.Data(f"prior_{name}", np.float64(value))
+                for name, value in self.prior.numbers().items()
+            }
+            y, weight = pm.Data("points", np.zeros(2)), pm.Data("point_weight", np.zeros(0))
+            beta = pm.Data(INVERSE_TEMPERATURE, np.float64(1.0))
+            w, mu, sigma = self._declare(replace(self.prior, **numbers))
+            pm.Potential("likelihood", beta * log_likelihood(y, weight, w, mu, sigma))
+        return model
+
+    def twin_data(self, data: Data, inverse_temperature: float = 1.0) -> dict[str, Any]:
+        """Values of the twin's data containers for one sample."""
+        values = {f"prior_{name}": value for name, value in self.prior.numbers().items()}
+        weight = np.zeros(0) if data.weight is None else data.weight
+        swapped = {"points": data.y, "point_weight": weight}
+        return {**values, **swapped, INVERSE_TEMPERATURE: inverse_temperature}
+
+    def _declare(self, prior: Prior) -> tuple[Any, Any, Any]:
+        model = pm.modelcontext(None)
+        parameters = self.module.block(self.k, prior, **self.options)
+        dims = dimension(COMPONENT, self.k)
+        for name, value in zip(("w", "mu", "sigma"), parameters, strict=True):
+            if name not in model.named_vars:
+                pm.Deterministic(name, value, dims=dims)
+        return parameters
+
+    def _hook(self, name: str, *arguments: Any) -> str | None:
+        hook = getattr(self.module, name, None)
+        return hook(*arguments, **self.options) if hook else None
+
+    def _inside(self, z: Array, values: Mapping[str, Any]) -> Array:
+        if np.all(np.isfinite(z)):
+            return z
+        bad = [name for name, value in values.items() if np.any(self.graph.outside(name, value))]
+        shown = ", ".join(f"{name} = {np.asarray(values[name]).tolist()}" for name in bad)
+        raise ValueError(
+            f"mixture must lie inside the domain of {self.label}, it has {shown or 'no finite z'}"
+        )
