@@ -29,8 +29,7 @@ def build_graph(
     module: ModuleType, k: int, prior: Prior, options: Mapping[str, Any]
 ) -> MixtureGraph:
     """The maps of one structure; priors that differ in their numbers only share them."""
-    unit = replace(prior, **dict.fromkeys(prior.numbers(), 1.0))
-    return _build(module, k, unit, tuple(sorted(options.items())))
+    return _build(module, k, prior.form(), tuple(sorted(options.items())))
 
 
 @lru_cache(maxsize=64)

@@ -99,6 +99,10 @@ class Prior:
         names = ("location", "spread", "scale", "concentration", "known_sigma")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
+    def form(self) -> Prior:
+        """What is left of the prior without its numbers, which a compiled model swaps."""
+        return replace(self, **dict.fromkeys(self.numbers(), 1.0))
+
 
 def weights(k: int, prior: Prior, floor: float = 0.0) -> TensorVariable:
     """Declare the weights ``w`` in the open model; shape (k,).

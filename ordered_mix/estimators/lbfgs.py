@@ -1,0 +1,178 @@
+"""Maximum a posteriori by L-BFGS in the unconstrained coordinates of a parameterization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from ordered_mix.data import Data
+from ordered_mix.estimators._fit import Fit, Trace
+from ordered_mix.kernels import e_step
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import Parameterization
+
+
+class _Path(NamedTuple):
+    """What one run visited: unconstrained points, objective, gradient norm and passes so far."""
+
+    points: Array
+    objective: Array
+    gradient_norm: Array
+    passes: np.ndarray
+    status: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Posterior mode by L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995) on one pass per evaluation.
+
+    The mode depends on the coordinates when the Jacobian is on (it maximises the density of the
+    sampler's coordinates), and on the free coordinates when it is off.
+
+    Parameters
+    ----------
+    jacobian : bool
+        Maximise the density of the unconstrained coordinates (on) or of the free ones (off).
+    gradient : float
+        Stop when the largest entry of the gradient is below this.
+    objective : float
+        Stop when the relative change of the objective is below this.
+    passes : int
+        Budget of passes over the data for each run.
+
+    Raises
+    ------
+    ValueError
+        If a tolerance or the budget is not positive.
+    """
+
+    jacobian: bool = True
+    gradient: float = 1e-6
+    objective: float = 1e-14
+    passes: int = 2000
+
+    def __post_init__(self) -> None:
+        for name in ("gradient", "objective", "passes"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Fit:
+        """Climb from each start.
+
+        Parameters
+        ----------
+        parameterization : Parameterization
+            With its prior in the units of the data.
+        data : Data
+            One sample, weighted or not.
+        starts : Mixture, batch shape (start,)
+            In the units of the data.
+
+        Returns
+        -------
+        Fit
+            Batch shape (start,). ``objective`` is the log posterior density up to a constant, in
+            standardised data.
+
+        Raises
+        ------
+        ValueError
+            If the data are a batch or constant, or a start lies outside the domain.
+        """
+        if data.y.ndim != 1 or len(starts.batch_shape) != 1:
+            raise ValueError(
+                "data must be one sample and starts have one batch axis, got "
+                f"{data.y.shape} and {starts.batch_shape}"
+            )
+        location, scale = float(data.location), float(data.scale)
+        standard = parameterization.affine(-location / scale, 1 / scale)
+        points = standard.unconstrain(starts.affine(-location / scale, 1 / scale))
+        standardized = data.standardized()
+        paths = [self._climb(standard, standardized, point) for point in points]
+        return _fit(paths, standard, data)
+
+    def _climb(self, standard: Parameterization, data: Data, start: Array) -> _Path:
+        evaluations: list[tuple[Array, float, float]] = []
+        visited: list[tuple[int, int]] = []
+
+        def objective(point: Array) -> tuple[float, Array]:
+            value, gradient = standard.log_posterior(point, data, self.jacobian)
+            finite = np.isfinite(value) and np.all(np.isfinite(gradient))
+            slope = gradient if finite else np.zeros_like(gradient)
+            height = float(value) if finite else -np.inf
+            evaluations.append((point.copy(), height, float(np.abs(slope).max())))
+            return -height, -slope
+
+        def accept(intermediate_result: OptimizeResult) -> None:
+            points = [entry[0] for entry in evaluations]
+            at = max(i for i, p in enumerate(points) if np.array_equal(p, intermediate_result.x))
+            visited.append((at, len(evaluations)))
+
+        result = minimize(
+            objective,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=accept,
+            options={
+                "maxfun": self.passes,
+                "maxiter": self.passes,
+                "ftol": self.objective,
+                "gtol": self.gradient,
+                "maxls": 40,
+            },
+        )
+        return _path(evaluations, [(0, 1), *visited], result)
+
+
+def _path(
+    evaluations: list[tuple[Array, float, float]],
+    visited: list[tuple[int, int]],
+    result: Any,
+) -> _Path:
+    kept = [evaluations[index] for index, _ in visited]
+    passes = np.array([count for _, count in visited])
+    passes[-1] = len(evaluations)
+    status, rule = {0: ("converged", "log_likelihood"), 1: ("budget_exhausted", "passes")}.get(
+        result.status, ("no_ascent", "")
+    )
+    if status == "converged" and "PROJECTED GRADIENT" in str(result.message).upper():
+        rule = "gradient"
+    points, objective, gradient_norm = (np.array(column) for column in zip(*kept, strict=True))
+    return _Path(points, objective, gradient_norm, passes, status, rule)
+
+
+def _fit(paths: list[_Path], standard: Parameterization, data: Data) -> Fit:
+    length = max(len(path.objective) for path in paths)
+
+    def column(name: str) -> np.ndarray:
+        padded = [
+            getattr(path, name)[np.minimum(np.arange(length), len(path.objective) - 1)]
+            for path in paths
+        ]
+        return np.stack(padded, axis=1)
+
+    mixture = standard.forward(column("points")).affine(data.location, data.scale)
+    log_likelihood = e_step(
+        data.y, mixture.w, mixture.mu, mixture.sigma, weight=data.weight
+    ).log_likelihood
+    trace = Trace(
+        iteration=np.broadcast_to(np.arange(length)[:, None], (length, len(paths))),
+        passes=column("passes"),
+        mixture=mixture,
+        log_likelihood=log_likelihood,
+        objective=column("objective"),
+        gradient_norm=column("gradient_norm"),
+    )
+    return Fit(
+        mixture=mixture[-1],
+        log_likelihood=log_likelihood[-1],
+        status=np.array([path.status for path in paths]),
+        passes=column("passes")[-1],
+        trace=trace,
+        rule=np.array([path.rule for path in paths]),
+    )

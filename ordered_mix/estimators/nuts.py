@@ -1,0 +1,285 @@
+"""NUTS in the coordinates of a parameterization, through nutpie or PyMC's own sampler."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import nutpie
+import pymc as pm
+import xarray as xr
+
+from ordered_mix import kernels
+from ordered_mix.data import Data
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import NotApplicable, Parameterization
+from ordered_mix.prior import COMPONENT, Prior
+
+SAMPLERS = ("nutpie", "pymc")
+ADAPTATIONS = ("diagonal", "low_rank")
+ARVIZ_NAMES = {
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "mean_tree_accept": "acceptance_rate",
+    "logp": "lp",
+}
+STATISTICS = (
+    "tree_depth", "reached_max_treedepth", "acceptance_rate", "lp", "n_steps", "energy",
+    "diverging", "step_size", "energy_error",
+)  # fmt: skip
+LOG_LIKELIHOOD_BYTES = 200_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Posterior draws with what they cost.
+
+    Parameters
+    ----------
+    mixture : Mixture, batch shape (chain, draw)
+        Draws as they come, in the units of the data.
+    tree : DataTree
+        ``posterior`` (w, mu, sigma and the free coordinates, in the units of the data),
+        ``sample_stats`` by ArviZ's names, ``unconstrained_posterior`` (the sampler's own
+        coordinates of the standardised data), their ``warmup_`` groups, ``observed_data``, and
+        ``log_likelihood`` unless it would exceed 200 MB.
+    passes, warmup_passes : array of int, shape (chain,)
+        Passes over the data after and during warm-up, one for each leapfrog step.
+    seconds : float
+        Wall-clock time of the sampler, without compilation.
+    """
+
+    mixture: Mixture
+    tree: xr.DataTree
+    passes: np.ndarray
+    warmup_passes: np.ndarray
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NUTS:
+    """The no-U-turn sampler (Hoffman & Gelman 2014) around the fused pass.
+
+    The model is sampled in standardised data, compiled once per structure (parameterization, k,
+    options, form of the prior); data and the numbers of the prior are swapped in.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Draws kept and warm-up draws, per chain.
+    sampler : {"nutpie", "pymc"}
+        Whose NUTS.
+    adaptation : {"diagonal", "low_rank"}
+        Mass matrix of nutpie; PyMC's own is diagonal.
+    target_accept : float
+        Target acceptance rate of the step size adaptation.
+    inverse_temperature : float
+        Power of the likelihood (WBIC uses ``1 / log n``).
+    seed : int
+        The same seed gives the same draws whatever the number of cores.
+    cores : int
+        Chains sampled at the same time by nutpie.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    """
+
+    draws: int = 1000
+    tune: int = 1000
+    sampler: str = "nutpie"
+    adaptation: str = "diagonal"
+    target_accept: float = 0.8
+    inverse_temperature: float = 1.0
+    seed: int = 0
+    cores: int = 1
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("draws", 4), ("tune", 1), ("cores", 1), ("seed", 0)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} must be at least {lowest}, got {getattr(self, name)}")
+        for name, accepted in (("sampler", SAMPLERS), ("adaptation", ADAPTATIONS)):
+            if getattr(self, name) not in accepted:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(accepted)}, got {getattr(self, name)!r}"
+                )
+        if not 0 < self.target_accept < 1:
+            raise ValueError(f"target_accept must lie between 0 and 1, got {self.target_accept}")
+        if not 0 <= self.inverse_temperature < np.inf:
+            raise ValueError(
+                f"inverse_temperature must be at least 0, got {self.inverse_temperature}"
+            )
+        if self.sampler == "pymc" and self.adaptation != "diagonal":
+            raise ValueError("adaptation of PyMC's own sampler is diagonal, got 'low_rank'")
+
+    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Draws:
+        """Sample one chain from each start.
+
+        Parameters
+        ----------
+        parameterization : Parameterization
+            With its prior in the units of the data.
+        data : Data
+            One sample, weighted or not.
+        starts : Mixture, batch shape (chain,)
+            One start for each chain, in the units of the data.
+
+        Raises
+        ------
+        NotApplicable
+            If NUTS cannot sample these coordinates.
+        ValueError
+            If the data are a batch or constant, or a start lies outside the domain.
+        """
+        if parameterization.obstacle:
+            raise NotApplicable(parameterization.obstacle)
+        if data.y.ndim != 1:
+            raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
+        if len(starts.batch_shape) != 1:
+            raise ValueError(
+                f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
+            )
+        location, scale = float(data.location), float(data.scale)
+        standard = parameterization.affine(-location / scale, 1 / scale)
+        points = standard.unconstrain(starts.affine(-location / scale, 1 / scale))
+        sample = self._nutpie if self.sampler == "nutpie" else self._pymc
+        raw, seconds = sample(standard, data.standardized(), points)
+        return _assemble(raw, seconds, parameterization, standard, data)
+
+    def _nutpie(
+        self, standard: Parameterization, data: Data, points: Array
+    ) -> tuple[xr.DataTree, float]:
+        options = tuple(sorted(standard.options.items()))
+        compiled = _compiled(standard.module, standard.k, standard.prior.form(), options)
+        compiled = compiled.with_data(**standard.twin_data(data, self.inverse_temperature))
+        chains = len(points)
+        seeds = _chain_seeds(compiled, self.seed, points)
+        compiled = _starting_at(compiled, dict(zip(seeds, points, strict=True)).__getitem__)
+        begin = time.perf_counter()
+        raw = nutpie.sample(
+            compiled,
+            draws=self.draws,
+            tune=self.tune,
+            chains=chains,
+            cores=min(self.cores, chains),
+            seed=self.seed,
+            progress_bar=False,
+            store_unconstrained=True,
+            target_accept=self.target_accept,
+            adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
+        )
+        return raw, time.perf_counter() - begin
+
+    def _pymc(
+        self, standard: Parameterization, data: Data, points: Array
+    ) -> tuple[xr.DataTree, float]:
+        free = standard.module.coordinates(standard.forward(points), **standard.options)
+        names = standard.graph.names
+        starts = [{name: free[name][chain] for name in names} for chain in range(len(points))]
+        begin = time.perf_counter()
+        with standard.twin():
+            pm.set_data(standard.twin_data(data, self.inverse_temperature))
+            raw = pm.sample(
+                draws=self.draws,
+                tune=self.tune,
+                chains=len(points),
+                cores=1,
+                random_seed=self.seed,
+                initvals=starts,
+                init="adapt_diag",
+                nuts_sampler="pymc",
+                target_accept=self.target_accept,
+                discard_tuned_samples=False,
+                progressbar=False,
+                compute_convergence_checks=False,
+                quiet=True,
+            )
+        return raw, time.perf_counter() - begin
+
+
+@lru_cache(maxsize=16)
+def _compiled(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -> Any:
+    twin = Parameterization(module.__name__, module, k, prior, dict(options)).twin()
+    return nutpie.compile_pymc_model(twin)
+
+
+def compiled_models() -> int:
+    """Number of compiled models this process holds."""
+    return _compiled.cache_info().currsize
+
+
+def _starting_at(compiled: Any, start: Callable[[int], Array]) -> Any:
+    return dataclasses.replace(compiled, initial_point_func=start)
+
+
+def _chain_seeds(compiled: Any, seed: int, points: Array) -> list[int]:
+    # nutpie asks for a start by a seed of its own for each chain; with one core it asks in order
+    seeds: list[int] = []
+
+    def first_point(chain_seed: int) -> Array:
+        seeds.append(chain_seed)
+        return points[len(seeds) - 1]
+
+    nutpie.sample(
+        _starting_at(compiled, first_point),
+        draws=len(points), tune=1, chains=len(points), cores=1, seed=seed, progress_bar=False,
+    )  # fmt: skip
+    return seeds
+
+
+def _assemble(
+    raw: xr.DataTree,
+    seconds: float,
+    parameterization: Parameterization,
+    standard: Parameterization,
+    data: Data,
+) -> Draws:
+    groups: dict[str, xr.Dataset] = {}
+    for prefix in ("", "warmup_"):
+        drawn = _mixture(raw[f"{prefix}posterior"].dataset, standard.k)
+        mixture = drawn.affine(data.location, data.scale)
+        statistics = raw[f"{prefix}sample_stats"].dataset.rename(
+            {old: new for old, new in ARVIZ_NAMES.items() if old in raw[f"{prefix}sample_stats"]}
+        )
+        groups[f"{prefix}posterior"] = _posterior(mixture, parameterization)
+        groups[f"{prefix}unconstrained_posterior"] = _dataset({"z": standard.unconstrain(drawn)})
+        groups[f"{prefix}sample_stats"] = xr.Dataset(
+            {name: statistics[name] for name in STATISTICS if name in statistics}
+        )
+    groups["observed_data"] = xr.Dataset({"y": ("point", data.y)})
+    mixture = _mixture(groups["posterior"], standard.k)
+    if mixture.w[..., 0].size * data.n * 8 <= LOG_LIKELIHOOD_BYTES:
+        pointwise = kernels.log_density(data.y, mixture.w, mixture.mu, mixture.sigma)
+        groups["log_likelihood"] = xr.Dataset({"y": (("chain", "draw", "point"), pointwise)})
+    steps, warmup_steps = (
+        groups[f"{prefix}sample_stats"]["n_steps"].sum("draw").to_numpy().astype(np.int64)
+        for prefix in ("", "warmup_")
+    )
+    tree = xr.DataTree.from_dict(groups)
+    return Draws(mixture, tree, steps, warmup_steps, seconds)
+
+
+def _mixture(posterior: xr.Dataset, k: int) -> Mixture:
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], k)
+    return Mixture(*(posterior[name].to_numpy().reshape(shape) for name in ("w", "mu", "sigma")))
+
+
+def _posterior(mixture: Mixture, parameterization: Parameterization) -> xr.Dataset:
+    coordinates = parameterization.module.coordinates(mixture, **parameterization.options)
+    free = {name: coordinates[name] for name in parameterization.graph.names}
+    return _dataset({**free, "w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma})
+
+
+def _dataset(values: dict[str, Array]) -> xr.Dataset:
+    variables = {}
+    for name, value in values.items():
+        own = COMPONENT if name in ("w", "mu", "sigma") else f"{name}_index"
+        variables[name] = (("chain", "draw", own)[: value.ndim], value)
+    return xr.Dataset(variables)
