@@ -121,6 +121,24 @@ def test_loo_against_arviz_on_a_tree():
     assert result.se == pytest.approx(expected.se, rel=1e-3)
 
 
+def autocorrelated_log_likelihood(seed, draws=500, decay=0.6):
+    rng = np.random.default_rng(seed)
+    theta = rng.normal(size=(2, draws))
+    for step in range(1, draws):
+        theta[:, step] = decay * theta[:, step - 1] + np.sqrt(1 - decay**2) * theta[:, step]
+    y = np.linspace(-2, 2, 25)
+    return -0.5 * (y - 0.2 * theta[..., None]) ** 2
+
+
+@pytest.mark.parametrize("criterion", [waic, loo])
+def test_monte_carlo_error_is_the_spread_between_runs(criterion):
+    """Over 80 runs of autocorrelated chains; the tolerance is three standard errors of a spread."""
+    runs = [criterion(autocorrelated_log_likelihood(seed)) for seed in range(80)]
+    spread = np.std([run.elpd for run in runs], ddof=1)
+    reported = np.sqrt(np.mean([run.mcse**2 for run in runs]))
+    assert reported == pytest.approx(spread, rel=3 / np.sqrt(2 * 80))
+
+
 def test_waic_prints_and_compares_like_arviz():
     first, second = waic(small_log_likelihood()), waic(small_log_likelihood() - 0.1)
     assert "elpd_waic" in str(first) and "p_waic" in str(first)
@@ -159,7 +177,7 @@ def test_difference_bad_input():
     [
         (np.zeros((2, 5)), r"\(chain, draw, point\)"),
         (np.full((2, 5, 3), np.nan), "log_likelihood must be finite"),
-        (np.zeros((2, 1, 3)), "at least 2 draws per chain"),
+        (np.zeros((2, 3, 3)), "at least 4 draws per chain"),
         ([], "at least one block of points"),
         ([np.zeros((2, 5, 3)), np.zeros((2, 6, 3))], "the same in every block"),
         (np.zeros((2, 5, 1)), "at least 2 points"),

@@ -48,10 +48,10 @@ def ecr(allocations: ArrayLike, pivot: ArrayLike, components: int) -> Relabellin
     Papastamoulis & Iliopoulos (2010), JCGS 19, 313-331.
     """
     z = _check_allocations("allocations", allocations, components)
-    pivot = _check_allocations("pivot", np.asarray(pivot)[None, None], components)[0, 0]
-    if pivot.size != z.shape[2]:
-        raise ValueError(f"pivot must hold {z.shape[2]} points, got {pivot.size}")
-    permutation = best_assignment(_matches(z.reshape(-1, z.shape[2]), pivot, components))
+    target = _check_allocations("pivot", np.asarray(pivot)[None, None], components)[0, 0]
+    if target.size != z.shape[2]:
+        raise ValueError(f"pivot must hold {z.shape[2]} points, got {target.size}")
+    permutation = best_assignment(_matches(z.reshape(-1, z.shape[2]), target, components))
     return Relabelling(permutation.reshape(*z.shape[:2], components))
 
 

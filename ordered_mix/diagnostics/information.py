@@ -6,24 +6,35 @@ that are consecutive blocks of points, so that memory stays bounded whatever the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+import arviz_stats
 import numpy as np
 import xarray as xr
 from arviz_stats import ELPDData, ELPDDataLOO
 from arviz_stats.base import array_stats
-from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from ordered_mix.diagnostics._draws import Array, finite, mixture_draws
-from ordered_mix.kernels import log_density
+from ordered_mix.diagnostics._draws import Array
+from ordered_mix.diagnostics.pointwise import (
+    PointwiseLogLikelihood,
+    point_blocks,
+    pointwise_log_likelihood,
+)
+
+__all__ = [
+    "Difference",
+    "ELPDDataPSIS",
+    "ELPDDataWAIC",
+    "difference",
+    "loo",
+    "pointwise_log_likelihood",
+    "waic",
+]
 
 HIGH_P_WAIC = 0.4
 POINT = "point"
-
-PointwiseLogLikelihood = NDArray[np.float64] | Iterable[NDArray[np.float64]]
 
 
 @dataclass(kw_only=True, repr=False)
@@ -32,6 +43,8 @@ class ELPDDataWAIC(ELPDData):
 
     Attributes
     ----------
+    mcse : float
+        Monte Carlo standard error of ``elpd``: what another run of the chains would change.
     p_waic_i : DataArray
         Posterior variance of the log likelihood of each point (ddof = 1).
     n_high_p : int
@@ -41,6 +54,7 @@ class ELPDDataWAIC(ELPDData):
 
     _kind: ClassVar[str] = "waic"
 
+    mcse: float
     p_waic_i: xr.DataArray
     n_high_p: int
 
@@ -51,6 +65,20 @@ class ELPDDataWAIC(ELPDData):
             f"\n\n{self.n_high_p} of {self.n_data_points} points have p_waic above {HIGH_P_WAIC}; "
             "prefer LOO."
         )
+
+
+@dataclass(kw_only=True, repr=False)
+class ELPDDataPSIS(ELPDDataLOO):
+    """ArviZ's ``ELPDDataLOO`` with the Monte Carlo standard error of ``elpd``.
+
+    Attributes
+    ----------
+    mcse : float
+        Monte Carlo standard error of ``elpd``, from the unsmoothed importance weights; it is
+        unreliable where k-hat exceeds ``good_k``.
+    """
+
+    mcse: float
 
 
 class Difference(NamedTuple):
@@ -65,35 +93,6 @@ class Difference(NamedTuple):
         return self.elpd / self.se if self.se > 0 else 0.0
 
 
-def pointwise_log_likelihood(
-    y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, megabytes: float = 64
-) -> Iterator[Array]:
-    """Log likelihood of every point in every draw, in blocks of points.
-
-    Parameters
-    ----------
-    y : array_like, shape (point,)
-        The data.
-    w, mu, sigma : array_like, shape (chain, draw, component)
-        Draws of the mixture, raw or folded: the values do not depend on labels.
-    megabytes : float
-        Size of a block.
-
-    Yields
-    ------
-    ndarray, shape (chain, draw, points of the block)
-    """
-    y = finite("y", y)
-    if y.ndim != 1 or y.size == 0:
-        raise ValueError(f"y must be a non-empty vector, got an array of shape {y.shape}")
-    if not megabytes > 0:
-        raise ValueError(f"megabytes must be positive, got {megabytes}")
-    w, mu, sigma = mixture_draws(w, mu, sigma)
-    points = max(1, int(megabytes * 1e6 / (8 * mu.shape[0] * mu.shape[1])))
-    blocks = (y[start : start + points] for start in range(0, y.size, points))
-    return (log_density(block, w, mu, sigma) for block in blocks)
-
-
 def waic(log_likelihood: PointwiseLogLikelihood) -> ELPDDataWAIC:
     """Widely applicable information criterion, on the scale of the log predictive density.
 
@@ -103,42 +102,43 @@ def waic(log_likelihood: PointwiseLogLikelihood) -> ELPDDataWAIC:
     Parameters
     ----------
     log_likelihood : ndarray, shape (chain, draw, point), or an iterable of such blocks of points
-        For example `pointwise_log_likelihood`.
+        For example from `pointwise_log_likelihood`.
 
     Returns
     -------
     ELPDDataWAIC
-        ``elpd``, ``se``, ``p``, pointwise ``elpd_i`` and ``p_waic_i``, and ``n_high_p``.
+        ``elpd``, ``se``, ``p``, ``mcse``, pointwise ``elpd_i`` and ``p_waic_i``, and ``n_high_p``.
 
     Raises
     ------
     ValueError
-        If a block is malformed, not finite, or has fewer than two draws.
+        If a block is malformed, not finite, or has fewer than four draws per chain.
 
     References
     ----------
     Watanabe (2010), JMLR 11, 3571-3594.
     Vehtari, Gelman & Gabry (2017), Statistics and Computing 27, 1413-1432, section 2.
     """
-    log_mean, variance, samples = [], [], 0
-    for block in _blocks(log_likelihood):
-        samples = block.shape[0] * block.shape[1]
-        flat = block.reshape(samples, -1)
-        log_mean.append(logsumexp(flat, axis=0) - np.log(samples))
-        variance.append(np.var(flat, axis=0, ddof=1))
-    p_i = np.concatenate(variance)
-    elpd_i = np.concatenate(log_mean) - p_i
+    elpd, p = [], []
+    influence: Array = np.zeros(())
+    for block in point_blocks(log_likelihood):
+        variance = np.var(block, axis=(0, 1), ddof=1)
+        log_mean = logsumexp(block, axis=(0, 1)) - np.log(block[..., 0].size)
+        elpd.append(log_mean - variance)
+        p.append(variance)
+        influence = influence + _waic_influence(block, log_mean, variance)
+    p_i = np.concatenate(p)
     n_high_p = int(np.sum(p_i > HIGH_P_WAIC))
     return ELPDDataWAIC(
-        **_summary(elpd_i, p_i, samples),
+        **_summary(np.concatenate(elpd), p_i, influence),
         warning=n_high_p > 0,
-        good_k=None,
+        good_k=None,  # type: ignore[arg-type]
         p_waic_i=_points(p_i),
         n_high_p=n_high_p,
     )
 
 
-def loo(log_likelihood: PointwiseLogLikelihood) -> ELPDDataLOO:
+def loo(log_likelihood: PointwiseLogLikelihood) -> ELPDDataPSIS:
     """Leave-one-out cross-validation by Pareto smoothed importance sampling, through ArviZ.
 
     The relative efficiency is that of the likelihood of each point, as in the R package loo, so
@@ -147,13 +147,13 @@ def loo(log_likelihood: PointwiseLogLikelihood) -> ELPDDataLOO:
     Parameters
     ----------
     log_likelihood : ndarray, shape (chain, draw, point), or an iterable of such blocks of points
-        For example `pointwise_log_likelihood`.
+        For example from `pointwise_log_likelihood`.
 
     Returns
     -------
-    ELPDDataLOO
-        With pointwise ``elpd_i``, ``p_loo_i`` and ``pareto_k``; ``warning`` is True if a k-hat
-        exceeds ``good_k``.
+    ELPDDataPSIS
+        With ``mcse``, pointwise ``elpd_i``, ``p_loo_i`` and ``pareto_k``; ``warning`` is True if a
+        k-hat exceeds ``good_k``.
 
     Raises
     ------
@@ -165,14 +165,15 @@ def loo(log_likelihood: PointwiseLogLikelihood) -> ELPDDataLOO:
     Vehtari, Gelman & Gabry (2017), Statistics and Computing 27, 1413-1432.
     Vehtari, Simpson, Gelman, Yao & Gabry (2024), JMLR 25(72).
     """
-    pointwise, samples = [], 0
-    for block in _blocks(log_likelihood, min_draws=4):
-        samples = block.shape[0] * block.shape[1]
+    pointwise: list[tuple[float, float, float]] = []
+    influence: Array = np.zeros(())
+    for block in point_blocks(log_likelihood):
         pointwise.extend(_loo_point(block[:, :, i]) for i in range(block.shape[2]))
+        influence = influence + _loo_influence(block)
     elpd_i, pareto_k, p_i = np.array(pointwise, dtype=np.float64).T
-    good_k = min(1 - 1 / np.log10(samples), 0.7)
-    return ELPDDataLOO(
-        **_summary(elpd_i, p_i, samples),
+    good_k = min(1 - 1 / np.log10(influence.size), 0.7)
+    return ELPDDataPSIS(
+        **_summary(elpd_i, p_i, influence),
         warning=bool(np.any(pareto_k > good_k)),
         good_k=good_k,
         pareto_k=_points(pareto_k),
@@ -214,35 +215,28 @@ def _loo_point(log_likelihood: Array) -> tuple[float, float, float]:
     return array_stats.loo(log_likelihood, chain_axis=0, draw_axis=1, r_eff=r_eff)
 
 
-def _blocks(log_likelihood: PointwiseLogLikelihood, min_draws: int = 2) -> Iterator[Array]:
-    blocks = [log_likelihood] if isinstance(log_likelihood, np.ndarray) else log_likelihood
-    draws: tuple[int, ...] | None = None
-    for values in blocks:
-        block = np.asarray(values, dtype=np.float64)
-        if block.ndim != 3 or block.size == 0:
-            raise ValueError(
-                "log_likelihood must have the axes (chain, draw, point), all non-empty, "
-                f"got an array of shape {block.shape}"
-            )
-        if draws not in (None, block.shape[:2]) or block.shape[1] < min_draws:
-            raise ValueError(
-                f"log_likelihood must have at least {min_draws} draws per chain, the same in every "
-                f"block, got blocks of shape {draws or block.shape} and {block.shape}"
-            )
-        draws = block.shape[:2]
-        yield finite("log_likelihood", block)
-    if draws is None:
-        raise ValueError("log_likelihood must hold at least one block of points, got none")
+def _waic_influence(block: Array, log_mean: Array, variance: Array) -> Array:
+    """First-order effect of each draw on the mean that estimates elpd_waic; (chain, draw)."""
+    likelihood = np.exp(block - log_mean) - 1
+    spread = (block - block.mean(axis=(0, 1))) ** 2 - variance
+    return np.sum(likelihood - spread, axis=-1)
 
 
-def _summary(elpd_i: Array, p_i: Array, samples: int) -> dict:
+def _loo_influence(block: Array) -> Array:
+    """First-order effect of each draw on the mean that estimates elpd_loo; (chain, draw)."""
+    log_mean = logsumexp(-block, axis=(0, 1)) - np.log(block[..., 0].size)
+    return np.sum(1 - np.exp(-block - log_mean), axis=-1)
+
+
+def _summary(elpd_i: Array, p_i: Array, influence: Array) -> dict[str, Any]:
     if elpd_i.size < 2:
         raise ValueError("log_likelihood must hold at least 2 points for a standard error, got 1")
     return {
         "elpd": float(elpd_i.sum()),
         "se": _se(elpd_i),
         "p": float(p_i.sum()),
-        "n_samples": samples,
+        "mcse": float(arviz_stats.mcse(influence, method="mean", chain_axis=0, draw_axis=1)),
+        "n_samples": influence.size,
         "n_data_points": elpd_i.size,
         "scale": "log",
         "elpd_i": _points(elpd_i),

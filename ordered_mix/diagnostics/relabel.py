@@ -65,8 +65,8 @@ def fold(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, by: str = "mu") -> Folde
     require_exchangeable("w", w)
     require_exchangeable("sigma", sigma)
     permutation = constraint({"mu": mu, "sigma": sigma, "w": w}[by]).permutation
-    folded = (np.take_along_axis(values, permutation, axis=-1) for values in (w, mu, sigma))
-    return Folded(*folded, permutation)
+    w, mu, sigma = (np.take_along_axis(values, permutation, axis=-1) for values in (w, mu, sigma))
+    return Folded(w, mu, sigma, permutation)
 
 
 def constraint(key: ArrayLike) -> Relabelling:
