@@ -1,7 +1,10 @@
 """R-hat, ESS and MCSE tables, R-hat along a run, invariant scalars and sampler statistics."""
 
+from pathlib import Path
+
 import arviz_stats
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy.stats import norm
@@ -33,6 +36,22 @@ def test_folding_repairs_rhat_of_stuck_chains():
     np.testing.assert_allclose(table["ess_per_pass"], table["ess_bulk"] / 1000)
     np.testing.assert_allclose(table["ess_per_second"], table["ess_bulk"] / 2)
     assert list(raw["component"]) == [0, 1] * 3
+
+
+def test_switched_reference_draws_of_low_dim_gauss_mix():
+    """Real draws, every other chain relabelled: raw R-hat is hopeless, folded R-hat is fine."""
+    file = Path(__file__).parent / "reference" / "low_dim_gauss_mix_draws.csv.gz"
+    draws = pd.read_csv(file)
+    w1 = draws["w1"].to_numpy().reshape(10, 1000)
+    w = np.stack([w1, 1 - w1], axis=-1)
+    mu, sigma = (
+        draws[[f"{name}1", f"{name}2"]].to_numpy().reshape(10, 1000, 2) for name in ("mu", "sigma")
+    )
+    for values in (w, mu, sigma):
+        values[::2] = values[::2, :, ::-1].copy()
+    table = raw_and_folded(w, mu, sigma).set_index(["labels", "quantity"])
+    assert (table.loc[("raw", "mu"), "rhat"] > 1.5).all()
+    assert (table.loc["folded", "rhat"] < 1.01).all()
 
 
 def test_measures_are_those_of_arviz_and_mcse_is_honest():

@@ -25,7 +25,9 @@ def test_stuck_chains_in_different_modes():
     np.testing.assert_allclose(result.occupancy, [2 / 3, 1 / 3])
     np.testing.assert_array_equal(result.labellings, [[0, 1], [1, 0]])
     assert np.all(np.isinf(result.first_passage))
-    assert "differently" in result.interpretation()["chain_disagreement"]
+    lines = result.interpretation()
+    assert "differently" in lines["chain_disagreement"]
+    assert "started in different ones" in lines["relative_entropy"]
 
 
 def test_switching_chains_that_agree():
@@ -34,6 +36,7 @@ def test_switching_chains_that_agree():
     assert result.chain_disagreement == 0
     assert result.relative_entropy == pytest.approx(1)
     np.testing.assert_array_equal(result.first_passage, [2, 1])
+    assert "about equally" in result.interpretation()["relative_entropy"]
 
 
 def test_entropy_is_relative_to_all_labellings():

@@ -14,7 +14,7 @@ PointwiseLogLikelihood = NDArray[np.float64] | Iterable[NDArray[np.float64]]
 
 
 def pointwise_log_likelihood(
-    y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, megabytes: float = 64
+    y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, megabytes: float = 32
 ) -> Iterator[Array]:
     """Log likelihood of every point in every draw, in blocks of points.
 

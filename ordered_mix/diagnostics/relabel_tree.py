@@ -114,7 +114,7 @@ def permute_tree(
     groups = {name: group for name, group in draws.children.items() if name not in STALE_GROUPS}
     copy = xr.DataTree.from_dict(groups)
     copy["posterior"] = xr.DataTree(posterior.assign(changed))
-    copy.attrs = draws.attrs
+    copy.attrs = dict(draws.attrs)
     return copy
 
 

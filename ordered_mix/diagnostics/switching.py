@@ -68,7 +68,7 @@ class Switching:
             "modes_visited": (
                 f"{self.modes_visited} of {self.modes_possible:.6g} labellings visited."
             ),
-            "relative_entropy": _entropy_line(self.relative_entropy, self.modes_possible),
+            "relative_entropy": _entropy_line(self),
             "first_passage": _passage_line(self.first_passage),
             "gap_mass": _gap_line(self.gap_mass, self.epsilon),
         }
@@ -178,15 +178,17 @@ def _disagreement_line(disagreement: float) -> str:
     )
 
 
-def _entropy_line(relative_entropy: float, modes_possible: float) -> str:
-    if modes_possible == 1:
+def _entropy_line(result: Switching) -> str:
+    if result.modes_possible == 1:
         return "One component has one labelling."
-    if relative_entropy < 0.01:
+    if result.relative_entropy < 0.01:
         return "All draws share one labelling, as under an ordering constraint."
-    if relative_entropy > 0.95:
+    if result.switching_rate == 0:
+        return "Several labellings are occupied only because chains started in different ones."
+    if result.relative_entropy > 0.95:
         return "All labellings are visited about equally, as the symmetry of the posterior demands."
     return (
-        f"Labellings are visited unevenly (entropy {relative_entropy:.2f} of the uniform): "
+        f"Labellings are visited unevenly (entropy {result.relative_entropy:.2f} of the uniform): "
         "the chains have not explored the symmetric modes in proportion."
     )
 
