@@ -28,7 +28,18 @@ CHUNK = 128 * BLOCK
 HALF_LOG_2PI = 0.9189385332046727
 LOG_ZERO = -1e300  # finite, so that a difference of two of them is not NaN
 LOWEST = -708.0  # exp is 0 below it
-_exact: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+def _can_cache() -> bool:
+    """Whether numba finds a folder for compiled code, beside this file or in the user's cache."""
+    try:
+        numba.njit(cache=True)(_can_cache)
+    except RuntimeError:
+        return False
+    return True
+
+
+_exact: dict[str, Any] = {"cache": _can_cache(), "nogil": True, "error_model": "numpy"}
 _inlined: dict[str, Any] = {**_exact, "inline": "always"}
 _fused: dict[str, Any] = {**_exact, "fastmath": {"contract"}}
 _summing: dict[str, Any] = {**_exact, "fastmath": {"contract", "reassoc", "nsz"}}
@@ -90,7 +101,8 @@ def _log(x):
     p = p * s + 0.3999999999989889
     p = p * s + 0.666666666666667
     exponent = _from_bits(power + 0x4330000000000000) - 4503599627370496.0
-    return exponent * 0.6931471805599453 + (2.0 * f + f * s * p)
+    nan_if_nan = x - x
+    return exponent * 0.6931471805599453 + (2.0 * f + (f * s * p + nan_if_nan))
 
 
 @numba.njit(**_exact)
@@ -102,11 +114,13 @@ def _two_sum(a, b):
 
 
 @numba.njit(**_exact)
-def _log_ratio(a, b):
-    ratio = a / b
+def _log_height(w, sigma):
+    """Return log(w / sigma) rounded, and its rounding error."""
+    ratio = w / sigma
     if 1e-300 < ratio < 1e300:
-        return np.log(ratio)
-    return LOG_ZERO if a == 0.0 else np.log(a) - np.log(b)
+        high = np.log(ratio)
+        return high, ratio / np.exp(high) - 1.0
+    return LOG_ZERO if w == 0.0 else np.log(w) - np.log(sigma), 0.0
 
 
 @numba.njit(**_exact)
@@ -136,8 +150,8 @@ def _pair(w, mu, sigma):
         equal, equal_low = _crossing(mu[0], mu[1], -s1, s2)
         slope, level = 0.5 * ((s2 - s1) * (s2 + s1)) / (area * area), 0.0
     opposite, opposite_low = _crossing(mu[0], mu[1], s1, s2)
-    c1 = _log_ratio(w[0], s1) - HALF_LOG_2PI
-    c2 = _log_ratio(w[1], s2) - HALF_LOG_2PI
+    c1 = _log_height(w[0], s1)[0] - HALF_LOG_2PI
+    c2 = _log_height(w[1], s2)[0] - HALF_LOG_2PI
     odds = (w[1] / w[0]) * (s1 / s2)
     log_odds = np.log(odds) if 1e-300 < odds < 1e300 else c2 - c1
     centres = (mu[0], 1.0 / s1, c1, mu[1], 1.0 / s2, c2)
@@ -205,8 +219,8 @@ def _log_terms(y, mu, sigma, c, high, low, top_high, top_low):
         z_low = _fma(d, inverse, -z) + (d * inverse_low + d_low * inverse)
         square = z * z
         square_low = _fma(z, z, -square) + 2.0 * z * z_low
-        e, e_low = _two_sum(c, -0.5 * square)
-        e_low -= 0.5 * square_low
+        e, e_low = _two_sum(c[0], -0.5 * square)
+        e_low += c[1] - 0.5 * square_low
         larger = e > top_high[i]
         high[i], low[i] = e, e_low
         top_high[i] = e if larger else top_high[i]
@@ -230,7 +244,7 @@ def _terms(y, w, mu, sigma, work):
     top[0, :n] = -np.inf
     total[:] = 0.0
     for j in range(k):
-        c = _log_ratio(w[j], sigma[j]) - HALF_LOG_2PI
+        c = _log_height(w[j], sigma[j])
         _log_terms(y, mu[j], sigma[j], c, work[j, 0], work[j, 1], top[0], top[1])
     for j in range(k):
         _relative_terms(work[j, 0], work[j, 1], top[0], top[1], total)
@@ -243,7 +257,7 @@ def _log_sum(top, total, weight):
     log_likelihood = 0.0
     for i in range(top.size):
         q = 1.0 if weight is None else weight[i]
-        log_likelihood += q * (top[i] + _log(total[i]))
+        log_likelihood += q * (top[i] - HALF_LOG_2PI + _log(total[i]))
         total[i] = q / total[i]
     return log_likelihood
 
@@ -327,7 +341,7 @@ def _densities(y, w, mu, sigma, out):
     for start in range(0, y.size, BLOCK):
         top, total = _terms(y[start : start + BLOCK], w, mu, sigma, work)
         for i in range(total.size):
-            out[start + i] = top[i] + _log(total[i])
+            out[start + i] = top[i] - HALF_LOG_2PI + _log(total[i])
 
 
 @numba.njit(**_exact)

@@ -18,7 +18,8 @@ from ordered_mix.fused import one_pass
 
 __all__ = ["Moments", "e_step", "log_density", "one_pass"]
 
-WORTH_THREADS = 100_000  # points times components
+WORTH_THREADS = 1_000_000  # points times components
+_FIRST = np.zeros(1, dtype=np.intp)
 
 # Not every threading layer of numba survives two callers at once, and none a fork.
 _threads = threading.Lock()
@@ -56,6 +57,13 @@ class Moments(NamedTuple):
     s2: NDArray[np.float64]
 
 
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view, so that numba compiles for one kind of array only."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 class _Batch(NamedTuple):
     """Runs in one row each; a data set shared by several runs is stored once."""
 
@@ -70,7 +78,8 @@ class _Batch(NamedTuple):
         """Fill sums (runs, chunks, 1 + 3 K) or density (runs, n), in threads if it pays."""
         n, k = self.y.shape[1], self.parameters[0].shape[1]
         tasks = self.rows.size * max(1, -(-n // fused.CHUNK))
-        given = (tasks, *self[1:5], *self.parameters, sums, density)
+        inputs = map(_read_only, (*self[1:5], *self.parameters))
+        given = (tasks, *inputs, sums, density)
         worth = tasks > 1 and self.rows.size * n * k >= WORTH_THREADS
         if worth and numba.config.NUMBA_NUM_THREADS > 1 and _threads.acquire(blocking=False):
             try:
@@ -88,33 +97,44 @@ def _in_rows(values: NDArray[np.float64], batch: tuple[int, ...]) -> tuple[Any, 
     return rows, np.broadcast_to(index, batch).ravel()
 
 
-def _batch(y: ArrayLike, weight: ArrayLike | None, **parameters: ArrayLike) -> _Batch:
-    """Check the shapes and lay the runs out in rows."""
-    given = {"y": y, "weight": np.empty(0) if weight is None else weight, **parameters}
-    arrays = {name: np.asarray(value, dtype=np.float64) for name, value in given.items()}
+def _checked(**given: ArrayLike | None) -> dict[str, NDArray[np.float64]]:
+    """Return the arguments as arrays, a missing weight as an empty one, if their shapes fit."""
+    arrays = {
+        name: np.asarray(() if value is None else value, dtype=np.float64)
+        for name, value in given.items()
+    }
     for name, array in arrays.items():
         if array.ndim == 0:
             raise ValueError(f"{name} is a scalar; it must have at least one axis.")
-    n, k = arrays["y"].shape[-1], arrays["mu"].shape[-1]
-    if weight is not None and arrays["weight"].shape[-1] != n:
-        shapes = f"{arrays['weight'].shape} for y of shape {arrays['y'].shape}"
-        raise ValueError(f"weight has shape {shapes}; their last axes must be equal.")
-    for name in ("w", "sigma"):
-        if arrays[name].shape[-1] != k or k == 0:
-            shapes = f"{arrays[name].shape} for mu of shape {arrays['mu'].shape}"
-            raise ValueError(f"{name} has shape {shapes}; their last axes must be equal, K >= 1.")
+    pairs = [("w", "mu"), ("sigma", "mu")]
+    if given.get("weight") is not None:
+        pairs.append(("weight", "y"))
+    for name, other in pairs:
+        if arrays[name].shape[-1] != arrays[other].shape[-1]:
+            shapes = f"{arrays[name].shape} and {other} {arrays[other].shape}"
+            raise ValueError(f"{name} has shape {shapes}; their last axes must be equal.")
+    if arrays["mu"].shape[-1] == 0:
+        raise ValueError("mu has no component; its last axis must be at least 1.")
+    return arrays
+
+
+def _batch(arrays: dict[str, NDArray[np.float64]]) -> _Batch:
+    """Lay the runs out in rows."""
+    if all(array.ndim == 1 for array in arrays.values()):
+        y, weight, *parameters = (np.ascontiguousarray(array)[None] for array in arrays.values())
+        return _Batch((), y, _FIRST, weight, _FIRST, parameters)
     try:
-        batch = np.broadcast_shapes(*(array.shape[:-1] for array in arrays.values()))
+        shape = np.broadcast_shapes(*(array.shape[:-1] for array in arrays.values()))
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"The axes before the last must broadcast, but are {shapes}.") from None
-    laid_out = [
-        np.ascontiguousarray(np.broadcast_to(arrays[name], (*batch, k))).reshape(-1, k)
+    k = arrays["mu"].shape[-1]
+    parameters = [
+        np.ascontiguousarray(np.broadcast_to(arrays[name], (*shape, k))).reshape(-1, k)
         for name in ("w", "mu", "sigma")
     ]
-    return _Batch(
-        batch, *_in_rows(arrays["y"], batch), *_in_rows(arrays["weight"], batch), laid_out
-    )
+    data = (*_in_rows(arrays["y"], shape), *_in_rows(arrays["weight"], shape))
+    return _Batch(shape, *data, parameters)
 
 
 def e_step(
@@ -153,7 +173,8 @@ def e_step(
     about 1e-15 (1 + abs(log odds)) relative to itself, and is 0 once its log odds against the
     largest are below -708. Scales and distances may span 1e-150 to 1e150.
     """
-    batch = _batch(y, weight, w=w, mu=mu, sigma=sigma)
+    arrays = _checked(y=y, weight=weight, w=w, mu=mu, sigma=sigma)
+    batch = _batch(arrays)
     runs, n, k = batch.rows.size, batch.y.shape[1], batch.parameters[0].shape[1]
     sums = np.empty((runs, max(1, -(-n // fused.CHUNK)), 1 + 3 * k))
     batch.go(sums, np.empty((0, 0)))
@@ -189,7 +210,7 @@ def log_density(y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> 
     ValueError
         If shapes do not fit.
     """
-    batch = _batch(y, None, w=w, mu=mu, sigma=sigma)
+    batch = _batch(_checked(y=y, weight=None, w=w, mu=mu, sigma=sigma))
     density = np.empty((batch.rows.size, batch.y.shape[1]))
     if density.size:
         batch.go(np.empty((0, 0, 0)), density)
