@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -14,21 +14,17 @@ import numpy as np
 import nutpie
 import pymc as pm
 import xarray as xr
+from numpy.typing import NDArray
 
 from ordered_mix import kernels
 from ordered_mix.data import Data
+from ordered_mix.diagnostics.sampler import arviz_names
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import COMPONENT, Prior
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")
-ARVIZ_NAMES = {
-    "depth": "tree_depth",
-    "maxdepth_reached": "reached_max_treedepth",
-    "mean_tree_accept": "acceptance_rate",
-    "logp": "lp",
-}
 STATISTICS = (
     "tree_depth", "reached_max_treedepth", "acceptance_rate", "lp", "n_steps", "energy",
     "diverging", "step_size", "energy_error",
@@ -42,24 +38,43 @@ class Draws:
 
     Parameters
     ----------
-    mixture : Mixture, batch shape (chain, draw)
-        Draws as they come, in the units of the data.
     tree : DataTree
         ``posterior`` (w, mu, sigma and the free coordinates, in the units of the data),
         ``sample_stats`` by ArviZ's names, ``unconstrained_posterior`` (the sampler's own
         coordinates of the standardised data), their ``warmup_`` groups, ``observed_data``, and
-        ``log_likelihood`` unless it would exceed 200 MB.
-    passes, warmup_passes : array of int, shape (chain,)
-        Passes over the data after and during warm-up, one for each leapfrog step.
-    seconds : float
-        Wall-clock time of the sampler, without compilation.
+        ``log_likelihood`` unless it would exceed 200 MB. The attribute ``seconds`` is the
+        wall-clock time of the sampler without compilation.
     """
 
-    mixture: Mixture
     tree: xr.DataTree
-    passes: np.ndarray
-    warmup_passes: np.ndarray
-    seconds: float
+
+    @cached_property
+    def mixture(self) -> Mixture:
+        """Draws as they come, in the units of the data; batch shape (chain, draw)."""
+        return _mixture(self.tree["posterior"].dataset)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of the sampler, without compilation."""
+        return float(self.tree.attrs["seconds"])
+
+    @property
+    def passes(self) -> NDArray[np.int64]:
+        """Passes over the data after warm-up, one for each leapfrog step; shape (chain,)."""
+        return self._steps("sample_stats")
+
+    @property
+    def warmup_passes(self) -> NDArray[np.int64]:
+        """Passes over the data during warm-up; shape (chain,)."""
+        return self._steps("warmup_sample_stats")
+
+    @property
+    def statistics(self) -> xr.Dataset:
+        """Sampler statistics after warm-up, by ArviZ's names."""
+        return self.tree["sample_stats"].to_dataset()
+
+    def _steps(self, group: str) -> NDArray[np.int64]:
+        return self.tree[group]["n_steps"].sum("draw").to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -158,7 +173,9 @@ class NUTS:
     ) -> tuple[xr.DataTree, float]:
         options = tuple(sorted(standard.options.items()))
         compiled = _compiled(standard.module, standard.k, standard.prior.form(), options)
-        compiled = compiled.with_data(**standard.twin_data(data, self.inverse_temperature))
+        used = {variable.name for variable in compiled.shared_var_keys}
+        values = standard.twin_data(data, self.inverse_temperature)
+        compiled = compiled.with_data(**{name: values[name] for name in used})
         chains = len(points)
         seeds = _chain_seeds(compiled, self.seed, points)
         compiled = _starting_at(compiled, dict(zip(seeds, points, strict=True)).__getitem__)
@@ -229,7 +246,7 @@ def _chain_seeds(compiled: Any, seed: int, points: Array) -> list[int]:
 
     nutpie.sample(
         _starting_at(compiled, first_point),
-        draws=len(points), tune=1, chains=len(points), cores=1, seed=seed, progress_bar=False,
+        draws=len(points), tune=len(points), chains=len(points), cores=1, seed=seed, progress_bar=False,
     )  # fmt: skip
     return seeds
 
@@ -243,32 +260,29 @@ def _assemble(
 ) -> Draws:
     groups: dict[str, xr.Dataset] = {}
     for prefix in ("", "warmup_"):
-        drawn = _mixture(raw[f"{prefix}posterior"].dataset, standard.k)
+        drawn = _mixture(raw[f"{prefix}posterior"].to_dataset())
         mixture = drawn.affine(data.location, data.scale)
-        statistics = raw[f"{prefix}sample_stats"].dataset.rename(
-            {old: new for old, new in ARVIZ_NAMES.items() if old in raw[f"{prefix}sample_stats"]}
-        )
+        statistics = arviz_names(raw[f"{prefix}sample_stats"].to_dataset())
         groups[f"{prefix}posterior"] = _posterior(mixture, parameterization)
         groups[f"{prefix}unconstrained_posterior"] = _dataset({"z": standard.unconstrain(drawn)})
-        groups[f"{prefix}sample_stats"] = xr.Dataset(
-            {name: statistics[name] for name in STATISTICS if name in statistics}
+        groups[f"{prefix}sample_stats"] = _dataset(
+            {name: statistics[name].to_numpy() for name in STATISTICS if name in statistics}
         )
     groups["observed_data"] = xr.Dataset({"y": ("point", data.y)})
-    mixture = _mixture(groups["posterior"], standard.k)
+    mixture = _mixture(groups["posterior"])
     if mixture.w[..., 0].size * data.n * 8 <= LOG_LIKELIHOOD_BYTES:
         pointwise = kernels.log_density(data.y, mixture.w, mixture.mu, mixture.sigma)
         groups["log_likelihood"] = xr.Dataset({"y": (("chain", "draw", "point"), pointwise)})
-    steps, warmup_steps = (
-        groups[f"{prefix}sample_stats"]["n_steps"].sum("draw").to_numpy().astype(np.int64)
-        for prefix in ("", "warmup_")
-    )
     tree = xr.DataTree.from_dict(groups)
-    return Draws(mixture, tree, steps, warmup_steps, seconds)
+    tree.attrs["seconds"] = seconds
+    return Draws(tree)
 
 
-def _mixture(posterior: xr.Dataset, k: int) -> Mixture:
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"], k)
-    return Mixture(*(posterior[name].to_numpy().reshape(shape) for name in ("w", "mu", "sigma")))
+def _mixture(posterior: xr.Dataset) -> Mixture:
+    w, mu, sigma = (posterior[name].to_numpy() for name in ("w", "mu", "sigma"))
+    k = 1 if mu.ndim == 2 else mu.shape[2]
+    shape = (*mu.shape[:2], k)
+    return Mixture(*(value.reshape(shape) for value in (w, mu, sigma)))
 
 
 def _posterior(mixture: Mixture, parameterization: Parameterization) -> xr.Dataset:
@@ -277,9 +291,11 @@ def _posterior(mixture: Mixture, parameterization: Parameterization) -> xr.Datas
     return _dataset({**free, "w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma})
 
 
-def _dataset(values: dict[str, Array]) -> xr.Dataset:
+def _dataset(values: dict[str, Any]) -> xr.Dataset:
     variables = {}
     for name, value in values.items():
         own = COMPONENT if name in ("w", "mu", "sigma") else f"{name}_index"
         variables[name] = (("chain", "draw", own)[: value.ndim], value)
-    return xr.Dataset(variables)
+    chains, draws = next(iter(values.values())).shape[:2]
+    coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    return xr.Dataset(variables, coords=coords)
