@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import math
 from dataclasses import dataclass, field
@@ -13,9 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.columns import read_column
 from ordered_mix.mixture import Mixture
 
 Array = NDArray[np.float64]
+
+LARGEST = np.finfo(np.float64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +44,25 @@ class Data:
     name: str = field(default="data")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", _finite("y", self.y, self.name))
-        if self.y.ndim == 0 or self.y.shape[-1] == 0:
+        y = _finite("y", self.y, self.name)
+        object.__setattr__(self, "y", y)
+        if y.size == 0:
             raise ValueError(f"y must hold at least one point, {self.name} holds none")
+        with np.errstate(over="ignore"):
+            span = y.max(axis=-1) - y.min(axis=-1)
+        if not np.all(np.isfinite(span)):
+            raise ValueError(f"y must span less than {LARGEST:.1e}, {self.name} spans more")
         if self.weight is None:
             return
         weight = _finite("weight", self.weight, self.name)
-        if weight.shape != self.y.shape:
-            raise ValueError(f"weight must have the shape of y, {self.y.shape}, got {weight.shape}")
-        if np.any(weight < 0) or np.any(weight.sum(axis=-1) <= 0):
-            raise ValueError(f"weight must be non-negative with a positive sum in {self.name}")
+        if weight.shape != y.shape:
+            raise ValueError(f"weight must have the shape of y, {y.shape}, got {weight.shape}")
+        with np.errstate(over="ignore"):
+            total = weight.sum(axis=-1)
+        if np.any(weight < 0) or not np.all((total > 0) & np.isfinite(total)):
+            raise ValueError(
+                f"weight must be non-negative with a positive and finite sum in {self.name}"
+            )
         object.__setattr__(self, "weight", weight)
 
     def __repr__(self) -> str:
@@ -71,21 +82,33 @@ class Data:
         return self.weight.sum(axis=-1)
 
     @cached_property
+    def _ends(self) -> tuple[Array, Array]:
+        """Smallest and largest point of positive weight, shape (...)."""
+        if self.weight is None:
+            return self.y.min(axis=-1), self.y.max(axis=-1)
+        counts = self.weight > 0
+        low = np.where(counts, self.y, np.inf).min(axis=-1)
+        return low, np.where(counts, self.y, -np.inf).max(axis=-1)
+
+    @cached_property
     def location(self) -> Array:
         """Weighted mean, shape (...)."""
-        center = self.y.mean(axis=-1)
-        return center + self._average(self.y - center[..., None])
+        low, high = self._ends
+        middle = low + (high - low) / 2
+        return np.clip(middle + _unit(high - low) * self._average(self._from(middle)), low, high)
 
     @cached_property
     def scale(self) -> Array:
-        """Weighted standard deviation (divisor: total weight), shape (...)."""
-        deviation = self.y - self.location[..., None]
-        largest = np.abs(deviation).max(axis=-1)
-        unit = np.where(largest > 0, largest, 1.0)
-        return unit * np.sqrt(self._average((deviation / unit[..., None]) ** 2))
+        """Weighted standard deviation (divisor: total weight), shape (...); 0 if constant."""
+        low, high = self._ends
+        deviation = self._from(self.location)
+        # The location is rounded: at an offset of 1e9 its error is not small for a narrow scale.
+        deviation = deviation - self._average(deviation)[..., None]
+        variance = self._average(deviation**2)
+        return np.where(high > low, _unit(high - low) * np.sqrt(variance), 0.0)
 
     def standardized(self) -> Data:
-        """The sample as ``(y - location) / scale``.
+        """The sample as ``(y - location) / scale``; points without weight become 0.
 
         Raises
         ------
@@ -94,13 +117,20 @@ class Data:
         """
         if np.any(self.scale <= 0):
             raise ValueError(f"y must not be constant, all points of {self.name} are equal")
-        y = (self.y - self.location[..., None]) / self.scale[..., None]
+        low, high = self._ends
+        y = self._from(self.location) * (_unit(high - low) / self.scale)[..., None]
         return Data(y, self.weight, self.name)
+
+    def _from(self, center: Array) -> Array:
+        """Deviations from a center in units of the range, 0 for points without weight."""
+        low, high = self._ends
+        y = self.y if self.weight is None else np.where(self.weight > 0, self.y, center[..., None])
+        return (y - center[..., None]) / _unit(high - low)[..., None]
 
     def _average(self, value: Array) -> Array:
         if self.weight is None:
             return value.mean(axis=-1)
-        return np.sum(self.weight * value, axis=-1) / self.total_weight
+        return np.sum(self.weight / self.total_weight[..., None] * value, axis=-1)
 
 
 def shipped() -> list[str]:
@@ -108,18 +138,20 @@ def shipped() -> list[str]:
     names = []
     for path in sorted(_folder().iterdir(), key=lambda item: item.name):
         if path.name.endswith(".csv"):
-            header = path.read_text().splitlines()[0].split(",")
+            header = path.read_text("utf-8").splitlines()[0].split(",")
             stem = path.name.removesuffix(".csv")
             names += [stem] if len(header) == 1 else [f"{stem}:{column}" for column in header]
     return names
 
 
-def load(source: str) -> Data:
+def load(source: str | Path) -> Data:
     """Load a shipped data set or one column of a CSV file.
+
+    The file is UTF-8 text with a header line, cells separated by commas and decimal points.
 
     Parameters
     ----------
-    source : str
+    source : str or path
         A name that `shipped` lists (``faithful:waiting``, ``galaxies``, ...) or
         ``FILE.csv:column``; the column may be left out if the file has only one.
 
@@ -131,12 +163,13 @@ def load(source: str) -> Data:
     ------
     ValueError
         If there is no such data set, file or column, or if a cell of the column is empty, not a
-        number or not finite. The message names the line.
+        number or not finite, or a line has more cells than the header. The message names the line.
     """
+    source = str(source)
     if source in shipped():
         stem, _, column = source.partition(":")
-        text = (_folder() / f"{stem}.csv").read_text()
-        return Data(_column(text, column, source), name=source)
+        text = (_folder() / f"{stem}.csv").read_text("utf-8")
+        return Data(read_column(text, column, source), name=source)
     path, column = _split_source(source)
     try:
         raw = path.read_bytes()
@@ -146,7 +179,7 @@ def load(source: str) -> Data:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"data {source!r} must be text in UTF-8, it is not") from None
-    y = _column(text, column, source)
+    y = read_column(text, column, source)
     return Data(y, name=f"{path.stem}:{column}" if column else path.stem)
 
 
@@ -158,7 +191,7 @@ def simulate(mixture: Mixture, n: int, seed: int, name: str = "simulated") -> Da
     ValueError
         If n is not a positive whole number.
     """
-    if n < 1:
+    if not (isinstance(n, int | np.integer) and n >= 1):
         raise ValueError(f"n must be a positive whole number, got {n}")
     return Data(mixture.sample(n, np.random.default_rng(seed)), name=name)
 
@@ -185,8 +218,8 @@ def population(mixture: Mixture, step: float = 0.02, reach: float = 12.0) -> Dat
     """
     if mixture.batch_shape:
         raise ValueError(f"mixture must be a single one, got a batch of {mixture.batch_shape}")
-    if not (step > 0 and reach > 0):
-        raise ValueError(f"step and reach must be positive, got {step} and {reach}")
+    if not (0 < step < np.inf and 0 < reach < np.inf):
+        raise ValueError(f"step and reach must be positive and finite, got {step} and {reach}")
     low = float(np.min(mixture.mu - reach * mixture.sigma))
     high = float(np.max(mixture.mu + reach * mixture.sigma))
     count = math.ceil((high - low) / (step * float(mixture.sigma.min()))) + 1
@@ -218,40 +251,13 @@ def _split_source(source: str) -> tuple[Path, str]:
     )
 
 
-def _column(text: str, column: str, source: str) -> Array:
-    rows = [row for row in csv.reader(text.splitlines()) if row]
-    if not rows:
-        raise ValueError(f"data {source!r} is an empty file")
-    header = [name.strip() for name in rows[0]]
-    if not column and len(header) > 1:
-        raise ValueError(f"data {source!r} must name one of its columns: {', '.join(header)}")
-    column = column or header[0]
-    if header.count(column) != 1:
-        problem = "more than once" if column in header else "not at all"
-        raise ValueError(
-            f"column {column!r} is in {source!r} {problem}, its columns are {', '.join(header)}"
-        )
-    if len(rows) == 1:
-        raise ValueError(f"data {source!r} has a header and no rows")
-    index = header.index(column)
-    return np.array([_number(row, index, line, source) for line, row in enumerate(rows[1:], 2)])
-
-
-def _number(row: list[str], index: int, line: int, source: str) -> float:
-    cell = row[index].strip() if index < len(row) else ""
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        shown = repr(cell) if cell else "an empty cell"
-        raise ValueError(f"data {source!r} must hold finite numbers only, row {line} has {shown}")
-    return value
+def _unit(span: Array) -> Array:
+    return np.where(span > 0, span, 1.0)
 
 
 def _finite(argument: str, value: object, name: str) -> Array:
     try:
-        array = np.ascontiguousarray(value, dtype=np.float64)
+        array = np.array(value, dtype=np.float64, order="C", ndmin=1)
     except (TypeError, ValueError):
         raise ValueError(f"{argument} must hold numbers only, {name} does not") from None
     bad = ~np.isfinite(array)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 FOLD_KEYS = ("mu", "sigma", "w")
+FARTHEST = 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,8 @@ class Mixture:
     @classmethod
     def stack(cls, mixtures: Sequence[Mixture]) -> Mixture:
         """Join mixtures of one shape along a new leading batch axis."""
+        if not mixtures:
+            raise ValueError("mixtures must hold at least one mixture, it is empty")
         columns = zip(*(mixture._arrays() for mixture in mixtures), strict=True)
         return cls(*(np.stack(column) for column in columns))
 
@@ -86,11 +89,13 @@ class Mixture:
 
     def log_components(self, y: ArrayLike) -> Array:
         """``log w_k + log Normal(y | mu_k, sigma_k)``, shape (..., n, k), for y of shape (n,)."""
-        deviation = (np.asarray(y, dtype=np.float64)[:, None] - self.mu[..., None, :]) / (
-            self.sigma[..., None, :]
-        )
-        with np.errstate(divide="ignore"):
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim != 1:
+            raise ValueError(f"y must have shape (n,), got {y.shape}")
+        with np.errstate(divide="ignore", over="ignore"):
+            deviation = (y[:, None] - self.mu[..., None, :]) / self.sigma[..., None, :]
             constant = np.log(self.w) - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
+        deviation = np.clip(deviation, -FARTHEST, FARTHEST)
         return constant[..., None, :] - 0.5 * deviation**2
 
     def log_density(self, y: ArrayLike) -> Array:
@@ -104,7 +109,8 @@ class Mixture:
     def responsibilities(self, y: ArrayLike) -> Array:
         """Posterior probability of each component at the points y; shape (..., n, k)."""
         log_components = self.log_components(y)
-        return np.exp(log_components - np.logaddexp.reduce(log_components, axis=-1, keepdims=True))
+        joint = np.exp(log_components - log_components.max(axis=-1, keepdims=True))
+        return joint / joint.sum(axis=-1, keepdims=True)
 
     def mean(self) -> Array:
         """Mean of the mixture distribution, shape (...)."""
@@ -112,8 +118,9 @@ class Mixture:
 
     def sd(self) -> Array:
         """Standard deviation of the mixture distribution, shape (...)."""
-        deviation = self.mu - self.mean()[..., None]
-        return np.sqrt(np.sum(self.w * (self.sigma**2 + deviation**2), axis=-1))
+        distance = np.hypot(self.sigma, self.mu - self.mean()[..., None])
+        unit = distance.max(axis=-1)
+        return unit * np.sqrt(np.sum(self.w * (distance / unit[..., None]) ** 2, axis=-1))
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
         """Draw n points from each mixture of the batch; shape (..., n)."""
@@ -130,8 +137,17 @@ class Mixture:
         return np.argsort(getattr(self, by), axis=-1, kind="stable")
 
     def permute(self, permutation: ArrayLike) -> Mixture:
-        """Relabel the components; permutation has shape (..., k)."""
-        index = np.broadcast_to(np.asarray(permutation), self.mu.shape)
+        """Relabel the components; permutation has shape (..., k).
+
+        Raises
+        ------
+        ValueError
+            If a row of permutation does not hold each of 0 .. k - 1 once.
+        """
+        index = np.asarray(permutation)
+        if np.any(np.sort(index, axis=-1) != np.arange(self.k)):
+            raise ValueError(f"permutation must hold each of 0 to {self.k - 1} once, got {index}")
+        index = np.broadcast_to(index, self.mu.shape)
         return Mixture(*(np.take_along_axis(value, index, axis=-1) for value in self._arrays()))
 
     def fold(self, by: str = "mu") -> Mixture:
