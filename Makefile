@@ -1,0 +1,89 @@
+# Every target sets up by itself what it needs; `make help` lists them.
+
+DATA ?= faithful:waiting
+ARGS ?=
+JOBS ?= 2
+PYTHON ?=
+
+BIN := .venv/bin
+UV := .venv-uv/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The first candidate that runs and is new enough: one that is only on the PATH may not run.
+CANDIDATES = $(or $(PYTHON),python python3 python3.13 python3.12 python3.14)
+RECENT := import sys; sys.exit(sys.version_info < (3, 12))
+FOUND = $(shell for candidate in $(CANDIDATES); do \
+	"$$candidate" -c '$(RECENT)' >/dev/null 2>&1 && { echo "$$candidate"; break; }; done)
+OLD = $(or $(shell $(or $(PYTHON),python3) --version 2>/dev/null),no Python that runs)
+NEEDED = $(if $(FOUND),,$(error ordered_mix needs Python 3.12 or newer and found $(OLD): \
+	install one, or name one with "make PYTHON=/path/to/python3.12 ..."))
+
+.DEFAULT_GOAL := help
+.PHONY: help compare test lint test-lowest conda-test bench lock wheel clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
+		while read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+compare: .venv/.installed ## compare parameterizations and estimators (DATA=my.csv:column, ARGS=--help)
+	@$(BIN)/ordered-mix compare $(DATA) $(ARGS)
+
+test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file)
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+lint: .venv/.installed ## check style, format and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+test-lowest: .venv-lowest/.installed ## run the tests on the lowest versions pyproject.toml admits
+	@.venv-lowest/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+conda-test: ## solve environment.yml with conda, mamba or micromamba, and try it
+	@client=$$(command -v micromamba || command -v mamba || command -v conda) || { \
+		echo "conda-test needs micromamba, mamba or conda, and none is on the PATH." >&2; exit 1; }; \
+	set -e; results=$$(mktemp -d); trap 'rm -rf "$$results"' EXIT; rm -rf .venv-conda; \
+	"$$client" env create --yes --prefix ./.venv-conda --file environment.yml; \
+	"$$client" run --prefix ./.venv-conda python -m pip check; \
+	"$$client" run --prefix ./.venv-conda ordered-mix compare low_dim_gauss_mix \
+		--draws 100 --chains 2 --out "$$results/smoke"
+
+bench: .venv/.installed ## run the speed comparisons in benchmarks/
+	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+
+lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
+	@{ echo "# Written by \`make lock\` from pyproject.toml: all extras, Python 3.12 and newer."; \
+	$(UV) pip compile --quiet --universal --python-version 3.12 --upgrade --all-extras \
+		--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		pyproject.toml; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+wheel: .venv/.installed ## build dist/*.tar.gz, and from it dist/*.whl
+	@rm -rf build dist
+	@$(BIN)/python -m build --no-isolation --outdir dist
+
+clean: ## remove the environments and what was built (results/ stays)
+	rm -rf .venv .venv-lowest .venv-uv .venv-conda build dist *.egg-info
+
+.venv/.locked: requirements.lock
+	@$(NEEDED)echo "Setting up .venv from requirements.lock; this happens once and takes a minute or two."
+	@$(FOUND) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+.venv/.installed: .venv/.locked pyproject.toml
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-lowest/.installed: pyproject.toml .venv-uv/.installed
+	@$(NEEDED)echo "Setting up .venv-lowest with the lowest versions that pyproject.toml admits."
+	@$(FOUND) -m venv --clear .venv-lowest
+	@$(UV) pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct \
+		--editable '.[test]'
+	@touch $@
+
+.venv-uv/.installed:
+	@$(NEEDED)$(FOUND) -m venv --clear .venv-uv
+	@.venv-uv/bin/pip install --quiet uv
+	@touch $@

@@ -1,0 +1,1 @@
+"""One file per parameterization, found by its name."""
