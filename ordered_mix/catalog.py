@@ -40,6 +40,11 @@ def module(name: str, kind: str = "parameterization") -> ModuleType:
     raise ValueError(f"{kind} must be one of {known}, or a .py file, got {name!r}{hint}")
 
 
+def summary(name: str, kind: str = "parameterization") -> str:
+    """First line of the docstring of one."""
+    return (module(name, kind).__doc__ or "").strip().partition("\n")[0]
+
+
 def parameterization(
     name: str, k: int, prior: Prior | None = None, **options: Any
 ) -> Parameterization:

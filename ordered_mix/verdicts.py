@@ -15,7 +15,7 @@ from ordered_mix.diagnostics.invariance import invariance
 from ordered_mix.diagnostics.tempering import Estimate
 
 if TYPE_CHECKING:
-    from ordered_mix.compare import Comparison, Sampled
+    from ordered_mix.comparison import Comparison, Sampled
 
 RHAT = 1.01
 ESS = 400

@@ -242,12 +242,21 @@ def _chain_seeds(compiled: Any, seed: int, points: Array) -> list[int]:
 
     def first_point(chain_seed: int) -> Array:
         seeds.append(chain_seed)
-        return points[len(seeds) - 1]
+        return points[min(len(seeds), len(points)) - 1]
 
-    nutpie.sample(
-        _starting_at(compiled, first_point),
-        draws=len(points), tune=len(points), chains=len(points), cores=1, seed=seed, progress_bar=False,
-    )  # fmt: skip
+    few = len(points)
+    try:
+        nutpie.sample(
+            _starting_at(compiled, first_point),
+            draws=few, tune=few, chains=few, cores=1, seed=seed, progress_bar=False,
+        )  # fmt: skip
+    except RuntimeError:
+        seeds.append(-1)
+    if len(seeds) != few:
+        raise ValueError(
+            "starts must have a finite log posterior and a gradient without an exact zero, "
+            "nutpie rejects at least one of them"
+        )
     return seeds
 
 

@@ -1,0 +1,56 @@
+"""Gaussian mixtures in several coordinate systems, compared: which one to trust, and why."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ordered_mix.catalog import parameterization
+    from ordered_mix.compare import compare
+    from ordered_mix.comparison import Comparison, Settings
+    from ordered_mix.data import Data, load, population, simulate
+    from ordered_mix.estimators.nuts import NUTS
+    from ordered_mix.mixture import Mixture
+    from ordered_mix.prior import Prior
+
+_HOMES = {
+    "Comparison": "comparison",
+    "Data": "data",
+    "Mixture": "mixture",
+    "NUTS": "estimators.nuts",
+    "Prior": "prior",
+    "Settings": "comparison",
+    "compare": "compare",
+    "load": "data",
+    "parameterization": "catalog",
+    "population": "data",
+    "simulate": "data",
+}
+
+__all__ = [
+    "NUTS",
+    "Comparison",
+    "Data",
+    "Mixture",
+    "Prior",
+    "Settings",
+    "compare",
+    "load",
+    "parameterization",
+    "population",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # PyMC takes seconds to import: the command line's help and errors should not wait for it
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,229 @@
+"""The command line: ``ordered-mix compare DATA`` and ``ordered-mix list``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import ordered_mix
+
+if TYPE_CHECKING:
+    from ordered_mix.comparison import Comparison, Settings
+
+SUMMARY = "summary.json"
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Gaussian mixtures in several coordinate systems: which parameterization, which "
+    "estimator, and can the fit be trusted?",
+    epilog="Exit status: 0 done, 2 bad input, 130 interrupted (run again to resume).",
+)
+
+
+def main() -> None:
+    """Entry point of ``ordered-mix``: errors of the user's input end in one sentence."""
+    try:
+        app(standalone_mode=True)
+    except ValueError as error:
+        print(f"ordered-mix: {error}", file=sys.stderr)
+        raise SystemExit(BAD_INPUT) from None
+    except KeyboardInterrupt:
+        print("ordered-mix: interrupted, run the same command to resume", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        print(f"ordered-mix {ordered_mix.__version__}")
+        raise typer.Exit
+
+
+@app.command(
+    "compare",
+    epilog="Examples: ordered-mix compare faithful:waiting · ordered-mix compare my.csv:height "
+    "--components 3 · ordered-mix compare galaxies --parameterizations unordered,centred",
+)
+def compare_command(
+    data: Annotated[str, typer.Argument(help="FILE.csv:column or a shipped data set (see list).")],
+    components: Annotated[int, typer.Option(help="Number of components K.")] = 2,
+    parameterizations: Annotated[
+        str, typer.Option(help="Names of `ordered-mix list` or .py files, with commas between.")
+    ] = "unordered,ordered,relative",
+    estimators: Annotated[
+        str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
+    ] = "em,map,nuts",
+    draws: Annotated[int, typer.Option(help="Draws kept per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 1000,
+    chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same draws.")] = 1,
+    cores: Annotated[int, typer.Option(help="Chains sampled at the same time.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder.", show_default="results/DATA")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite results that are there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Compare parameterizations and estimators on one column of numbers.
+
+    Prints a table and a verdict, and writes report.html, one ArviZ draws file per
+    parameterization, table.parquet and table.csv. An interrupted run resumes.
+    """
+    from ordered_mix.comparison import Settings
+    from ordered_mix.data import load
+
+    loaded = load(data)
+    settings = Settings(
+        components=components,
+        parameterizations=_names(parameterizations),
+        estimators=_names(estimators),
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+        cores=cores,
+    )
+    summary = _compare(loaded, settings, out, force, quiet or as_json)
+    if as_json:
+        print(json.dumps(summary, indent=1))
+    elif not quiet:
+        _print_summary(summary)
+
+
+@app.command("list")
+def list_command() -> None:
+    """List the parameterizations and the shipped data sets."""
+    from ordered_mix import catalog
+    from ordered_mix.data import shipped
+
+    print("Parameterizations:")
+    for name in catalog.names():
+        print(f"  {name:12} {catalog.summary(name)}")
+    print("Data sets:")
+    for name in shipped():
+        print(f"  {name}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _compare(
+    data: Any, settings: Settings, out: Path | None, force: bool, quiet: bool
+) -> dict[str, Any]:
+    from ordered_mix.compare import check, compare, identity
+    from ordered_mix.results import ResultFolder, slug
+
+    check(data, settings)
+    folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, None))
+    folder.open(force)
+    if SUMMARY in folder:
+        summary = json.loads((folder.path / SUMMARY).read_text())
+        return summary | {"note": "these results were there already, --force computes them anew"}
+    with _stages(quiet) as progress:
+        result = compare(data, settings, folder=folder, progress=progress)
+        progress("report")
+        _write(result, folder)
+    return json.loads((folder.path / SUMMARY).read_text())
+
+
+def _write(result: Comparison, folder: Any) -> None:
+    from ordered_mix.report import render
+
+    folder.write("table.parquet", lambda path: result.table.to_parquet(path, index=False))
+    folder.write("table.csv", lambda path: result.table.to_csv(path, index=False))
+    folder.write("timings.csv", lambda path: result.timings.to_csv(path, index=False))
+    page = render(result)
+    folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    summary = {
+        "data": result.data.name,
+        "n": result.data.n,
+        "components": result.settings.components,
+        "verdicts": [vars(verdict) for verdict in result.verdicts],
+        "skipped": result.skipped,
+        "table": json.loads(result.table.to_json(orient="records")),
+        "folder": str(folder.path),
+    }
+    folder.write(SUMMARY, lambda path: path.write_text(json.dumps(summary, indent=1)))
+
+
+@contextmanager
+def _stages(quiet: bool) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, quiet=quiet)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("start", total=None)
+
+        def stage(name: str) -> None:
+            progress.update(task, description=name)
+            if not console.is_terminal:
+                console.print(name)
+
+        yield stage
+
+
+SHOWN = {
+    "label": "estimator",
+    "passes": "passes",
+    "log_likelihood": "log lik.",
+    "share_at_best": "at best",
+    "rhat_raw": "R-hat raw",
+    "rhat_folded": "folded",
+    "ess_folded": "ESS",
+    "ess_per_1000_passes": "ESS/1000 p.",
+    "divergences": "diverg.",
+    "elpd_waic": "WAIC",
+    "elpd_loo": "LOO",
+}
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    title = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
+    table = Table(title=title, title_justify="left")
+    for key, name in SHOWN.items():
+        table.add_column(name, justify="left" if key == "label" else "right")
+    for row in summary["table"]:
+        table.add_row(*(_cell(row.get(key)) for key in SHOWN))
+    console.print(table)
+    for name, reason in summary["skipped"].items():
+        console.print(f"Skipped {name}: {reason}", markup=False)
+    for verdict in summary["verdicts"]:
+        console.print(f"\n[bold]{verdict['question']}[/bold] {verdict['answer']}")
+        console.print(f"  {verdict['reason']}", markup=False, highlight=False)
+    if "note" in summary:
+        console.print(f"\nNote: {summary['note']}.", markup=False)
+    console.print(f"\nReport: {Path(summary['folder']) / 'report.html'}", markup=False)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if float(value).is_integer() and abs(value) < 1e12:
+        return f"{int(value)}"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""MAP by L-BFGS: stationary, equal to MAP-EM where the coordinates are linear, honest statuses."""
+
+import numpy as np
+import pytest
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, load
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.lbfgs import LBFGS
+from ordered_mix.mixture import Mixture
+from ordered_mix.prior import Prior
+
+STARTS = Mixture(np.full((3, 2), 0.5), [[50, 80], [80, 55], [60, 70]], np.full((3, 2), 6.0))
+
+
+@pytest.fixture(scope="module")
+def waiting():
+    return load("faithful:waiting")
+
+
+@pytest.fixture(scope="module")
+def prior(waiting):
+    return Prior(concentration=3.0).affine(float(waiting.location), float(waiting.scale))
+
+
+@pytest.mark.parametrize("name", ["unordered", "ordered", "relative", "folded"])
+def test_without_jacobian_the_mode_is_that_of_map_em(name, waiting, prior):
+    parameterization = catalog.parameterization(name, 2, prior)
+    fit = LBFGS(jacobian=False).fit(parameterization, waiting, STARTS)
+    mode = EM(prior=prior).fit(waiting, STARTS).mixture.fold()
+    assert fit.converged.all()
+    found = fit.mixture.fold()
+    assert np.allclose(found.mu, mode.mu, atol=1e-4)
+    assert np.allclose(found.sigma, mode.sigma, atol=1e-4)
+    assert np.allclose(found.w, mode.w, atol=1e-6)
+
+
+@pytest.mark.parametrize("jacobian", [True, False])
+def test_mode_is_stationary_and_the_trace_climbs(jacobian, waiting, prior):
+    parameterization = catalog.parameterization("relative", 2, prior)
+    fit = LBFGS(jacobian=jacobian).fit(parameterization, waiting, STARTS)
+    location, scale = float(waiting.location), float(waiting.scale)
+    standard = parameterization.affine(-location / scale, 1 / scale)
+    z = standard.unconstrain(fit.mixture.fold().affine(-location / scale, 1 / scale))
+    value, gradient = standard.log_posterior(z, waiting.standardized(), jacobian)
+    assert np.abs(gradient).max() < 1e-3
+    assert np.allclose(value, fit.objective, rtol=1e-12)
+    steps = np.diff(fit.trace.objective, axis=0)
+    assert steps.min() >= -1e-9 * np.abs(fit.objective).max()
+    assert np.all(np.diff(fit.trace.passes, axis=0) >= 0)
+
+
+def test_the_jacobian_moves_the_mode(waiting, prior):
+    parameterization = catalog.parameterization("relative", 2, prior)
+    on, off = (
+        LBFGS(jacobian=flag).fit(parameterization, waiting, STARTS) for flag in (True, False)
+    )
+    assert np.abs(on.mixture.sigma - off.mixture.sigma).max() > 0.01
+
+
+def test_budget_is_a_status(waiting, prior):
+    parameterization = catalog.parameterization("unordered", 2, prior)
+    fit = LBFGS(passes=3).fit(parameterization, waiting, STARTS)
+    assert set(fit.status) == {"budget_exhausted"}
+    assert fit.passes.max() < 30
+
+
+def test_bad_input(waiting, prior):
+    with pytest.raises(ValueError, match="gradient must be positive, got 0"):
+        LBFGS(gradient=0)
+    parameterization = catalog.parameterization("unordered", 2, prior)
+    with pytest.raises(ValueError, match="data must be one sample"):
+        LBFGS().fit(parameterization, Data(np.ones((2, 5))), STARTS)

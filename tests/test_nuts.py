@@ -1,0 +1,180 @@
+"""NUTS: starts, seeds, costs, swapped data, and posteriors against independent references."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, load, simulate
+from ordered_mix.diagnostics.convergence import convergence
+from ordered_mix.estimators import nuts
+from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import NotApplicable
+from ordered_mix.prior import Prior
+
+REFERENCE = json.loads((Path(__file__).parent / "reference/low_dim_gauss_mix.json").read_text())
+LOW_DIM_PRIOR = Prior(spread=2.0, scale=2.0, concentration=5.0, scale_family="half_normal")
+STARTS = Mixture(
+    np.full((4, 2), 0.5), [[-4, 4], [3, -3], [-1, 2], [1.5, -0.5]], np.full((4, 2), 1.5)
+)
+
+
+@pytest.fixture(scope="module")
+def low_dim():
+    return load("low_dim_gauss_mix")
+
+
+def folded_table(draws):
+    folded = draws.mixture.fold()
+    values = {name: getattr(folded, name) for name in ("w", "mu", "sigma")}
+    return convergence({"w1": values["w"][..., 0], "mu": values["mu"], "sigma": values["sigma"]})
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_low_dim_gauss_mix_posterior_means(name, low_dim):
+    parameterization = catalog.parameterization(name, 2, LOW_DIM_PRIOR)
+    draws = NUTS(draws=1000, tune=1000, seed=11).fit(parameterization, low_dim, STARTS)
+    table = folded_table(draws)
+    assert table["rhat"].max() < 1.01
+    assert table["ess_bulk"].min() > 400
+    folded = draws.mixture.fold()
+    for name_, value in (
+        ("mu1", folded.mu[..., 0]), ("mu2", folded.mu[..., 1]), ("w1", folded.w[..., 0]),
+        ("sigma1", folded.sigma[..., 0]), ("sigma2", folded.sigma[..., 1]),
+    ):  # fmt: skip
+        assert abs(value.mean() - REFERENCE["mean"][name_]) < 0.1 * REFERENCE["sd"][name_], name_
+
+
+def test_unordered_chains_switch_and_folding_repairs_them(low_dim):
+    parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
+    draws = NUTS(draws=1000, tune=1000, seed=5).fit(parameterization, low_dim, STARTS)
+    raw = convergence({"mu": draws.mixture.mu})
+    assert raw["rhat"].min() > 1.5
+    assert folded_table(draws)["rhat"].max() < 1.01
+
+
+def test_known_scale_single_component_is_the_conjugate_normal():
+    data = simulate(Mixture([1.0], [3.0], [2.0]), 40, seed=3)
+    prior = Prior(location=1.0, spread=0.5, known_sigma=2.0)
+    parameterization = catalog.parameterization("unordered", 1, prior)
+    starts = Mixture(np.ones((4, 1)), [[0.0], [1.0], [3.0], [6.0]], np.full((4, 1), 2.0))
+    draws = NUTS(draws=2000, tune=500, seed=2).fit(parameterization, data, starts)
+    precision = 1 / 0.5**2 + data.n / 4
+    mean = (1 / 0.5**2 + data.y.sum() / 4) / precision
+    table = convergence({"mu": draws.mixture.mu})
+    assert table["ess_bulk"].min() > 1000
+    assert abs(draws.mixture.mu.mean() - mean) < 4 * table["mcse_mean"].iloc[0]
+    assert abs(draws.mixture.mu.std() - precision**-0.5) < 4 * table["mcse_sd"].iloc[0]
+
+
+@pytest.mark.parametrize("sampler", nuts.SAMPLERS)
+def test_each_chain_begins_at_its_own_start(sampler, low_dim):
+    parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
+    draws = NUTS(draws=10, tune=10, sampler=sampler, seed=4).fit(parameterization, low_dim, STARTS)
+    first = draws.tree["warmup_posterior"]["mu"].to_numpy()[:, 0]
+    distance = np.linalg.norm(first[:, None] - STARTS.mu[None], axis=-1)
+    assert np.array_equal(distance.argmin(axis=1), np.arange(4))
+
+
+def test_samplers_agree(low_dim):
+    parameterization = catalog.parameterization("relative", 2, LOW_DIM_PRIOR)
+    tables, means = [], []
+    for sampler in nuts.SAMPLERS:
+        draws = NUTS(draws=500, tune=500, sampler=sampler, seed=8).fit(
+            parameterization, low_dim, STARTS
+        )
+        tables.append(folded_table(draws))
+        folded = draws.mixture.fold()
+        parts = (folded.w[..., :1], folded.mu, folded.sigma)
+        means.append(np.concatenate([part.mean((0, 1)) for part in parts]))
+    assert min(table["ess_bulk"].min() for table in tables) > 200
+    error = np.hypot(tables[0]["mcse_mean"], tables[1]["mcse_mean"])
+    assert np.all(np.abs(means[0] - means[1]) < 4.5 * error)
+
+
+def test_draws_do_not_depend_on_cores_and_data_are_swapped(low_dim):
+    parameterization = catalog.parameterization("ordered", 2, LOW_DIM_PRIOR)
+    sampler = NUTS(draws=60, tune=60, seed=6)
+    one = sampler.fit(parameterization, low_dim, STARTS)
+    compiled = nuts.compiled_models()
+    two = NUTS(draws=60, tune=60, seed=6, cores=2).fit(parameterization, low_dim, STARTS)
+    assert np.array_equal(one.mixture.mu, two.mixture.mu)
+    shorter = Data(low_dim.y[:100], name="shorter")
+    other = sampler.fit(catalog.parameterization("ordered", 2, Prior()), shorter, STARTS)
+    again = sampler.fit(parameterization, low_dim, STARTS)
+    assert nuts.compiled_models() == compiled + 1  # half-normal and inverse-gamma scales
+    assert np.array_equal(one.mixture.mu, again.mixture.mu)
+    assert other.tree["observed_data"]["y"].size == 100
+
+
+def test_weighted_data_are_repeated_data():
+    points, counts = np.array([-2.0, -1.0, 1.5, 2.0, 2.5]), np.array([3.0, 1.0, 2.0, 4.0, 1.0])
+    parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
+    weighted = Data(points, counts)
+    repeated = Data(np.repeat(points, counts.astype(int)))
+    sampler = NUTS(draws=20, tune=20, seed=1)
+    a, b = (sampler.fit(parameterization, data, STARTS) for data in (weighted, repeated))
+    first = [draws.tree["warmup_posterior"]["mu"].to_numpy()[:, :3] for draws in (a, b)]
+    assert np.allclose(*first, rtol=1e-8)
+
+
+def test_tree_holds_what_arviz_asks_for(low_dim):
+    parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
+    draws = NUTS(draws=30, tune=20, seed=9).fit(parameterization, low_dim, STARTS)
+    names = {"tree_depth", "reached_max_treedepth", "n_steps", "diverging", "energy", "lp"}
+    assert names <= set(draws.statistics)
+    assert draws.passes.tolist() == draws.statistics["n_steps"].sum("draw").values.tolist()
+    assert draws.tree["log_likelihood"]["y"].shape == (4, 30, 1000)
+    expected = draws.mixture[2, 7].log_density(low_dim.y)
+    assert np.allclose(draws.tree["log_likelihood"]["y"].values[2, 7], expected, rtol=1e-12)
+
+
+def test_zero_inverse_temperature_draws_the_prior(low_dim):
+    prior = Prior(location=1.0, spread=2.0, scale=1.5, concentration=3.0)
+    parameterization = catalog.parameterization("unordered", 2, prior)
+    sampler = NUTS(draws=1500, tune=500, seed=3, inverse_temperature=0.0)
+    with pytest.raises(ValueError, match="gradient without an exact zero"):
+        sampler.fit(parameterization, low_dim, STARTS)  # equal weights are the prior's mode
+    uneven = Mixture(np.full((4, 2), [0.4, 0.6]), STARTS.mu, STARTS.sigma)
+    draws = sampler.fit(parameterization, low_dim, uneven)
+    table = convergence({"mu": draws.mixture.mu, "w": draws.mixture.w[..., 0]})
+    assert table["ess_bulk"].min() > 400
+    mean = draws.mixture.mu.mean(axis=(0, 1))
+    assert np.all(np.abs(mean - 1.0) < 4.5 * table["mcse_mean"].to_numpy()[:2])
+    share = np.mean(draws.mixture.sigma[..., 0] ** 2 < 1.5**2)
+    exact = stats.invgamma(2, scale=1.5**2).cdf(1.5**2)
+    assert abs(share - exact) < 4.5 * np.sqrt(exact * (1 - exact) / table["ess_bulk"].min())
+
+
+def test_identity_link_is_refused(low_dim):
+    parameterization = catalog.parameterization("relative", 2, LOW_DIM_PRIOR, link="identity")
+    with pytest.raises(NotApplicable, match="projection"):
+        NUTS().fit(parameterization, low_dim, STARTS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"draws": 1}, "draws must be at least 4, got 1"),
+        ({"sampler": "stan"}, "sampler must be one of nutpie, pymc, got 'stan'"),
+        ({"adaptation": "dense"}, "adaptation must be one of"),
+        ({"target_accept": 1.0}, "target_accept must lie between 0 and 1"),
+        ({"inverse_temperature": -1.0}, "inverse_temperature must be at least 0"),
+        ({"sampler": "pymc", "adaptation": "low_rank"}, "diagonal"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        NUTS(**settings)
+
+
+def test_bad_data_and_starts(low_dim):
+    parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
+    with pytest.raises(ValueError, match="data must be one sample"):
+        NUTS().fit(parameterization, Data(np.ones((2, 5))), STARTS)
+    with pytest.raises(ValueError, match="one mixture for each chain"):
+        NUTS().fit(parameterization, low_dim, STARTS[0])
