@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data, load
-from ordered_mix.estimators import _iterate
+from ordered_mix.estimators import _iterate, _problem
 from ordered_mix.estimators._fit import ADVICE, Fit
 from ordered_mix.estimators._iterate import Failure, Stop
 from ordered_mix.estimators.em import EM
@@ -63,13 +63,13 @@ def test_the_gradient_norm_is_that_of_the_log_likelihood():
 
 def test_finished_runs_leave_the_batch_and_cost_no_passes(monkeypatch):
     asked = []
-    kernel = _iterate.Problem.moments
+    kernel = _problem.Problem.moments
 
     def counting(self, runs, *parameters):
         asked.append(len(runs))
         return kernel(self, runs, *parameters)
 
-    monkeypatch.setattr(_iterate.Problem, "moments", counting)
+    monkeypatch.setattr(_problem.Problem, "moments", counting)
     starts = Mixture([0.5, 0.5], [[54.6, 80.1], [20.0, 70.0], [69.0, 72.0]], [5.87, 5.87])
     result = EM().fit(load("faithful:waiting"), starts)
     assert len(set(result.passes.tolist())) == 3

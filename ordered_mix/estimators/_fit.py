@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -170,9 +170,8 @@ class Fit:
         runs = trace.iteration.reshape(snapshots, -1).shape[1]
         columns = {"run": np.tile(np.arange(runs), snapshots)}
         columns |= {name: value.ravel() for name, value in trace.columns.items()}
-        for name in ("w", "mu", "sigma"):
-            flat = getattr(trace.mixture, name).reshape(-1, trace.mixture.k)
-            columns |= {f"{name}[{index}]": flat[:, index] for index in range(trace.mixture.k)}
+        for parameter in fields(trace.mixture):
+            columns |= _parameter_columns(parameter.name, trace)
         table = pandas.DataFrame(columns).drop_duplicates(["run", "iteration"])
         return table.sort_values(["run", "iteration"], ignore_index=True)
 
@@ -197,8 +196,21 @@ class Fit:
         best = np.nanmax(objective)
         distance.plot(passes, np.maximum(best - objective, 1e-12))
         distance.set(xlabel="passes", ylabel="best objective - objective", yscale="log")
-        mu = self.trace.mixture.mu.reshape(len(objective), -1, self.mixture.k)[:, :runs]
-        for component in range(self.mixture.k):
-            means.plot(passes, mu[:, :, component], color=f"C{component}", alpha=0.6)
+        components = self.trace.mixture.w.shape[-1]
+        mu = self.trace.mixture.mu.reshape(len(objective), self.status.size, components, -1)
+        paths = mu[:, :runs]
+        for component in range(components):
+            path = paths[:, :, component].reshape(len(objective), -1)
+            axis = np.repeat(passes, paths.shape[-1], axis=1)
+            means.plot(axis, path, color=f"C{component}", alpha=0.6)
         means.set(xlabel="passes", ylabel="means")
         return figure
+
+
+def _parameter_columns(name: str, trace: Trace) -> dict[str, Array]:
+    """Columns ``mu[0]``, ``covariance[0,1,1]``, ... of one parameter."""
+    value = getattr(trace.mixture, name)
+    shape = value.shape[trace.iteration.ndim :]
+    flat = value.reshape(-1, *shape)
+    labels = np.ndindex(shape)
+    return {f"{name}[{','.join(map(str, at))}]": flat[:, *at] for at in labels}

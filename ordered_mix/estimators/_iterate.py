@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators._fit import Fit, Trace
-from ordered_mix.estimators._problem import Problem
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -85,6 +84,28 @@ class State(NamedTuple):
         return State(*(a[which] for a in self[:-1]), tuple(a[which] for a in self.memory))
 
 
+class Layout(Protocol):
+    """What the loop asks of a batch of runs over data in working units."""
+
+    shape: tuple[int, ...]
+    """Batch shape of the runs."""
+
+    size: int
+    """Number of runs."""
+
+    log_scale: Array
+    """What the log likelihood in working units exceeds that in the units of the data by."""
+
+    def moments(self, runs: Index, w: Array, mu: Array, sigma: Array) -> Any:
+        """One pass for each of these runs; its first field is ``log_likelihood``."""
+
+    def widths(self, sigma: Array) -> Array:
+        """Standard deviations that go with each mean."""
+
+    def restore(self, w: Array, mu: Array, sigma: Array) -> Any:
+        """Mixtures in the units of the data."""
+
+
 class Algorithm(Protocol):
     """What the loop asks of an estimator, in working units."""
 
@@ -104,7 +125,7 @@ class Algorithm(Protocol):
         """Further columns of the trace, each (runs,)."""
 
 
-def iterate(algorithm: Algorithm, problem: Problem, stop: Stop, snapshots: int = 200) -> Fit:
+def iterate(algorithm: Algorithm, problem: Layout, stop: Stop, snapshots: int = 200) -> Fit:
     """Run an algorithm until every run of the batch has met a rule or failed.
 
     Finished runs leave the batch, so they cost no further passes.
@@ -112,7 +133,7 @@ def iterate(algorithm: Algorithm, problem: Problem, stop: Stop, snapshots: int =
     Parameters
     ----------
     algorithm : Algorithm
-    problem : Problem
+    problem : Problem, or the like in several dimensions
     stop : Stop
     snapshots : int
         Most snapshots a trace may hold; when it is full every other one is dropped.
@@ -127,7 +148,7 @@ def iterate(algorithm: Algorithm, problem: Problem, stop: Stop, snapshots: int =
     codes = np.zeros(problem.size, dtype=np.int8)
     failures = np.zeros(problem.size, dtype=np.int8)
     iteration = 0
-    rules = _rules(algorithm, stop, runs, state, None)
+    rules = _rules(algorithm, problem, stop, runs, state, None)
     while True:
         ended = (rules > 0) | (state.failure > 0)
         if ended.any():
@@ -142,13 +163,18 @@ def iterate(algorithm: Algorithm, problem: Problem, stop: Stop, snapshots: int =
         following = algorithm.step(iteration, runs, state)
         iteration += 1
         settled = iteration > algorithm.settle
-        rules = _rules(algorithm, stop, runs, following, state if settled else None)
+        rules = _rules(algorithm, problem, stop, runs, following, state if settled else None)
         state = following
     return record.fit(problem, _statuses(failures, codes), np.array(RULES)[codes])
 
 
 def _rules(
-    algorithm: Algorithm, stop: Stop, runs: Index, state: State, previous: State | None
+    algorithm: Algorithm,
+    problem: Layout,
+    stop: Stop,
+    runs: Index,
+    state: State,
+    previous: State | None,
 ) -> Codes:
     code = np.zeros(runs.size, dtype=np.int8)
     code[state.passes >= stop.passes] = 4
@@ -156,7 +182,7 @@ def _rules(
         code[algorithm.gradient_norm(runs, state) <= stop.gradient] = 3
     if previous is not None:
         if stop.parameters > 0:
-            code[_movement(state, previous) <= stop.parameters] = 2
+            code[_movement(problem, state, previous) <= stop.parameters] = 2
         if stop.log_likelihood > 0:
             rounding = 4 * np.finfo(float).eps * np.abs(state.objective)
             change = np.abs(state.objective - previous.objective)
@@ -165,7 +191,7 @@ def _rules(
     return code
 
 
-def _complete(problem: Problem, runs: Index, state: State) -> State:
+def _complete(problem: Layout, runs: Index, state: State) -> State:
     """Evaluate the log likelihood of runs whose last pass did not contain it."""
     if not np.isnan(state.log_likelihood).any():
         return state
@@ -173,14 +199,11 @@ def _complete(problem: Problem, runs: Index, state: State) -> State:
     return state._replace(log_likelihood=moments.log_likelihood, passes=state.passes + 1)
 
 
-def _movement(state: State, previous: State) -> Array:
+def _movement(problem: Layout, state: State, previous: State) -> Array:
     """Largest change of a mean or scale in units of the scale, or of a weight."""
-    steps = (
-        (state.mu - previous.mu) / previous.sigma,
-        (state.sigma - previous.sigma) / previous.sigma,
-        state.w - previous.w,
-    )
-    return np.abs(np.stack(steps)).max(axis=(0, 2))
+    old, new = problem.widths(previous.sigma), problem.widths(state.sigma)
+    steps = ((state.mu - previous.mu) / old, (new - old) / old, state.w - previous.w)
+    return np.max([np.abs(step).reshape(len(step), -1).max(axis=1) for step in steps], axis=0)
 
 
 def _statuses(failures: Codes, codes: Codes) -> NDArray[np.str_]:
@@ -195,7 +218,7 @@ class _Record:
     def __init__(self, algorithm: Algorithm, size: int, state: State, snapshots: int) -> None:
         self.algorithm = algorithm
         self.extra_names = tuple(algorithm.extra(np.arange(size), state))
-        width = 3 * state.mu.shape[1] + 5 + len(self.extra_names)
+        width = sum(value[0].size for value in state[:3]) + 5 + len(self.extra_names)
         self.capacity = max(2, min(snapshots, TRACE_NUMBERS // (width * size)))
         self.stride = 1
         self.last = [np.empty_like(value) for value in state[:6]]
@@ -221,10 +244,10 @@ class _Record:
         self.update(iteration, runs, state)
         self.snapshots.append([value.copy() for value in self.last])
 
-    def fit(self, problem: Problem, status: NDArray[np.str_], rule: NDArray[np.str_]) -> Fit:
+    def fit(self, problem: Layout, status: NDArray[np.str_], rule: NDArray[np.str_]) -> Fit:
         columns = [np.stack(values) for values in zip(*self.snapshots, self.last, strict=True)]
         w, mu, sigma, log_likelihood, objective, passes, iteration, gradient_norm, *extra = columns
-        shift = problem.total_weight * np.log(problem.scale)
+        shift = problem.log_scale
         batch = (len(w), *problem.shape)
         log_likelihood = (log_likelihood - shift).reshape(batch)
         trace = Trace(

@@ -99,6 +99,15 @@ class Problem:
         index = np.arange(int(np.prod(samples))).reshape(samples)
         return np.ascontiguousarray(np.broadcast_to(index, self.shape)).ravel()
 
+    @cached_property
+    def log_scale(self) -> Array:
+        """Log likelihood in working units less that in the units of the data, shape (runs,)."""
+        return self.total_weight * np.log(self.scale)
+
+    def widths(self, sigma: Array) -> Array:
+        """Standard deviations that go with each mean."""
+        return sigma
+
     def start(self) -> tuple[Array, Array, Array]:
         """Weights, means and scales of the starts in working units, each (runs, k)."""
         shape = (*self.shape, self.k)

@@ -1,0 +1,212 @@
+"""Points and Gaussian mixtures in several dimensions, as values with leading batch axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ordered_mix.data import Data
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MultivariateData:
+    """A weighted sample of points in several dimensions, or a batch of samples of one length.
+
+    Parameters
+    ----------
+    y : array_like, shape (..., n, d)
+        The points.
+    weight : array_like, shape (..., n), optional
+        Non-negative weight of each point; without it every point counts once.
+    name : str
+        What reports call the data.
+
+    Raises
+    ------
+    ValueError
+        If y has fewer than two axes, is empty or not finite, if a coordinate is constant, or if a
+        weight is negative, not finite or of another shape.
+    """
+
+    y: Array
+    weight: Array | None = None
+    name: str = "data"
+
+    def __post_init__(self) -> None:
+        y = np.array(self.y, dtype=np.float64, order="C")
+        if y.ndim < 2 or y.size == 0:
+            raise ValueError(f"y must have shape (..., n, d) and hold points, got {y.shape}")
+        object.__setattr__(self, "y", y)
+        if self.weight is not None:
+            weight = np.array(self.weight, dtype=np.float64, order="C")
+            if weight.shape != y.shape[:-1]:
+                raise ValueError(f"weight must have shape {y.shape[:-1]}, got {weight.shape}")
+            object.__setattr__(self, "weight", weight)
+        if np.any(self.coordinates.scale <= 0):
+            raise ValueError(f"no coordinate of y may be constant, one of {self.name} is")
+
+    @cached_property
+    def coordinates(self) -> Data:
+        """Each coordinate as a univariate sample, y of shape (..., d, n)."""
+        y = np.swapaxes(self.y, -1, -2)
+        if self.weight is None:
+            return Data(y, name=self.name)
+        return Data(y, np.broadcast_to(self.weight[..., None, :], y.shape), self.name)
+
+    @property
+    def n(self) -> int:
+        """Number of points of each sample."""
+        return self.y.shape[-2]
+
+    @property
+    def d(self) -> int:
+        """Number of dimensions."""
+        return self.y.shape[-1]
+
+    @property
+    def total_weight(self) -> Array:
+        """Sum of the weights, n without weights; shape (...)."""
+        return self.coordinates.total_weight[..., 0]
+
+    @property
+    def location(self) -> Array:
+        """Weighted mean, shape (..., d)."""
+        return self.coordinates.location
+
+    @property
+    def scale(self) -> Array:
+        """Weighted standard deviation of each coordinate, shape (..., d)."""
+        return self.coordinates.scale
+
+
+@dataclass(frozen=True, eq=False)
+class MultivariateMixture:
+    """A batch of Gaussian mixtures in d dimensions.
+
+    Parameters
+    ----------
+    w : array_like, shape (..., k)
+        Weights.
+    mu : array_like, shape (..., k, d)
+        Means.
+    covariance : array_like, shape (..., k, d, d)
+        Covariance matrices.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, the weights are no distribution, or a covariance is not
+        symmetric and positive definite.
+    """
+
+    w: Array
+    mu: Array
+    covariance: Array
+
+    def __post_init__(self) -> None:
+        w, mu, covariance = (
+            np.asarray(value, dtype=np.float64) for value in (self.w, self.mu, self.covariance)
+        )
+        k, d = mu.shape[-2:]
+        batch = np.broadcast_shapes(w.shape[:-1], mu.shape[:-2], covariance.shape[:-3])
+        w = np.broadcast_to(w, (*batch, k))
+        mu = np.broadcast_to(mu, (*batch, k, d))
+        covariance = np.broadcast_to(covariance, (*batch, k, d, d))
+        for name, value in (("w", w), ("mu", mu), ("covariance", covariance)):
+            if not np.all(np.isfinite(value)):
+                raise ValueError(f"{name} must be finite, it is not")
+            object.__setattr__(self, name, value)
+        if np.any(w < 0) or np.any(np.abs(w.sum(axis=-1) - 1) > 1e-8):
+            raise ValueError("w must hold non-negative weights that add up to 1, it does not")
+        if not _positive_definite(covariance):
+            raise ValueError("covariance must be symmetric and positive definite, it is not")
+
+    def __repr__(self) -> str:
+        return f"MultivariateMixture(k={self.k}, d={self.d}, batch_shape={self.batch_shape})"
+
+    @property
+    def k(self) -> int:
+        """Number of components."""
+        return self.mu.shape[-2]
+
+    @property
+    def d(self) -> int:
+        """Number of dimensions."""
+        return self.mu.shape[-1]
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Shape of the leading batch axes."""
+        return self.mu.shape[:-2]
+
+    def __getitem__(self, index: object) -> MultivariateMixture:
+        """Select along the batch axes."""
+        if not self.batch_shape:
+            raise IndexError("a single mixture has no batch axis to select from")
+        flat = np.arange(int(np.prod(self.batch_shape))).reshape(self.batch_shape)
+        positions = flat[index]  # type: ignore[call-overload]
+        k, d = self.k, self.d
+        w, mu = self.w.reshape(-1, k), self.mu.reshape(-1, k, d)
+        covariance = self.covariance.reshape(-1, k, d, d)
+        return MultivariateMixture(w[positions], mu[positions], covariance[positions])
+
+    def log_density(self, y: ArrayLike) -> Array:
+        """Log density at the points y, shape (n, d); returns shape (..., n)."""
+        return np.logaddexp.reduce(self._log_components(y), axis=-1)
+
+    def responsibilities(self, y: ArrayLike) -> Array:
+        """Posterior probability of each component at the points y; shape (..., n, k)."""
+        terms = self._log_components(y)
+        joint = np.exp(terms - terms.max(axis=-1, keepdims=True))
+        return joint / joint.sum(axis=-1, keepdims=True)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Array:
+        """Draw n points from a single mixture; shape (n, d).
+
+        Raises
+        ------
+        ValueError
+            If the mixture is a batch.
+        """
+        if self.batch_shape:
+            raise ValueError(f"sample needs a single mixture, got a batch of {self.batch_shape}")
+        component = rng.choice(self.k, n, p=self.w / self.w.sum())
+        root = np.linalg.cholesky(self.covariance)[component]
+        return self.mu[component] + np.einsum("nij,nj->ni", root, rng.standard_normal((n, self.d)))
+
+    def fold(self, coordinate: int = 0) -> MultivariateMixture:
+        """Components sorted by one coordinate of their means, the rest carried along."""
+        order = np.argsort(self.mu[..., coordinate], axis=-1, kind="stable")
+        return MultivariateMixture(
+            np.take_along_axis(self.w, order, axis=-1),
+            np.take_along_axis(self.mu, order[..., None], axis=-2),
+            np.take_along_axis(self.covariance, order[..., None, None], axis=-3),
+        )
+
+    def _log_components(self, y: ArrayLike) -> Array:
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim != 2 or y.shape[1] != self.d:
+            raise ValueError(f"y must have shape (n, {self.d}), got {y.shape}")
+        root = np.linalg.cholesky(self.covariance)
+        deviation = np.swapaxes(y - self.mu[..., None, :], -1, -2)
+        whitened = np.linalg.solve(root, deviation)
+        log_det = np.log(np.diagonal(root, axis1=-1, axis2=-2)).sum(axis=-1)
+        with np.errstate(divide="ignore"):
+            constant = np.log(self.w) - log_det - 0.5 * self.d * np.log(2 * np.pi)
+        return np.swapaxes(constant[..., None] - 0.5 * np.sum(whitened**2, axis=-2), -1, -2)
+
+
+def _positive_definite(covariance: Array) -> bool:
+    largest = np.abs(covariance).max(axis=(-1, -2), keepdims=True)
+    if np.any(np.abs(covariance - np.swapaxes(covariance, -1, -2)) > 1e-10 * largest):
+        return False
+    try:
+        np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return False
+    return True
