@@ -6,8 +6,8 @@ What makes it fast and exact:
   turns it into vector instructions. Only the functions that sum may be reordered.
 - Two components: the log odds are a product of two linear factors in y whose roots are held to
   twice the working precision, so they keep their relative accuracy at any separation.
-- Any other number: the logarithms of the terms are held to twice the working precision until the
-  largest is subtracted, so a distant point loses nothing.
+- Any other number: in blocks with a distant point, the logarithms of the terms are held to twice
+  the working precision until the largest is subtracted, so it loses nothing.
 
 Sums run over blocks of 512 points, blocks over chunks of 65,536, chunks over the data: rounding
 stays below 1e-13 of the sum of absolute terms up to 1e7 points, whatever the number of threads.
@@ -28,6 +28,7 @@ CHUNK = 128 * BLOCK
 HALF_LOG_2PI = 0.9189385332046727
 LOG_ZERO = -1e300  # finite, so that a difference of two of them is not NaN
 LOWEST = -708.0  # exp is 0 below it
+NEAR = 20.0  # half a squared distance of 6.3 standard deviations
 
 
 def _can_cache() -> bool:
@@ -208,9 +209,20 @@ def _two_log_density(y, pair, out):
         out[i] = top + _log(total)
 
 
+@numba.njit(**_fused)
+def _log_terms(y, mu, sigma, c, log_term, top):
+    """Write c - z^2 / 2, and keep the larger of it and top."""
+    inverse = 1.0 / sigma
+    for i in range(y.size):
+        z = (y[i] - mu) * inverse
+        e = c - 0.5 * z * z
+        log_term[i] = e
+        top[i] = e if e > top[i] else top[i]
+
+
 @numba.njit(**_exact)
-def _log_terms(y, mu, sigma, c, high, low, top_high, top_low):
-    """Write c - z^2 / 2 as high and low parts, and keep the larger of it and top."""
+def _long_log_terms(y, mu, sigma, c, high, low, top_high, top_low):
+    """Do as `_log_terms` with sums of two floats: c and the results have a high and a low part."""
     inverse = 1.0 / sigma
     inverse_low = _fma(-inverse, sigma, 1.0) * inverse
     for i in range(y.size):
@@ -228,27 +240,56 @@ def _log_terms(y, mu, sigma, c, high, low, top_high, top_low):
 
 
 @numba.njit(**_exact)
-def _relative_terms(high, low, top_high, top_low, total):
-    """Replace the high part by the term divided by the largest, and add it to total."""
+def _relative_terms(term, top, total):
+    """Replace log terms by terms over the largest, and add them to total."""
     for i in range(total.size):
-        term = _exp((high[i] - top_high[i]) + (low[i] - top_low[i]))
-        high[i] = term
-        total[i] += term
+        term[i] = _exp(term[i] - top[i])
+        total[i] += term[i]
+
+
+@numba.njit(**_exact)
+def _long_relative_terms(high, low, top_high, top_low, total):
+    for i in range(total.size):
+        high[i] = _exp((high[i] - top_high[i]) + (low[i] - top_low[i]))
+        total[i] += high[i]
+
+
+@numba.njit(**_exact)
+def _all_near(top, limit):
+    far = 0
+    for i in range(top.size):
+        far += 0 if top[i] >= limit else 1
+    return far == 0
 
 
 @numba.njit(**_exact)
 def _terms(y, w, mu, sigma, work):
-    """Fill work (K + 2, 2, at least n): terms over the largest, the log of it, their total."""
+    """Fill work (K + 2, 2, at least n); return the largest log term of each point and the total.
+
+    The terms over the largest are in work[:K, 0]. Plain floats do while every point is near some
+    component and no weight is minute: their error is in proportion to the log terms.
+    """
     k, n = mu.size, y.size
-    top, total = work[k], work[k + 1, 0, :n]
-    top[0, :n] = -np.inf
+    top, top_low, total = work[k, 0, :n], work[k, 1, :n], work[k + 1, 0, :n]
+    top[:] = -np.inf
     total[:] = 0.0
+    highest, lowest = LOG_ZERO, 0.0
+    for j in range(k):
+        c, _ = _log_height(w[j], sigma[j])
+        highest = max(highest, c)
+        lowest = min(lowest, c) if c > LOG_ZERO else lowest
+        _log_terms(y, mu[j], sigma[j], c, work[j, 0], top)
+    if lowest > -5.0 * NEAR and _all_near(top, highest - NEAR):
+        for j in range(k):
+            _relative_terms(work[j, 0], top, total)
+        return top, total
+    top[:] = -np.inf
     for j in range(k):
         c = _log_height(w[j], sigma[j])
-        _log_terms(y, mu[j], sigma[j], c, work[j, 0], work[j, 1], top[0], top[1])
+        _long_log_terms(y, mu[j], sigma[j], c, work[j, 0], work[j, 1], top, top_low)
     for j in range(k):
-        _relative_terms(work[j, 0], work[j, 1], top[0], top[1], total)
-    return top[0, :n], total
+        _long_relative_terms(work[j, 0], work[j, 1], top, top_low, total)
+    return top, total
 
 
 @numba.njit(**_summing)

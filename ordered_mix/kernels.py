@@ -18,7 +18,8 @@ from ordered_mix.fused import one_pass
 
 __all__ = ["Moments", "e_step", "log_density", "one_pass"]
 
-WORTH_THREADS = 1_000_000  # points times components
+# Points times components: a few milliseconds, what a thread loses waiting for a busy core.
+WORTH_THREADS = 4_000_000
 _FIRST = np.zeros(1, dtype=np.intp)
 
 # Not every threading layer of numba survives two callers at once, and none a fork.
@@ -78,8 +79,8 @@ class _Batch(NamedTuple):
         """Fill sums (runs, chunks, 1 + 3 K) or density (runs, n), in threads if it pays."""
         n, k = self.y.shape[1], self.parameters[0].shape[1]
         tasks = self.rows.size * max(1, -(-n // fused.CHUNK))
-        inputs = map(_read_only, (*self[1:5], *self.parameters))
-        given = (tasks, *inputs, sums, density)
+        y, weight = _read_only(self.y), _read_only(self.weight)
+        given = (tasks, y, self.rows, weight, self.weight_rows, *self.parameters, sums, density)
         worth = tasks > 1 and self.rows.size * n * k >= WORTH_THREADS
         if worth and numba.config.NUMBA_NUM_THREADS > 1 and _threads.acquire(blocking=False):
             try:
@@ -94,7 +95,7 @@ def _in_rows(values: NDArray[np.float64], batch: tuple[int, ...]) -> tuple[Any, 
     """Return values as contiguous rows, and for each run of the batch its row."""
     index = np.arange(int(np.prod(values.shape[:-1]))).reshape(values.shape[:-1])
     rows = np.ascontiguousarray(values).reshape(index.size, values.shape[-1])
-    return rows, np.broadcast_to(index, batch).ravel()
+    return rows, np.broadcast_to(index, batch).flatten()
 
 
 def _checked(**given: ArrayLike | None) -> dict[str, NDArray[np.float64]]:
@@ -121,7 +122,8 @@ def _checked(**given: ArrayLike | None) -> dict[str, NDArray[np.float64]]:
 def _batch(arrays: dict[str, NDArray[np.float64]]) -> _Batch:
     """Lay the runs out in rows."""
     if all(array.ndim == 1 for array in arrays.values()):
-        y, weight, *parameters = (np.ascontiguousarray(array)[None] for array in arrays.values())
+        y, weight = (np.ascontiguousarray(arrays[name])[None] for name in ("y", "weight"))
+        parameters = [np.array(arrays[name])[None] for name in ("w", "mu", "sigma")]
         return _Batch((), y, _FIRST, weight, _FIRST, parameters)
     try:
         shape = np.broadcast_shapes(*(array.shape[:-1] for array in arrays.values()))
@@ -130,7 +132,7 @@ def _batch(arrays: dict[str, NDArray[np.float64]]) -> _Batch:
         raise ValueError(f"The axes before the last must broadcast, but are {shapes}.") from None
     k = arrays["mu"].shape[-1]
     parameters = [
-        np.ascontiguousarray(np.broadcast_to(arrays[name], (*shape, k))).reshape(-1, k)
+        np.array(np.broadcast_to(arrays[name], (*shape, k)), order="C").reshape(-1, k)
         for name in ("w", "mu", "sigma")
     ]
     data = (*_in_rows(arrays["y"], shape), *_in_rows(arrays["weight"], shape))
