@@ -217,7 +217,12 @@ class MixtureGraph:
     ) -> Any:
         core = [self._z if at == "z" else self._x, *extra]
         batched = [pt.matrix(f"{value.name}_batch") for value in core]
-        graphs = vectorize_graph(outputs, dict(zip(core, batched, strict=True)))
+        vectorized = vectorize_graph(outputs, dict(zip(core, batched, strict=True)))
+        # what is constant in this structure (known weights) stays without a batch axis
+        graphs = [
+            graph if graph.ndim > output.ndim else pt.alloc(graph, batched[0].shape[0], *graph.shape)
+            for graph, output in zip(vectorized, outputs, strict=True)
+        ]
         inputs = [*batched, *self._hyper.values()]
         return pytensor.function(inputs, graphs, mode=INTERPRETED, on_unused_input="ignore")
 
@@ -234,11 +239,4 @@ class MixtureGraph:
             for value in arrays
         ]
         outputs = function(*rows, *map(float, prior.numbers().values()))
-        count = rows[0].shape[0]
-        results = []
-        for value in outputs:
-            # a constant of the structure (known weights) comes without the batch axis
-            fixed = value.ndim == 0 or value.shape[0] != count or value.ndim < 1
-            value = np.broadcast_to(value, (count, *value.shape)) if fixed else value
-            results.append(value.reshape(*batch, *value.shape[1:]))
-        return results
+        return [value.reshape((*batch, *value.shape[1:])) for value in outputs]

@@ -1,0 +1,113 @@
+"""The command line as a person meets it, in a process of its own."""
+
+import json
+import subprocess
+import sys
+
+import arviz
+import pandas as pd
+import pytest
+
+import ordered_mix
+
+SHORT = ["--parameterizations", "unordered", "--draws", "100", "--tune", "150", "--chains", "2"]
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "ordered_mix.cli", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    place = tmp_path_factory.mktemp("user")
+    (place / "my.csv").write_text("name,height\n" + "".join(
+        f"a,{value}\n" for value in [1.1, 1.3, 0.9, 1.2, 1.0, 1.15, 4.1, 4.3, 3.9, 4.2, 4.0, 4.05]
+    ))  # fmt: skip
+    return place, run("compare", "my.csv:height", *SHORT, cwd=place)
+
+
+def test_compare_prints_a_table_and_a_verdict(compared):
+    place, done = compared
+    assert done.returncode == 0, done.stderr
+    assert "my:height: n = 12, K = 2" in done.stdout
+    assert "Can the fit be trusted?" in done.stdout
+    assert "report.html" in done.stdout
+    assert "nuts unordered" in done.stderr  # the stages
+
+
+def test_compare_writes_what_it_promises(compared):
+    folder = compared[0] / "results" / "my-height"
+    assert {item.name for item in folder.iterdir()} == {
+        "comparison.json", "draws-nuts-unordered.nc", "draws-nuts-unordered-k-1.nc",
+        "report.html", "summary.json", "table.csv", "table.parquet", "timings.csv",
+    }  # fmt: skip
+    tree = arviz.from_netcdf(folder / "draws-nuts-unordered.nc")
+    assert tree["posterior"]["mu"].shape == (2, 100, 2)
+    assert set(tree.children) >= {"sample_stats", "log_likelihood", "observed_data"}
+    table = pd.read_parquet(folder / "table.parquet")
+    assert table["label"].tolist() == pd.read_csv(folder / "table.csv")["label"].tolist()
+    page = (folder / "report.html").read_text()
+    assert page.startswith("<!doctype html>") and "my:height" in page
+
+
+def test_a_second_run_computes_nothing_and_says_so(compared):
+    place, _ = compared
+    before = (place / "results/my-height/report.html").stat().st_mtime_ns
+    again = run("compare", "my.csv:height", *SHORT, cwd=place)
+    assert again.returncode == 0
+    assert "--force" in again.stdout
+    assert (place / "results/my-height/report.html").stat().st_mtime_ns == before
+    other = run("compare", "my.csv:height", *SHORT, "--seed", "9", cwd=place)
+    assert other.returncode == 2
+    assert "holds results of something else" in other.stderr
+
+
+def test_json_for_machines(compared):
+    done = run("compare", "my.csv:height", *SHORT, "--json", cwd=compared[0])
+    summary = json.loads(done.stdout)
+    assert summary["n"] == 12 and len(summary["verdicts"]) > 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["faithful:watng"], "did you mean 'faithful:waiting'"),
+        (["absent.csv:x"], "does not exist"),
+        (["my.csv:weight"], "its columns are name, height"),
+        (["my.csv:name"], "must hold"),
+        (["my.csv"], "must name one of its columns"),
+        (["empty.csv:x"], "empty"),
+        (["nan.csv:x"], "finite"),
+        (["inf.csv:x"], "finite"),
+        (["few.csv:x"], "at least 4 points"),
+        (["constant.csv:x"], "constant"),
+        (["my.csv:height", "--components", "0"], "components must be a whole number"),
+        (["my.csv:height", "--components", "13"], "at least 26 points"),
+        (["my.csv:height", "--parameterizations", "orderd"], "did you mean 'ordered'"),
+        (["my.csv:height", "--estimators", "em,nutz"], "did you mean 'nuts'"),
+        (["my.csv:height", "--out", "my.csv"], "folder that can be written"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(compared, arguments, message):
+    place, _ = compared
+    for name, text in {
+        "empty": "", "nan": "x\n1\nnan\n", "inf": "x\n1\ninf\n2\n", "few": "x\n1\n2\n3\n",
+        "constant": "x\n" + "5\n" * 9,
+    }.items():  # fmt: skip
+        (place / f"{name}.csv").write_text(text)
+    done = run("compare", *arguments, *SHORT[2:], cwd=place)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert done.stderr.startswith("ordered-mix: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_help_version_and_list(tmp_path):
+    assert "Examples" in run("compare", "--help", cwd=tmp_path).stdout
+    assert run("--version", cwd=tmp_path).stdout == f"ordered-mix {ordered_mix.__version__}\n"
+    listed = run("list", cwd=tmp_path).stdout
+    assert "relative" in listed and "faithful:waiting" in listed
