@@ -81,8 +81,9 @@ class _Batch(NamedTuple):
         tasks = self.rows.size * max(1, -(-n // fused.CHUNK))
         y, weight = _read_only(self.y), _read_only(self.weight)
         given = (tasks, y, self.rows, weight, self.weight_rows, *self.parameters, sums, density)
-        worth = tasks > 1 and self.rows.size * n * k >= WORTH_THREADS
-        if worth and numba.config.NUMBA_NUM_THREADS > 1 and _threads.acquire(blocking=False):
+        threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+        worth = threads > 1 and tasks > 1 and self.rows.size * n * k >= WORTH_THREADS
+        if worth and _threads.acquire(blocking=False):
             try:
                 fused.threaded(*given)
             finally:
