@@ -1,0 +1,224 @@
+"""The project files agree with each other, and imports go downward only."""
+
+import ast
+import fnmatch
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
+FOLDERS = {name: ROOT / path for name, path in SETUPTOOLS["package-dir"].items()}
+
+# Lowest first. A module imports only from floors below its own, or from its own package.
+FLOORS = (
+    {"columns", "datasets", "distributions", "fused", "results"},
+    {"kernels", "mixture", "prior"},
+    {"models"},
+    {"data", "diagnostics", "graphs", "likelihood"},
+    {"multivariate", "parameterization"},
+    {"estimators"},
+    {"catalog", "verdicts"},
+    {"comparison"},
+    {"compare", "study"},
+    {"studies"},
+    {"report"},
+    {""},  # the package itself, with the public names
+    {"cli"},
+)
+FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
+MODELS_MAY_IMPORT = {"numpy", "pymc", "pytensor"}
+MODELS_MAY_USE = {"distributions", "prior"}
+IMPORT_NAME = {"scikit-learn": "sklearn"}
+PINNED_BY_ANOTHER = {"llvmlite": "numba"}
+CONDA_NAME = {"matplotlib": "matplotlib-base"}
+
+
+def requirements(*extras):
+    """Requirements of the project, and of these extras, by their normalised names."""
+    project = PROJECT["project"]
+    lines = [*project["dependencies"]]
+    for extra in extras:
+        lines += project["optional-dependencies"][extra]
+    parsed = map(Requirement, lines)
+    return {canonicalize_name(requirement.name): requirement for requirement in parsed}
+
+
+def library_files():
+    """(dotted module name, path) of every module that the wheel holds."""
+    for name, folder in FOLDERS.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            dotted = ".".join((name, *parts))
+            yield dotted.removesuffix(".__init__"), path
+
+
+LIBRARY = dict(library_files())
+MODULES = pytest.mark.parametrize("module", sorted(LIBRARY))
+
+
+def unit_of(module):
+    """The part of a dotted name that has a floor: ``ordered_mix.report.page`` -> ``report``."""
+    return (*module.split("."), "")[1]
+
+
+class Imports(ast.NodeVisitor):
+    """Modules imported when the program runs: not those for annotations or `_repr_html_`."""
+
+    def __init__(self, module, path):
+        self.module, self.found = module, []
+        is_package = path.name == "__init__.py"
+        self.package = module if is_package else module.rpartition(".")[0]
+        self.visit(ast.parse(path.read_text(encoding="utf-8")))
+
+    def visit_Import(self, node):
+        self.found += [name.name for name in node.names]
+
+    def visit_ImportFrom(self, node):
+        parents = self.package.split(".")
+        above = parents[: len(parents) - node.level + 1] if node.level else []
+        base = ".".join([*above, *filter(None, [node.module])])
+        if base in {"importlib", "ordered_mix"}:
+            names = [name.name for name in node.names if name.name != "__version__"]
+            self.found += [f"{base}.{name}" for name in names]
+        else:
+            self.found.append(base)
+
+    def visit_If(self, node):
+        if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            self.generic_visit(node)
+
+    def visit_FunctionDef(self, node):
+        if node.name != "_repr_html_":
+            self.generic_visit(node)
+
+
+def imported(module):
+    """Dotted names that a module imports."""
+    return Imports(module, LIBRARY[module]).found
+
+
+def test_every_package_is_listed():
+    held = {
+        ".".join((name, *path.relative_to(folder).parts[:-1]))
+        for name, folder in FOLDERS.items()
+        for path in folder.rglob("*.py")
+    }
+    assert held == set(SETUPTOOLS["packages"])
+
+
+def test_every_data_file_is_packaged():
+    patterns = SETUPTOOLS["package-data"]
+    for name, folder in FOLDERS.items():
+        for path in folder.rglob("*"):
+            if path.is_dir() or path.suffix == ".py" or "__pycache__" in path.parts:
+                continue
+            package = ".".join((name, *path.relative_to(folder).parts[:-1]))
+            matches = [fnmatch.fnmatch(path.name, p) for p in patterns.get(package, [])]
+            assert any(matches), f"{path.relative_to(ROOT)} would be missing from the wheel"
+
+
+@MODULES
+def test_imports_go_downward_only(module):
+    unit = unit_of(module)
+    assert unit in FLOOR_OF, f"{module} has no floor in this file"
+    for name in imported(module):
+        if name.split(".")[0] != "ordered_mix" or unit_of(name) == unit:
+            continue
+        assert unit_of(name) in FLOOR_OF, f"{module} imports {name}, which has no floor"
+        assert FLOOR_OF[unit_of(name)] < FLOOR_OF[unit], f"{module} imports {name}"
+
+
+@MODULES
+def test_third_party_imports_are_requirements(module):
+    names = {IMPORT_NAME.get(name, name.replace("-", "_")) for name in requirements()}
+    allowed = names | {"ordered_mix"} | set(sys.stdlib_module_names)
+    for name in imported(module):
+        top = name.split(".")[0]
+        assert PINNED_BY_ANOTHER.get(top, top) in allowed, f"{module} imports {name}"
+
+
+@MODULES
+def test_models_and_studies_are_found_by_name_only(module):
+    statically = [name for name in imported(module) if unit_of(name) in {"models", "studies"}]
+    assert not statically
+    if module not in {"ordered_mix", "ordered_mix.catalog"}:
+        by_name = {"importlib", "importlib.import_module", "importlib.util"}
+        assert not by_name & set(imported(module)), f"{module} imports by name, as catalog does"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDERS["ordered_mix.models"].glob("*.py")), ids=str)
+def test_a_model_file_imports_little(path):
+    module = "ordered_mix.models" + f".{path.stem}".replace(".__init__", "")
+    for name in imported(module):
+        top = name.split(".")[0]
+        ours = top == "ordered_mix" and unit_of(name) in MODELS_MAY_USE
+        assert ours or top in MODELS_MAY_IMPORT | set(sys.stdlib_module_names), name
+
+
+def conda_requirements():
+    """Names and ranges in environment.yml, and what pip is to install there."""
+    lines = (ROOT / "environment.yml").read_text(encoding="utf-8").splitlines()
+    listed = lines[lines.index("dependencies:") + 1 :]
+    entries = [line.strip().removeprefix("- ") for line in listed]
+    end = entries.index("pip:")
+    parts = [re.fullmatch(r"([\w.-]+)(.*)", entry).groups() for entry in entries[:end]]
+    return parts, entries[end + 1 :]
+
+
+def test_environment_has_the_ranges_of_pyproject():
+    conda, by_pip = conda_requirements()
+    conda = {name: set(filter(None, bounds.split(","))) for name, bounds in conda}
+    assert conda.pop("python") == {f"={(ROOT / '.python-version').read_text().strip()}"}
+    assert conda.pop("pip") == set()
+    assert conda.pop("setuptools") == {">=77"}
+    assert conda == {
+        CONDA_NAME.get(name, name): {str(bound) for bound in requirement.specifier}
+        for name, requirement in requirements("test").items()
+    }
+    assert by_pip == ["-e ."]
+
+
+def locked_versions():
+    """Name -> version of every line of the lock that is not a hash."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8").replace(" \\\n", "\n")
+    lines = [line for line in text.splitlines() if not line.startswith(("    --hash=", "#"))]
+    pinned = [re.fullmatch(r"([\w.-]+)==([\w.!+]+)(?: ; .*)?", line) for line in lines]
+    assert all(pinned), [line for line, match in zip(lines, pinned, strict=True) if not match]
+    return {match[1]: match[2] for match in pinned}
+
+
+def test_lock_has_versions_and_hashes_only():
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    hashes = re.findall(r"^    --hash=(.*?)(?: \\)?$", text, flags=re.MULTILINE)
+    assert len(hashes) > len(locked_versions()) > 0
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes)
+    assert not re.search(r"://|@|index-url|find-links|^-|[^\w ]/", text, flags=re.MULTILINE)
+
+
+def test_lock_holds_every_requirement_within_its_range():
+    locked = locked_versions()
+    for name, requirement in requirements("test", "lint", "build").items():
+        assert name in locked, f"{name} is not in requirements.lock: run `make lock`"
+        assert locked[name] in requirement.specifier, f"{name} is out of range: run `make lock`"
+
+
+def test_every_requirement_has_a_lower_bound():
+    for name, requirement in requirements("test", "lint", "build").items():
+        assert any(bound.operator == ">=" for bound in requirement.specifier), name
+
+
+def test_citation_and_package_have_one_version():
+    attribute = re.search(
+        r'^__version__ = "(.+)"$', LIBRARY["ordered_mix"].read_text(), flags=re.MULTILINE
+    )
+    citation = re.search(
+        r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), flags=re.MULTILINE
+    )
+    assert attribute[1] == citation[1]
