@@ -69,11 +69,11 @@ clean: ## remove the environments and what was built (results/ stays)
 .venv/.locked: requirements.lock
 	@$(NEEDED)echo "Setting up .venv from requirements.lock; this happens once and takes a minute or two."
 	@$(FOUND) -m venv --clear .venv
-	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install -qq --require-hashes -r requirements.lock
 	@touch $@
 
 .venv/.installed: .venv/.locked pyproject.toml
-	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-lowest/.installed: pyproject.toml .venv-uv/.installed
@@ -85,5 +85,5 @@ clean: ## remove the environments and what was built (results/ stays)
 
 .venv-uv/.installed:
 	@$(NEEDED)$(FOUND) -m venv --clear .venv-uv
-	@.venv-uv/bin/pip install --quiet uv
+	@.venv-uv/bin/pip install -qq uv
 	@touch $@
