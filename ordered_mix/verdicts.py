@@ -77,7 +77,7 @@ def _best_parameterization(comparison: Comparison) -> Verdict | None:
     usable = {label: item for label, item in comparison.sampled.items() if not faults(item)}
     if len(usable) < 2:
         return None
-    efficiency = {label: _efficiency_by_chain(item) for label, item in usable.items()}
+    efficiency = {label: efficiency_by_chain(item) for label, item in usable.items()}
     ranked = sorted(efficiency, key=lambda label: -np.mean(efficiency[label]))
     best, tied, notes = ranked[0], [ranked[0]], []
     level = 1 - (1 - CONFIDENCE) / (len(ranked) - 1)
@@ -93,7 +93,8 @@ def _best_parameterization(comparison: Comparison) -> Verdict | None:
     return Verdict(question, f"A tie between {_names(tied)}: take the one you like.", reason)
 
 
-def _efficiency_by_chain(item: Sampled) -> np.ndarray:
+def efficiency_by_chain(item: Sampled) -> np.ndarray:
+    """Log of the smallest folded ESS per pass of each chain by itself, shape (chain,)."""
     folded, passes = item.draws.mixture.fold(), item.draws.passes
     logs = []
     for chain, spent in enumerate(passes):
