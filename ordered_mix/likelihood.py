@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,11 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch import basic as numba_dispatch
 from pytensor.tensor import TensorVariable
 
-from ordered_mix import kernels
+from ordered_mix import fused, kernels
+
+
+# compiled graphs are cached on disk with the kernel inside: a changed kernel needs another key
+KERNEL_VERSION = int(sha256(Path(fused.__file__).read_bytes()).hexdigest()[:12], 16)
 
 
 class MixturePass(Op):
@@ -78,7 +84,7 @@ def _numba_mixture_pass(op: MixturePass, node: Apply | None = None, **kwargs: An
         )
         return np.asarray(log_likelihood), s0, s1, s2
 
-    return mixture_pass, 1
+    return mixture_pass, KERNEL_VERSION
 
 
 def log_likelihood(y: Any, weight: Any, w: Any, mu: Any, sigma: Any) -> TensorVariable:
