@@ -50,7 +50,7 @@ conda-test: ## solve environment.yml with conda, mamba or micromamba, and try it
 		--draws 100 --chains 2 --out "$$results/smoke"
 
 bench: .venv/.installed ## run the speed comparisons in benchmarks/
-	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
 	@{ echo "# Written by \`make lock\` from pyproject.toml: all extras, Python 3.12 and newer."; \
