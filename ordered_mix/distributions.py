@@ -160,9 +160,10 @@ def gaps(
     )
 
 
-def chain(gap: TensorVariable) -> TensorVariable:
-    """Positions ``0, gap_1, gap_1 + gap_2, ...`` along the chain of components."""
-    return pt.concatenate([pt.zeros(1), pt.cumsum(gap)])
+def chain(gap: TensorVariable, k: int) -> TensorVariable:
+    """Positions ``0, gap_1, gap_1 + gap_2, ...`` along the chain of k components."""
+    # a masked sum: PyTensor loops over batches of a cumulative sum that is joined to zeros
+    return pt.sum(gap[..., None, :] * np.tril(np.ones((k, k - 1)), -1), axis=-1)
 
 
 def log_factorial(k: int) -> float:
@@ -194,7 +195,7 @@ def _iid_normals(mu: Any, sigma: Any, size: Any, k: int) -> TensorVariable:
 
 
 def _gaps_logp(gap: TensorVariable, spread: Any, *, k: int, ordered: bool) -> TensorVariable:
-    offset = pt.concatenate([pt.zeros_like(gap[..., :1]), pt.cumsum(gap, axis=-1)], axis=-1)
+    offset = chain(gap, k)
     squares = pt.sum((offset - pt.mean(offset, axis=-1, keepdims=True)) ** 2, axis=-1)
     constant = -0.5 * (k - 1) * np.log(2 * np.pi) - 0.5 * np.log(k)
     logp = constant - (k - 1) * pt.log(spread) - 0.5 * squares / spread**2

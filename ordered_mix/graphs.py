@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
-from pytensor.gradient import jacobian
-from pytensor.graph.replace import clone_replace, vectorize_graph
+from pytensor.graph.replace import clone_replace
 from pytensor.tensor import TensorVariable
 
+from ordered_mix.batching import batched
 from ordered_mix.mixture import Array
 from ordered_mix.prior import Prior
 
@@ -35,6 +35,13 @@ def build_graph(
 @lru_cache(maxsize=64)
 def _build(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -> MixtureGraph:
     return MixtureGraph(module, k, prior, dict(options))
+
+
+class _Compiled(NamedTuple):
+    """A function of rows, and for each output whether it is the same for all of them."""
+
+    function: Any
+    fixed: tuple[bool, ...]
 
 
 class MixtureGraph:
@@ -55,8 +62,20 @@ class MixtureGraph:
         self._parameters = [pt.as_tensor(value) for value in parameters]
         self._values = [self._model.rvs_to_values[rv] for rv in self._model.free_RVs]
         self._shapes = [point[value.name].shape for value in self._values]
-        self.dimension = sum(int(np.prod(shape)) for shape in self._shapes)
+        self.k = k
         self.names = [rv.name for rv in self._model.free_RVs]
+        self.dimension = sum(int(np.prod(shape)) for shape in self._shapes)
+        shapes = {"shape": (self.dimension,)}, {"shape": (None, self.dimension)}
+        (self._z, self._x), (self._zs, self._xs) = (
+            [pt.tensor(name, dtype="float64", **shape) for name in "zx"] for shape in shapes
+        )
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """Where each free variable lies in z and x."""
+        ends = np.cumsum([0, *(int(np.prod(shape)) for shape in self._shapes)]).tolist()
+        where = itertools.starmap(slice, itertools.pairwise(ends))
+        return dict(zip(self.names, where, strict=True))
 
     def forward(self, z: Array, prior: Prior) -> Sequence[Array]:
         """(w, mu, sigma) at z."""
@@ -66,13 +85,21 @@ class MixtureGraph:
         """(w, mu, sigma) at x."""
         return self._call(self._forward_free, prior, x)
 
+    def pullback(self, z: Array, prior: Prior, *scores: Array) -> Array:
+        """Derivatives in z of a function, from those in w, mu and sigma, each (..., k)."""
+        return self._call(self._pullback, prior, z, *scores)[0]
+
+    def pullback_free(self, x: Array, prior: Prior, *scores: Array) -> Array:
+        """Derivatives in x of a function, from those in w, mu and sigma, each (..., k)."""
+        return self._call(self._pullback_free, prior, x, *scores)[0]
+
     def jacobian(self, z: Array, prior: Prior) -> Array:
         """Derivatives of (w, mu, sigma) in z, shape (..., 3 k, dimension)."""
-        return self._call(self._jacobian, prior, z)[0]
+        return self.pullback(np.asarray(z)[..., None, :], prior, *self._basis)
 
     def jacobian_free(self, x: Array, prior: Prior) -> Array:
         """Derivatives of (w, mu, sigma) in x, shape (..., 3 k, dimension)."""
-        return self._call(self._jacobian_free, prior, x)[0]
+        return self.pullback_free(np.asarray(x)[..., None, :], prior, *self._basis)
 
     def free(self, z: Array, prior: Prior) -> Array:
         """Free coordinates at z."""
@@ -83,18 +110,11 @@ class MixtureGraph:
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._call(self._unconstrain, prior, x)[0]
 
-    def unconstrain(
-        self, values: Mapping[str, Any], prior: Prior, batch_shape: tuple[int, ...]
-    ) -> Array:
-        """Unconstrained coordinates of the free variables' values, by name."""
-        return self.unconstrain_free(self.flatten(values, batch_shape), prior)
-
     def flatten(self, values: Mapping[str, Any], batch_shape: tuple[int, ...]) -> Array:
         """Free coordinates x of the free variables' values, by name."""
         pieces = []
         for name in self.names:
-            value = np.asarray(values[name], dtype=np.float64)
-            value = value.reshape((*batch_shape, -1))
+            value = np.asarray(values[name], dtype=np.float64).reshape((*batch_shape, -1))
             pieces.append(value[..., :-1] if self._is_simplex(name) else value)
         return np.concatenate(pieces, axis=-1)
 
@@ -106,89 +126,91 @@ class MixtureGraph:
         """Log prior density and its gradient in z."""
         return self._call(self._log_prior_z if with_jacobian else self._log_prior_x, prior, z)
 
-    def pullback(self, z: Array, prior: Prior, *scores: Array) -> Array:
-        """Jacobian^T times the derivatives of a function in w, mu and sigma."""
-        return self._call(self._pullback, prior, z, *scores)[0]
+    @property
+    def _basis(self) -> list[Array]:
+        return np.split(np.eye(3 * self.k), 3, axis=-1)
 
     @cached_property
-    def _forward(self) -> Any:
-        return self._compile("z", self._at_z(self._parameters))
+    def _parameters_z(self) -> list[TensorVariable]:
+        return batched(self._at_z(self._parameters), self._z, self._zs)
 
     @cached_property
-    def _forward_free(self) -> Any:
-        return self._compile("x", self._at_x(self._parameters))
+    def _parameters_x(self) -> list[TensorVariable]:
+        return batched(self._at_x(self._parameters), self._x, self._xs)
 
     @cached_property
-    def _jacobian(self) -> Any:
-        return self._compile("z", [self._differentiate(self._at_z(self._parameters), self._z)])
+    def _forward(self) -> _Compiled:
+        return self._compile([self._zs], self._parameters_z, core_ndim=1)
 
     @cached_property
-    def _jacobian_free(self) -> Any:
-        return self._compile("x", [self._differentiate(self._at_x(self._parameters), self._x)])
+    def _forward_free(self) -> _Compiled:
+        return self._compile([self._xs], self._parameters_x, core_ndim=1)
 
     @cached_property
-    def _free(self) -> Any:
-        return self._compile("z", [self._free_graph])
+    def _pullback(self) -> _Compiled:
+        return self._derivative(self._parameters_z, self._zs)
 
     @cached_property
-    def _unconstrain(self) -> Any:
-        pieces = []
-        for rv, value in zip(self._model.free_RVs, self._split_free(), strict=True):
-            transform = self._model.rvs_to_transforms[rv]
-            inputs = self._at_x(list(rv.owner.inputs)) if transform else []
-            pieces.append(transform.forward(value, *inputs) if transform else value)
-        return self._compile("x", [pt.concatenate([piece.ravel() for piece in pieces])])
+    def _pullback_free(self) -> _Compiled:
+        return self._derivative(self._parameters_x, self._xs)
 
-    @cached_property
-    def _log_det(self) -> Any:
-        with_jacobian, without = (self._model.logp(jacobian=flag) for flag in (True, False))
-        return self._compile("z", self._at_z([with_jacobian - without], random=False))
-
-    @cached_property
-    def _pullback(self) -> Any:
-        scores = [pt.vector(name) for name in ("w_score", "mu_score", "sigma_score")]
-        parameters = self._at_z(self._parameters)
+    def _derivative(self, parameters: list[TensorVariable], at: TensorVariable) -> _Compiled:
+        scores = [pt.matrix(name) for name in ("w_score", "mu_score", "sigma_score")]
         total = sum(pt.sum(score * value) for score, value in zip(scores, parameters, strict=True))
-        gradient = pt.grad(total, self._z, disconnected_inputs="ignore")
-        return self._compile("z", [gradient], scores)
+        gradient = pt.grad(total, at, disconnected_inputs="ignore")
+        return self._compile([at, *scores], [gradient], core_ndim=1)
 
     @cached_property
-    def _log_prior_z(self) -> Any:
-        return self._density(with_jacobian=True)
-
-    @cached_property
-    def _log_prior_x(self) -> Any:
-        return self._density(with_jacobian=False)
-
-    def _density(self, with_jacobian: bool) -> Any:
-        [logp] = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
-        return self._compile("z", [logp, pt.grad(logp, self._z)])
-
-    @cached_property
-    def _z(self) -> TensorVariable:
-        return pt.vector("z", shape=(self.dimension,))
-
-    @cached_property
-    def _x(self) -> TensorVariable:
-        return pt.vector("x", shape=(self.dimension,))
-
-    @cached_property
-    def _free_graph(self) -> TensorVariable:
+    def _free(self) -> _Compiled:
         values = self._at_z(list(self._model.free_RVs))
         pieces = [
             value[:-1] if self._is_simplex(name) else value.ravel()
             for name, value in zip(self.names, values, strict=True)
         ]
-        return pt.concatenate(pieces)
+        graph = batched([pt.concatenate(pieces)], self._z, self._zs)
+        return self._compile([self._zs], graph, core_ndim=1)
+
+    @cached_property
+    def _unconstrain(self) -> _Compiled:
+        pieces = []
+        for rv, value in zip(self._model.free_RVs, self._split_free(), strict=True):
+            transform = self._model.rvs_to_transforms[rv]
+            inputs = self._at_x(list(rv.owner.inputs)) if transform else []
+            pieces.append(transform.forward(value, *inputs) if transform else value)
+        flat = pt.concatenate([piece.ravel() for piece in pieces])
+        return self._compile([self._xs], batched([flat], self._x, self._xs), core_ndim=1)
+
+    @cached_property
+    def _log_det(self) -> _Compiled:
+        terms = [pt.zeros(())]
+        for rv, value in zip(self._model.free_RVs, self._values, strict=True):
+            transform = self._model.rvs_to_transforms[rv]
+            if transform is not None:
+                terms.append(transform.log_jac_det(value, *rv.owner.inputs).sum())
+        graph = batched(self._at_z([sum(terms)]), self._z, self._zs)
+        return self._compile([self._zs], graph, core_ndim=0)
+
+    @cached_property
+    def _log_prior_z(self) -> _Compiled:
+        return self._density(with_jacobian=True)
+
+    @cached_property
+    def _log_prior_x(self) -> _Compiled:
+        return self._density(with_jacobian=False)
+
+    def _density(self, with_jacobian: bool) -> _Compiled:
+        logp = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
+        [density] = batched(logp, self._z, self._zs)
+        gradient = pt.grad(density.sum(), self._zs)
+        return self._compile([self._zs], [density, gradient], core_ndim=0)
 
     def _is_simplex(self, name: str) -> bool:
         transform = self._model.rvs_to_transforms[self._model[name]]
         return getattr(transform, "name", "") == "simplex"
 
     def _split(self, flat: TensorVariable) -> list[TensorVariable]:
-        ends = np.cumsum([0, *(int(np.prod(shape)) for shape in self._shapes)]).tolist()
-        pieces = [flat[start:end] for start, end in itertools.pairwise(ends)]
-        return [piece.reshape(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
+        pieces = zip(self.slices.values(), self._shapes, strict=True)
+        return [flat[where].reshape(shape) for where, shape in pieces]
 
     def _split_free(self) -> list[TensorVariable]:
         pieces = zip(self.names, self._split(self._x), strict=True)
@@ -207,26 +229,15 @@ class MixtureGraph:
         pairs = zip(self._model.free_RVs, self._split_free(), strict=True)
         return clone_replace(graphs, dict(pairs), rebuild_strict=False)
 
-    @staticmethod
-    def _differentiate(parameters: list[TensorVariable], at: TensorVariable) -> TensorVariable:
-        flat = pt.concatenate(parameters)
-        return jacobian(flat, at, vectorize=True, disconnected_inputs="ignore")
-
     def _compile(
-        self, at: str, outputs: list[TensorVariable], extra: Sequence[TensorVariable] = ()
-    ) -> Any:
-        core = [self._z if at == "z" else self._x, *extra]
-        batched = [pt.matrix(f"{value.name}_batch") for value in core]
-        vectorized = vectorize_graph(outputs, dict(zip(core, batched, strict=True)))
-        # what is constant in this structure (known weights) stays without a batch axis
-        graphs = [
-            graph if graph.ndim > output.ndim else pt.alloc(graph, batched[0].shape[0], *graph.shape)
-            for graph, output in zip(vectorized, outputs, strict=True)
-        ]
-        inputs = [*batched, *self._hyper.values()]
-        return pytensor.function(inputs, graphs, mode=INTERPRETED, on_unused_input="ignore")
+        self, inputs: list[TensorVariable], outputs: list[TensorVariable], core_ndim: int
+    ) -> _Compiled:
+        function = pytensor.function(
+            [*inputs, *self._hyper.values()], outputs, mode=INTERPRETED, on_unused_input="ignore"
+        )
+        return _Compiled(function, tuple(output.ndim == core_ndim for output in outputs))
 
-    def _call(self, function: Any, prior: Prior, *arrays: Array) -> list[Array]:
+    def _call(self, compiled: _Compiled, prior: Prior, *arrays: Array) -> list[Array]:
         arrays = tuple(np.asarray(value, dtype=np.float64) for value in arrays)
         if arrays[0].ndim == 0 or arrays[0].shape[-1] != self.dimension:
             raise ValueError(
@@ -238,5 +249,10 @@ class MixtureGraph:
             np.broadcast_to(value, (*batch, value.shape[-1])).reshape(-1, value.shape[-1])
             for value in arrays
         ]
-        outputs = function(*rows, *map(float, prior.numbers().values()))
-        return [value.reshape((*batch, *value.shape[1:])) for value in outputs]
+        outputs = compiled.function(*rows, *map(float, prior.numbers().values()))
+        return [
+            np.broadcast_to(value, (*batch, *value.shape))
+            if fixed
+            else value.reshape((*batch, *value.shape[1:]))
+            for value, fixed in zip(outputs, compiled.fixed, strict=True)
+        ]

@@ -135,7 +135,7 @@ class Parameterization:
             If the mixture lies outside the domain; the message names the coordinate.
         """
         values = self.module.coordinates(mixture, **self.options)
-        z = self.graph.unconstrain(values, self.prior, mixture.batch_shape)
+        z = self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
         return self._inside(z, values)
 
     def free(self, z: Array) -> Array:

@@ -208,7 +208,7 @@ def anchored_means(
     Normal(location, spread / sqrt k), independent of the gaps, and the anchored location is that
     mean plus a linear function of the gaps. Native: Normal(location, spread).
     """
-    offset = distributions.chain(gap)
+    offset = distributions.chain(gap, k)
     anchor = pt.as_tensor(anchor)
     if prior.native:
         location = pm.Normal("location", prior.location, prior.spread)

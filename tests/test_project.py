@@ -18,7 +18,7 @@ FOLDERS = {name: ROOT / path for name, path in SETUPTOOLS["package-dir"].items()
 
 # Lowest first. A module imports only from floors below its own, or from its own package.
 FLOORS = (
-    {"columns", "datasets", "distributions", "fused", "results"},
+    {"batching", "columns", "datasets", "distributions", "fused", "results"},
     {"kernels", "mixture", "prior"},
     {"models"},
     {"data", "diagnostics", "graphs", "likelihood"},
