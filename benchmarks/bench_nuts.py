@@ -18,8 +18,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
-import tables
 import numpy as np
+import tables
 
 SIZES = (200, 1_000, 10_000)
 REPEATS = 5
@@ -96,7 +96,8 @@ def pymc_default(data: Any) -> Sampler:
             begin = time.perf_counter()
             tree = pm.sample(
                 draws=DRAWS, tune=DRAWS, chains=CHAINS, cores=1, random_seed=seed,
-                nuts_sampler="pymc", progressbar=False, compute_convergence_checks=False, quiet=True,
+                nuts_sampler="pymc", progressbar=False, compute_convergence_checks=False,
+                quiet=True,
             )  # fmt: skip
         return _from_tree(tree, time.perf_counter() - begin)
 
