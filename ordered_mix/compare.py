@@ -1,4 +1,4 @@
-"""The practitioner's comparison: which parameterization, which estimator, can the fit be trusted."""
+"""The practitioner's comparison: which parameterization, which estimator, is the fit sound."""
 
 from __future__ import annotations
 

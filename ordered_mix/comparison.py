@@ -76,9 +76,8 @@ class Settings:
                     f"estimators must be among {', '.join(ESTIMATORS)}, got {name!r}{hint}"
                 )
         if not set(self.estimators) & set(SAMPLERS):
-            raise ValueError(
-                f"estimators must hold nuts or nuts-pymc, got {', '.join(self.estimators) or 'none'}"
-            )
+            given = ", ".join(self.estimators) or "none"
+            raise ValueError(f"estimators must hold nuts or nuts-pymc, got {given}")
         if not self.parameterizations:
             raise ValueError("parameterizations must name at least one, got none")
         for name in self.parameterizations:

@@ -1,4 +1,4 @@
-"""The fused pass as a PyTensor operation: log likelihood and gradient for one pass over the data."""
+"""The fused pass as a PyTensor operation: log likelihood and gradient for one pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pytensor.link.numba.dispatch import basic as numba_dispatch
 from pytensor.tensor import TensorVariable
 
 from ordered_mix import fused, kernels
-
 
 # compiled graphs are cached on disk with the kernel inside: a changed kernel needs another key
 KERNEL_VERSION = int(sha256(Path(fused.__file__).read_bytes()).hexdigest()[:12], 16)
@@ -60,8 +59,8 @@ class MixturePass(Op):
         """
         if not all(isinstance(value.type, DisconnectedType) for value in cotangents[1:]):
             raise NotImplementedError(
-                "the fused pass has first derivatives only: for a Hessian take the plain PyMC model "
-                "(Parameterization.model) or diagnostics.fisher.observed_information"
+                "the fused pass has first derivatives only: for a Hessian take the plain PyMC "
+                "model (Parameterization.model) or diagnostics.fisher.observed_information"
             )
         w, _, sigma = inputs[2:]
         _, s0, s1, s2 = outputs

@@ -70,7 +70,7 @@ def relabel_tree(
     posterior = posterior_of(draws)
     arrays = mixture_of(posterior, mu, sigma, w)
     if y is None and not method.startswith("sort"):
-        y = _observed(draws)
+        y = observed(draws)
     relabelling = relabel(*arrays, method=method, y=y, seed=seed)
     named = [name for name in (mu, sigma, w) if name is not None]
     dims = component_dims(posterior, named, arrays[1].shape[-1]) if dims is None else dims
@@ -129,9 +129,7 @@ def component_dims(posterior: xr.Dataset, named: Collection[str], k: int) -> tup
     ValueError
         If a variable has several automatic dimensions of size k.
     """
-    found = {
-        str(dim) for name in named for dim in posterior[name].dims if dim not in SAMPLE_DIMS
-    }
+    found = {str(dim) for name in named for dim in posterior[name].dims if dim not in SAMPLE_DIMS}
     for name, values in posterior.data_vars.items():
         automatic = [
             str(dim)
@@ -209,7 +207,8 @@ def _component_variable(posterior: xr.Dataset, name: str, shared_by: int | None 
     return array
 
 
-def _observed(draws: xr.DataTree) -> Array | None:
+def observed(draws: xr.DataTree) -> Array | None:
+    """The only variable of ``observed_data``, flattened; None if there is not exactly one."""
     if "observed_data" not in draws.children:
         return None
     variables = list(draws["observed_data"].data_vars.values())
