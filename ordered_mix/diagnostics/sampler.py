@@ -128,17 +128,23 @@ def diagnose(draws: xr.DataTree) -> Diagnosis:
         raise ValueError(
             f"draws must hold a variable that varies, got only constants in {list(posterior)}"
         )
-    groups = {"posterior": posterior[varying]}
+    groups = {"posterior": _numbered(posterior[varying])}
     if "sample_stats" in draws.children:
         statistics = draws["sample_stats"].to_dataset()
         present = {old: new for old, new in ARVIZ_NAMES.items() if old in statistics}
-        groups["sample_stats"] = statistics.rename(present)
+        groups["sample_stats"] = _numbered(statistics.rename(present))
     text = io.StringIO()
     with contextlib.redirect_stdout(text), np.errstate(divide="ignore", invalid="ignore"):
         has_errors, details = arviz_stats.diagnose(
             xr.DataTree.from_dict(groups), return_diagnostics=True
         )
     return Diagnosis(bool(has_errors), text.getvalue().strip(), details)
+
+
+def _numbered(draws: xr.Dataset) -> xr.Dataset:
+    """ArviZ asks for coordinates of chain and draw, which a tree need not have."""
+    missing = {name for name in ("chain", "draw") if name not in draws.coords}
+    return draws.assign_coords({name: np.arange(draws.sizes[name]) for name in missing})
 
 
 def _varies(name: object, values: xr.DataArray) -> bool:
