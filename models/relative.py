@@ -73,6 +73,12 @@ def rescaled(scale, *, clearance=0.0, **options):
     return {**options, "clearance": scale * clearance} if clearance else options
 
 
+def clearances(*, clearance=0.0, order="mu", weight_clearance=0.0, **options):
+    """What the gaps of the means and of the scales and the weights exceed."""
+    keys = ("mu", "sigma") if order == "both" else (order,)
+    return {"w": weight_clearance, **dict.fromkeys(keys, clearance)}
+
+
 def not_for_nuts(*, link="log", **options):
     """Why NUTS cannot sample these coordinates, if so."""
     if link == "identity":

@@ -2,12 +2,15 @@
 
 A model file holds ``block(k, prior, **options)``, which declares the priors in an open PyMC model
 and returns (w, mu, sigma), and ``coordinates(mixture, **options)``, the inverse map. Optional are
-``skip(k, prior, **options)`` and ``not_for_nuts(**options)``, which give a reason or None, and
-``rescaled(scale, **options)``, which converts options that carry the unit of the data.
+``skip(k, prior, **options)`` and ``not_for_nuts(**options)``, which give a reason or None,
+``rescaled(scale, **options)``, which converts options that carry the unit of the data, and
+``clearances(**options)``: what the gaps of ``mu`` and of ``sigma`` and the weights ``w`` exceed.
 """
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,15 +19,15 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+from scipy.special import ndtri
 
 from ordered_mix import kernels
 from ordered_mix.data import Data
+from ordered_mix.domain import Domain, sorted_keys
 from ordered_mix.graphs import MixtureGraph, build_graph
-from ordered_mix.likelihood import log_likelihood
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.prior import COMPONENT, Prior, dimension
-
-INVERSE_TEMPERATURE = "inverse_temperature"
+from ordered_mix.twin import plain_model, twin_data, twin_model
 
 
 class NotApplicable(ValueError):
@@ -71,8 +74,18 @@ class Parameterization:
                     f"model file {self.name!r} must define block(k, prior) and "
                     f"coordinates(mixture), it lacks {function}"
                 )
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, got {self.k}")
+        if not isinstance(self.k, int | np.integer) or self.k < 1:
+            raise ValueError(f"k must be a whole number of at least 1, got {self.k}")
+        accepted = list(inspect.signature(self.module.block).parameters)[2:]
+        unknown = sorted(set(self.options) - set(accepted))
+        if unknown:
+            raise ValueError(
+                f"options of {self.name} must be among {', '.join(accepted) or 'none'}, "
+                f"got {', '.join(unknown)}"
+            )
+        known = self.prior.known_w
+        if known is not None and len(known) != self.k:
+            raise ValueError(f"known_w must hold {self.k} weights, got {len(known)}")
         reason = self._hook("skip", self.k, self.prior)
         if reason:
             raise NotApplicable(f"{self.label} does not apply: {reason}")
@@ -104,17 +117,20 @@ class Parameterization:
         return self.graph.dimension
 
     @cached_property
+    def domain(self) -> Domain:
+        """What the mixtures are sorted by and how far they keep from the boundary."""
+        hook = getattr(self.module, "clearances", None)
+        return Domain(self._orders(), hook(**self.options) if hook else {})
+
+    @property
     def order_by(self) -> str | None:
-        """What every point of the domain is sorted by, ``mu`` or ``sigma``; None if nothing."""
-        z = np.random.default_rng(0).standard_normal((64, self.dimension))
-        mixture = self.forward(z)
-        sorted_by = [key for key in ("mu", "sigma") if np.all(np.diff(getattr(mixture, key)) >= 0)]
-        return sorted_by[0] if sorted_by and self.k > 1 else None
+        """What the components are folded by to enter the domain; None if nothing."""
+        return self.domain.orders[0] if self.domain.orders else None
 
     @property
     def copies(self) -> int:
         """How often the domain covers each unlabelled mixture: 1 if identifiable, else K!."""
-        return 1 if self.order_by or self.k == 1 else int(np.prod(np.arange(1, self.k + 1)))
+        return 1 if self.order_by or self.k == 1 else math.factorial(self.k)
 
     def affine(self, location: float, scale: float) -> Parameterization:
         """The same parameterization for ``location + scale * y``: prior and options rescaled."""
@@ -132,11 +148,42 @@ class Parameterization:
         Raises
         ------
         ValueError
-            If the mixture lies outside the domain; the message names the coordinate.
+            If the mixture lies outside the domain; the message names the gap or the weight.
         """
-        values = self.module.coordinates(mixture, **self.options)
-        z = self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
-        return self._inside(z, values)
+        if mixture.k != self.k:
+            raise ValueError(f"mixture must have {self.k} components, it has {mixture.k}")
+        z = self._unconstrain_unchecked(mixture)
+        outside = ~np.isfinite(z).all(axis=-1)
+        violation = self.domain.violation(mixture, outside)
+        if violation is None and np.any(outside):
+            slices = self.graph.slices.items()
+            bad = [name for name, at in slices if not np.isfinite(z[..., at]).all()]
+            violation = f"its {' and '.join(bad)} must have finite unconstrained coordinates"
+        if violation is not None:
+            raise ValueError(f"mixture must lie inside the domain of {self.label}: {violation}")
+        return z
+
+    def start(self, mixture: Mixture | None = None) -> Array:
+        """Unconstrained coordinates of the nearest mixture inside the domain.
+
+        The components are folded; gaps are kept a thousandth of the mean scale above their
+        clearance, weights a thousandth of the room above theirs. Tied means would lie at minus
+        infinity of a log gap.
+
+        Parameters
+        ----------
+        mixture : Mixture, optional
+            Any start with k components, by default equal weights and the quantiles of the prior.
+
+        Returns
+        -------
+        array, shape (..., dimension)
+        """
+        if mixture is None:
+            quantile = ndtri((np.arange(self.k) + 0.5) / self.k)
+            mu = self.prior.location + self.prior.spread * quantile
+            mixture = Mixture(np.full(self.k, 1 / self.k), mu, self.prior.scale)
+        return self.unconstrain(self.domain.nearest(mixture))
 
     def free(self, z: Array) -> Array:
         """Free coordinates x of the unconstrained coordinates, shape (..., dimension)."""
@@ -161,19 +208,12 @@ class Parameterization:
     def log_det(self, z: Array) -> Array:
         """Log |d(w_1 .. w_(K-1), mu, sigma) / dz| from automatic differentiation, shape (...).
 
-        Raises
-        ------
-        NotApplicable
-            If weights or scales are known, so that the map is not square.
+        Known weights or scales are left out.
         """
-        jacobian = self.jacobian(z)
-        rows = np.delete(jacobian, self.k - 1, axis=-2)
-        if rows.shape[-2] != rows.shape[-1]:
-            raise NotApplicable(
-                f"log_det needs as many coordinates as parameters, {self.label} has "
-                f"{rows.shape[-1]} for {rows.shape[-2]}"
-            )
-        return np.linalg.slogdet(rows)[1]
+        k, jacobian = self.k, self.jacobian(z)
+        rows = [*(range(k - 1) if self.prior.known_w is None else ()), *range(k, 2 * k)]
+        rows += [] if self.prior.known_sigma is not None else range(2 * k, 3 * k)
+        return np.linalg.slogdet(jacobian[..., rows, :])[1]
 
     def log_prior(self, z: Array, jacobian: bool = True) -> Array:
         """Log prior density at z, of z itself or (``jacobian=False``) of the free coordinates."""
@@ -215,16 +255,7 @@ class Parameterization:
         ValueError
             If the data are weighted or a batch, which an observed variable cannot express.
         """
-        if data.weight is not None or data.y.ndim != 1:
-            raise ValueError(f"data of a PyMC model must be one unweighted sample, {data!r} is not")
-        with pm.Model() as model:
-            w, mu, sigma = self._declare(self.prior)
-            dims = dimension("point", data.n)
-            if self.k == 1:
-                pm.Normal("y", mu[0], sigma[0], observed=data.y, dims=dims)
-            else:
-                pm.NormalMixture("y", w, mu, sigma=sigma, observed=data.y, dims=dims)
-        return model
+        return plain_model(self._declare, self.k, self.prior, data)
 
     def twin(self) -> pm.Model:
         """The same model around the fused pass, for our sampler.
@@ -232,23 +263,11 @@ class Parameterization:
         Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data`
         containers that a compiled model swaps.
         """
-        with pm.Model() as model:
-            numbers = {
-                name: pm.Data(f"prior_{name}", np.float64(value))
-                for name, value in self.prior.numbers().items()
-            }
-            y, weight = pm.Data("points", np.zeros(2)), pm.Data("point_weight", np.zeros(0))
-            beta = pm.Data(INVERSE_TEMPERATURE, np.float64(1.0))
-            w, mu, sigma = self._declare(replace(self.prior, **numbers))
-            pm.Potential("likelihood", beta * log_likelihood(y, weight, w, mu, sigma))
-        return model
+        return twin_model(self._declare, self.prior)
 
     def twin_data(self, data: Data, inverse_temperature: float = 1.0) -> dict[str, Any]:
         """Values of the twin's data containers for one sample."""
-        values = {f"prior_{name}": value for name, value in self.prior.numbers().items()}
-        weight = np.zeros(0) if data.weight is None else data.weight
-        swapped = {"points": data.y, "point_weight": weight}
-        return {**values, **swapped, INVERSE_TEMPERATURE: inverse_temperature}
+        return twin_data(self.prior, data, inverse_temperature)
 
     def _declare(self, prior: Prior) -> tuple[Any, Any, Any]:
         model = pm.modelcontext(None)
@@ -263,11 +282,16 @@ class Parameterization:
         hook = getattr(self.module, name, None)
         return hook(*arguments, **self.options) if hook else None
 
-    def _inside(self, z: Array, values: Mapping[str, Any]) -> Array:
-        if np.all(np.isfinite(z)):
-            return z
-        bad = [name for name, value in values.items() if np.any(self.graph.outside(name, value))]
-        shown = ", ".join(f"{name} = {np.asarray(values[name]).tolist()}" for name in bad)
-        raise ValueError(
-            f"mixture must lie inside the domain of {self.label}, it has {shown or 'no finite z'}"
-        )
+    def _unconstrain_unchecked(self, mixture: Mixture) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = self.module.coordinates(mixture, **self.options)
+            return self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
+
+    def _orders(self) -> tuple[str, ...]:
+        z = np.random.default_rng(0).standard_normal((4096, self.dimension))
+        found = sorted_keys(self.forward(z[:64]))
+        if found or self.k == 1:
+            return found
+        # coordinates without a transform (link='identity') leave the domain at some of the points
+        back = self._unconstrain_unchecked(self.forward(z))
+        return sorted_keys(self.forward(z[np.isclose(back, z).all(axis=-1)]))

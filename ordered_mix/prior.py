@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -65,9 +66,9 @@ class Prior:
     def __post_init__(self) -> None:
         for name in ("spread", "scale", "concentration", "known_sigma"):
             value = getattr(self, name)
-            if isinstance(value, int | float) and not 0 < value < np.inf:
+            if isinstance(value, Real) and not 0 < value < np.inf:
                 raise ValueError(f"{name} of the prior must be positive and finite, got {value}")
-        if isinstance(self.location, int | float) and not np.isfinite(self.location):
+        if isinstance(self.location, Real) and not np.isfinite(self.location):
             raise ValueError(f"location of the prior must be finite, got {self.location}")
         if self.scale_family not in SCALE_FAMILIES:
             raise ValueError(
