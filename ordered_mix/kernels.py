@@ -120,8 +120,10 @@ def _checked(**given: ArrayLike | None) -> dict[str, NDArray[np.float64]]:
     return arrays
 
 
-def _batch(arrays: dict[str, NDArray[np.float64]]) -> _Batch:
+def _batch(arrays: dict[str, NDArray[np.float64]], rows: ArrayLike | None = None) -> _Batch:
     """Lay the runs out in rows."""
+    if rows is not None:
+        return _chosen(arrays, np.asarray(rows))
     if all(array.ndim == 1 for array in arrays.values()):
         y, weight = (np.ascontiguousarray(arrays[name])[None] for name in ("y", "weight"))
         parameters = [np.array(arrays[name])[None] for name in ("w", "mu", "sigma")]
@@ -131,17 +133,41 @@ def _batch(arrays: dict[str, NDArray[np.float64]]) -> _Batch:
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"The axes before the last must broadcast, but are {shapes}.") from None
+    data = (*_in_rows(arrays["y"], shape), *_in_rows(arrays["weight"], shape))
+    return _Batch(shape, *data, _parameters(arrays, shape))
+
+
+def _chosen(arrays: dict[str, NDArray[np.float64]], rows: NDArray[Any]) -> _Batch:
+    """Lay out runs that name the rows of y and weight they go over."""
+    y, weight = arrays["y"], arrays["weight"]
+    if y.ndim != 2 or (weight.size and weight.shape != y.shape):
+        raise ValueError(f"y and weight must have shape (sets, n) with rows, y has {y.shape}.")
+    if rows.size and not (rows.dtype.kind in "iu" and 0 <= rows.min() <= rows.max() < len(y)):
+        raise ValueError(f"rows must hold whole numbers from 0 to {len(y) - 1}.")
+    shape = np.broadcast_shapes(rows.shape, *(arrays[n].shape[:-1] for n in ("w", "mu", "sigma")))
+    index = np.broadcast_to(rows, shape).flatten().astype(np.intp, copy=False)
+    weighted = (np.ascontiguousarray(weight), index) if weight.size else (weight[None], 0 * index)
+    return _Batch(shape, np.ascontiguousarray(y), index, *weighted, _parameters(arrays, shape))
+
+
+def _parameters(
+    arrays: dict[str, NDArray[np.float64]], shape: tuple[int, ...]
+) -> list[NDArray[np.float64]]:
+    """Return w, mu and sigma as contiguous rows, one for each run."""
     k = arrays["mu"].shape[-1]
-    parameters = [
+    return [
         np.array(np.broadcast_to(arrays[name], (*shape, k)), order="C").reshape(-1, k)
         for name in ("w", "mu", "sigma")
     ]
-    data = (*_in_rows(arrays["y"], shape), *_in_rows(arrays["weight"], shape))
-    return _Batch(shape, *data, parameters)
 
 
 def e_step(
-    y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, weight: ArrayLike | None = None
+    y: ArrayLike,
+    w: ArrayLike,
+    mu: ArrayLike,
+    sigma: ArrayLike,
+    weight: ArrayLike | None = None,
+    rows: ArrayLike | None = None,
 ) -> Moments:
     """Go once over the data for every run of a batch.
 
@@ -159,6 +185,9 @@ def e_step(
         components, the last two in the units of y. Values are not checked: NaN in, NaN out.
     weight : array_like (..., n), optional
         Weights of the observations; all 1 if not given.
+    rows : array_like of int (...), optional
+        The row of y, then of shape (sets, n), that each run goes over, in place of the
+        broadcasting of y with the parameters: some runs of a batch, without copying data.
 
     Returns
     -------
@@ -177,7 +206,7 @@ def e_step(
     largest are below -708. Scales and distances may span 1e-150 to 1e150.
     """
     arrays = _checked(y=y, weight=weight, w=w, mu=mu, sigma=sigma)
-    batch = _batch(arrays)
+    batch = _batch(arrays, rows)
     runs, n, k = batch.rows.size, batch.y.shape[1], batch.parameters[0].shape[1]
     sums = np.empty((runs, max(1, -(-n // fused.CHUNK)), 1 + 3 * k))
     batch.go(sums, np.empty((0, 0)))

@@ -36,12 +36,7 @@ def hard_pass(
     problem: Problem, runs: Index, w: Array, mu: Array, sigma: Array
 ) -> tuple[Array, ...]:
     """Log likelihood, classification log likelihood and moments of the hard assignment."""
-    points, weight = problem.samples(runs)
-    shape = (len(w), points.shape[-1])
-    weight = np.ones(shape[1]) if weight is None else weight
-    return _hard_moments(
-        np.broadcast_to(points, shape), np.broadcast_to(weight, shape), w, mu, sigma
-    )
+    return _hard_moments(*problem.samples(runs), w, mu, sigma)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -120,12 +120,18 @@ class Problem:
 
     def moments(self, runs: Index, w: Array, mu: Array, sigma: Array) -> Moments:
         """One pass for each of these runs, in working units."""
-        points, weight = self._samples(runs)
-        return kernels.e_step(points, w, mu, sigma, weight)
+        if runs.size == 1:
+            row = self.rows[runs[0]]
+            weight = None if self.weight is None else self.weight[row]
+            single = kernels.e_step(self.points[row], w[0], mu[0], sigma[0], weight)
+            return Moments(*(value[None] for value in single))
+        return kernels.e_step(self.points, w, mu, sigma, self.weight, rows=self.rows[runs])
 
-    def samples(self, runs: Index) -> tuple[Array, Array | None]:
-        """Points and weights of these runs, (n,) if all runs share them, else (runs, n)."""
-        return self._samples(runs)
+    def samples(self, runs: Index) -> tuple[Array, Array]:
+        """Points and weights of these runs, each (runs, n)."""
+        rows = self.rows[runs]
+        weight = np.ones_like(self.points) if self.weight is None else self.weight
+        return self.points[rows], weight[rows]
 
     def restore(self, w: Array, mu: Array, sigma: Array) -> Mixture:
         """Mixtures in the units of the data, from working units (..., runs, k)."""
@@ -136,14 +142,3 @@ class Problem:
 
     def _flat(self, value: Array) -> Array:
         return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()
-
-    def _samples(self, runs: Index) -> tuple[Array, Array | None]:
-        if len(self.points) == 1:
-            return self.points[0], None if self.weight is None else self.weight[0]
-        held = self.__dict__.get("_held")
-        if held is None or held[0] is not runs:
-            rows = self.rows[runs]
-            weight = None if self.weight is None else self.weight[rows]
-            held = (runs, self.points[rows], weight)
-            self.__dict__["_held"] = held
-        return held[1], held[2]
