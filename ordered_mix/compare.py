@@ -16,7 +16,7 @@ from ordered_mix.diagnostics import information
 from ordered_mix.estimators._fit import Fit
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.initial import initial_mixtures
-from ordered_mix.estimators.lbfgs import LBFGS
+from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.estimators.nuts import Draws
 from ordered_mix.mixture import Mixture
@@ -126,7 +126,7 @@ def _point_fits(
     if "map" in settings.estimators:
         for item in found:
             for jacobian, note in ((True, ""), (False, ", no Jacobian")):
-                estimator = LBFGS(jacobian=jacobian)
+                estimator = MAP(jacobian=jacobian)
                 jobs[f"map {item.label}{note}"] = lambda estimator=estimator, item=item: (
                     estimator.fit(item, data, starts)
                 )

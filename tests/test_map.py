@@ -1,4 +1,4 @@
-"""MAP by L-BFGS: stationary, equal to MAP-EM where the coordinates are linear, honest statuses."""
+"""MAP by gradient: stationary, equal to MAP-EM where the coordinates are linear, honest statuses."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from ordered_mix import catalog
 from ordered_mix.data import Data, load
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.lbfgs import LBFGS
+from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 
@@ -26,7 +26,7 @@ def prior(waiting):
 @pytest.mark.parametrize("name", ["unordered", "ordered", "relative", "folded"])
 def test_without_jacobian_the_mode_is_that_of_map_em(name, waiting, prior):
     parameterization = catalog.parameterization(name, 2, prior)
-    fit = LBFGS(jacobian=False).fit(parameterization, waiting, STARTS)
+    fit = MAP(jacobian=False).fit(parameterization, waiting, STARTS)
     mode = EM(prior=prior).fit(waiting, STARTS).mixture.fold()
     assert fit.converged.all()
     found = fit.mixture.fold()
@@ -38,7 +38,7 @@ def test_without_jacobian_the_mode_is_that_of_map_em(name, waiting, prior):
 @pytest.mark.parametrize("jacobian", [True, False])
 def test_mode_is_stationary_and_the_trace_climbs(jacobian, waiting, prior):
     parameterization = catalog.parameterization("relative", 2, prior)
-    fit = LBFGS(jacobian=jacobian).fit(parameterization, waiting, STARTS)
+    fit = MAP(jacobian=jacobian).fit(parameterization, waiting, STARTS)
     location, scale = float(waiting.location), float(waiting.scale)
     standard = parameterization.affine(-location / scale, 1 / scale)
     z = standard.unconstrain(fit.mixture.fold().affine(-location / scale, 1 / scale))
@@ -52,22 +52,37 @@ def test_mode_is_stationary_and_the_trace_climbs(jacobian, waiting, prior):
 
 def test_the_jacobian_moves_the_mode(waiting, prior):
     parameterization = catalog.parameterization("relative", 2, prior)
-    on, off = (
-        LBFGS(jacobian=flag).fit(parameterization, waiting, STARTS) for flag in (True, False)
-    )
+    on, off = (MAP(jacobian=flag).fit(parameterization, waiting, STARTS) for flag in (True, False))
     assert np.abs(on.mixture.sigma - off.mixture.sigma).max() > 0.01
 
 
 def test_budget_is_a_status(waiting, prior):
     parameterization = catalog.parameterization("unordered", 2, prior)
-    fit = LBFGS(passes=3).fit(parameterization, waiting, STARTS)
+    fit = MAP(passes=3).fit(parameterization, waiting, STARTS)
     assert set(fit.status) == {"budget_exhausted"}
     assert fit.passes.max() < 30
 
 
 def test_bad_input(waiting, prior):
     with pytest.raises(ValueError, match="gradient must be positive, got 0"):
-        LBFGS(gradient=0)
+        MAP(gradient=0)
     parameterization = catalog.parameterization("unordered", 2, prior)
     with pytest.raises(ValueError, match="data must be one sample"):
-        LBFGS().fit(parameterization, Data(np.ones((2, 5))), STARTS)
+        MAP().fit(parameterization, Data(np.ones((2, 5))), STARTS)
+
+
+def test_trust_region_finds_the_same_mode(waiting, prior):
+    parameterization = catalog.parameterization("relative", 2, prior)
+    one, two = (
+        MAP(method=method, gradient=1e-4).fit(parameterization, waiting, STARTS)
+        for method in ("lbfgs", "trust_region")
+    )
+    assert two.converged.all()
+    assert set(two.rule) == {"gradient"}
+    assert np.allclose(one.mixture.mu, two.mixture.mu, atol=1e-4)
+    assert two.passes.min() > 20 * two.trace.iteration.max()  # Hessians count
+
+
+def test_unknown_method():
+    with pytest.raises(ValueError, match="method must be one of lbfgs, trust_region, got 'newton'"):
+        MAP(method="newton")

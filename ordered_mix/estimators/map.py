@@ -1,4 +1,4 @@
-"""Maximum a posteriori by L-BFGS in the unconstrained coordinates of a parameterization."""
+"""Maximum a posteriori by gradient in the unconstrained coordinates of a parameterization."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from scipy.optimize import OptimizeResult, minimize
 
 from ordered_mix.data import Data
 from ordered_mix.estimators._fit import Fit, Trace
+from ordered_mix.estimators.em import choice
+from ordered_mix.estimators.laplace import HESSIAN_PASSES, hessian
 from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import Parameterization
+
+
+METHODS = {"lbfgs": "L-BFGS-B", "trust_region": "trust-exact"}
 
 
 class _Path(NamedTuple):
@@ -27,8 +32,8 @@ class _Path(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LBFGS:
-    """Posterior mode by L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995) on one pass per evaluation.
+class MAP:
+    """Posterior mode by L-BFGS or an exact trust region, on one pass per evaluation.
 
     The mode depends on the coordinates when the Jacobian is on (it maximises the density of the
     sampler's coordinates), and on the free coordinates when it is off.
@@ -37,10 +42,13 @@ class LBFGS:
     ----------
     jacobian : bool
         Maximise the density of the unconstrained coordinates (on) or of the free ones (off).
+    method : {"lbfgs", "trust_region"}
+        L-BFGS-B (Byrd, Lu, Nocedal & Zhu 1995), or a trust region with the Hessian of
+        `laplace.hessian` (Conn, Gould & Toint 2000), whose passes count.
     gradient : float
         Stop when the largest entry of the gradient is below this.
     objective : float
-        Stop when the relative change of the objective is below this.
+        Stop when the relative change of the objective is below this (L-BFGS only).
     passes : int
         Budget of passes over the data for each run.
 
@@ -51,11 +59,13 @@ class LBFGS:
     """
 
     jacobian: bool = True
+    method: str = "lbfgs"
     gradient: float = 1e-6
     objective: float = 1e-14
     passes: int = 2000
 
     def __post_init__(self) -> None:
+        choice("method", self.method, tuple(METHODS))
         for name in ("gradient", "objective", "passes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
@@ -112,21 +122,32 @@ class LBFGS:
             at = max(i for i, p in enumerate(points) if np.array_equal(p, intermediate_result.x))
             visited.append((at, len(evaluations)))
 
+        def curvature(point: Array) -> Array:
+            evaluations.extend([evaluations[-1]] * HESSIAN_PASSES * point.size)
+            return -hessian(standard, data, point, self.jacobian)
+
+        second = {"hess": curvature} if self.method == "trust_region" else {}
         result = minimize(
             objective,
             start,
             jac=True,
-            method="L-BFGS-B",
+            method=METHODS[self.method],
             callback=accept,
-            options={
-                "maxfun": self.passes,
-                "maxiter": self.passes,
-                "ftol": self.objective,
-                "gtol": self.gradient,
-                "maxls": 40,
-            },
+            options=self._options(),
+            **second,
         )
         return _path(evaluations, [(0, 1), *visited], result)
+
+    def _options(self) -> dict[str, float]:
+        if self.method == "trust_region":
+            return {"gtol": self.gradient, "maxiter": self.passes}
+        return {
+            "maxfun": self.passes,
+            "maxiter": self.passes,
+            "ftol": self.objective,
+            "gtol": self.gradient,
+            "maxls": 40,
+        }
 
 
 def _path(
@@ -140,7 +161,8 @@ def _path(
     status, rule = {0: ("converged", "log_likelihood"), 1: ("budget_exhausted", "passes")}.get(
         result.status, ("no_ascent", "")
     )
-    if status == "converged" and "PROJECTED GRADIENT" in str(result.message).upper():
+    by_gradient = "PROJECTED GRADIENT" in str(result.message).upper() or "hess" in result
+    if status == "converged" and by_gradient:
         rule = "gradient"
     points, objective, gradient_norm = (np.array(column) for column in zip(*kept, strict=True))
     return _Path(points, objective, gradient_norm, passes, status, rule)

@@ -1,0 +1,113 @@
+"""Laplace's approximation at a mode, in the unconstrained coordinates of a parameterization."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from ordered_mix.data import Data
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import Parameterization
+
+# a central difference of the exact gradient at two steps, extrapolated (Richardson)
+STEPS = (1e-3, 5e-4)
+HESSIAN_PASSES = 2 * len(STEPS)
+
+
+@dataclass(frozen=True, eq=False)
+class Laplace:
+    """A normal approximation of the posterior at a mode.
+
+    Parameters
+    ----------
+    parameterization : Parameterization
+        In the units of the standardised data, where the approximation is normal.
+    location, scale : float
+        Of the data.
+    mean : array, shape (dimension,)
+        The mode.
+    covariance : array, shape (dimension, dimension)
+        Inverse of minus the Hessian; NaN if that is not positive definite.
+    positive_definite : bool
+    log_evidence : float
+        Log evidence of the data in their own units; NaN if not positive definite. For charts that
+        hold each mixture K! times it is that of one mode times K!.
+    """
+
+    parameterization: Parameterization
+    location: float
+    scale: float
+    mean: Array
+    covariance: Array
+    positive_definite: bool
+    log_evidence: float
+
+    def sample(self, draws: int, seed: int) -> Mixture:
+        """Draws of the approximation, in the units of the data; batch shape (draws,).
+
+        Raises
+        ------
+        ValueError
+            If the Hessian was not positive definite.
+        """
+        if not self.positive_definite:
+            raise ValueError("draws need a positive definite Hessian, this mode has none")
+        rng = np.random.default_rng(seed)
+        z = rng.multivariate_normal(self.mean, self.covariance, size=draws)
+        return self.parameterization.forward(z).affine(self.location, self.scale)
+
+
+def hessian(parameterization: Parameterization, data: Data, z: Array, jacobian: bool) -> Array:
+    """Hessian of the log posterior at one point z, for `HESSIAN_PASSES` passes per coordinate.
+
+    Central differences of the exact gradient at two steps, extrapolated to the fourth order.
+    """
+    units = np.eye(z.size)
+    by_step = []
+    for step in STEPS:
+        points = z + step * np.concatenate([units, -units])
+        _, gradient = parameterization.log_posterior(points, data, jacobian)
+        by_step.append((gradient[: z.size] - gradient[z.size :]) / (2 * step))
+    full = (4 * by_step[1] - by_step[0]) / 3
+    return 0.5 * (full + full.T)
+
+
+def laplace(parameterization: Parameterization, data: Data, mode: Mixture) -> Laplace:
+    """Laplace's approximation at a mode of the density of the unconstrained coordinates.
+
+    Parameters
+    ----------
+    parameterization : Parameterization
+        With its prior in the units of the data.
+    data : Data
+        One sample.
+    mode : Mixture
+        A single mixture, such as the best of `MAP(jacobian=True).fit`.
+
+    Warns
+    -----
+    UserWarning
+        If minus the Hessian is not positive definite: the point is no maximum, or the posterior
+        is singular there.
+    """
+    location, scale = float(data.location), float(data.scale)
+    standard = parameterization.affine(-location / scale, 1 / scale)
+    standardized = data.standardized()
+    z = standard.unconstrain(mode.affine(-location / scale, 1 / scale))
+    precision = -hessian(standard, standardized, z, jacobian=True)
+    eigenvalues = np.linalg.eigvalsh(precision)
+    if not eigenvalues[0] > 1e-10 * abs(eigenvalues[-1]):
+        warnings.warn(
+            f"the Hessian at this mode is not negative definite (smallest curvature "
+            f"{eigenvalues[0]:.3g}): Laplace's approximation does not exist there",
+            stacklevel=2,
+        )
+        nothing = np.full_like(precision, np.nan)
+        return Laplace(standard, location, scale, z, nothing, False, float("nan"))
+    height = float(standard.log_posterior(z, standardized)[0])
+    volume = 0.5 * z.size * np.log(2 * np.pi) - 0.5 * float(np.sum(np.log(eigenvalues)))
+    evidence = height + volume + np.log(parameterization.copies)
+    in_units = evidence - float(data.total_weight) * np.log(scale)
+    return Laplace(standard, location, scale, z, np.linalg.inv(precision), True, float(in_units))
