@@ -16,7 +16,6 @@ from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import Parameterization
 
-
 METHODS = {"lbfgs": "L-BFGS-B", "trust_region": "trust-exact"}
 
 
