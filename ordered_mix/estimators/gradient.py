@@ -100,13 +100,18 @@ class GradientAscent:
         """
         problem = Problem(data, starts)
         coordinates = Coordinates(parameterization, problem, self.coordinates)
-        steppers = {"line_search": _LineSearch, "largest_stable": _LargestStable}
-        stepper = steppers.get(str(self.step), _Fixed)
-        return iterate(stepper(self, coordinates), problem, self.stop, self.snapshots)
+        return iterate(self._climb(coordinates), problem, self.stop, self.snapshots)
+
+    def _climb(self, coordinates: Coordinates) -> Climb:
+        if self.step == "line_search":
+            return LineSearch(coordinates)
+        if self.step == "largest_stable":
+            return _LargestStable(coordinates, self.fraction)
+        return FixedStep(coordinates, float(self.step))
 
 
 class Climb:
-    """What all ascents share; ``memory`` holds the coordinates, the gradient and the step."""
+    """What all ascents share; ``memory`` begins with coordinates, gradient, direction and step."""
 
     settle = 0
 
@@ -118,7 +123,7 @@ class Climb:
         runs = np.arange(len(x))
         point = self.coordinates.evaluate(runs, x)
         passes, memory = self.prepare(runs, point)
-        return self._state(point, passes + 1, np.zeros(len(x), dtype=np.int8), memory)
+        return self._state(runs, point, passes + 1, np.zeros(len(x), dtype=np.int8), memory)
 
     def prepare(self, runs: Index, point: Point) -> tuple[Index, tuple[Array, ...]]:
         """Passes and memory, the step first, before the first iteration."""
@@ -132,18 +137,26 @@ class Climb:
         return np.linalg.norm(self.coordinates.free_gradient(self._point(state)), axis=1)
 
     def extra(self, runs: Index, state: State) -> dict[str, Array]:
-        return {"step": state.memory[2]}
+        return {"step": state.memory[3]}
+
+    def direction(self, runs: Index, point: Point) -> Array:
+        """Where to go from a point."""
+        return point.gradient
 
     def _point(self, state: State) -> Point:
         x, gradient = state.memory[:2]
         return Point(x, state.w, state.mu, state.sigma, state.log_likelihood, gradient)
 
     def _state(
-        self, point: Point, passes: Index, failure: NDArray[np.int8], memory: tuple[Array, ...]
+        self,
+        runs: Index,
+        point: Point,
+        passes: Index,
+        failure: NDArray[np.int8],
+        memory: tuple[Array, ...],
     ) -> State:
         x, w, mu, sigma, log_likelihood, gradient = point
-        memory = (x, gradient, *memory)
-        # In working units: (location, scale) are taken off by the coordinates.
+        memory = (x, gradient, self.direction(runs, point), *memory)
         return State(w, mu, sigma, log_likelihood, log_likelihood, passes, failure, memory)
 
     def _moved(
@@ -158,31 +171,31 @@ class Climb:
         if narrow.any():
             failure[inside & narrow.any(axis=1)] = Failure.VARIANCE_COLLAPSED
         point = point.where(failure > 0, here)
-        return self._state(point, passes + inside, failure, memory)
+        return self._state(runs, point, passes + inside, failure, memory)
 
 
-class _Fixed(Climb):
+class FixedStep(Climb):
     """A step of one size."""
 
-    def __init__(self, ascent: GradientAscent, coordinates: Coordinates) -> None:
+    def __init__(self, coordinates: Coordinates, size: float) -> None:
         super().__init__(coordinates)
-        self.size = ascent.step
+        self.size = size
 
     def prepare(self, runs: Index, point: Point) -> tuple[Index, tuple[Array, ...]]:
         return np.zeros(runs.size, dtype=np.int64), (np.full(runs.size, self.size),)
 
     def step(self, iteration: int, runs: Index, state: State) -> State:
-        x, gradient, size = state.memory
-        x = self.coordinates.project(x + size[:, None] * gradient)
+        x, _, direction, size = state.memory
+        x = self.coordinates.project(x + size[:, None] * direction)
         return self._moved(runs, state, x, state.passes, (size,))
 
 
 class _LargestStable(Climb):
     """A share of the stability limit, the curvature followed by a power iteration."""
 
-    def __init__(self, ascent: GradientAscent, coordinates: Coordinates) -> None:
+    def __init__(self, coordinates: Coordinates, fraction: float) -> None:
         super().__init__(coordinates)
-        self.fraction = ascent.fraction
+        self.fraction = fraction
 
     def prepare(self, runs: Index, point: Point) -> tuple[Index, tuple[Array, ...]]:
         direction = np.random.default_rng(0).standard_normal(point.x.shape)
@@ -193,11 +206,11 @@ class _LargestStable(Climb):
         return np.full(runs.size, FIRST_PROBES), (size, direction)
 
     def step(self, iteration: int, runs: Index, state: State) -> State:
-        x, gradient, size, direction = state.memory
-        x = self.coordinates.project(x + size[:, None] * gradient)
-        moved = self._moved(runs, state, x, state.passes, (size, direction))
-        size, direction = self._probe(runs, self._point(moved), size, direction)
-        memory = (*moved.memory[:2], size, direction)
+        x, _, direction, size, probed = state.memory
+        x = self.coordinates.project(x + size[:, None] * direction)
+        moved = self._moved(runs, state, x, state.passes, (size, probed))
+        size, probed = self._probe(runs, self._point(moved), size, probed)
+        memory = (*moved.memory[:3], size, probed)
         return moved._replace(passes=moved.passes + 1, memory=memory)
 
     def _probe(
@@ -215,11 +228,8 @@ class _LargestStable(Climb):
         return size, np.where(curved[:, None], change / safe[:, None], direction)
 
 
-class _LineSearch(Climb):
+class LineSearch(Climb):
     """Backtracking to a sufficient increase."""
-
-    def __init__(self, ascent: GradientAscent, coordinates: Coordinates) -> None:
-        super().__init__(coordinates)
 
     def prepare(self, runs: Index, point: Point) -> tuple[Index, tuple[Array, ...]]:
         norm = np.linalg.norm(point.gradient, axis=1)
@@ -228,10 +238,12 @@ class _LineSearch(Climb):
 
     def step(self, iteration: int, runs: Index, state: State) -> State:
         here = self._point(state)
-        point, size = here, state.memory[2] * GROW
+        direction = state.memory[2]
+        point, size = here, self.first_size(state.memory[3])
         passes, pending = state.passes.copy(), np.arange(runs.size)
         for _ in range(MOST_TRIALS):
-            trial, inside = self._try(runs[pending], here, pending, size[pending])
+            move = size[pending, None] * direction[pending]
+            trial, inside = self._try(runs[pending], here, pending, move)
             passes[pending] += inside
             good = inside & self._sufficient(runs[pending], trial, here, pending)
             point = _put(point, pending[good], trial, good)
@@ -242,13 +254,17 @@ class _LineSearch(Climb):
         failure = np.zeros(runs.size, dtype=np.int8)
         failure[pending] = Failure.NO_ASCENT
         failure[np.any(point.sigma <= COLLAPSED, axis=1)] = Failure.VARIANCE_COLLAPSED
-        return self._state(point.where(failure > 0, here), passes, failure, (size,))
+        return self._state(runs, point.where(failure > 0, here), passes, failure, (size,))
+
+    def first_size(self, last: Array) -> Array:
+        """The first step to try, from the last one taken."""
+        return last * GROW
 
     def _try(
-        self, runs: Index, here: Point, pending: Index, size: Array
+        self, runs: Index, here: Point, pending: Index, move: Array
     ) -> tuple[Point, NDArray[np.bool_]]:
         start = Point(*(value[pending] for value in here))
-        x = self.coordinates.project(start.x + size[:, None] * start.gradient)
+        x = self.coordinates.project(start.x + move)
         return self.coordinates.attempt(runs, x, start)
 
     def _sufficient(

@@ -1,0 +1,158 @@
+"""Natural gradient: the gradient in the metric of the Fisher information (Amari 1998)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordered_mix.data import Data
+from ordered_mix.estimators._coordinates import COORDINATES, Coordinates, Point
+from ordered_mix.estimators._fit import Fit
+from ordered_mix.estimators._information import information
+from ordered_mix.estimators._iterate import Failure, Index, State, Stop, iterate
+from ordered_mix.estimators._problem import Problem
+from ordered_mix.estimators.em import choice
+from ordered_mix.estimators.gradient import Climb, FixedStep, LineSearch
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import Parameterization
+
+Array = NDArray[np.float64]
+
+SINGULAR = 1e-14
+
+
+@dataclass(frozen=True)
+class NaturalGradient:
+    """Ascent along ``(I + damping diag(I))^-1 gradient`` of the mean log likelihood.
+
+    I is the Fisher information of one observation in the coordinates, ``J^T I(w, mu, sigma) J``,
+    by quadrature at the current mixture; it is no pass over the data and not counted as one. In
+    the limit of small steps and without damping the path is the same in all coordinates.
+
+    Parameters
+    ----------
+    step : float or "line_search"
+        A number is the fixed step (1 is Fisher scoring); ``line_search`` backtracks from 1 to a
+        sufficient increase.
+    damping : float
+        Relative to the diagonal of I. Near a singularity, where components coincide, I is nearly
+        singular and some damping keeps the steps within the range of the linearisation.
+    coordinates : {"free", "unconstrained"}
+        As in `GradientAscent`.
+    stop : Stop
+        Stopping rules.
+    snapshots : int
+        Most snapshots the trace may hold.
+
+    Raises
+    ------
+    ValueError
+        If step is not positive, damping is negative, or another argument is none of the accepted
+        values.
+    """
+
+    step: float | str = "line_search"
+    damping: float = 0.0
+    coordinates: str = "free"
+    stop: Stop = field(default_factory=Stop)
+    snapshots: int = 200
+
+    def __post_init__(self) -> None:
+        choice("coordinates", self.coordinates, COORDINATES)
+        if isinstance(self.step, str):
+            choice("step", self.step, ("line_search",))
+        elif not 0 < self.step < np.inf:
+            raise ValueError(f"step must be positive and finite or a name, got {self.step}")
+        if not 0 <= self.damping < np.inf:
+            raise ValueError(f"damping must be at least 0 and finite, got {self.damping}")
+
+    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Fit:
+        """Climb from every start on every data set.
+
+        Parameters
+        ----------
+        parameterization : Parameterization
+        data : Data, batch shape (...)
+        starts : Mixture, batch shape (...)
+            As in `GradientAscent.fit`.
+
+        Returns
+        -------
+        Fit
+            Its trace has the columns ``step`` and ``condition_number``, that of I without damping
+            (infinite if I is singular). Status ``singular_information`` where the damped I cannot
+            be inverted.
+
+        Raises
+        ------
+        ValueError
+            If a start lies outside the domain or has other weights or scales than those known.
+        """
+        problem = Problem(data, starts)
+        coordinates = Coordinates(parameterization, problem, self.coordinates)
+        climb: _Natural
+        if self.step == "line_search":
+            climb = _NaturalSearch(coordinates)
+        else:
+            climb = _NaturalFixed(coordinates, float(self.step))
+        climb.damping = self.damping
+        return iterate(climb, problem, self.stop, self.snapshots)
+
+
+class _Natural(Climb):
+    """Directions in the metric of the information; a singular one fails the next step."""
+
+    damping = 0.0
+
+    def direction(self, runs: Index, point: Point) -> Array:
+        metric = self._information(runs, point)
+        size = np.sqrt(np.diagonal(metric, axis1=1, axis2=2))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = metric / (size[:, :, None] * size[:, None, :])
+        scaled = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
+        values, vectors = np.linalg.eigh(scaled)
+        values = values + self.damping
+        regular = values[:, :1] > SINGULAR * values[:, -1:]
+        inverse = np.where(regular, 1 / np.where(regular, values, 1.0), 0.0)
+        size = np.where(size > 0, size, 1.0)
+        along = np.einsum("rij,ri->rj", vectors, point.gradient / size) * inverse
+        return np.einsum("rij,rj->ri", vectors, along) / size
+
+    def step(self, iteration: int, runs: Index, state: State) -> State:
+        moved = super().step(iteration, runs, state)
+        _, gradient, direction = state.memory[:3]
+        lost = np.all(direction == 0, axis=1) & np.any(gradient != 0, axis=1)
+        if not lost.any():
+            return moved
+        failure = np.where(lost, Failure.SINGULAR_INFORMATION, moved.failure).astype(np.int8)
+        return moved._replace(failure=failure)
+
+    def extra(self, runs: Index, state: State) -> dict[str, Array]:
+        metric = self._information(runs, self._point(state))
+        values = np.linalg.eigvalsh(metric)
+        positive = values[:, 0] > 0
+        least = np.where(positive, values[:, 0], 1.0)
+        condition = np.where(positive, values[:, -1] / least, np.inf)
+        return super().extra(runs, state) | {"condition_number": condition}
+
+    def _information(self, runs: Index, point: Point) -> Array:
+        """Information of one observation in the coordinates, shape (runs, d, d)."""
+        scale = self.coordinates.problem.scale[runs, None]
+        k = point.w.shape[1]
+        units = np.concatenate([np.ones((len(scale), k)), np.repeat(scale, 2 * k, axis=1)], axis=1)
+        jacobian = self.coordinates.jacobian(point.x) / units[:, :, None]
+        inner = information(point.w, point.mu, point.sigma)
+        return np.swapaxes(jacobian, 1, 2) @ inner @ jacobian
+
+
+class _NaturalFixed(_Natural, FixedStep):
+    """A step of one size."""
+
+
+class _NaturalSearch(_Natural, LineSearch):
+    """Backtracking from a step of 1."""
+
+    def first_size(self, last: Array) -> Array:
+        return np.ones_like(last)

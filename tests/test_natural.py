@@ -1,0 +1,162 @@
+"""Natural gradient: known informations and rates, invariance, damping, condition numbers."""
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, load, population, simulate
+from ordered_mix.estimators._information import information
+from ordered_mix.estimators._iterate import Stop
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.natural import NaturalGradient
+from ordered_mix.mixture import Mixture
+from ordered_mix.prior import Prior
+
+KNOWN = Prior(known_w=(0.5, 0.5), known_sigma=1.0)
+
+
+def pair(gap, middle=0.0):
+    return Mixture([0.5, 0.5], [middle - gap / 2, middle + gap / 2], [1.0, 1.0])
+
+
+def system(name, prior=KNOWN, **options):
+    return catalog.parameterization(name, 2, prior, **options)
+
+
+def test_the_information_is_the_expected_outer_product_of_the_scores():
+    mixture = Mixture([0.3, 0.7], [-1.0, 2.0], [0.5, 1.5])
+    measured = information(mixture.w[None], mixture.mu[None], mixture.sigma[None])[0]
+
+    def scores(y):
+        r = mixture.responsibilities([y])[0]
+        z = (y - mixture.mu) / mixture.sigma
+        return np.concatenate(
+            [r / mixture.w, r * z / mixture.sigma, r * (z**2 - 1) / mixture.sigma]
+        )
+
+    for row, column in ((0, 0), (0, 3), (2, 3), (4, 4), (5, 1), (5, 5)):
+
+        def integrand(y, row=row, column=column):
+            s = scores(y)
+            return mixture.density([y])[0] * s[row] * s[column]
+
+        expected = integrate.quad(integrand, -15, 20, epsabs=1e-12, limit=400)[0]
+        np.testing.assert_allclose(measured[row, column], expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("gap", "unordered", "relative"),
+    [
+        (0.1, 2.487583e-3, 9.948344e-4),
+        (1.0, 0.1716320, 0.06741380),
+        (4.0, 0.3628052, 0.1832809),
+    ],
+)
+def test_smallest_eigenvalues_are_the_known_ones(gap, unordered, relative):
+    at = pair(gap)
+    inner = information(at.w[None], at.mu[None], at.sigma[None])[0]
+    for name, expected in (("unordered", unordered), ("relative", relative)):
+        parameterization = system(name)
+        z = parameterization.graph.flatten(parameterization.module.coordinates(at), ())
+        jacobian = parameterization.jacobian_free(z)
+        smallest = np.linalg.eigvalsh(jacobian.T @ inner @ jacobian)[0]
+        np.testing.assert_allclose(smallest, expected, rtol=1e-6)
+
+
+def climb(name, **fields):
+    stop = Stop(log_likelihood=0, passes=101)
+    ascent = NaturalGradient(step=0.02, stop=stop, **fields)
+    truth = population(Mixture([1.0], [0.0], [1.0]))
+    return ascent.fit(system(name), truth, pair(0.1)).trace
+
+
+@pytest.mark.parametrize("name", ["unordered", "relative", "folded", "resolved"])
+def test_the_gap_falls_exponentially_in_every_coordinate_system(name):
+    gap = np.diff(climb(name).mixture.mu, axis=-1)[:, 0]
+    rate = (np.log(gap[100]) - np.log(gap[0])) / (100 * 0.02)
+    np.testing.assert_allclose(rate, -0.5, rtol=0.02)
+
+
+def test_condition_numbers_are_the_known_ones():
+    conditions = {
+        "unordered": 2 / 0.01,
+        "relative": 12.5 / 0.01,
+        "folded": 8 / 0.01,
+        "resolved": 32,
+    }
+    for name, expected in conditions.items():
+        measured = climb(name).extra["condition_number"][0]
+        np.testing.assert_allclose(measured, expected, rtol=0.01)
+
+
+def test_paths_agree_in_coordinates_that_depend_linearly_on_each_other():
+    data = simulate(pair(2.0), 150, seed=0)
+    paths = [
+        NaturalGradient(step=0.5, stop=Stop(0.0, passes=15))
+        .fit(system(name), data, pair(1.0))
+        .trace
+        for name in ("unordered", "relative", "centred")
+    ]
+    for path in paths[1:]:
+        np.testing.assert_allclose(path.mixture.mu, paths[0].mixture.mu, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "coordinates"),
+    [("unordered", "free"), ("relative", "unconstrained"), ("moment", "unconstrained")],
+)
+def test_line_search_reaches_the_maximum_in_few_passes(name, coordinates):
+    data, start = load("faithful:waiting"), Mixture([0.5, 0.5], [50.0, 85.0], [8.0, 8.0])
+    prior = Prior().affine(float(data.location), float(data.scale))
+    fit = NaturalGradient(coordinates=coordinates).fit(system(name, prior), data, start)
+    assert fit.converged and fit.passes <= 20
+    best = EM(stop=Stop(log_likelihood=1e-12)).fit(data, start)
+    np.testing.assert_allclose(fit.log_likelihood, best.log_likelihood, rtol=0, atol=1e-6)
+
+
+def test_neither_the_unit_nor_the_offset_of_the_data_matters():
+    data, start = load("faithful:waiting"), Mixture([0.5, 0.5], [50.0, 85.0], [8.0, 8.0])
+    one = NaturalGradient().fit(system("relative", Prior()), data, start)
+    moved = Data(1e-9 * data.y + 1e-6)
+    other = NaturalGradient().fit(system("relative", Prior()), moved, start.affine(1e-6, 1e-9))
+    assert one.passes == other.passes
+    np.testing.assert_allclose((other.mixture.mu - 1e-6) / 1e-9, one.mixture.mu, rtol=1e-6)
+
+
+def test_a_singular_information_is_a_status_and_damping_goes_on():
+    data = simulate(pair(3.0), 300, seed=1)
+    start = Mixture([0.5, 0.5], [0.3, 0.3], [1.0, 1.0])
+    fit = NaturalGradient().fit(system("unordered"), data, start)
+    assert fit.status == "singular_information"
+    assert np.isfinite(fit.log_likelihood)
+    assert fit.trace.extra["condition_number"][0] > 1e14
+    nearly = Mixture([0.5, 0.5], [0.3 - 1e-4, 0.3 + 1e-4], [1.0, 1.0])
+    damped = NaturalGradient(damping=0.1).fit(system("unordered"), data, nearly)
+    assert damped.converged
+    np.testing.assert_allclose(np.diff(damped.mixture.mu), 3.0, atol=0.4)
+
+
+def test_the_objective_never_decreases_with_a_line_search():
+    rng = np.random.default_rng(0)
+    y = np.stack([simulate(pair(2.0), 60, seed=seed).y for seed in range(20)])
+    starts = Mixture(rng.dirichlet([3, 3], 20), rng.normal(0, 1, (20, 2)), np.ones(2)).fold()
+    fit = NaturalGradient(damping=1e-3, stop=Stop(passes=60)).fit(
+        system("relative", Prior()), Data(y), starts
+    )
+    assert np.all(np.diff(fit.trace.objective, axis=0) >= 0)
+    assert np.all(np.isfinite(fit.log_likelihood))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"step": -1.0}, "step must be positive and finite or a name, got -1.0"),
+        ({"step": "largest_stable"}, "step must be one of line_search, got 'largest_stable'"),
+        ({"damping": -0.1}, "damping must be at least 0 and finite, got -0.1"),
+        ({"coordinates": "z"}, "coordinates must be one of free, unconstrained, got 'z'"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        NaturalGradient(**arguments)
