@@ -21,8 +21,9 @@ from ordered_mix.batching import batched
 from ordered_mix.mixture import Array
 from ordered_mix.prior import Prior
 
-# numba takes some 20 s for each of these small maps, evaluation node by node is quick enough
-INTERPRETED = Mode(linker="vm", optimizer="fast_compile")
+# numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler;
+# plain evaluation node by node is quick enough
+INTERPRETED = Mode(linker="py", optimizer="fast_compile")
 
 
 def build_graph(
