@@ -227,16 +227,20 @@ def _stages(quiet: bool) -> Iterator[Any]:
         yield stage
 
 
-SHOWN = {
-    "label": "estimator",
-    "passes": "passes",
+POINT_COLUMNS = {
+    "label": "point estimator",
     "log_likelihood": "log lik.",
+    "passes_per_run": "passes",
     "share_at_best": "at best",
-    "rhat_raw": "R-hat raw",
+    "status": "status",
+}
+SAMPLER_COLUMNS = {
+    "label": "sampler",
+    "rhat_raw": "R-hat",
     "rhat_folded": "folded",
     "ess_folded": "ESS",
-    "ess_per_1000_passes": "ESS/1000 p.",
-    "divergences": "diverg.",
+    "ess_per_1000_passes": "/1000 p.",
+    "divergences": "div.",
     "elpd_waic": "WAIC",
     "elpd_loo": "LOO",
 }
@@ -244,21 +248,33 @@ SHOWN = {
 
 def _print_summary(summary: dict[str, Any]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
     console = Console()
-    title = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
-    table = Table(title=title, title_justify="left")
-    for key, name in SHOWN.items():
-        table.add_column(name, justify="left" if key == "label" else "right")
-    for row in summary["table"]:
-        table.add_row(*(_cell(row.get(key)) for key in SHOWN))
-    console.print(table)
+    heading = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
+    console.print(Text(heading, style="bold"))
+    for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
+        rows = [row for row in summary["table"] if (row["status"] == "sampled") == sampled]
+        if rows:
+            console.print(_table(rows, columns))
     for name, reason in summary["skipped"].items():
-        console.print(f"Skipped {name}: {reason}", markup=False)
+        console.print(Text(f"Skipped {name}: {reason}"))
     _print_verdicts(summary["verdicts"], Path(summary["folder"]))
     if "note" in summary:
-        console.print(f"Note: {summary['note']}.", markup=False)
+        console.print(Text(f"Note: {summary['note']}."))
+
+
+def _table(rows: list[dict[str, Any]], columns: dict[str, str]) -> Any:
+    from rich.box import SIMPLE
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in columns.values():
+        table.add_column(name, justify="left" if name == columns["label"] else "right")
+    for row in rows:
+        table.add_row(*(Text(_cell(key, row[key])) for key in columns))
+    return table
 
 
 def _print_verdicts(verdicts: list[dict[str, str]], folder: Path) -> None:
@@ -273,14 +289,12 @@ def _print_verdicts(verdicts: list[dict[str, str]], folder: Path) -> None:
     console.print(Text(f"\nReport: {folder / 'report.html'}"))
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if float(value).is_integer() and abs(value) < 1e12:
-        return f"{int(value)}"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.2f}"
+def _cell(key: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    formats = {"rhat_raw": ".3f", "rhat_folded": ".3f", "share_at_best": ".0%", "divergences": ".0f"}
+    formats |= {"ess_folded": ".0f", "ess_per_1000_passes": ".1f", "passes_per_run": ".0f"}
+    return format(value, formats.get(key, ".2f"))
 
 
 if __name__ == "__main__":
