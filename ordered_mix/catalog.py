@@ -6,12 +6,15 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior
+
+if TYPE_CHECKING:
+    from ordered_mix.parameterization import Parameterization
 
 PACKAGES = {"parameterization": "ordered_mix.models", "study": "ordered_mix.studies"}
 
@@ -66,6 +69,9 @@ def parameterization(
     ValueError
         If there is no such name, or it does not apply to this k or prior.
     """
+    # PyMC takes seconds to import: studies that do without it should not wait
+    from ordered_mix.parameterization import Parameterization
+
     found = module(name)
     return Parameterization(Path(name).stem, found, k, prior or Prior(), options)
 
@@ -76,6 +82,7 @@ def _from_file(path: Path, kind: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"ordered_mix_user_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found  # where its dataclasses look for their module
     try:
         spec.loader.exec_module(found)
     except Exception as error:

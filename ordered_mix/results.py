@@ -44,15 +44,7 @@ class ResultFolder:
         ValueError
             If the folder cannot be written, or holds something else and ``force`` is not set.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
-            raise ValueError(
-                f"out must be a folder that can be written, {str(self.path)!r} is not: "
-                f"{error.strerror}"
-            ) from None
+        make_folder(self.path)
         if force:
             self._clear()
         elif self._foreign():
@@ -68,9 +60,8 @@ class ResultFolder:
     def write(self, name: str, write: Callable[[Path], Any]) -> Path:
         """Write one file atomically: ``write`` is handed a temporary path."""
         target = self.path / name
-        with _temporary(target) as temporary:
+        with replacing(target) as temporary:
             write(temporary)
-            os.replace(temporary, target)
         return target
 
     def write_tree(self, name: str, tree: xr.DataTree) -> Path:
@@ -99,7 +90,15 @@ class ResultFolder:
         return found != json.loads(json.dumps(self._manifest()))
 
     def _clear(self) -> None:
-        for pattern in (MANIFEST, "draws-*.nc", "table.*", "timings.csv", "report.html", "*.json"):
+        for pattern in (
+            MANIFEST,
+            "draws-*.nc",
+            "relabelled.nc",
+            "table.*",
+            "timings.csv",
+            "report.html",
+            "*.json",
+        ):
             for item in self.path.glob(pattern):
                 item.unlink()
 
@@ -117,10 +116,30 @@ def digest(*arrays: Any) -> str:
     return state.hexdigest()
 
 
+def make_folder(path: Path) -> None:
+    """Create an output folder unless it is there, and make sure that it can be written.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"out must be a folder that can be written, {str(path)!r} is not: {error.strerror}"
+        ) from None
+
+
 @contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
+    """A temporary path to write to, renamed to the target unless the block raises."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield temporary
+        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

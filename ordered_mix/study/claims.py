@@ -1,0 +1,156 @@
+"""Claims written before a study runs, and the verdicts that its table gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ordered_mix.study.effects import Effect
+
+HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
+DIRECTIONS = ("above", "below", "within", "outside")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one claim.
+
+    Parameters
+    ----------
+    claim : Claim
+    outcome : str
+        ``holds``, ``fails`` or ``undecided``.
+    effect : Effect or None
+        The effect size with its interval; None if it could not be computed.
+    reason : str
+        One sentence with the numbers.
+    """
+
+    claim: Claim
+    outcome: str
+    effect: Effect | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement with what would prove it wrong, fixed before the study runs.
+
+    Parameters
+    ----------
+    name : str
+        Short name.
+    statement : str
+        The claim in one sentence.
+    source : str
+        Who claims it: paper and place.
+    effect : callable
+        From the table of finished cells (DataFrame) to an `Effect` with its 95% interval.
+    direction : {"above", "below", "within", "outside"}
+        Where the effect must lie: above the margin, below it, within plus or minus the margin,
+        or outside of that.
+    margin : float
+        The margin.
+    unit : str
+        What the effect is measured in.
+
+    Raises
+    ------
+    ValueError
+        If the direction is another word, or the margin does not suit it.
+    """
+
+    name: str
+    statement: str
+    source: str
+    effect: Callable[[pd.DataFrame], Effect]
+    direction: str
+    margin: float
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise ValueError(
+                f"direction must be one of {', '.join(DIRECTIONS)}, got {self.direction!r}"
+            )
+        if not np.isfinite(self.margin):
+            raise ValueError(f"margin must be finite, got {self.margin}")
+        if self.margin < 0 and self.direction in ("within", "outside"):
+            raise ValueError(f"margin must be at least 0 for {self.direction}, got {self.margin}")
+
+    def judge(self, table: pd.DataFrame) -> Verdict:
+        """Test the claim: decided only if the whole interval lies on one side of the margin.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Rows of finished cells.
+
+        Returns
+        -------
+        Verdict
+            Undecided with the reason, too, if the table does not give an effect.
+        """
+        try:
+            effect = self.effect(table)
+            if not isinstance(effect, Effect):
+                raise TypeError(f"effect must return an Effect, got {type(effect).__name__}")
+        except Exception as error:
+            reason = f"The table gives no effect size: {type(error).__name__}: {error}."
+            return Verdict(self, UNDECIDED, None, reason)
+        outcome = self._outcome(effect)
+        unit = f" {self.unit}" if self.unit else ""
+        wanted = f"{self.direction} {'+-' if self._two_sided else ''}{self.margin:g}"
+        counted = f", {effect.observations} observations" if effect.observations else ""
+        return Verdict(self, outcome, effect, f"{effect}{unit}, claimed {wanted}{counted}.")
+
+    @property
+    def _two_sided(self) -> bool:
+        return self.direction in ("within", "outside")
+
+    def _outcome(self, effect: Effect) -> str:
+        if np.isnan(effect[:3]).any():
+            return UNDECIDED
+        low, high, margin = effect.low, effect.high, self.margin
+        if self._two_sided:
+            inside = -margin < low and high < margin
+            outside = low > margin or high < -margin
+        else:
+            inside, outside = high < margin, low > margin
+        yes, no = (inside, outside) if self.direction in ("below", "within") else (outside, inside)
+        return HOLDS if yes else FAILS if no else UNDECIDED
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row for each verdict.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``claim``, ``statement``, ``source``, ``outcome``, ``effect``, ``low``, ``high``,
+        ``observations``, ``direction``, ``margin``, ``unit`` and ``reason``.
+    """
+    missing = Effect(np.nan, np.nan, np.nan)
+    rows = []
+    for verdict in verdicts:
+        claim, effect = verdict.claim, verdict.effect or missing
+        rows.append(
+            {
+                "claim": claim.name,
+                "statement": claim.statement,
+                "source": claim.source,
+                "outcome": verdict.outcome,
+                "effect": effect.estimate,
+                "low": effect.low,
+                "high": effect.high,
+                "observations": effect.observations,
+                "direction": claim.direction,
+                "margin": claim.margin,
+                "unit": claim.unit,
+                "reason": verdict.reason,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,114 @@
+"""A Dask client: workers of this machine, a scheduler at an address, or jobs of a SLURM queue."""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster
+
+from ordered_mix.study.batches import THREADS
+from ordered_mix.study.errors import StudyError
+
+PATIENCE = 10.0
+THREAD_ENVIRONMENT = dict.fromkeys(THREADS, "1")
+# A paused worker would wait for ever for memory that a leak never gives back: end it instead.
+# A worker that is silent for long computes in native code: its time limit ends it, not this.
+WORKER_RULES = {
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.scheduler.worker-ttl": None,
+}
+# Ctrl-C reaches every process of a terminal; the runner alone decides what it means.
+IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+@contextmanager
+def connected(
+    workers: int = 2,
+    address: str | None = None,
+    slurm: Path | None = None,
+    memory_limit: str = "auto",
+) -> Iterator[Client]:
+    """A client whose workers each compute one cell at a time.
+
+    Parameters
+    ----------
+    workers : int
+        Worker processes to start on this machine if neither of the next two is given.
+    address : str, optional
+        A scheduler that runs already, e.g. ``tcp://10.0.0.1:8786``.
+    slurm : Path, optional
+        TOML file: ``jobs`` (how many), and a table ``cluster`` with the arguments of
+        ``dask_jobqueue.SLURMCluster``.
+    memory_limit : str
+        Memory of each local worker, e.g. ``2 GiB``; one that exceeds it is ended and replaced.
+
+    Raises
+    ------
+    ValueError
+        If `workers` is below 1, both an address and a SLURM file are given, or that file is wrong.
+    StudyError
+        If no scheduler answers at the address.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    if address and slurm:
+        raise ValueError("address and slurm exclude each other, got both")
+    with dask.config.set(WORKER_RULES):
+        if address:
+            with _client(address) as client:
+                yield client
+            return
+        cluster = _slurm(slurm) if slurm else _local(workers, memory_limit)
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+def _client(address: str) -> Client:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise StudyError(f"no Dask scheduler answers at {address!r}: {error}") from None
+
+
+def _local(workers: int, memory_limit: str) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=memory_limit,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        env=THREAD_ENVIRONMENT,
+        preload=[IGNORE_INTERRUPTS],
+    )
+
+
+def _slurm(file: Path) -> Any:
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise ValueError("slurm needs the package dask-jobqueue, which is not installed") from None
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+        jobs, options = int(settings["jobs"]), dict(settings["cluster"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"slurm must be a TOML file with `jobs` and a table `cluster`, {str(file)!r} is not: "
+            f"{error}"
+        ) from None
+    exports = [f"export {name}=1" for name in THREADS]
+    options["job_script_prologue"] = [*options.get("job_script_prologue", ()), *exports]
+    cluster = SLURMCluster(**options)
+    cluster.scale(jobs=jobs)
+    return cluster

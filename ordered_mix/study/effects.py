@@ -1,0 +1,212 @@
+"""Effect sizes with 95% intervals, and winners named only where the interval allows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+CONFIDENCE = 0.95
+TIE = "tie"
+
+
+class Effect(NamedTuple):
+    """An effect size and its interval.
+
+    Parameters
+    ----------
+    estimate, low, high : float
+        The estimate and the ends of its interval, 95% unless its maker says otherwise.
+    observations : int
+        Number of independent observations behind it, 0 for a deterministic quantity.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    observations: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
+class Winner(NamedTuple):
+    """The outcome of a contest.
+
+    Parameters
+    ----------
+    name : str
+        The winner, or ``tie``.
+    tied : tuple of str
+        Those that may be the best, the one with the best average first; one alone if it wins.
+    lead : dict of str to Effect
+        By how much the best average exceeds each other one, simultaneous 95% intervals.
+    """
+
+    name: str
+    tied: tuple[str, ...]
+    lead: dict[str, Effect]
+
+
+def mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Effect:
+    """Mean of independent observations with Student's interval.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 values, or one is not finite.
+    """
+    sample = _finite(values)
+    center, sd, count = float(sample.mean()), float(sample.std(ddof=1)), len(sample)
+    reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * sd / np.sqrt(count)
+    return Effect(center, center - reach, center + reach, count)
+
+
+def paired_ratio(first: ArrayLike, second: ArrayLike) -> Effect:
+    """Geometric mean of first / second over pairs, Student's interval on the log scale.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, there are fewer than 2 pairs, or a value is not positive and finite.
+    """
+    top, bottom = _finite(first), _finite(second)
+    if len(top) != len(bottom):
+        raise ValueError(f"first and second must be pairs, got {len(top)} and {len(bottom)}")
+    if min(top.min(), bottom.min()) <= 0:
+        raise ValueError("first and second must be positive to have a ratio")
+    logs = mean(np.log(top) - np.log(bottom))
+    estimate, low, high = np.exp(logs[:3]).tolist()
+    return Effect(estimate, low, high, logs.observations)
+
+
+def share(successes: ArrayLike) -> Effect:
+    """Share of successes among independent trials, the exact interval of Clopper and Pearson.
+
+    Raises
+    ------
+    ValueError
+        If there are no trials.
+    """
+    trials = np.asarray(successes, dtype=bool).ravel()
+    if not trials.size:
+        raise ValueError("successes must hold at least one trial, got none")
+    result = stats.binomtest(int(trials.sum()), trials.size)
+    low, high = result.proportion_ci(CONFIDENCE, method="exact")
+    return Effect(float(result.statistic), float(low), float(high), trials.size)
+
+
+def median(values: ArrayLike) -> Effect:
+    """Median with the interval between order statistics, which assumes no distribution.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 6 values, too few for such an interval, or one is not finite.
+    """
+    sample = np.sort(_finite(values))
+    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(sample), 0.5)) - 1
+    if rank < 0:
+        raise ValueError(f"values must be at least 6 for a 95% interval, got {len(sample)}")
+    return Effect(
+        float(np.median(sample)), float(sample[rank]), float(sample[-1 - rank]), len(sample)
+    )
+
+
+def bootstrap(
+    table: pd.DataFrame,
+    statistic: Callable[[pd.DataFrame], float],
+    unit: str,
+    resamples: int = 999,
+    seed: int = 1,
+) -> Effect:
+    """Any statistic of a table, with the percentile interval over resampled units.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows.
+    statistic : callable
+        From such a table to a number, e.g. a rank correlation or a slope.
+    unit : str
+        Column whose values are independent, e.g. the replicate; its rows are drawn together.
+    resamples, seed : int
+        Number of resamples and their seed.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 units, or the statistic is not finite in a resample.
+    """
+    parts = [part for _, part in table.groupby(unit, sort=True)]
+    if len(parts) < 2:
+        raise ValueError(f"{unit} must have at least 2 values to resample, got {len(parts)}")
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(len(parts), size=(resamples, len(parts)))
+    values = _finite(
+        [statistic(pd.concat([parts[i] for i in draw], ignore_index=True)) for draw in draws]
+    )
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Effect(float(statistic(table)), float(low), float(high), len(parts))
+
+
+def exact(value: float, coarse: float) -> Effect:
+    """A deterministic quantity; half the grid's resolution moves it by the interval's reach.
+
+    Parameters
+    ----------
+    value : float
+        On the fine grid.
+    coarse : float
+        The same on a grid with twice the step.
+    """
+    value, coarse = _finite([value, coarse]).tolist()
+    reach = abs(value - coarse)
+    return Effect(value, value - reach, value + reach)
+
+
+def winner(samples: Mapping[str, ArrayLike], larger: bool = True) -> Winner:
+    """The best of several contenders measured on the same units, or a tie.
+
+    Parameters
+    ----------
+    samples : mapping of str to array, shape (units,)
+        Paired observations, e.g. the log ESS per pass on each data set.
+    larger : bool
+        Whether larger is better.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 contenders or units, or the units are not the same.
+
+    Notes
+    -----
+    Bonferroni over the K - 1 others, which is enough: a wrong winner must beat the true best,
+    and there are K - 1 pairs in which that can happen.
+    """
+    if len(samples) < 2:
+        raise ValueError(f"samples must hold at least 2 contenders, got {len(samples)}")
+    values = {name: _finite(sample) for name, sample in samples.items()}
+    if len({len(sample) for sample in values.values()}) > 1:
+        raise ValueError("samples must hold the same units for every contender")
+    sign = 1 if larger else -1
+    ranked = sorted(values, key=lambda name: -sign * float(values[name].mean()))
+    level = 1 - (1 - CONFIDENCE) / (len(ranked) - 1)
+    best = ranked[0]
+    lead = {name: mean(sign * (values[best] - values[name]), level) for name in ranked[1:]}
+    tied = (best, *(name for name, effect in lead.items() if effect.low <= 0))
+    return Winner(best if len(tied) == 1 else TIE, tied, lead)
+
+
+def _finite(values: ArrayLike) -> NDArray[np.float64]:
+    sample = np.asarray(values, dtype=float).ravel()
+    if len(sample) < 2:
+        raise ValueError(f"values must be at least 2 for an interval, got {len(sample)}")
+    if not np.isfinite(sample).all():
+        raise ValueError(f"values must be finite, {np.sum(~np.isfinite(sample))} are not")
+    return sample

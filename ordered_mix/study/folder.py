@@ -1,0 +1,141 @@
+"""The output folder of a study: whose it is, and that only one run writes to it."""
+
+from __future__ import annotations
+
+import fcntl
+import inspect
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ordered_mix import __version__
+from ordered_mix.results import make_folder, replacing
+from ordered_mix.study.definition import Study
+from ordered_mix.study.errors import StudyError
+from ordered_mix.study.store import CELLS, SCHEMA
+
+MANIFEST = "study.json"
+LOCK = ".lock"
+OURS = (MANIFEST, "table.parquet", "timings.parquet", "verdicts.json", "provenance.json")
+
+
+@contextmanager
+def opened(path: Path, study: Study, resume: bool = False, force: bool = False) -> Iterator[None]:
+    """Hold the folder for one run, created if need be.
+
+    Parameters
+    ----------
+    path : Path
+    study : Study
+    resume : bool
+        Keep cells although the study's file or the package changed since they were computed.
+    force : bool
+        Remove the cells of this study that are there.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be written, is of something else, or holds cells of another version
+        and neither `resume` nor `force` is set.
+    StudyError
+        If another run holds the folder.
+    """
+    if resume and force:
+        raise ValueError("resume and force exclude each other, got both")
+    make_folder(path)
+    with _locked(path):
+        _check(path, study, resume, force)
+        if force:
+            _clear(path)
+        (path / CELLS).mkdir(exist_ok=True)
+        for leftover in [*path.glob(".*.*.*"), *(path / CELLS).glob(".*.*.*")]:
+            leftover.unlink()  # what a killed run was writing
+        write_json(path / MANIFEST, _manifest(study))
+        yield
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write a JSON file atomically."""
+    with replacing(target) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def code_digest(study: Study) -> str:
+    """SHA-256 of the study's file, empty if it has none (a notebook)."""
+    try:
+        file = inspect.getsourcefile(study.cell)
+        return sha256(Path(file or "").read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return ""
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    # The kernel drops the lock with the process that holds it, killed or not.
+    with open(path / LOCK, "a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip() or "another process"
+            raise StudyError(
+                f"out {str(path)!r} is in use by {holder}: wait for it, or choose another folder"
+            ) from None
+        except OSError as error:
+            raise StudyError(
+                f"out {str(path)!r} is on a file system without locks: {error.strerror}"
+            ) from None
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        handle.flush()
+        yield
+
+
+def _manifest(study: Study) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "study": study.name,
+        "version": __version__,
+        "code": code_digest(study),
+    }
+
+
+def _check(path: Path, study: Study, resume: bool, force: bool) -> None:
+    found = _read_manifest(path)
+    others = [item for item in path.iterdir() if not item.name.startswith(".")]
+    if found is None and others:
+        raise ValueError(
+            f"out {str(path)!r} holds something else than cells of a study, choose another folder"
+        )
+    if found is None:
+        return
+    if found.get("study") != study.name:
+        raise ValueError(
+            f"out {str(path)!r} belongs to study {found.get('study')!r}, not {study.name!r}: "
+            "choose another folder"
+        )
+    if found != _manifest(study) and not (resume or force):
+        raise ValueError(
+            f"out {str(path)!r} holds cells of another version of study {study.name!r}: "
+            "keep them with --resume, or compute them anew with --force"
+        )
+
+
+def _read_manifest(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _clear(path: Path) -> None:
+    shutil.rmtree(path / CELLS, ignore_errors=True)
+    for name in OURS:
+        (path / name).unlink(missing_ok=True)

@@ -1,0 +1,196 @@
+"""How fast do EM and relative ECM close in on the truth, next to the rates that theory gives?
+
+Esser & Nielsen 2022 claim that ECM in relative coordinates needs fewer iterations than EM near the
+overlap singularity. The local rate of either is the spectral radius of its map's Jacobian at the
+truth (Dempster, Laird & Rubin 1977; Meng & Rubin 1993): ``DM_EM = I - I_com^-1 I_obs`` and, for
+the sweep over (mu1, gap), ``I - DM_ECM = (I - C)(I - DM_EM)`` with ``C = [[0, -p2], [0, p2]]``.
+Here both run on the population of a two-component mixture with known weights and unit scales, and
+their last steps give the rate in practice. Passes to a given accuracy go like 1 / -log(rate).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ordered_mix.data import Data, population
+from ordered_mix.estimators._fit import Fit
+from ordered_mix.estimators._iterate import Stop
+from ordered_mix.estimators.ecm import ECM
+from ordered_mix.estimators.em import EM
+from ordered_mix.mixture import Mixture
+from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.effects import exact
+
+if TYPE_CHECKING:
+    from ordered_mix.study.outcome import StudyResult
+
+PAPER = "Esser & Nielsen 2022, Algorithm 1 and Figure 2"
+KNOWN = ("w", "sigma")
+ESTIMATORS = {"em": EM(frozen=KNOWN), "ecm": ECM(frozen=KNOWN)}
+CLOSE = Stop(log_likelihood=0.0, parameters=1e-8, passes=1_000_000)
+NEAR = 0.1
+STEPS = (0.02, 0.04)
+
+
+def cell(seed: int, estimator: str, weight: float, separation: float, step: float) -> list[dict]:
+    """Rate of one estimator at one truth, measured and from theory; nothing is random."""
+    ends = np.array([-separation / 2, separation / 2])
+    truth = Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
+    data = population(truth, step)
+    measured, passes = measure_rate(estimator, data, truth)
+    theory = theoretical_rate(estimator, data, truth)
+    return [{"rate": measured, "theory": theory, "passes": passes}]
+
+
+def measure_rate(estimator: str, data: Data, truth: Mixture) -> tuple[float, int]:
+    """Ratio of the last two steps, and the passes from a wider gap off the centre."""
+    start = Mixture(truth.w, 1.5 * truth.mu + 0.1 * np.ptp(truth.mu), truth.sigma)
+    near = _fit(estimator, data, start, CLOSE)
+    if not near.converged.all():
+        raise RuntimeError(f"{estimator} did not come close to the truth: {near.advice}")
+    points = [near.mixture]
+    for _ in range(2):
+        points.append(_fit(estimator, data, points[-1], Stop(log_likelihood=0.0, passes=2)).mixture)
+    steps = np.linalg.norm(np.diff([point.mu for point in points], axis=0), axis=-1)
+    return float(steps[1] / steps[0]), int(near.passes)
+
+
+def theoretical_rate(estimator: str, data: Data, truth: Mixture) -> float:
+    """Spectral radius of the Jacobian of the estimator's map at the truth."""
+    score = truth.responsibilities(data.y) * (data.y[:, None] - truth.mu)
+    observed = score.T @ (np.asarray(data.weight)[:, None] * score)
+    progress = observed / truth.w[:, None]  # I - DM_EM, for (mu1, mu2)
+    if estimator == "ecm":
+        to_relative = np.array([[1.0, 0.0], [-1.0, 1.0]])
+        sweep = np.array([[1.0, truth.w[1]], [0.0, 1 - truth.w[1]]])  # I - C
+        progress = sweep @ to_relative @ progress @ np.linalg.inv(to_relative)
+    return float(np.abs(np.linalg.eigvals(np.eye(2) - progress)).max())
+
+
+def _fit(estimator: str, data: Data, start: Mixture, stop: Stop) -> Fit:
+    return replace(ESTIMATORS[estimator], stop=stop).fit(data, start)
+
+
+def _on_grids(statistic: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame], Effect]:
+    """An effect whose interval is what halving the grid's step changes."""
+
+    def effect(table: pd.DataFrame) -> Effect:
+        return exact(*(statistic(table[table["step"] == step]) for step in STEPS))
+
+    return effect
+
+
+def _largest_error(table: pd.DataFrame) -> float:
+    return float((table["rate"] - table["theory"]).abs().max())
+
+
+def _near(table: pd.DataFrame) -> pd.DataFrame:
+    near = table[table["separation"] == NEAR]
+    return near.pivot(index="weight", columns="estimator", values="rate")
+
+
+def _slowdown(table: pd.DataFrame) -> pd.Series:
+    """Passes of ECM for one of EM, by weight."""
+    rates = np.log(_near(table))
+    return rates["em"] / rates["ecm"]
+
+
+def _paper_slowdown(table: pd.DataFrame) -> float:
+    return float(_slowdown(table).loc[0.5])
+
+
+def _slowdown_error(table: pd.DataFrame) -> float:
+    slowdown = _slowdown(table)
+    return float((slowdown * slowdown.index - 1).abs().max())
+
+
+def _expansion_error(table: pd.DataFrame) -> float:
+    rates = _near(table)["em"]
+    leading = 2 * rates.index * (1 - rates.index) * NEAR**2
+    return float(((1 - rates) / leading - 1).abs().max())
+
+
+CLAIMS = (
+    Claim(
+        name="rates as in theory",
+        statement="The measured rates of EM and ECM are the spectral radii that theory gives.",
+        source="Dempster, Laird & Rubin 1977; Meng & Rubin 1993",
+        effect=_on_grids(_largest_error),
+        direction="below",
+        margin=1e-5,
+    ),
+    Claim(
+        name="ECM is faster",
+        statement="Near the singularity relative ECM needs fewer passes than EM (weight 1/2).",
+        source=PAPER,
+        effect=_on_grids(_paper_slowdown),
+        direction="below",
+        margin=1.0,
+        unit="passes of ECM for one of EM",
+    ),
+    Claim(
+        name="slowdown is 1/p1",
+        statement="Near the singularity relative ECM needs 1/p1 times the passes of EM.",
+        source="the local rates above, expanded in the gap",
+        effect=_on_grids(_slowdown_error),
+        direction="below",
+        margin=0.02,
+        unit="relative error",
+    ),
+    Claim(
+        name="plateau of EM",
+        statement="Near the singularity 1 - rate of EM is 2 p1 p2 gap^2.",
+        source="the local rates above, expanded in the gap",
+        effect=_on_grids(_expansion_error),
+        direction="below",
+        margin=0.02,
+        unit="relative error",
+    ),
+)
+
+
+def rates_figure(result: StudyResult) -> Figure:
+    """1 - rate against the separation: dots measured, lines theory."""
+    table = result.table[result.table["step"] == STEPS[0]]
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for number, (weight, part) in enumerate(table.groupby("weight")):
+        for estimator, marker, line in (("em", "o", "-"), ("ecm", "s", "--")):
+            rows = part[part["estimator"] == estimator].sort_values("separation")
+            color = f"C{number}"
+            axes.plot(rows["separation"], 1 - rows["theory"], line, color=color)
+            label = f"{estimator.upper()}, first weight {weight:g}"
+            axes.plot(rows["separation"], 1 - rows["rate"], marker, color=color, label=label)
+    axes.set(xscale="log", yscale="log", xlabel="separation / sigma", ylabel="1 - rate")
+    axes.legend(fontsize="small")
+    return figure
+
+
+study = Study(
+    name="em_rates",
+    question="How fast do EM and relative ECM close in on the truth, next to theory?",
+    source=PAPER,
+    factors={
+        "estimator": tuple(ESTIMATORS),
+        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),
+        "separation": (0.1, 0.2, 0.5, 1.0, 2.0, 4.0),
+        "step": STEPS,
+    },
+    sizes={
+        "smoke": {"weight": (0.3, 0.5), "separation": (0.1, 2.0)},
+        "laptop": {},
+        "cluster": {
+            "weight": np.arange(1, 20) / 20,
+            "separation": np.geomspace(NEAR, 6, 60),
+        },
+    },
+    cell=cell,
+    claims=CLAIMS,
+    figures={"rates": rates_figure},
+)

@@ -1,0 +1,191 @@
+"""Kill runs of a study at random moments, resume them, and compare what they leave.
+
+    python tests/reliability.py --runner 30 --worker 30
+
+Each round starts a run of a small study in a process of its own. A runner killed with SIGKILL is
+started again; a run whose worker was killed has to finish by itself. Either way the table must
+equal, byte for byte, that of a run left alone, and no cell that was stored before the kill may be
+computed again: every computation leaves a line in a log.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+
+STARTING = 20.0  # a fifth of this, at most, is waited for a kill before the first cell
+
+STUDY = '''
+"""Busy for a moment; every computation leaves a line in a log."""
+import os
+import time
+
+from ordered_mix.study import Result, Study
+
+
+def cell(seed, kind, i):
+    end = time.process_time() + {seconds}
+    while time.process_time() < end:
+        pass
+    with open({log!r}, "a") as log:
+        log.write(f"{{seed}}\\n")
+    rows = [{{"value": seed / 7, "part": part}} for part in range(2)]
+    return Result(rows, {{"seeds": [seed, i]}}) if kind == "arrays" else rows
+
+
+study = Study(
+    name="busy", question="Is anything lost?", source="none",
+    factors={{"kind": ("scalars", "arrays"), "i": range({cells} // 2)}},
+    sizes={{"smoke": {{"i": (0,)}}, "laptop": {{}}, "cluster": {{}}}},
+    cell=cell, structure=("kind",),
+)
+'''
+
+
+def run(file, out, workers):
+    """Run the study in this process, the one that gets killed."""
+    from ordered_mix.study.engine import load_study, run_study
+
+    result = run_study(load_study(file), out=out, workers=workers)
+    if len(result.failures):
+        raise SystemExit(f"failures:\n{result.failures.to_string()}")
+
+
+class Bench:
+    """A study in a temporary folder, and what an undisturbed run of it leaves."""
+
+    def __init__(self, folder, cells, seconds):
+        self.folder, self.log, self.cells = folder, folder / "log", cells
+        self.file = folder / "busy.py"
+        text = STUDY.format(log=str(self.log), cells=cells, seconds=seconds)
+        self.file.write_text(text, encoding="utf-8")
+        self.reference = self.finish(self.start("reference", 2), "reference")
+        self.check_log([], "the undisturbed run")
+
+    def start(self, name, workers=2):
+        arguments = ["--run", str(self.file), str(self.folder / name), str(workers)]
+        return subprocess.Popen([sys.executable, __file__, *arguments])
+
+    def finish(self, process, name):
+        """Wait for a run, and return the hash of its table."""
+        if process.wait(timeout=300) != 0:
+            raise SystemExit(f"{name}: the run ended with status {process.returncode}")
+        return hashlib.sha256((self.folder / name / "table.parquet").read_bytes()).hexdigest()
+
+    def stored(self, name):
+        """Seeds of the cells whose files are there."""
+        folder = self.folder / name / "cells"
+        names = {file.name.split(".")[0] for file in folder.glob("[!.]*")}
+        return {seed for key, seed in self.seeds().items() if key in names}
+
+    def seeds(self):
+        from ordered_mix.study.engine import load_study
+
+        return {cell.key: cell.seed for cell in load_study(str(self.file)).cells()}
+
+    def check_log(self, stored, name):
+        """Every cell was computed, and those stored before the kill were computed once."""
+        counts = Counter(map(int, self.log.read_text().split()))
+        self.log.write_text("")
+        twice = [seed for seed in stored if counts[seed] > 1]
+        if twice or len(counts) != self.cells:
+            raise SystemExit(f"{name}: {len(twice)} stored cells computed again, {len(counts)} run")
+        return counts.total() - self.cells
+
+    def check(self, name, table, stored):
+        again = self.check_log(stored, name)
+        if table != self.reference:
+            raise SystemExit(f"{name}: the table differs from that of the undisturbed run")
+        left = [item.name for item in (self.folder / name).rglob(".*") if item.name != ".lock"]
+        if left:
+            raise SystemExit(f"{name}: left behind {left}")
+        return again
+
+    def wait(self, process, name, moment):
+        """Until a share of the cells is stored; a negative moment is one of the start."""
+        if moment < 0:
+            time.sleep(-moment * STARTING)
+            return
+        folder = self.folder / name / "cells"
+        while process.poll() is None:
+            if folder.is_dir() and len(os.listdir(folder)) >= moment * self.cells:
+                break
+            time.sleep(0.01)
+
+    def kill_runner(self, number, moment):
+        name = f"runner-{number}"
+        process = self.start(name)
+        self.wait(process, name, moment)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+        alive = psutil.wait_procs(family, timeout=30)[1]
+        if alive:
+            raise SystemExit(f"{name}: workers outlive their runner: {alive}")
+        stored = self.stored(name)
+        again = self.check(name, self.finish(self.start(name), name), stored)
+        return f"killed with {len(stored)} of {self.cells} cells stored, {again} computed again"
+
+    def kill_worker(self, number, moment, rng):
+        name = f"worker-{number}"
+        process = self.start(name)
+        while not (family := workers_of(process.pid)):
+            time.sleep(0.01)
+        self.wait(process, name, moment)
+        stored = self.stored(name)
+        victim = rng.choice(workers_of(process.pid) or family)
+        os.kill(victim, signal.SIGKILL)
+        again = self.check(name, self.finish(process, name), stored)
+        return f"killed with {len(stored)} of {self.cells} cells stored, {again} computed again"
+
+
+def workers_of(pid):
+    """Process ids of the workers of a runner."""
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+        return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+    except psutil.Error:
+        return []
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runner", type=int, default=30, help="rounds that kill the runner")
+    parser.add_argument("--worker", type=int, default=30, help="rounds that kill a worker")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 4], help="further counts")
+    parser.add_argument("--cells", type=int, default=240)
+    parser.add_argument("--seconds", type=float, default=0.02, help="that a cell takes")
+    parser.add_argument("--seed", type=int, default=1, help="of the random moments")
+    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.run:
+        return run(chosen.run[0], chosen.run[1], int(chosen.run[2]))
+    rng = random.Random(chosen.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder), chosen.cells, chosen.seconds)
+        for count in chosen.workers:
+            name = f"{count}-workers"
+            bench.check(name, bench.finish(bench.start(name, count), name), [])
+            print(f"{count} workers: the same table", flush=True)
+        for number in range(chosen.runner):
+            moment = rng.uniform(-0.2, 0.98)
+            print(f"runner {number + 1}: {bench.kill_runner(number, moment)}", flush=True)
+        for number in range(chosen.worker):
+            moment = rng.uniform(-0.1, 0.9)
+            print(f"worker {number + 1}: {bench.kill_worker(number, moment, rng)}", flush=True)
+    print(json.dumps({"runner": chosen.runner, "worker": chosen.worker, "lost": 0}))
+    return None
+
+
+if __name__ == "__main__":
+    main()
