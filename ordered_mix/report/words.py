@@ -1,0 +1,143 @@
+"""The words of the report: its answer in one sentence, how it was made, and a glossary."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from ordered_mix import __version__
+from ordered_mix.comparison import Settings
+from ordered_mix.data import shipped
+from ordered_mix.prior import Prior
+from ordered_mix.results import digest
+
+if TYPE_CHECKING:
+    from ordered_mix.comparison import Comparison
+    from ordered_mix.verdicts import Verdict
+
+LIBRARIES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy")
+
+# question, answer, clause of the sentence: the first that matches both
+CLAUSES = (
+    ("Can the fit be trusted", r"Yes\.", "the fit can be trusted"),
+    ("Can the fit be trusted", r"Yes, (from .*)\.", r"the fit \1 can be trusted"),
+    ("Can the fit be trusted", r"No: (.*)\.", r"the fit cannot be trusted yet: \1"),
+    ("Which parameterization", r"A tie between (.*): .*", r"\1 sample equally well"),
+    ("Which parameterization", r"(.*)\.", r"\1 gives the most effective draws for each pass"),
+    (r"Is component (\d+) supported", r"Yes\.", "component {0} is supported by the data"),
+    (r"Is component (\d+) supported", r"No: (.*)\.", r"component {0} is not supported: \1"),
+    (r"Is component (\d+) supported", r"Undecided.*", "the data do not tell whether component {0} "
+     "is needed"),
+)  # fmt: skip
+
+GLOSSARY = (
+    ("Pass", "One evaluation of all responsibilities, over every data point. It is the unit of "
+     "cost here: a step of EM, a line-search trial and a leapfrog step of NUTS take one each, on "
+     "any machine."),
+    ("Fold", "Sort the components of every draw by their means and carry weights and scales along. "
+     "Folded draws do not depend on the labels, so they can be averaged and compared."),
+    ("Label switching", "A mixture does not change when its components trade names, so its "
+     "posterior has K! mirror images. A sampler that moves between them has switched labels."),
+    ("R-hat", "How much the chains differ, as the ratio of two estimates of the spread. Near 1 "
+     "they agree; this report wants less than 1.01 on folded draws (Vehtari et al. 2021)."),
+    ("ESS", "Effective sample size: how many independent draws would estimate as precisely. Bulk "
+     "is for the centre of a distribution, tail for its 5 and 95% quantiles."),
+    ("Divergence", "A step on which the sampler's energy ran away. It marks places the sampler "
+     "cannot enter, and the posterior may be biased there."),
+    ("Gap", "The distance between neighbouring means. Near gap = 0 two components coincide, the "
+     "model loses parameters, and an ordering constraint cuts through the posterior."),
+    ("elpd", "Expected log predictive density: how well the model predicts new data, in nats, "
+     "summed over the points. Higher is better."),
+    ("WAIC", "An estimate of elpd from the posterior mean and variance of the log likelihood of "
+     "each point (Watanabe 2010). p is its effective number of parameters; it is unreliable for "
+     "points with p above 0.4."),
+    ("LOO", "An estimate of elpd by leave-one-out cross-validation with Pareto smoothed importance "
+     "sampling (Vehtari, Gelman & Gabry 2017). Pareto k above 0.7 marks points it cannot handle."),
+    ("Matched priors", "Every parameterization carries the same prior on mixtures, so that "
+     "differences come from the coordinates alone."),
+    ("MAP and Jacobian", "The posterior mode. A density changes with its coordinates by a "
+     "Jacobian, so the mode does too; “no Jacobian” is the mode in the natural parameters."),
+)  # fmt: skip
+
+
+def headline(verdicts: Sequence[Verdict]) -> str:
+    """The answers to the main questions in one sentence."""
+    wanted = dict.fromkeys(pattern for pattern, _, _ in CLAUSES)
+    clauses = [
+        _clause(verdict)
+        for pattern in wanted
+        for verdict in verdicts
+        if re.match(pattern, verdict.question)
+    ]
+    sentence = "; ".join(clauses)
+    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
+
+
+def _clause(verdict: Verdict) -> str:
+    for question, answer, clause in CLAUSES:
+        asked = re.match(question, verdict.question)
+        answered = re.fullmatch(answer, verdict.answer)
+        if asked and answered:
+            return answered.expand(clause).format(*asked.groups())
+    return f"{verdict.question} {verdict.answer.rstrip('.')}"
+
+
+def setup(comparison: Comparison) -> list[tuple[str, str]]:
+    """Everything needed to make the report again, as terms and descriptions."""
+    data, settings = comparison.data, comparison.settings
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    skipped = "; ".join(f"{name}: {why}" for name, why in comparison.skipped.items())
+    found = [
+        ("Data", f"{data.name}, n = {data.n}, from {data.y.min():.6g} to {data.y.max():.6g}, "
+                 f"mean {float(data.location):.6g}, standard deviation {float(data.scale):.6g}"),
+        ("SHA-256 of the data", digest(data.y)),
+        ("Model", f"Gaussian mixture, K = {settings.components}, weights, means and scales free"),
+        ("Prior", prior_in_words(comparison.prior)),
+        ("Chains", f"{settings.chains} chains of {settings.tune:,} warm-up draws and "
+                   f"{settings.draws:,} draws kept, from shared over-dispersed starts"),
+        ("Seed", str(settings.seed)),
+        ("To run it again", command(comparison)),
+        ("Versions", f"ordered_mix {__version__}, {versions}, Python {platform.python_version()}"),
+    ]  # fmt: skip
+    return found + ([("Does not apply", skipped)] if skipped else [])
+
+
+def prior_in_words(prior: Prior) -> str:
+    """The reference prior as distributions with their numbers."""
+    means = f"means ~ Normal({prior.location:.4g}, sd {prior.spread:.4g})"
+    families = {
+        "inverse_gamma": f"variances ~ InverseGamma(2, {prior.scale:.4g}²)",
+        "half_normal": f"scales ~ HalfNormal({prior.scale:.4g})",
+    }
+    scales = families[prior.scale_family]
+    if prior.known_sigma is not None:
+        scales = f"scales known, {prior.known_sigma:.4g}"
+    weights = f"weights ~ Dirichlet({prior.concentration:.4g}, …)"
+    if prior.known_w is not None:
+        weights = f"weights known, {', '.join(f'{w:.4g}' for w in prior.known_w)}"
+    kind = "native to each parameterization" if prior.native else "matched between them"
+    return f"{means}, {scales}, {weights}; {kind}"
+
+
+def command(comparison: Comparison) -> str:
+    """The command, or for a prior of the user's own the call, that makes this comparison."""
+    data, settings = comparison.data, comparison.settings
+    default = Settings()
+    changed = {
+        item.name: getattr(settings, item.name)
+        for item in fields(settings)
+        if item.name != "cores" and getattr(settings, item.name) != getattr(default, item.name)
+    } | {"seed": settings.seed}
+    if comparison.prior == Prior().affine(float(data.location), float(data.scale)):
+        source = data.name if data.name in shipped() else "FILE.csv:column"
+        words = ["ordered-mix", "compare", source]
+        for name, value in changed.items():
+            words += [f"--{name}", ",".join(value) if isinstance(value, tuple) else str(value)]
+        return shlex.join(words)
+    options = "".join(f", {name}={value!r}" for name, value in changed.items())
+    return f"ordered_mix.compare(data, prior={comparison.prior!r}{options})"
