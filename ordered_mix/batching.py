@@ -14,6 +14,7 @@ from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.tensor import TensorVariable
+from pytensor.tensor.basic import second
 from pytensor.tensor.shape import Shape
 
 
@@ -46,9 +47,24 @@ def batched(
     return list(rewrite_graph(vectorized, include=("canonicalize",)))
 
 
+def gradient(cost: TensorVariable, at: TensorVariable) -> TensorVariable:
+    """Derivative of a scalar, zero where it does not depend on ``at``."""
+    slope = pt.grad(cost, at, disconnected_inputs="ignore")
+    graph = FunctionGraph(outputs=[slope], clone=False)
+    dfs_rewriter(_allocate).rewrite(graph)
+    return graph.outputs[0]
+
+
 @node_rewriter([OpFromGraph])
 def _inline(fgraph: Any, node: Any) -> Any:
     return inline_ofg_node(node)
+
+
+@node_rewriter([second])
+def _allocate(fgraph: Any, node: Any) -> Any:
+    # reverse mode fills arrays point by point, which Python does slowly
+    like, value = node.inputs
+    return [pt.alloc(value, *like.shape).astype(node.outputs[0].type.dtype)]
 
 
 @node_rewriter([Shape])

@@ -17,7 +17,7 @@ from pytensor.compile.mode import Mode
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor import TensorVariable
 
-from ordered_mix.batching import batched
+from ordered_mix.batching import batched, gradient
 from ordered_mix.mixture import Array
 from ordered_mix.prior import Prior
 
@@ -158,8 +158,7 @@ class MixtureGraph:
     def _derivative(self, parameters: list[TensorVariable], at: TensorVariable) -> _Compiled:
         scores = [pt.matrix(name) for name in ("w_score", "mu_score", "sigma_score")]
         total = sum(pt.sum(score * value) for score, value in zip(scores, parameters, strict=True))
-        gradient = pt.grad(total, at, disconnected_inputs="ignore")
-        return self._compile([at, *scores], [gradient], core_ndim=1)
+        return self._compile([at, *scores], [gradient(total, at)], core_ndim=1)
 
     @cached_property
     def _free(self) -> _Compiled:
@@ -202,8 +201,8 @@ class MixtureGraph:
     def _density(self, with_jacobian: bool) -> _Compiled:
         logp = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
         [density] = batched(logp, self._z, self._zs)
-        gradient = pt.grad(density.sum(), self._zs)
-        return self._compile([self._zs], [density, gradient], core_ndim=0)
+        slope = gradient(density.sum(), self._zs)
+        return self._compile([self._zs], [density, slope], core_ndim=0)
 
     def _is_simplex(self, name: str) -> bool:
         transform = self._model.rvs_to_transforms[self._model[name]]

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ordered_mix import kernels
 from ordered_mix.data import Data
 from ordered_mix.domain import Domain, sorted_keys
-from ordered_mix.graphs import MixtureGraph, build_graph
+from ordered_mix.graphs import INTERPRETED, MixtureGraph, build_graph
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.prior import COMPONENT, Prior, dimension
 from ordered_mix.twin import plain_model, twin_data, twin_model
@@ -163,6 +164,15 @@ class Parameterization:
             raise ValueError(f"mixture must lie inside the domain of {self.label}: {violation}")
         return z
 
+    def inside(self, z: Array) -> NDArray[np.bool_]:
+        """Whether `unconstrain` leads back to z, shape (...).
+
+        It does not from the other side of a closed boundary (``link="identity"``), nor from the
+        mirror image of a gap (``link="square"``).
+        """
+        back = self._unconstrain_unchecked(self.forward(z))
+        return np.isclose(back, z, rtol=1e-6, atol=1e-6).all(axis=-1)
+
     def start(self, mixture: Mixture | None = None) -> Array:
         """Unconstrained coordinates of the nearest mixture inside the domain.
 
@@ -210,10 +220,11 @@ class Parameterization:
 
         Known weights or scales are left out.
         """
-        k, jacobian = self.k, self.jacobian(z)
-        rows = [*(range(k - 1) if self.prior.known_w is None else ()), *range(k, 2 * k)]
-        rows += [] if self.prior.known_sigma is not None else range(2 * k, 3 * k)
-        return np.linalg.slogdet(jacobian[..., rows, :])[1]
+        return self._log_det(self.jacobian(z))
+
+    def log_det_free(self, x: Array) -> Array:
+        """The same in the free coordinates, shape (...)."""
+        return self._log_det(self.jacobian_free(x))
 
     def log_prior(self, z: Array, jacobian: bool = True) -> Array:
         """Log prior density at z, of z itself or (``jacobian=False``) of the free coordinates."""
@@ -246,6 +257,13 @@ class Parameterization:
         log_prior, prior_gradient = self.graph.log_prior(z, self.prior, jacobian)
         gradient = prior_gradient + self.graph.pullback(z, self.prior, *scores)
         return log_prior + moments.log_likelihood, gradient
+
+    def draw_prior(self, count: int, seed: int) -> Mixture:
+        """Prior draws of the PyMC model, batch shape (count,)."""
+        with pm.Model():
+            parameters = self._declare(self.prior)
+        draws = pm.draw(list(parameters), draws=count, random_seed=seed, mode=INTERPRETED)
+        return Mixture(*draws)
 
     def model(self, data: Data) -> pm.Model:
         """The PyMC model a person would write, with the observed variable ``y``.
@@ -293,5 +311,10 @@ class Parameterization:
         if found or self.k == 1:
             return found
         # coordinates without a transform (link='identity') leave the domain at some of the points
-        back = self._unconstrain_unchecked(self.forward(z))
-        return sorted_keys(self.forward(z[np.isclose(back, z).all(axis=-1)]))
+        return sorted_keys(self.forward(z[self.inside(z)]))
+
+    def _log_det(self, jacobian: Array) -> Array:
+        k, prior = self.k, self.prior
+        rows = [*(range(k - 1) if prior.known_w is None else ()), *range(k, 2 * k)]
+        rows += range(2 * k, 3 * k) if prior.known_sigma is None else ()
+        return np.linalg.slogdet(jacobian[..., rows, :])[1]
