@@ -53,9 +53,10 @@ bench: .venv/.installed ## run the speed comparisons in benchmarks/
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
-	@{ echo "# Written by \`make lock\` from pyproject.toml: all extras, Python 3.12 and newer."; \
-	$(UV) pip compile --quiet --universal --python-version 3.12 --upgrade --all-extras \
-		--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	@{ echo "# Written by \`make lock\`: to run, test, lint and build on Python 3.12 and newer."; \
+	$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+		--extra test --extra lint --extra build \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		pyproject.toml; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
