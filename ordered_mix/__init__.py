@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ordered_mix.catalog import parameterization
+    from ordered_mix.check import check_parameterization
     from ordered_mix.compare import compare
     from ordered_mix.comparison import Comparison, Settings
     from ordered_mix.data import Data, load, population, simulate
@@ -23,6 +24,7 @@ _HOMES = {
     "NUTS": "estimators.nuts",
     "Prior": "prior",
     "Settings": "comparison",
+    "check_parameterization": "check",
     "compare": "compare",
     "load": "data",
     "parameterization": "catalog",
@@ -37,6 +39,7 @@ __all__ = [
     "Mixture",
     "Prior",
     "Settings",
+    "check_parameterization",
     "compare",
     "load",
     "parameterization",

@@ -26,7 +26,7 @@ FLOORS = (
     {"multivariate", "parameterization"},
     {"estimators", "laws"},
     {"catalog", "verdicts"},
-    {"comparison", "diagnosis"},
+    {"check", "comparison", "diagnosis"},
     {"compare", "study"},
     {"studies"},
     {"report"},
