@@ -117,6 +117,10 @@ class Data:
         """
         if np.any(self.scale <= 0):
             raise ValueError(f"y must not be constant, all points of {self.name} are equal")
+        return self._standardized
+
+    @cached_property
+    def _standardized(self) -> Data:
         low, high = self._ends
         y = self._from(self.location) * (_unit(high - low) / self.scale)[..., None]
         return Data(y, self.weight, self.name)

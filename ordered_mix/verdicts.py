@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 RHAT = 1.01
 ESS = 400
+STUCK = 1.1
 CONFIDENCE = 0.95
 GAP_MASS = 0.01
 
@@ -65,9 +66,11 @@ def _trust(comparison: Comparison) -> Verdict:
     if not good:
         advice = "sample longer, or fit fewer components"
         return Verdict(question, f"No: {advice}.", "; ".join(bad) + ".")
+    stuck = [item for item in comparison.sampled.values() if item.worst("rhat", "folded") > STUCK]
+    care = ", with care: chains of the others sit in different modes" if stuck else ""
     return Verdict(
         question,
-        f"Yes, from {_names(good)}.",
+        f"Yes, from {_names(good)}{care}.",
         f"Met by {_names(good)}: {limits}. Not met: {'; '.join(bad)}.",
     )
 
@@ -125,14 +128,15 @@ def _switching(comparison: Comparison) -> Verdict | None:
             f"{measured.switching_rate:.1%} of steps, chains disagree by "
             f"{measured.chain_disagreement:.2f}"
         )
-    switched = any(item.worst("rhat", "raw") >= RHAT for item in free)
-    harmless = all(item.worst("rhat", "folded") < RHAT for item in free)
-    if not switched:
+    repaired = [item.label for item in free if item.worst("rhat", "folded") < RHAT]
+    broken = [item.label for item in free if item.label not in repaired]
+    if not any(item.worst("rhat", "raw") >= RHAT for item in free):
         answer = "There is none to see: raw and folded R-hat are both low."
-    elif harmless:
-        answer = "Yes, once the draws are folded (sorted by mean)."
-    else:
+    elif not repaired:
         answer = "No: the folded draws have not converged either."
+    else:
+        answer = "Yes, once the draws are folded (sorted by mean)"
+        answer += f"; {_names(broken)} did not converge." if broken else "."
     return Verdict(question, answer, "; ".join(reasons) + ".")
 
 
@@ -140,23 +144,27 @@ def _ordering(comparison: Comparison) -> Verdict | None:
     question = "Does an ordering constraint bite at gap = 0?"
     if comparison.settings.components == 1:
         return None
-    mass = {label: item.switching.gap_mass for label, item in comparison.sampled.items()}
-    ordered = [item for item in comparison.sampled.values() if item.parameterization.copies == 1]
-    divergent = [item for item in ordered if item.sampler.divergences]
-    largest = max(mass.values())
+    sampled = comparison.sampled
+    mass = {label: item.switching.gap_mass for label, item in sampled.items()}
+    trusted = [label for label, item in sampled.items() if not faults(item)]
+    largest = max(mass[label] for label in trusted or mass)
     measured = ", ".join(f"{label} {value:.2%}" for label, value in mass.items())
-    reason = f"Posterior mass with the smallest gap below 0.1 pooled scales: {measured}."
-    if divergent:
-        reason += (
-            f" Divergences: {', '.join(f'{i.label} {i.sampler.divergences}' for i in divergent)}."
+    reason = f"Share of draws with the smallest gap below 0.1 pooled scales: {measured}."
+    ordered = [label for label, item in sampled.items() if item.parameterization.copies == 1]
+    divergent = {label: sampled[label].sampler.divergences for label in ordered}
+    shown = ", ".join(f"{label} {count}" for label, count in divergent.items() if count)
+    reason += f" Divergences: {shown}." if shown else ""
+    if largest >= GAP_MASS:
+        return Verdict(
+            question,
+            "Yes: the posterior reaches gap = 0; prefer unordered or folded draws.",
+            reason,
         )
-    if largest < GAP_MASS and not divergent:
-        return Verdict(question, "No: the components are apart.", reason)
-    if largest < GAP_MASS:
-        return Verdict(question, "Not through its boundary, but it diverges.", reason)
-    return Verdict(
-        question, "Yes: the posterior reaches gap = 0; prefer unordered or folded draws.", reason
-    )
+    stuck = [label for label in ordered if label not in trusted and mass[label] >= GAP_MASS]
+    if stuck:
+        answer = f"Yes: chains of {_names(stuck)} are stuck there, away from the posterior."
+        return Verdict(question, answer, reason)
+    return Verdict(question, "No: the components are apart.", reason)
 
 
 def _last_component(comparison: Comparison) -> Verdict | None:

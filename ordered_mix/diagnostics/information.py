@@ -193,9 +193,7 @@ def difference(first: ELPDData, second: ELPDData) -> Difference:
         If the two are of different kinds or hold different numbers of points.
     """
     if first.kind != second.kind:
-        raise ValueError(
-            f"second must be of the kind {first.kind!r} of first, got {second.kind!r}"
-        )
+        raise ValueError(f"second must be of the kind {first.kind!r} of first, got {second.kind!r}")
     if first.n_data_points != second.n_data_points or first.n_data_points < 2:
         raise ValueError(
             f"second must hold the same points as first and at least 2, got "

@@ -121,9 +121,7 @@ def switching(
     )
 
 
-def gap_mass(
-    w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, epsilon: float = GAP_EPSILON
-) -> float:
+def gap_mass(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, epsilon: float = GAP_EPSILON) -> float:
     """Share of draws whose smallest gap is below epsilon pooled scales; 0 for K = 1.
 
     This is the mass close to the boundary at which an ordering constraint bites. The pooled

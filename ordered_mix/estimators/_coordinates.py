@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,12 +98,11 @@ class Coordinates:
         return np.where(ahead, length, -length)
 
     def _pass(self, runs: Index, x: Array, mixture: tuple[Array, Array, Array]) -> Point:
-        w, mu, sigma = mixture
+        w, mu, sigma = (np.ascontiguousarray(value) for value in mixture)
         location, scale, unit = self._units(runs)
         mu, sigma = (mu - location) / scale, sigma / scale
         log_likelihood, s0, s1, s2 = self.problem.moments(runs, w, mu, sigma)
-        slope = 1 / (sigma * (scale * unit))
-        scores = s0 / (w * unit), s1 / sigma * slope, (s2 / sigma**2 - s0) * slope
+        scores = _scores(w, sigma, s0, s1, s2, scale, unit)
         return Point(x, w, mu, sigma, log_likelihood, self._pullback(x, *scores))
 
     def _units(self, runs: Index) -> tuple[Array, Array, Array]:
@@ -140,15 +140,17 @@ class Coordinates:
         return (w, mu, sigma), self._inside(w, mu, sigma)
 
     def _inside(self, w: Array, mu: Array, sigma: Array) -> NDArray[np.bool_]:
-        checks = [w > 0, sigma > 0, np.isfinite(mu), np.isfinite(sigma)]
         orders = self.parameterization.domain.orders if self.kind == "free" else ()
+        checks = []
         for key in orders:
             least = (1 - ROUNDING) * self.parameterization.domain.clearances.get(key, 0.0)
             value = mu if key == "mu" else sigma
             checks.append(value[:, 1:] - value[:, :-1] >= least)
         # Reductions over an axis of two or three are slow, and mostly nobody is outside.
-        if all(check.all() for check in checks):
+        fine = w.min() > 0 and sigma.min() > 0 and np.isfinite(mu.sum() + sigma.sum())
+        if fine and all(check.all() for check in checks):
             return np.ones(len(mu), dtype=bool)
+        checks += [w > 0, sigma > 0, np.isfinite(mu), np.isfinite(sigma)]
         return np.all([check.all(axis=1) for check in checks], axis=0)
 
     def _lower(self) -> Array:
@@ -168,6 +170,20 @@ class Coordinates:
         for name, where in self.parameterization.graph.slices.items():
             positive[where] |= self.kind == "free" and name in POSITIVE
         return positive
+
+
+@numba.njit(cache=True, nogil=True)
+def _scores(w, sigma, s0, s1, s2, scale, unit):  # type: ignore[no-untyped-def]
+    """Derivatives of the mean log likelihood in w, mu and sigma, in the units of the data."""
+    runs, k = sigma.shape
+    by_w, by_mu, by_sigma = np.empty((runs, k)), np.empty((runs, k)), np.empty((runs, k))
+    for run in range(runs):
+        for j in range(k):
+            slope = 1 / (sigma[run, j] * scale[run, 0] * unit[run, 0])
+            by_w[run, j] = s0[run, j] / (w[run, j] * unit[run, 0])
+            by_mu[run, j] = s1[run, j] / sigma[run, j] * slope
+            by_sigma[run, j] = (s2[run, j] / sigma[run, j] ** 2 - s0[run, j]) * slope
+    return by_w, by_mu, by_sigma
 
 
 def _check_known(parameterization: Parameterization, problem: Problem) -> None:

@@ -68,7 +68,10 @@ class Stop:
 
 
 class State(NamedTuple):
-    """What the next step of a batch of runs needs; every array leads with the run."""
+    """What the next step of a batch of runs needs; every array leads with the run.
+
+    Arrays are never changed in place once they are in a state.
+    """
 
     w: Array
     mu: Array
@@ -217,6 +220,7 @@ class _Record:
 
     def __init__(self, algorithm: Algorithm, size: int, state: State, snapshots: int) -> None:
         self.algorithm = algorithm
+        self.size = size
         self.extra_names = tuple(algorithm.extra(np.arange(size), state))
         width = sum(value[0].size for value in state[:3]) + 5 + len(self.extra_names)
         self.capacity = max(2, min(snapshots, TRACE_NUMBERS // (width * size)))
@@ -227,11 +231,15 @@ class _Record:
         self.snapshots: list[list[Array]] = []
 
     def update(self, iteration: int, runs: Index, state: State) -> None:
+        """Keep the state of these runs."""
+        for last, value in zip(self.last, self._values(iteration, runs, state), strict=True):
+            last[runs] = value
+
+    def _values(self, iteration: int, runs: Index, state: State) -> list[Array]:
         extra = self.algorithm.extra(runs, state)
         gradient_norm = self.algorithm.gradient_norm(runs, state)
-        values = (*state[:6], iteration, gradient_norm, *extra.values())
-        for last, value in zip(self.last, values, strict=True):
-            last[runs] = value
+        iterations = np.broadcast_to(np.int64(iteration), runs.shape)
+        return [*state[:6], iterations, gradient_norm, *extra.values()]
 
     def take(self, iteration: int, runs: Index, state: State) -> None:
         if iteration % self.stride:
@@ -241,6 +249,10 @@ class _Record:
             self.stride *= 2
             if iteration % self.stride:
                 return
+        if runs.size == self.size:
+            # Every step makes new arrays, so those of a state can be kept as they are.
+            self.snapshots.append(self._values(iteration, runs, state))
+            return
         self.update(iteration, runs, state)
         self.snapshots.append([value.copy() for value in self.last])
 

@@ -99,7 +99,7 @@ class MAP:
             )
         location, scale = float(data.location), float(data.scale)
         standard = parameterization.affine(-location / scale, 1 / scale)
-        points = standard.unconstrain(starts.affine(-location / scale, 1 / scale))
+        points = standard.start(starts.affine(-location / scale, 1 / scale))
         standardized = data.standardized()
         paths = [self._climb(standard, standardized, point) for point in points]
         return _fit(paths, standard, data)

@@ -163,7 +163,7 @@ class NUTS:
             )
         location, scale = float(data.location), float(data.scale)
         standard = parameterization.affine(-location / scale, 1 / scale)
-        points = standard.unconstrain(starts.affine(-location / scale, 1 / scale))
+        points = standard.start(starts.affine(-location / scale, 1 / scale))
         sample = self._nutpie if self.sampler == "nutpie" else self._pymc
         raw, seconds = sample(standard, data.standardized(), points)
         return _assemble(raw, seconds, parameterization, standard, data)

@@ -141,10 +141,11 @@ def bin_edges(y: Array) -> Array:
     width = (high - low) / count
     step = float(np.diff(np.unique(y)).min())
     lattice = (y - low) / step
-    if step > width / 50 and np.allclose(lattice, np.round(lattice), atol=1e-3):
-        width = step * np.ceil(width / step)
-        low -= step / 2
-    return low + width * np.arange(np.ceil((high - low) / width * (1 - 1e-9)) + 1)
+    if step < width / 50 or not np.allclose(lattice, np.round(lattice), atol=1e-3):
+        return np.linspace(low, high, count + 1)
+    width = step * np.ceil(width / step)
+    count = int(np.ceil((high - low + step) / width - 1e-6))
+    return low - step / 2 + width * np.arange(count + 1)
 
 
 @styled

@@ -168,8 +168,8 @@ def optima(comparison: Comparison) -> Table:
 def magnitude(scale: float) -> Format:
     """Numbers in the unit of the data, fit for its standard deviation."""
     decimals = 3 - round(np.log10(scale))
-    if 0 <= decimals <= 6:
-        return fixed(decimals)
+    if -4 <= decimals <= 6:
+        return fixed(max(decimals, 0))
     return lambda value: f"{value:.5g}".replace("-", MINUS)
 
 

@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster
 from ordered_mix.study.batches import THREADS
 from ordered_mix.study.errors import StudyError
 
-PATIENCE = 10.0
+PATIENCE, CLOSING = 10.0, 3.0
 THREAD_ENVIRONMENT = dict.fromkeys(THREADS, "1")
 # A paused worker would wait for ever for memory that a leak never gives back: end it instead.
 # A worker that is silent for long computes in native code: its time limit ends it, not this.
@@ -64,8 +64,11 @@ def connected(
         raise ValueError("address and slurm exclude each other, got both")
     with dask.config.set(WORKER_RULES):
         if address:
-            with _client(address) as client:
+            client = _client(address)
+            try:
                 yield client
+            finally:
+                client.close(timeout=CLOSING)
             return
         cluster = _slurm(slurm) if slurm else _local(workers, memory_limit)
         with cluster, Client(cluster) as client:
@@ -107,7 +110,11 @@ def _slurm(file: Path) -> Any:
             f"slurm must be a TOML file with `jobs` and a table `cluster`, {str(file)!r} is not: "
             f"{error}"
         ) from None
-    exports = [f"export {name}=1" for name in THREADS]
+    environment = THREAD_ENVIRONMENT | {
+        f"DASK_{name.replace('.', '__').upper()}": str(value)
+        for name, value in WORKER_RULES.items()
+    }
+    exports = [f"export {name}={value}" for name, value in environment.items()]
     options["job_script_prologue"] = [*options.get("job_script_prologue", ()), *exports]
     cluster = SLURMCluster(**options)
     cluster.scale(jobs=jobs)
