@@ -1,0 +1,110 @@
+"""``ordered-mix compare DATA``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ordered_mix.cli.text import print_summary, stages
+
+if TYPE_CHECKING:
+    from ordered_mix.comparison import Comparison, Settings
+
+SUMMARY = "summary.json"
+EXAMPLES = (
+    "Examples: ordered-mix compare faithful:waiting · ordered-mix compare my.csv:height "
+    "--components 3 · ordered-mix compare galaxies --parameterizations unordered,centred"
+)
+
+
+def compare_command(
+    data: Annotated[str, typer.Argument(help="FILE.csv:column or a shipped data set (see list).")],
+    components: Annotated[int, typer.Option(help="Number of components K.")] = 2,
+    parameterizations: Annotated[
+        str, typer.Option(help="Names of `ordered-mix list` or .py files, with commas between.")
+    ] = "unordered,ordered,relative",
+    estimators: Annotated[
+        str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
+    ] = "em,map,nuts",
+    draws: Annotated[int, typer.Option(help="Draws kept per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 1000,
+    chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same draws.")] = 1,
+    cores: Annotated[int, typer.Option(help="Chains sampled at the same time.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder.", show_default="results/DATA")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite results that are there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Compare parameterizations and estimators on one column of numbers.
+
+    Prints a table and a verdict, and writes report.html, one ArviZ draws file per
+    parameterization, table.parquet and table.csv. An interrupted run resumes.
+    """
+    from ordered_mix.comparison import Settings
+    from ordered_mix.data import load
+
+    loaded = load(data)
+    settings = Settings(
+        components=components,
+        parameterizations=_names(parameterizations),
+        estimators=_names(estimators),
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+        cores=cores,
+    )
+    summary = _compare(loaded, settings, out, force, quiet or as_json)
+    if as_json:
+        print(json.dumps(summary, indent=1))
+    elif not quiet:
+        print_summary(summary)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _compare(
+    data: Any, settings: Settings, out: Path | None, force: bool, quiet: bool
+) -> dict[str, Any]:
+    from ordered_mix.compare import check, compare, identity
+    from ordered_mix.results import ResultFolder, slug
+
+    check(data, settings)
+    folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, None))
+    folder.open(force)
+    if SUMMARY in folder:
+        summary = json.loads((folder.path / SUMMARY).read_text())
+        return summary | {"note": "these results were there already, --force computes them anew"}
+    with stages(quiet) as progress:
+        result = compare(data, settings, folder=folder, progress=progress)
+        progress("report")
+        _write(result, folder)
+    return json.loads((folder.path / SUMMARY).read_text())
+
+
+def _write(result: Comparison, folder: Any) -> None:
+    from ordered_mix.report import render
+
+    folder.write("table.parquet", lambda path: result.table.to_parquet(path, index=False))
+    folder.write("table.csv", lambda path: result.table.to_csv(path, index=False))
+    folder.write("timings.csv", lambda path: result.timings.to_csv(path, index=False))
+    page = render(result)
+    folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    summary = {
+        "data": result.data.name,
+        "n": result.data.n,
+        "components": result.settings.components,
+        "verdicts": [vars(verdict) for verdict in result.verdicts],
+        "skipped": result.skipped,
+        "table": json.loads(result.table.to_json(orient="records")),
+        "folder": str(folder.path),
+    }
+    folder.write(SUMMARY, lambda path: path.write_text(json.dumps(summary, indent=1)))

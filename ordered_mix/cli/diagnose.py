@@ -1,0 +1,57 @@
+"""``ordered-mix diagnose DRAWS``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ordered_mix.cli.text import print_verdicts
+
+EXAMPLES = "Example: ordered-mix diagnose own.nc --mu centre --sigma spread --weights share"
+
+
+def diagnose_command(
+    draws: Annotated[Path, typer.Argument(help="netCDF or zarr file of an ArviZ DataTree.")],
+    mu: Annotated[str, typer.Option(help="Variable that holds the means.")] = "mu",
+    sigma: Annotated[str, typer.Option(help="Variable that holds the scales.")] = "sigma",
+    weights: Annotated[
+        str, typer.Option(help="Variable that holds the weights; '' for equal known ones.")
+    ] = "w",
+    data: Annotated[
+        str | None, typer.Option(help="FILE.csv:column, if the file has no observed_data.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Relabelling algorithm.", show_default="stephens")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder.", show_default="results/DRAWS")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite results that are there.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Diagnose the draws of your own mixture model: label switching, convergence, WAIC and LOO.
+
+    Prints verdicts and writes report.html, relabelled.nc, table.parquet and table.csv.
+    """
+    from ordered_mix.data import load
+    from ordered_mix.diagnosis import diagnose, load_draws
+    from ordered_mix.report import render
+    from ordered_mix.results import ResultFolder, digest, slug
+
+    tree = load_draws(draws)
+    y = None if data is None else load(data).y
+    found = diagnose(tree, mu, sigma, weights, y=y, method=method, name=draws.stem)
+    given = digest(found.mixture.w, found.mixture.mu, found.mixture.sigma)
+    asked = {"mu": mu, "sigma": sigma, "weights": weights, "data": data, "method": found.method}
+    identity = {"draws": draws.name, "sha256": given, **asked}
+    folder = ResultFolder(out or Path("results") / slug(draws.stem), identity)
+    folder.open(force)
+    page = render(found)
+    folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
+    folder.write("table.csv", lambda path: found.table.to_csv(path, index=False))
+    folder.write_tree("relabelled.nc", found.relabelled.draws)
+    folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    if not quiet:
+        print_verdicts([vars(verdict) for verdict in found.verdicts], folder.path)

@@ -1,0 +1,144 @@
+"""``ordered-mix run STUDY``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.study.progress import Progress
+
+EXAMPLES = (
+    "Examples: ordered-mix run em_rates --size smoke · ordered-mix run em_rates --set "
+    "separation=1,2 --workers 4 · ordered-mix run path/to/mine.py --dask tcp://localhost:8786"
+)
+
+
+def run_command(
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="A study of `ordered-mix list`, or the path of a study file. A study file is a "
+            "program: it is run, so name only files you trust."
+        ),
+    ],
+    size: Annotated[str, typer.Option(help="smoke (seconds), laptop (minutes), cluster.")] = (
+        "laptop"
+    ),
+    workers: Annotated[int, typer.Option(help="Worker processes on this machine.")] = 2,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler to use instead.")
+    ] = None,
+    slurm: Annotated[
+        Path | None, typer.Option(help="JSON file of settings for dask-jobqueue's SLURMCluster.")
+    ] = None,
+    factors: Annotated[
+        list[str] | None, typer.Option("--set", help="factor=value,value; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder.", show_default="results/STUDY-SIZE")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep cells of an older version of the study's code.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Compute all cells anew.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
+) -> None:
+    """Run a study: compute its grid of cells, test its claims, draw its figures.
+
+    Cells that are finished are kept; Ctrl-C stops cleanly and the same command resumes.
+    """
+    from ordered_mix.study.claims import verdict_table
+    from ordered_mix.study.engine import load_study, run_study
+
+    loaded = load_study(study)
+    overrides = {name: values for name, values in map(_factor, factors or [])}
+    folder = out or Path("results") / f"{loaded.name.replace('_', '-')}-{size}"
+    with _progress(quiet or as_json) as progress:
+        result = run_study(
+            loaded,
+            size,
+            out=folder,
+            overrides=overrides,
+            workers=workers,
+            address=dask,
+            slurm=slurm,
+            resume=resume,
+            force=force,
+            progress=progress,
+        )
+    _draw(result)
+    if as_json:
+        print(json.dumps(verdict_table(result.verdicts).astype(str).to_dict("records"), indent=1))
+    elif not quiet:
+        _print(result)
+
+
+def _factor(text: str) -> tuple[str, Sequence[Any]]:
+    name, equals, values = text.partition("=")
+    if not (name and equals and values):
+        raise ValueError(f"--set must be factor=value,value, got {text!r}")
+    return name.strip(), [_value(value.strip()) for value in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True, quiet=quiet)
+    bars = Bars(BarColumn(), TextColumn("{task.description}"), console=console)
+    last: list[Progress] = []
+    with bars:
+        task = bars.add_task("starting", total=None)
+
+        def show(state: Progress) -> None:
+            last[:] = [state]
+            settled = state.total - state.left
+            bars.update(task, total=state.total, completed=settled, description=str(state))
+
+        yield show
+    if last and not console.is_terminal:
+        console.print(str(last[0]))
+
+
+def _draw(result: StudyResult) -> None:
+    from ordered_mix.results import replacing
+
+    for name, draw in result.study.figures.items():
+        with replacing(result.path / f"{name}.svg") as temporary:
+            draw(result).savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def _print(result: StudyResult) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    console.print(Text(result.study.question, style="bold"))
+    for verdict in result.verdicts:
+        console.print()
+        claim = verdict.claim
+        console.print(Text(f"{claim.statement} ", style="bold"), Text(verdict.outcome.upper()))
+        console.print(Text(f"  {verdict.reason} Source: {claim.source}."))
+    for title, rows in (("failed", result.failures), ("skipped", result.skipped)):
+        if len(rows):
+            console.print(Text(f"\n{len(rows)} cells {title}, the first: {rows.iloc[0].to_dict()}"))
+    for item in result.set_aside:
+        console.print(Text(f"Set aside and computed anew: {item}"))
+    console.print(Text(f"\nTable: {result.path / 'table.parquet'}"))
