@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.estimators._affine import affine_map
 from ordered_mix.estimators._problem import Problem
 from ordered_mix.parameterization import Parameterization
 
@@ -65,6 +66,7 @@ class Coordinates:
         self.lower = self._lower()
         self.bounded = bool(np.any(self.lower > -np.inf))
         self._held: tuple = (None, ())
+        self.affine = affine_map(parameterization) if kind == "free" else None
         _check_known(parameterization, problem)
 
     def start(self) -> Array:
@@ -127,6 +129,8 @@ class Coordinates:
         return self.parameterization.jacobian(x)
 
     def _pullback(self, x: Array, *scores: Array) -> Array:
+        if self.affine is not None:
+            return self.affine.pullback(x, *scores)
         graph, prior = self.parameterization.graph, self.parameterization.prior
         pullback = graph.pullback_free if self.kind == "free" else graph.pullback
         return pullback(x, prior, *scores)
@@ -134,10 +138,14 @@ class Coordinates:
     def _mixture(self, x: Array) -> tuple[tuple[Array, Array, Array], NDArray[np.bool_]]:
         """(w, mu, sigma) in the units of the data, and whether they are in the domain."""
         graph, prior = self.parameterization.graph, self.parameterization.prior
-        forward = graph.forward_free if self.kind == "free" else graph.forward
         with np.errstate(all="ignore"):
-            w, mu, sigma = forward(x, prior)
-        return (w, mu, sigma), self._inside(w, mu, sigma)
+            if self.affine is not None:
+                w, mu, sigma = self.affine.forward(x)
+            elif self.kind == "free":
+                w, mu, sigma = graph.forward_free(x, prior)
+            else:
+                w, mu, sigma = graph.forward(x, prior)
+            return (w, mu, sigma), self._inside(w, mu, sigma)
 
     def _inside(self, w: Array, mu: Array, sigma: Array) -> NDArray[np.bool_]:
         orders = self.parameterization.domain.orders if self.kind == "free" else ()
