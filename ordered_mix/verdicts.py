@@ -22,6 +22,7 @@ ESS = 400
 STUCK = 1.1
 CONFIDENCE = 0.95
 GAP_MASS = 0.01
+SMALL_ELPD = 4  # Sivula, Magnusson, Matamoros & Vehtari 2020, on small differences of elpd
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,9 @@ def _last_component(comparison: Comparison) -> Verdict | None:
     unreliable = int(np.sum(np.asarray(best.elpd_loo.pareto_k) > best.elpd_loo.good_k))
     if unreliable:
         reason += f" {unreliable} Pareto k values are too high for LOO to be exact."
+    if abs(gain.elpd) < SMALL_ELPD:
+        reason += f" Differences below {SMALL_ELPD} are too small to rely on."
+        return Verdict(question, "Undecided: the data do not tell.", reason)
     if gain.elpd > 2 * gain.se:
         return Verdict(question, "Yes.", reason)
     if gain.elpd < -2 * gain.se:
