@@ -127,8 +127,8 @@ def _trace(axes: Axes, means: Array, shades: list[str]) -> None:
     for edge in range(1, chains):
         axes.axvline(edge, color=MUTED, linewidth=0.6)
     axes.set_xlim(0, chains)
-    centres = np.arange(chains) + 0.5
-    axes.set_xticks(centres, [str(chain + 1) for chain in range(chains)])
+    named = range(0, chains, -(-chains // 8))
+    axes.set_xticks([chain + 0.5 for chain in named], [str(chain + 1) for chain in named])
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel(f"chain, {draws:,} draws each")
     thousands(axes.yaxis, means.min(), means.max(), 4)

@@ -92,7 +92,7 @@ def _panel(
     flat = flat[:: max(1, len(flat) // MOST_DRAWS)]
     axes.plot(extent, extent, color=MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
     axes.scatter(
-        flat[:, 0], flat[:, 1], s=3, color=colour, alpha=0.3, linewidths=0, rasterized=True
+        flat[:, 0], flat[:, 1], s=3, color=colour, alpha=0.4, linewidths=0, rasterized=True
     )
     for at in (maximum, maximum[::-1]) if both else (maximum,):
         axes.plot(*at, marker="+", markersize=9, markeredgewidth=1.6, color=INK)
