@@ -62,7 +62,7 @@ lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
 
 wheel: .venv/.installed ## build dist/*.tar.gz, and from it dist/*.whl
 	@rm -rf build dist
-	@$(BIN)/python -m build --no-isolation --outdir dist
+	@$(BIN)/python -m build --quiet --no-isolation --outdir dist
 
 clean: ## remove the environments and what was built (results/ stays)
 	rm -rf .venv .venv-lowest .venv-uv .venv-conda build dist *.egg-info

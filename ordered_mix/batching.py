@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.compile.builders import OpFromGraph
-from pytensor.compile.rewriting import inline_ofg_node
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.tensor import TensorVariable
 from pytensor.tensor.basic import second
+from pytensor.tensor.rewriting.ofg import inline_ofg_node  # its home up to PyTensor 3.1 too
 from pytensor.tensor.shape import Shape
 
 
