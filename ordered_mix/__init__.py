@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ordered_mix.compare import compare
     from ordered_mix.comparison import Comparison, Settings
     from ordered_mix.data import Data, load, population, simulate
+    from ordered_mix.diagnosis import diagnose
     from ordered_mix.estimators.nuts import NUTS
     from ordered_mix.mixture import Mixture
     from ordered_mix.prior import Prior
@@ -26,6 +27,7 @@ _HOMES = {
     "Settings": "comparison",
     "check_parameterization": "check",
     "compare": "compare",
+    "diagnose": "diagnosis",
     "load": "data",
     "parameterization": "catalog",
     "population": "data",
@@ -41,6 +43,7 @@ __all__ = [
     "Settings",
     "check_parameterization",
     "compare",
+    "diagnose",
     "load",
     "parameterization",
     "population",

@@ -24,7 +24,12 @@ def compare_command(
     data: Annotated[str, typer.Argument(help="FILE.csv:column or a shipped data set (see list).")],
     components: Annotated[int, typer.Option(help="Number of components K.")] = 2,
     parameterizations: Annotated[
-        str, typer.Option(help="Names of `ordered-mix list` or .py files, with commas between.")
+        str,
+        typer.Option(
+            "--parameterizations",
+            "--parameterization",
+            help="Names of `ordered-mix list` or .py files of your own, with commas between.",
+        ),
     ] = "unordered,ordered,relative",
     estimators: Annotated[
         str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
