@@ -5,6 +5,7 @@ import pytest
 
 from ordered_mix import catalog
 from ordered_mix.data import Data, load, population, simulate
+from ordered_mix.estimators._affine import affine_map
 from ordered_mix.estimators._iterate import Stop
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent, largest_curvature
@@ -192,6 +193,29 @@ def test_a_step_out_of_the_domain_is_a_status_with_the_mixture_before_it():
     assert "smaller step" in str(fit.advice)
     np.testing.assert_allclose(fit.mixture.sigma, start.sigma)
     assert np.isfinite(fit.log_likelihood)
+
+
+@pytest.mark.parametrize("name", ["unordered", "relative", "ordered", "centred", "folded"])
+@pytest.mark.parametrize("prior", [Prior(), KNOWN])
+def test_affine_maps_are_those_of_the_graph(name, prior):
+    parameterization = system(name, prior)
+    affine = affine_map(parameterization)
+    if name == "folded" and prior is not KNOWN:  # its weights multiply its gap
+        assert affine is None
+        return
+    rng = np.random.default_rng(1)
+    x = parameterization.free(rng.normal(size=(5, parameterization.dimension)))
+    graph, scores = parameterization.graph, rng.normal(size=(3, 5, 2))
+    for one, other in zip(affine.forward(x), graph.forward_free(x, prior), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-13)
+    np.testing.assert_allclose(
+        affine.pullback(x, *scores), graph.pullback_free(x, prior, *scores), atol=1e-13
+    )
+
+
+@pytest.mark.parametrize("name", ["resolved", "moment"])
+def test_curved_maps_are_not_taken_for_affine_ones(name):
+    assert affine_map(system(name, Prior())) is None
 
 
 def test_starts_must_have_what_the_prior_knows():

@@ -40,7 +40,7 @@ def hard_pass(
 
 
 @numba.njit(cache=True, nogil=True)
-def _hard_moments(y, weight, w, mu, sigma):  # type: ignore[no-untyped-def]
+def _hard_moments(y, weight, w, mu, sigma):
     """Log likelihood, classification log likelihood and moments of the hard assignment."""
     runs, k = mu.shape
     log_likelihood, classification = np.zeros(runs), np.zeros(runs)

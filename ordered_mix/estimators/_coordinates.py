@@ -181,7 +181,7 @@ class Coordinates:
 
 
 @numba.njit(cache=True, nogil=True)
-def _scores(w, sigma, s0, s1, s2, scale, unit):  # type: ignore[no-untyped-def]
+def _scores(w, sigma, s0, s1, s2, scale, unit):
     """Derivatives of the mean log likelihood in w, mu and sigma, in the units of the data."""
     runs, k = sigma.shape
     by_w, by_mu, by_sigma = np.empty((runs, k)), np.empty((runs, k)), np.empty((runs, k))

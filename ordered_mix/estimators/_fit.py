@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +80,9 @@ class Trace:
     extra: Mapping[str, Array] = field(default_factory=dict)
 
     @property
-    def columns(self) -> dict[str, NDArray]:
+    def columns(self) -> dict[str, NDArray[Any]]:
         """Every scalar column by name, shape (snapshots, ...)."""
-        columns = {
+        columns: dict[str, NDArray[Any]] = {
             "iteration": self.iteration,
             "passes": self.passes,
             "log_likelihood": self.log_likelihood,
@@ -168,7 +168,7 @@ class Fit:
         trace = self.trace
         snapshots = len(trace.iteration)
         runs = trace.iteration.reshape(snapshots, -1).shape[1]
-        columns = {"run": np.tile(np.arange(runs), snapshots)}
+        columns: dict[str, NDArray[Any]] = {"run": np.tile(np.arange(runs), snapshots)}
         columns |= {name: value.ravel() for name, value in trace.columns.items()}
         for parameter in fields(trace.mixture):
             columns |= _parameter_columns(parameter.name, trace)

@@ -84,20 +84,24 @@ class State(NamedTuple):
 
     def select(self, which: Index | NDArray[np.bool_]) -> State:
         """The state of some of the runs."""
-        return State(*(a[which] for a in self[:-1]), tuple(a[which] for a in self.memory))
+        arrays: dict[str, Any] = {name: getattr(self, name)[which] for name in self._fields[:-1]}
+        return self._replace(**arrays, memory=tuple(value[which] for value in self.memory))
 
 
 class Layout(Protocol):
     """What the loop asks of a batch of runs over data in working units."""
 
-    shape: tuple[int, ...]
-    """Batch shape of the runs."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Batch shape of the runs."""
 
-    size: int
-    """Number of runs."""
+    @property
+    def size(self) -> int:
+        """Number of runs."""
 
-    log_scale: Array
-    """What the log likelihood in working units exceeds that in the units of the data by."""
+    @property
+    def log_scale(self) -> Array:
+        """Log likelihood in working units less that in the units of the data, (runs,)."""
 
     def moments(self, runs: Index, w: Array, mu: Array, sigma: Array) -> Any:
         """One pass for each of these runs; its first field is ``log_likelihood``."""
@@ -225,17 +229,17 @@ class _Record:
         width = sum(value[0].size for value in state[:3]) + 5 + len(self.extra_names)
         self.capacity = max(2, min(snapshots, TRACE_NUMBERS // (width * size)))
         self.stride = 1
-        self.last = [np.empty_like(value) for value in state[:6]]
+        self.last: list[NDArray[Any]] = [np.empty_like(value) for value in state[:6]]
         self.last += [np.zeros(size, dtype=np.int64)]
         self.last += [np.empty(size) for _ in range(1 + len(self.extra_names))]
-        self.snapshots: list[list[Array]] = []
+        self.snapshots: list[list[NDArray[Any]]] = []
 
     def update(self, iteration: int, runs: Index, state: State) -> None:
         """Keep the state of these runs."""
         for last, value in zip(self.last, self._values(iteration, runs, state), strict=True):
             last[runs] = value
 
-    def _values(self, iteration: int, runs: Index, state: State) -> list[Array]:
+    def _values(self, iteration: int, runs: Index, state: State) -> list[NDArray[Any]]:
         extra = self.algorithm.extra(runs, state)
         gradient_norm = self.algorithm.gradient_norm(runs, state)
         iterations = np.broadcast_to(np.int64(iteration), runs.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -143,13 +143,13 @@ class MultivariateProblem:
             covariance.reshape(*lead, *covariance.shape[-3:]),
         )
 
-    def _flat(self, value: Array, trailing: int) -> Array:
+    def _flat(self, value: NDArray[Any], trailing: int) -> NDArray[Any]:
         shape = value.shape[value.ndim - trailing :]
         return np.array(np.broadcast_to(value, (*self.shape, *shape))).reshape(self.size, *shape)
 
 
 @numba.njit(cache=True, nogil=True)
-def factor(covariance, variances):  # type: ignore[no-untyped-def]
+def factor(covariance, variances):
     """Lower Cholesky factors of a batch, and whether each is safely positive definite.
 
     A pivot counts as positive above 1e-13 times its diagonal entry, and a diagonal entry above
@@ -178,7 +178,7 @@ def factor(covariance, variances):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _pass(y, weight, rows, w, mu, root):  # type: ignore[no-untyped-def]
+def _pass(y, weight, rows, w, mu, root):
     runs, k, d = mu.shape
     log_likelihood, s0 = np.zeros(runs), np.zeros((runs, k))
     s1, s2 = np.zeros((runs, k, d)), np.zeros((runs, k, d, d))
@@ -190,7 +190,7 @@ def _pass(y, weight, rows, w, mu, root):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _one_run(y, weight, w, mu, root, s0, s1, s2):  # type: ignore[no-untyped-def]
+def _one_run(y, weight, w, mu, root, s0, s1, s2):
     n, d = y.shape
     k = len(w)
     constant, terms = np.empty(k), np.empty(k)
