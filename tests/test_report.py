@@ -180,6 +180,8 @@ def test_headline_is_one_sentence_of_the_main_answers(compared):
         "The fit from nuts a can be trusted; a and b sample equally well; component 3 is not "
         "supported: it predicts worse."
     )
+    care = Verdict("Can the fit be trusted?", "Yes, from a and b, with care: others differ.", "")
+    assert headline([care]) == "The fit from a and b can be trusted, with care: others differ."
     assert headline([Verdict("Can the fit be trusted?", "Perhaps.", "")]) == (
         "Can the fit be trusted? Perhaps."
     )
