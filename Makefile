@@ -19,6 +19,10 @@ OLD = $(or $(shell $(or $(PYTHON),python3) --version 2>/dev/null),no Python that
 NEEDED = $(if $(FOUND),,$(error ordered_mix needs Python 3.12 or newer and found $(OLD): \
 	install one, or name one with "make PYTHON=/path/to/python3.12 ..."))
 
+# A cache of its own: PyTensor's does not know which version wrote it, and warns about the others'.
+PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
+	$(1)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
 .DEFAULT_GOAL := help
 .PHONY: help compare test lint test-lowest conda-test bench lock wheel clean
 
@@ -30,7 +34,7 @@ compare: .venv/.installed ## compare parameterizations and estimators (DATA=my.c
 	@$(BIN)/ordered-mix compare $(DATA) $(ARGS)
 
 test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file)
-	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(call PYTEST,.venv)
 
 lint: .venv/.installed ## check style, format and types
 	@$(BIN)/ruff check
@@ -38,7 +42,7 @@ lint: .venv/.installed ## check style, format and types
 	@$(BIN)/mypy
 
 test-lowest: .venv-lowest/.installed ## run the tests on the lowest versions pyproject.toml admits
-	@.venv-lowest/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(call PYTEST,.venv-lowest)
 
 conda-test: ## solve environment.yml with conda, mamba or micromamba, and try it
 	@client=$$(command -v micromamba || command -v mamba || command -v conda) || { \
