@@ -25,7 +25,8 @@ LIBRARIES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy")
 # question, answer, clause of the sentence: the first that matches both
 CLAUSES = (
     ("Can the fit be trusted", r"Yes\.", "the fit can be trusted"),
-    ("Can the fit be trusted", r"Yes, (from .*?)(, with care: .*)?\.", r"the fit \1 can be trusted\2"),
+    ("Can the fit be trusted", r"Yes, (from .*?)(, with care: .*)?\.",
+     r"the fit \1 can be trusted\2"),
     ("Can the fit be trusted", r"No: (.*)\.", r"the fit cannot be trusted yet: \1"),
     ("Which parameterization", r"A tie between (.*): .*", r"\1 sample equally well"),
     ("Which parameterization", r"(.*)\.", r"\1 gives the most effective draws for each pass"),
