@@ -63,8 +63,8 @@ def problem(sets: int) -> np.ndarray:
 def own(y: np.ndarray, rule: str) -> Callable[[], object]:
     """All data sets in one batch."""
     from ordered_mix.data import Data
-    from ordered_mix.estimators._iterate import Stop
     from ordered_mix.estimators.em import EM
+    from ordered_mix.estimators.stop import Stop
     from ordered_mix.mixture import Mixture
 
     stop = (
@@ -145,8 +145,8 @@ def measure(name: str, rule: str, sets: int, repeats: int) -> Row:
 def measure_runs(repeats: int) -> list[Row]:
     """Seconds for 10,000 EM runs of 200 iterations on one data set of 200 points."""
     from ordered_mix.data import Data
-    from ordered_mix.estimators._iterate import Stop
     from ordered_mix.estimators.em import EM
+    from ordered_mix.estimators.stop import Stop
     from ordered_mix.mixture import Mixture
 
     y, rng = problem(1)[0], np.random.default_rng(1)
@@ -160,8 +160,8 @@ def measure_ascent(repeats: int) -> list[Row]:
     """1,000 gradient ascents of 200 iterations, against their passes alone, taken in turns."""
     from ordered_mix import catalog
     from ordered_mix.data import Data
-    from ordered_mix.estimators._iterate import Stop
     from ordered_mix.estimators.gradient import GradientAscent
+    from ordered_mix.estimators.stop import Stop
     from ordered_mix.kernels import e_step
     from ordered_mix.mixture import Mixture
     from ordered_mix.prior import Prior

@@ -11,8 +11,8 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from ordered_mix.data import Data, load, population, simulate
-from ordered_mix.estimators._iterate import Stop
 from ordered_mix.estimators.em import EM, VariancePenalty
+from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 
 RUNS = 10

@@ -6,9 +6,9 @@ import pytest
 from ordered_mix import catalog
 from ordered_mix.data import Data, load, population, simulate
 from ordered_mix.estimators._affine import affine_map
-from ordered_mix.estimators._iterate import Stop
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent, largest_curvature
+from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 

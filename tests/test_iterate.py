@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data, load
-from ordered_mix.estimators import _iterate, _problem
+from ordered_mix.estimators import _problem, _record
 from ordered_mix.estimators._fit import ADVICE, Fit
-from ordered_mix.estimators._iterate import Failure, Stop
+from ordered_mix.estimators._state import Failure
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 
 START = Mixture([0.5, 0.5], [50.0, 85.0], [5.0, 5.0])
@@ -90,7 +91,7 @@ def test_traces_hold_every_iteration_until_they_are_thinned_to_a_doubling_stride
 
 
 def test_memory_of_the_trace_of_a_large_batch_is_bounded(monkeypatch):
-    monkeypatch.setattr(_iterate, "TRACE_NUMBERS", 10_000)
+    monkeypatch.setattr(_record, "TRACE_NUMBERS", 10_000)
     starts = Mixture([0.5, 0.5], np.linspace(40, 90, 200).reshape(100, 2), [5.0, 5.0])
     result = EM(stop=Stop(log_likelihood=0, passes=300)).fit(load("faithful:waiting"), starts)
     assert result.trace.mixture.mu.size <= 10_000

@@ -6,10 +6,10 @@ import pytest
 from ordered_mix import catalog
 from ordered_mix.data import Data, load, population, simulate
 from ordered_mix.diagnostics import fisher
-from ordered_mix.estimators._iterate import Stop
 from ordered_mix.estimators._metric import information
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.natural import NaturalGradient
+from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 

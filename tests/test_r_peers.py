@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data, load
-from ordered_mix.estimators._iterate import Stop
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.em_multivariate import MultivariateEM
+from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 

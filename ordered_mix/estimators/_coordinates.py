@@ -20,6 +20,7 @@ GAPS = ("gap", "gap_above_clearance", "squared_gap")
 POSITIVE = ("w", "w_above_floor", "sigma", "sigma_steps")
 LEAST_SQUARED_GAP = 1e-30
 ROUNDING = 1e-9
+PROBE = 1e-4
 
 
 class Point(NamedTuple):
@@ -121,6 +122,10 @@ class Coordinates:
             return point.gradient
         held = (point.x <= self.lower) & (point.gradient < 0)
         return np.where(held, 0.0, point.gradient)
+
+    def typical_length(self, runs: Index) -> Array:
+        """Scale of the data for free coordinates, 1 for unconstrained ones."""
+        return self.problem.scale[runs] if self.kind == "free" else np.ones(runs.size)
 
     def jacobian(self, x: Array) -> Array:
         """Derivatives of (w, mu, sigma), in the units of the data, shape (runs, 3 k, dimension)."""

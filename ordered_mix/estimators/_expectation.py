@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators._assignment import hard_pass, tempered_pass
-from ordered_mix.estimators._iterate import Codes, Failure, Index, State
 from ordered_mix.estimators._penalty import Penalty, penalty_of
 from ordered_mix.estimators._problem import Problem
+from ordered_mix.estimators._state import Codes, Failure, Index, State
 from ordered_mix.kernels import Moments
 
 if TYPE_CHECKING:

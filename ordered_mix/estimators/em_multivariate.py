@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators._fit import Fit
-from ordered_mix.estimators._iterate import Codes, Failure, Index, State, Stop, iterate
+from ordered_mix.estimators._iterate import iterate
 from ordered_mix.estimators._multivariate_pass import (
     MultivariateMoments,
     MultivariateProblem,
     factor,
 )
+from ordered_mix.estimators._state import Codes, Failure, Index, State
 from ordered_mix.estimators.em import choice
+from ordered_mix.estimators.stop import Stop
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 
 Array = NDArray[np.float64]
