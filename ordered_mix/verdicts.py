@@ -52,7 +52,8 @@ def faults(item: Sampled) -> list[str]:
     if not ess >= ESS:
         found.append(f"folded ESS {ess:.0f} (at least {ESS} wanted)")
     if item.sampler.divergences:
-        found.append(f"{item.sampler.divergences} divergences")
+        count = item.sampler.divergences
+        found.append("1 divergence" if count == 1 else f"{count} divergences")
     return found
 
 
@@ -63,7 +64,7 @@ def _trust(comparison: Comparison) -> Verdict:
     bad = [f"{label}: {', '.join(problems)}" for label, problems in found.items() if problems]
     limits = f"folded R-hat below {RHAT}, ESS of at least {ESS}, no divergence"
     if not bad:
-        return Verdict(question, "Yes.", f"All {len(good)} samplers meet the limits: {limits}.")
+        return Verdict(question, "Yes.", f"{_names(good)}: {limits}.")
     if not good:
         advice = "sample longer, or fit fewer components"
         return Verdict(question, f"No: {advice}.", "; ".join(bad) + ".")
@@ -176,7 +177,7 @@ def _last_component(comparison: Comparison) -> Verdict | None:
     best = max(comparison.sampled.values(), key=lambda item: item.worst("ess_bulk", "folded"))
     gain = information.difference(best.elpd_loo, comparison.fewer.elpd_loo)
     reason = (
-        f"PSIS-LOO of K = {k} ({best.label}) exceeds that of K = {k - 1} by {gain.elpd:.1f} "
+        f"elpd by PSIS-LOO of K = {k} ({best.label}) less that of K = {k - 1}: {gain.elpd:.1f} "
         f"(paired standard error {gain.se:.1f})."
     )
     unreliable = int(np.sum(np.asarray(best.elpd_loo.pareto_k) > best.elpd_loo.good_k))
@@ -200,10 +201,10 @@ def _point_estimators(comparison: Comparison) -> Verdict | None:
     share = float(optima.hit_rate[optima.best_index])
     costs = {label: float(np.median(fit.passes)) for label, fit in comparison.fits.items()}
     failed = [label for label, fit in comparison.fits.items() if not fit.converged.all()]
-    measured = ", ".join(f"{label} {value:.0f}" for label, value in costs.items())
     reason = (
         f"{share:.0%} of {optima.starts} EM starts reach the best interior maximum, log "
-        f"likelihood {optima.log_likelihood:.6f}. Median passes from the shared starts: {measured}."
+        f"likelihood {optima.log_likelihood:.6f}. Median passes from the shared starts: "
+        f"{min(costs.values()):.0f} to {max(costs.values()):.0f}."
     )
     if failed:
         reason += f" Not every run of {_names(failed)} converged."
