@@ -98,6 +98,19 @@ def test_memory_of_the_trace_of_a_large_batch_is_bounded(monkeypatch):
     assert np.all(result.trace.iteration[-1] == 299)
 
 
+def test_no_run_is_a_fit_of_none():
+    result = EM().fit(load("faithful:waiting"), START.reshape(1)[:0])
+    assert result.mixture.batch_shape == result.status.shape == (0,)
+    assert repr(result) == "Fit(Mixture(k=2, batch_shape=(0,)))"
+
+
+def test_one_pass_evaluates_the_start():
+    result = fit(passes=1)
+    assert (result.status, result.passes) == ("budget_exhausted", 1)
+    expected = START.log_density(load("faithful:waiting").y).sum()
+    np.testing.assert_allclose(result.log_likelihood, expected, rtol=1e-12)
+
+
 def test_table_is_tidy_and_ends_each_run_at_its_own_iteration():
     starts = Mixture([0.5, 0.5], [[54.0, 80.0], [20.0, 70.0]], [5.87, 5.87])
     result = EM().fit(load("faithful:waiting"), starts)

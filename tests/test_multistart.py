@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data, load, population, simulate
+from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.initial import METHODS, initial_mixtures
 from ordered_mix.estimators.multistart import MultiStart
@@ -164,6 +165,18 @@ def test_as_many_components_as_points_start_at_the_points():
 def test_bad_input_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         initial_mixtures(*arguments)
+
+
+def test_other_estimators_start_many_times_too():
+    estimator = ECM(clearance=1.0, stop=Stop(log_likelihood=1e-10))
+    optima = MultiStart(2, starts=12, estimator=estimator).fit(load("acidity"))
+    np.testing.assert_allclose(optima.log_likelihood, -184.644708901, rtol=0, atol=1e-6)
+    assert np.all(np.diff(optima.fit.mixture.mu) >= 1.0)
+
+
+def test_given_starts_must_have_as_many_components():
+    with pytest.raises(ValueError, match="starts must have 3 components, got 2"):
+        MultiStart(3).fit(load("acidity"), Mixture([0.5, 0.5], [[4.0, 6.0]], [1.0, 1.0]))
 
 
 def test_too_few_starts_are_refused():

@@ -134,6 +134,8 @@ class Fit:
     def __repr__(self) -> str:
         words, counts = np.unique(self.status, return_counts=True)
         summary = ", ".join(f"{count} {word}" for word, count in zip(words, counts, strict=True))
+        if not np.size(self.status):
+            return f"Fit({self.mixture!r})"
         best = f"best log_likelihood={self.log_likelihood.max():.9g}"
         return f"Fit({self.mixture!r}, {best}, {summary})"
 

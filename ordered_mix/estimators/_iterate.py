@@ -37,7 +37,7 @@ def iterate(algorithm: Algorithm, problem: Layout, stop: Stop, snapshots: int = 
     failures = np.zeros(problem.size, dtype=np.int8)
     iteration = 0
     rules = _rules(algorithm, problem, stop, runs, state, None)
-    while True:
+    while runs.size:
         ended = (rules > 0) | (state.failure > 0)
         if ended.any():
             codes[runs[ended]] = rules[ended]

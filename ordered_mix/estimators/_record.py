@@ -21,8 +21,9 @@ class Record:
         self.algorithm = algorithm
         self.size = size
         self.extra_names = tuple(algorithm.extra(np.arange(size), state))
-        width = sum(value[0].size for value in state[:3]) + 5 + len(self.extra_names)
-        self.capacity = max(2, min(snapshots, TRACE_NUMBERS // (width * size)))
+        width = sum(int(np.prod(value.shape[1:])) for value in state[:3])
+        width += 5 + len(self.extra_names)
+        self.capacity = max(2, min(snapshots, TRACE_NUMBERS // (width * max(1, size))))
         self.stride = 1
         self.last: list[NDArray[Any]] = [np.empty_like(value) for value in state[:6]]
         self.last += [np.zeros(size, dtype=np.int64)]

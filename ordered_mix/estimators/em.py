@@ -95,8 +95,7 @@ class EM:
     @property
     def schedule(self) -> tuple[float, ...]:
         """Temperature of each iteration, the last one stays."""
-        value = self.temperature
-        return tuple(value) if isinstance(value, tuple) else (float(value),)
+        return tuple(np.atleast_1d(np.asarray(self.temperature, dtype=float)).tolist())
 
     def fit(self, data: Data, starts: Mixture) -> Fit:
         """Fit every start to every data set.

@@ -79,10 +79,13 @@ class MultiStart:
         Raises
         ------
         ValueError
-            If data is a batch, or if no start ends at an optimum.
+            If data is a batch, starts have another number of components, or no start ends at an
+            optimum.
         """
         if starts is None:
             starts = self.start(data)
+        if starts.k != self.k:
+            raise ValueError(f"starts must have {self.k} components, got {starts.k}")
         starts = starts.reshape(-1)
         explorer = replace(self.estimator, stop=self.explore, snapshots=2)
         explored = explorer.fit(data, starts)
