@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.compile.builders import OpFromGraph
+from pytensor.compile.mode import Mode
 from pytensor.graph.fg import FunctionGraph
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
@@ -16,6 +17,10 @@ from pytensor.tensor import TensorVariable
 from pytensor.tensor.basic import second
 from pytensor.tensor.rewriting.ofg import inline_ofg_node  # its home up to PyTensor 3.1 too
 from pytensor.tensor.shape import Shape
+
+# numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler;
+# plain evaluation node by node is quick enough
+INTERPRETED = Mode(linker="py", optimizer="fast_compile")
 
 
 def batched(
@@ -53,6 +58,11 @@ def gradient(cost: TensorVariable, at: TensorVariable) -> TensorVariable:
     graph = FunctionGraph(outputs=[slope], clone=False)
     dfs_rewriter(_allocate).rewrite(graph)
     return graph.outputs[0]
+
+
+def inline(graph: FunctionGraph) -> None:
+    """Replace composite operations by what they are made of, in place."""
+    dfs_rewriter(_inline).rewrite(graph)
 
 
 @node_rewriter([OpFromGraph])

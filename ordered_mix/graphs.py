@@ -13,17 +13,12 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pytensor.compile.mode import Mode
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor import TensorVariable
 
-from ordered_mix.batching import batched, gradient
+from ordered_mix.batching import INTERPRETED, batched, gradient
 from ordered_mix.mixture import Array
 from ordered_mix.prior import Prior
-
-# numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler;
-# plain evaluation node by node is quick enough
-INTERPRETED = Mode(linker="py", optimizer="fast_compile")
 
 
 def build_graph(

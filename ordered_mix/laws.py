@@ -14,9 +14,9 @@ import pymc as pm
 from scipy.stats import ks_2samp, qmc, t
 
 from ordered_mix import reference
+from ordered_mix.batching import INTERPRETED
 from ordered_mix.data import Data, simulate
 from ordered_mix.distributions import log_factorial
-from ordered_mix.graphs import INTERPRETED
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import Parameterization
 

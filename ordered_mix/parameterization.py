@@ -22,10 +22,10 @@ import pymc as pm
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from ordered_mix import kernels
+from ordered_mix import kernels, replicas
 from ordered_mix.data import Data
 from ordered_mix.domain import Domain, sorted_keys
-from ordered_mix.graphs import INTERPRETED, MixtureGraph, build_graph
+from ordered_mix.graphs import MixtureGraph, build_graph
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.prior import COMPONENT, Prior, dimension
 from ordered_mix.twin import plain_model, twin_data, twin_model
@@ -262,8 +262,7 @@ class Parameterization:
         """Prior draws of the PyMC model, batch shape (count,)."""
         with pm.Model():
             parameters = self._declare(self.prior)
-        draws = pm.draw(list(parameters), draws=count, random_seed=seed, mode=INTERPRETED)
-        return Mixture(*draws)
+        return Mixture(*replicas.draw(parameters, count, seed))
 
     def model(self, data: Data) -> pm.Model:
         """The PyMC model a person would write, with the observed variable ``y``.

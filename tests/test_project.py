@@ -21,7 +21,7 @@ FLOORS = (
     {"batching", "columns", "datasets", "distributions", "fused", "results"},
     {"kernels", "mixture", "prior"},
     {"models"},
-    {"data", "diagnostics", "domain", "graphs", "likelihood"},
+    {"data", "diagnostics", "domain", "graphs", "likelihood", "replicas"},
     {"reference", "twin"},
     {"multivariate", "parameterization"},
     {"estimators", "laws"},
