@@ -11,10 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ordered_mix.prior import Prior
-
 if TYPE_CHECKING:
     from ordered_mix.parameterization import Parameterization
+    from ordered_mix.prior import Prior
 
 PACKAGES = {"parameterization": "ordered_mix.models", "study": "ordered_mix.studies"}
 
@@ -71,6 +70,7 @@ def parameterization(
     """
     # PyMC takes seconds to import: studies that do without it should not wait
     from ordered_mix.parameterization import Parameterization
+    from ordered_mix.prior import Prior
 
     found = module(name)
     return Parameterization(Path(name).stem, found, k, prior or Prior(), options)

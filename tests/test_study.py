@@ -12,9 +12,9 @@ from scipy import stats
 from ordered_mix.catalog import module, names
 from ordered_mix.study import Claim, Effect, Study, effects, seed_of
 from ordered_mix.study.batches import run_cell
-from ordered_mix.study.claims import verdict_table
 from ordered_mix.study.engine import load_study
 from ordered_mix.study.grid import parse_settings
+from ordered_mix.study.outcome import verdict_table
 from ordered_mix.study.schedule import Schedule
 
 FACTORS = {"model": ("plain", "fancy"), "n": (50, 200), "gap": (0, 0.5), "known": (True, None)}

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from ordered_mix.study.effects import Effect
+if TYPE_CHECKING:
+    import pandas as pd
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 DIRECTIONS = ("above", "below", "within", "outside")
+
+
+class Effect(NamedTuple):
+    """An effect size and its interval.
+
+    Parameters
+    ----------
+    estimate, low, high : float
+        The estimate and the ends of its interval, 95% unless its maker says otherwise.
+    observations : int
+        Number of independent observations behind it, 0 for a deterministic quantity.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    observations: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
 @dataclass(frozen=True)
@@ -122,35 +143,3 @@ class Claim:
             inside, outside = high < margin, low > margin
         yes, no = (inside, outside) if self.direction in ("below", "within") else (outside, inside)
         return HOLDS if yes else FAILS if no else UNDECIDED
-
-
-def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """One row for each verdict.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``claim``, ``statement``, ``source``, ``outcome``, ``effect``, ``low``, ``high``,
-        ``observations``, ``direction``, ``margin``, ``unit`` and ``reason``.
-    """
-    missing = Effect(np.nan, np.nan, np.nan)
-    rows = []
-    for verdict in verdicts:
-        claim, effect = verdict.claim, verdict.effect or missing
-        rows.append(
-            {
-                "claim": claim.name,
-                "statement": claim.statement,
-                "source": claim.source,
-                "outcome": verdict.outcome,
-                "effect": effect.estimate,
-                "low": effect.low,
-                "high": effect.high,
-                "observations": effect.observations,
-                "direction": claim.direction,
-                "margin": claim.margin,
-                "unit": claim.unit,
-                "reason": verdict.reason,
-            }
-        )
-    return pd.DataFrame(rows)

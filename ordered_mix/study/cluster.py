@@ -110,9 +110,9 @@ def _slurm(file: Path) -> Any:
             f"slurm must be a TOML file with `jobs` and a table `cluster`, {str(file)!r} is not: "
             f"{error}"
         ) from None
+    rules = {name: str(value) for name, value in WORKER_RULES.items() if "worker.memory" in name}
     environment = THREAD_ENVIRONMENT | {
-        f"DASK_{name.replace('.', '__').upper()}": str(value)
-        for name, value in WORKER_RULES.items()
+        f"DASK_{name.replace('.', '__').upper()}": value for name, value in rules.items()
     }
     exports = [f"export {name}={value}" for name, value in environment.items()]
     options["job_script_prologue"] = [*options.get("job_script_prologue", ()), *exports]

@@ -10,28 +10,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from ordered_mix.study.claims import Effect
+
 CONFIDENCE = 0.95
 TIE = "tie"
-
-
-class Effect(NamedTuple):
-    """An effect size and its interval.
-
-    Parameters
-    ----------
-    estimate, low, high : float
-        The estimate and the ends of its interval, 95% unless its maker says otherwise.
-    observations : int
-        Number of independent observations behind it, 0 for a deterministic quantity.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    observations: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.estimate:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
 class Winner(NamedTuple):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ordered_mix.results import replacing
 from ordered_mix.study.batches import DONE, FAILED, SKIPPED
-from ordered_mix.study.claims import Verdict, verdict_table
+from ordered_mix.study.claims import Effect, Verdict
 from ordered_mix.study.definition import Study
 from ordered_mix.study.grid import make_cells
 from ordered_mix.study.store import SetAside, Store
@@ -112,3 +114,35 @@ def write_verdicts(result: StudyResult) -> None:
     text = json.dumps(table.where(table.notna(), None).to_dict("records"), indent=1)
     with replacing(result.path / VERDICTS) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row for each verdict.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``claim``, ``statement``, ``source``, ``outcome``, ``effect``, ``low``, ``high``,
+        ``observations``, ``direction``, ``margin``, ``unit`` and ``reason``.
+    """
+    missing = Effect(np.nan, np.nan, np.nan)
+    rows = []
+    for verdict in verdicts:
+        claim, effect = verdict.claim, verdict.effect or missing
+        rows.append(
+            {
+                "claim": claim.name,
+                "statement": claim.statement,
+                "source": claim.source,
+                "outcome": verdict.outcome,
+                "effect": effect.estimate,
+                "low": effect.low,
+                "high": effect.high,
+                "observations": effect.observations,
+                "direction": claim.direction,
+                "margin": claim.margin,
+                "unit": claim.unit,
+                "reason": verdict.reason,
+            }
+        )
+    return pd.DataFrame(rows)
