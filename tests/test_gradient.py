@@ -5,7 +5,7 @@ import pytest
 
 from ordered_mix import catalog
 from ordered_mix.data import Data, load, population, simulate
-from ordered_mix.estimators._affine import affine_map
+from ordered_mix.estimators._transforms import quick_map
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent, largest_curvature
 from ordered_mix.estimators.stop import Stop
@@ -195,27 +195,42 @@ def test_a_step_out_of_the_domain_is_a_status_with_the_mixture_before_it():
     assert np.isfinite(fit.log_likelihood)
 
 
-@pytest.mark.parametrize("name", ["unordered", "relative", "ordered", "centred", "folded"])
-@pytest.mark.parametrize("prior", [Prior(), KNOWN])
-def test_affine_maps_are_those_of_the_graph(name, prior):
-    parameterization = system(name, prior)
-    affine = affine_map(parameterization)
-    if name == "folded" and prior is not KNOWN:  # its weights multiply its gap
-        assert affine is None
-        return
-    rng = np.random.default_rng(1)
-    x = parameterization.free(rng.normal(size=(5, parameterization.dimension)))
-    graph, scores = parameterization.graph, rng.normal(size=(3, 5, 2))
-    for one, other in zip(affine.forward(x), graph.forward_free(x, prior), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-13)
+QUICK = {
+    "unordered": {}, "relative": {}, "relative softplus": {"link": "softplus"},
+    "relative square": {"link": "square", "clearance": 0.3}, "ordered": {}, "centred": {},
+    "relative identity": {"link": "identity", "reference": 2, "weight_clearance": 0.1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["free", "unconstrained"])
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("name", sorted(QUICK))
+def test_quick_maps_are_those_of_the_graph(name, k, kind):
+    parameterization = catalog.parameterization(name.split()[0], k, **QUICK[name])
+    quick, rng = quick_map(parameterization, kind), np.random.default_rng(1)
+    at, graph = rng.normal(size=(5, parameterization.dimension)), parameterization.graph
+    forward, pullback = graph.forward, graph.pullback
+    if kind == "free":
+        at, forward, pullback = parameterization.free(at), graph.forward_free, graph.pullback_free
+    prior, scores = parameterization.prior, rng.normal(size=(3, 5, k))
+    for one, other in zip(quick.forward(at), forward(at, prior), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
     np.testing.assert_allclose(
-        affine.pullback(x, *scores), graph.pullback_free(x, prior, *scores), atol=1e-13
+        quick.pullback(at, *scores), pullback(at, prior, *scores), atol=1e-12
     )
 
 
-@pytest.mark.parametrize("name", ["resolved", "moment"])
-def test_curved_maps_are_not_taken_for_affine_ones(name):
-    assert affine_map(system(name, Prior())) is None
+@pytest.mark.parametrize("name", ["unordered", "relative", "folded"])
+def test_known_weights_and_scales_make_more_maps_quick(name):
+    quick = quick_map(system(name), "unconstrained")
+    z = np.array([[0.3, -0.2]])
+    for one, other in zip(quick.forward(z), system(name).graph.forward(z, KNOWN), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["resolved", "moment", "folded"])
+def test_curved_maps_are_left_to_the_graph(name):
+    assert quick_map(system(name, Prior()), "free") is None
 
 
 def test_starts_must_have_what_the_prior_knows():

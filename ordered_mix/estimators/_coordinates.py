@@ -8,8 +8,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.estimators._affine import affine_map
 from ordered_mix.estimators._problem import Problem
+from ordered_mix.estimators._transforms import quick_map
 from ordered_mix.parameterization import Parameterization
 
 Array = NDArray[np.float64]
@@ -67,7 +67,7 @@ class Coordinates:
         self.lower = self._lower()
         self.bounded = bool(np.any(self.lower > -np.inf))
         self._held: tuple = (None, ())
-        self.affine = affine_map(parameterization) if kind == "free" else None
+        self.quick = quick_map(parameterization, kind)
         _check_known(parameterization, problem)
 
     def start(self) -> Array:
@@ -134,8 +134,8 @@ class Coordinates:
         return self.parameterization.jacobian(x)
 
     def _pullback(self, x: Array, *scores: Array) -> Array:
-        if self.affine is not None:
-            return self.affine.pullback(x, *scores)
+        if self.quick is not None:
+            return self.quick.pullback(x, *scores)
         graph, prior = self.parameterization.graph, self.parameterization.prior
         pullback = graph.pullback_free if self.kind == "free" else graph.pullback
         return pullback(x, prior, *scores)
@@ -144,8 +144,8 @@ class Coordinates:
         """(w, mu, sigma) in the units of the data, and whether they are in the domain."""
         graph, prior = self.parameterization.graph, self.parameterization.prior
         with np.errstate(all="ignore"):
-            if self.affine is not None:
-                w, mu, sigma = self.affine.forward(x)
+            if self.quick is not None:
+                w, mu, sigma = self.quick.forward(x)
             elif self.kind == "free":
                 w, mu, sigma = graph.forward_free(x, prior)
             else:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ordered_mix.estimators._fit import Fit, Trace
 from ordered_mix.estimators._state import Algorithm, Index, Layout, State
 
-TRACE_NUMBERS = 4_000_000
-"""Most numbers a trace may hold, about 32 MB."""
+TRACE_NUMBERS = 1_000_000
+"""Most numbers a trace may hold, about 8 MB."""
 
 
 class Record:
