@@ -23,7 +23,15 @@ from ordered_mix.estimators.nuts import Draws
 from ordered_mix.kernels import log_density
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
-from ordered_mix.report import figures_cost, figures_fit, figures_labels, figures_means, render
+from ordered_mix.report import (
+    figures_cost,
+    figures_elpd,
+    figures_fit,
+    figures_labels,
+    figures_means,
+    render,
+)
+from ordered_mix.report.chains import chains_of_sampler
 from ordered_mix.report.style import (
     FURTHER,
     NEUTRALS,
@@ -101,12 +109,13 @@ def drawings(compared):
     items = list(compared.sampled.values())
     shades = colours(item.parameterization.label for item in items)
     best, unit = compared.optima.best, compared.data.name
-    extent = figures_means.limits(items)
+    chains = [chains_of_sampler(item, shades[item.parameterization.label]) for item in items]
+    extent = figures_means.limits(chains)
     return {
-        "density": figures_fit.density(compared.data, items[0], best, "#d55e00"),
-        "forest": figures_fit.forest(items, None, shades),
-        "labels": figures_labels.labels(items[0], "#d55e00", unit),
-        "pairs": figures_means.pairs(items[1], best, "#009e73", unit, extent),
+        "density": figures_fit.density(chains[0], unit, compared.data, best),
+        "forest": figures_elpd.forest(items, None, shades),
+        "labels": figures_labels.labels(chains[0], unit),
+        "pairs": figures_means.pairs(chains[1], unit, extent, best),
         "efficiency": figures_cost.efficiency(items, shades),
         "convergence": figures_cost.convergence(compared.fits, shades),
     }
@@ -189,7 +198,7 @@ def test_left_to_gain_falls_to_the_floor_and_forgives_collapsed_runs(made):
 
 def test_forest_rows_are_differences_to_the_best(made):
     items = list(made.sampled.values())
-    rows = [figures_fit._against_best(item, items, "waic") for item in items]
+    rows = [figures_elpd._against_best(item, items, "waic") for item in items]
     elpd = np.array([item.elpd_waic.elpd for item in items])
     assert np.allclose([delta for delta, _, _ in rows], elpd - elpd.max(), atol=1e-9)
     loser = int(np.argmin(elpd))

@@ -27,8 +27,8 @@ from ordered_mix.report.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ordered_mix.comparison import Sampled
     from ordered_mix.mixture import Array
+    from ordered_mix.report.chains import Chains
 
 MOST_POINTS = 4000
 AT = np.linspace(0, 1, 81)
@@ -36,24 +36,22 @@ BAND = 0.95
 
 
 @styled
-def labels(item: Sampled, colour: str, unit: str) -> Drawing:
-    """Traces and fractional-rank plots of the means, before and after sorting the components.
+def labels(chains: Chains, unit: str) -> Drawing:
+    """Traces and fractional-rank plots of the means, before and after their labels are in order.
 
     Parameters
     ----------
-    item : Sampled
-        Draws of at least two chains.
-    colour : str
-        Colour of the parameterization.
+    chains : Chains
+        At least two.
     unit : str
-        What the means are measured in: the name of the data.
+        What the means are measured in: the name of the data or of the variable.
     """
-    raw = item.draws.mixture.mu
-    values = {"raw": raw, "folded": np.sort(raw, axis=-1)}
+    raw = chains.raw.mu
+    values = {"raw": raw, chains.repair: chains.repaired.mu}
     if raw.shape[-1] == 1:
         del values["raw"]
-    shades = ramp(colour, raw.shape[-1])
-    half_width = rank_band(values["folded"])
+    shades = ramp(chains.colour, raw.shape[-1])
+    half_width = rank_band(chains.repaired.mu)
     figure = canvas(3.8)
     grid = figure.subplots(
         2, len(values), sharey="row", sharex="row", height_ratios=(1.25, 1), squeeze=False
@@ -65,7 +63,7 @@ def labels(item: Sampled, colour: str, unit: str) -> Drawing:
         _ranks(grid[1, column], means, shades, half_width)
         largest = max(largest, largest_rank_line(means))
         if len(values) > 1:
-            note = "as sampled" if name == "raw" else "sorted by mean"
+            note = "as sampled" if name == "raw" else chains.by
             grid[0, column].set_title(f"{name}: {note}")
     grid[0, 0].set_ylabel(f"means\n{shortened(unit)}")
     margin = 0.06 * (extent[1] - extent[0])
@@ -74,10 +72,10 @@ def labels(item: Sampled, colour: str, unit: str) -> Drawing:
     grid[1, 0].set_ylabel("rank ECDF\nminus uniform")
     handles = [Line2D([], [], color=shade, linewidth=2.5) for shade in shades]
     legend(figure, handles, [f"component {j + 1}" for j in range(len(shades))], min(len(shades), 3))
-    alt = _alt(item, values, half_width)
+    alt = _alt(chains, values, half_width)
     trade = " Where the colours trade places, labels have switched." if len(values) > 1 else ""
     return Drawing(
-        item.label,
+        chains.label,
         to_svg(figure, alt),
         alt,
         f"Above: the mean of every component over the draws, chain after chain.{trade} Below: for "
@@ -146,15 +144,15 @@ def _ranks(axes: Axes, means: Array, shades: list[str], half_width: float) -> No
     axes.yaxis.set_major_locator(MaxNLocator(4))
 
 
-def _alt(item: Sampled, values: dict[str, Array], half_width: float) -> str:
+def _alt(chains: Chains, values: dict[str, Array], half_width: float) -> str:
     parts = [
-        f"{name}: largest R-hat {item.worst('rhat', name):.3f}, largest deviation of a rank line "
+        f"{name}: largest R-hat {chains.rhat[name]:.3f}, largest deviation of a rank line "
         f"{largest_rank_line(means):.2f}"
         for name, means in values.items()
     ]
-    measured = item.switching
+    measured = chains.switching
     return (
-        f"Traces and rank plots of the means of {item.label}. Labels switch in "
+        f"Traces and rank plots of the means of {chains.label}. Labels switch in "
         f"{measured.switching_rate:.1%} of the steps; {measured.modes_visited} of "
         f"{measured.modes_possible:g} labellings are visited. {'; '.join(parts)}. The 95% band is "
         f"±{half_width:.2f}."

@@ -33,12 +33,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a caption that says what it holds and, in a note, in which units."""
+    """A table with a caption that says what it holds and, in a note, in which units.
+
+    The last column of one with prose holds sentences.
+    """
 
     title: str
     note: str
     columns: Sequence[str]
     rows: Sequence[Row]
+    prose: bool = False
 
 
 def fixed(decimals: int, unit: str = "") -> Format:
@@ -48,6 +52,17 @@ def fixed(decimals: int, unit: str = "") -> Format:
         if value is None or not np.isfinite(value):
             return NO_VALUE
         return f"{value + 0.0:,.{decimals}f}{unit}".replace("-", MINUS)
+
+    return text
+
+
+def significant(digits: int) -> Format:
+    """Numbers with so many significant digits."""
+
+    def text(value: Any) -> str:
+        if value is None or not np.isfinite(value):
+            return NO_VALUE
+        return f"{value:.{digits}g}".replace("-", MINUS)
 
     return text
 
@@ -111,11 +126,6 @@ def tables(comparison: Comparison, shades: Mapping[str, str]) -> list[Table]:
     return [item for item in found if item.rows]
 
 
-def samplers(comparison: Comparison, shades: Mapping[str, str]) -> Table:
-    """The table of the samplers alone, for a notebook."""
-    return tables(comparison, shades)[0]
-
-
 def seconds(comparison: Comparison, shades: Mapping[str, str]) -> Table:
     """Wall-clock times, which no other table holds."""
     note = "Without compilation. These change from run to run, the rest does not."
@@ -170,7 +180,7 @@ def magnitude(scale: float) -> Format:
     decimals = 3 - round(np.log10(scale))
     if -4 <= decimals <= 6:
         return fixed(max(decimals, 0))
-    return lambda value: f"{value:.5g}".replace("-", MINUS)
+    return significant(5)
 
 
 def _cells(mixture: Mixture, deviations: Sequence[Array] | None, scale: float) -> list[str]:

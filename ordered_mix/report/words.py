@@ -5,14 +5,14 @@ from __future__ import annotations
 import platform
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ordered_mix import __version__
 from ordered_mix.comparison import Settings
-from ordered_mix.data import shipped
+from ordered_mix.data import Data, shipped
 from ordered_mix.prior import Prior
 from ordered_mix.results import digest
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy")
 
-# question, answer, clause of the sentence: the first that matches both
+# question, answer, clause of the sentence: the first that matches both; an empty one is left out
 CLAUSES = (
     ("Can the fit be trusted", r"Yes\.", "the fit can be trusted"),
     ("Can the fit be trusted", r"Yes, (from .*?)(, with care: .*)?\.",
@@ -34,6 +34,17 @@ CLAUSES = (
     (r"Is component (\d+) supported", r"No: (.*)\.", r"component {0} is not supported: \1"),
     (r"Is component (\d+) supported", r"Undecided.*", "the data do not tell whether component {0} "
      "is needed"),
+    ("Have the chains converged", r"Yes\.", "the chains have converged"),
+    ("Have the chains converged", r"R-hat is fine, but (.*)\.",
+     r"the chains agree, but hold \1"),
+    ("Have the chains converged", r"No: (.*)\.", r"the chains have not converged: \1"),
+    ("Do the labels switch", r"No: .*", "labels do not switch, so the draws can be reported as "
+     "they are"),
+    ("Do the labels switch", r"Yes(: | and |, and )(.*)\.", r"labels switch\1\2"),
+    ("Do components overlap", r"Yes: .*", "components overlap at gap = 0"),
+    ("Do components overlap", r"No\.", ""),
+    ("Can WAIC and LOO be used", r"Yes.*", ""),
+    ("Can WAIC and LOO be used", r"Not LOO: (.*)\.", r"LOO cannot be used: \1"),
 )  # fmt: skip
 
 GLOSSARY = (
@@ -42,12 +53,17 @@ GLOSSARY = (
      "any machine."),
     ("Fold", "Sort the components of every draw by their means and carry weights and scales along. "
      "Folded draws do not depend on the labels, so they can be averaged and compared."),
+    ("Relabel", "Give the components of every draw the names under which the draws are most alike, "
+     "by sorting or by an algorithm. Weights, means and scales move together, so no draw changes "
+     "its density."),
     ("Label switching", "A mixture does not change when its components trade names, so its "
      "posterior has K! mirror images. A sampler that moves between them has switched labels."),
     ("R-hat", "How much the chains differ, as the ratio of two estimates of the spread. Near 1 "
      "they agree; this report wants less than 1.01 on folded draws (Vehtari et al. 2021)."),
     ("ESS", "Effective sample size: how many independent draws would estimate as precisely. Bulk "
      "is for the centre of a distribution, tail for its 5 and 95% quantiles."),
+    ("MCSE", "Monte Carlo standard error: how far an estimate would move in another run of the "
+     "chains of the same length."),
     ("Divergence", "A step on which the sampler's energy ran away. It marks places the sampler "
      "cannot enter, and the posterior may be biased there."),
     ("Gap", "The distance between neighbouring means. Near gap = 0 two components coincide, the "
@@ -64,6 +80,9 @@ GLOSSARY = (
     ("MAP and Jacobian", "The posterior mode. A density changes with its coordinates by a "
      "Jacobian, so the mode does too; “no Jacobian” is the mode in the natural parameters."),
 )  # fmt: skip
+OF_COMPARISONS = ("Pass", "Matched priors", "MAP and Jacobian")
+OF_DRAWS = ("Relabel", "MCSE")
+OF_DATA = ("elpd", "WAIC", "LOO")
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
@@ -75,7 +94,7 @@ def headline(verdicts: Sequence[Verdict]) -> str:
         for verdict in verdicts
         if re.match(pattern, verdict.question)
     ]
-    sentence = "; ".join(clauses)
+    sentence = "; ".join(filter(None, clauses))
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
 
 
@@ -91,11 +110,9 @@ def _clause(verdict: Verdict) -> str:
 def setup(comparison: Comparison) -> list[tuple[str, str]]:
     """Everything needed to make the report again, as terms and descriptions."""
     data, settings = comparison.data, comparison.settings
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     skipped = "; ".join(f"{name}: {why}" for name, why in comparison.skipped.items())
     found = [
-        ("Data", f"{data.name}, n = {data.n}, from {data.y.min():.6g} to {data.y.max():.6g}, "
-                 f"mean {float(data.location):.6g}, standard deviation {float(data.scale):.6g}"),
+        ("Data", data_in_words(data)),
         ("SHA-256 of the data", digest(data.y)),
         ("Model", f"Gaussian mixture, K = {settings.components}, weights, means and scales free"),
         ("Prior", prior_in_words(comparison.prior)),
@@ -103,9 +120,28 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
                    f"{settings.draws:,} draws kept, from shared over-dispersed starts"),
         ("Seed", str(settings.seed)),
         ("To run it again", command(comparison)),
-        ("Versions", f"ordered_mix {__version__}, {versions}, Python {platform.python_version()}"),
+        ("Versions", versions(*LIBRARIES)),
     ]  # fmt: skip
     return found + ([("Does not apply", skipped)] if skipped else [])
+
+
+def data_in_words(data: Data) -> str:
+    """One sample: its name, size, range, mean and standard deviation."""
+    return (
+        f"{data.name}, n = {data.n}, from {data.y.min():.6g} to {data.y.max():.6g}, "
+        f"mean {float(data.location):.6g}, standard deviation {float(data.scale):.6g}"
+    )
+
+
+def versions(*libraries: str) -> str:
+    """Versions of the project, of libraries and of Python."""
+    others = "".join(f", {name} {version(name)}" for name in libraries)
+    return f"ordered_mix {__version__}{others}, Python {platform.python_version()}"
+
+
+def glossary(without: Collection[str]) -> list[tuple[str, str]]:
+    """The terms and their meanings, without some."""
+    return [(term, text) for term, text in GLOSSARY if term not in without]
 
 
 def prior_in_words(prior: Prior) -> str:

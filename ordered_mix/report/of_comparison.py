@@ -1,0 +1,110 @@
+"""The report of a comparison: which figures and tables it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from ordered_mix.comparison import Comparison, Sampled
+from ordered_mix.report import (
+    figures_cost,
+    figures_elpd,
+    figures_fit,
+    figures_labels,
+    figures_means,
+    tables,
+)
+from ordered_mix.report.chains import Chains, chains_of_sampler
+from ordered_mix.report.contents import Report, Section
+from ordered_mix.report.style import Drawing, colours
+from ordered_mix.report.tables import Table
+from ordered_mix.report.words import OF_DRAWS, glossary, setup
+
+
+class ComparisonReport(Report):
+    """Parameterizations and estimators side by side.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    """
+
+    kind = "Gaussian mixture, parameterizations and estimators compared"
+    about = "mixtures compared"
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+        data, k = comparison.data, comparison.settings.components
+        self.name = data.name
+        self.size = f"n = {data.n:,} points, K = {k} component{'s' if k > 1 else ''}"
+        self.verdicts = comparison.verdicts
+        labels = [item.parameterization.label for item in comparison.sampled.values()]
+        self.shades = colours(labels)
+
+    @cached_property
+    def chains(self) -> dict[str, Chains]:
+        """The chains of every sampler by its label."""
+        return {
+            label: chains_of_sampler(item, self.shades[item.parameterization.label])
+            for label, item in self.comparison.sampled.items()
+        }
+
+    @property
+    def apart(self) -> Table:
+        """Wall-clock times."""
+        return tables.seconds(self.comparison, self.shades)
+
+    def density(self) -> Drawing:
+        """The density of the sampler with the most effective draws."""
+        compared = self.comparison
+        best = max(compared.sampled.values(), key=lambda item: item.worst("ess_bulk", "folded"))
+        return figures_fit.density(
+            self.chains[best.label], compared.data.name, compared.data, compared.optima.best
+        )
+
+    def sections(self) -> list[Section]:
+        """The fit, the labels, neighbouring means and the cost."""
+        compared, unit = self.comparison, self.comparison.data.name
+        sampled, k = list(compared.sampled.values()), compared.settings.components
+        traces = [
+            figures_labels.labels(self.chains[item.label], unit) for item in _to_fold(sampled)
+        ]
+        cost = [figures_cost.efficiency(sampled, self.shades)]
+        if compared.fits:
+            cost.append(figures_cost.convergence(compared.fits, self.shades))
+        fit = [self.density()]
+        if len(sampled) > 1 or compared.fewer:
+            fit.append(figures_elpd.forest(sampled, compared.fewer, self.shades))
+        found = [
+            Section("The fit, and how well it predicts", fit),
+            Section("Labels, raw beside folded" if k > 1 else "Chains", traces),
+            Section("Neighbouring means", self._pairs(), small=k == 2),
+            Section("What it costs", cost),
+        ]
+        return [section for section in found if section.drawings]
+
+    def tables(self) -> list[Table]:
+        """Samplers, criteria, point estimators, estimates and optima."""
+        return tables.tables(self.comparison, self.shades)
+
+    def setup(self) -> list[tuple[str, str]]:
+        """How the comparison was made."""
+        return setup(self.comparison)
+
+    def glossary(self) -> list[tuple[str, str]]:
+        """The words of a comparison."""
+        return glossary(without=OF_DRAWS)
+
+    def _pairs(self) -> list[Drawing]:
+        if self.comparison.settings.components == 1:
+            return []
+        unit, maximum = self.comparison.data.name, self.comparison.optima.best
+        extent = figures_means.limits(list(self.chains.values()))
+        return [figures_means.pairs(item, unit, extent, maximum) for item in self.chains.values()]
+
+
+def _to_fold(sampled: Sequence[Sampled]) -> list[Sampled]:
+    """Every sampler whose labels are free, and the most efficient of the others to compare with."""
+    free = [item for item in sampled if item.parameterization.copies > 1]
+    rest = [item for item in sampled if item.parameterization.copies == 1]
+    return free + sorted(rest, key=lambda item: -item.worst("ess_per_pass", "folded"))[:1]
