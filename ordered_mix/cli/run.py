@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,7 +36,8 @@ def run_command(
         str | None, typer.Option(help="Address of a Dask scheduler to use instead.")
     ] = None,
     slurm: Annotated[
-        Path | None, typer.Option(help="JSON file of settings for dask-jobqueue's SLURMCluster.")
+        Path | None,
+        typer.Option(help="TOML file for dask-jobqueue's SLURMCluster, see docs/cluster.md."),
     ] = None,
     factors: Annotated[
         list[str] | None, typer.Option("--set", help="factor=value,value; may be repeated.")
@@ -55,11 +56,12 @@ def run_command(
 
     Cells that are finished are kept; Ctrl-C stops cleanly and the same command resumes.
     """
-    from ordered_mix.study.claims import verdict_table
     from ordered_mix.study.engine import load_study, run_study
+    from ordered_mix.study.grid import parse_settings
+    from ordered_mix.study.outcome import verdict_table
 
     loaded = load_study(study)
-    overrides = {name: values for name, values in map(_factor, factors or [])}
+    overrides = parse_settings(factors or [], loaded.factors)
     folder = out or Path("results") / f"{loaded.name.replace('_', '-')}-{size}"
     with _progress(quiet or as_json) as progress:
         result = run_study(
@@ -79,20 +81,6 @@ def run_command(
         print(json.dumps(verdict_table(result.verdicts).astype(str).to_dict("records"), indent=1))
     elif not quiet:
         _print(result)
-
-
-def _factor(text: str) -> tuple[str, Sequence[Any]]:
-    name, equals, values = text.partition("=")
-    if not (name and equals and values):
-        raise ValueError(f"--set must be factor=value,value, got {text!r}")
-    return name.strip(), [_value(value.strip()) for value in values.split(",")]
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 @contextmanager
@@ -140,5 +128,5 @@ def _print(result: StudyResult) -> None:
         if len(rows):
             console.print(Text(f"\n{len(rows)} cells {title}, the first: {rows.iloc[0].to_dict()}"))
     for item in result.set_aside:
-        console.print(Text(f"Set aside and computed anew: {item}"))
+        console.print(Text(f"Computed anew, the file is set aside: {item.path} ({item.reason})"))
     console.print(Text(f"\nTable: {result.path / 'table.parquet'}"))
