@@ -1,4 +1,4 @@
-"""The command line as a person meets it, in a process of its own."""
+"""The command line as a person meets it."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import ordered_mix
+from ordered_mix.cli import main
 
 SHORT = ["--parameterizations", "unordered", "--draws", "100", "--tune", "150", "--chains", "2"]
 
@@ -30,7 +31,7 @@ def compared(tmp_path_factory):
 
 
 def test_compare_prints_a_table_and_a_verdict(compared):
-    place, done = compared
+    _, done = compared
     assert done.returncode == 0, done.stderr
     assert "my:height: n = 12, K = 2" in done.stdout
     assert "Can the fit be trusted?" in done.stdout
@@ -91,19 +92,30 @@ def test_json_for_machines(compared):
         (["my.csv:height", "--out", "my.csv"], "folder that can be written"),
     ],
 )
-def test_bad_input_ends_in_one_sentence(compared, arguments, message):
-    place, _ = compared
+def test_bad_input_ends_in_one_sentence(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.csv").write_text("name,height\n" + "".join(f"a,{i}.5\n" for i in range(12)))
     for name, text in {
         "empty": "", "nan": "x\n1\nnan\n", "inf": "x\n1\ninf\n2\n", "few": "x\n1\n2\n3\n",
         "constant": "x\n" + "5\n" * 9,
     }.items():  # fmt: skip
-        (place / f"{name}.csv").write_text(text)
-    done = run("compare", *arguments, *SHORT[2:], cwd=place)
-    assert done.returncode == 2, done.stderr
-    assert message in done.stderr
-    assert done.stderr.startswith("ordered-mix: ")
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
+        (tmp_path / f"{name}.csv").write_text(text)
+    monkeypatch.setattr(sys, "argv", ["ordered-mix", "compare", *arguments, *SHORT[2:]])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.startswith("ordered-mix: ")
+    assert len(printed.err.strip().splitlines()) == 1
+    assert printed.out == ""
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_process_of_its_own_exits_with_2(tmp_path):
+    done = run("compare", "absent.csv:x", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "ordered-mix: data file 'absent.csv' does not exist\n"
 
 
 def test_help_version_and_list(tmp_path):
