@@ -19,6 +19,7 @@ from ordered_mix.diagnostics.information import (
     pointwise_log_likelihood,
     waic,
 )
+from ordered_mix.diagnostics.pointwise import PointwiseLogLikelihood
 from ordered_mix.diagnostics.relabel_tree import (
     RelabelledTree,
     mixture_of,
@@ -34,6 +35,7 @@ from ordered_mix.verdicts import ESS, RHAT, Verdict
 
 MOST_RESPONSIBILITIES = 50_000_000
 NEARLY = 1.05
+FEWEST = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,7 @@ class DrawsDiagnosis:
         values = self.table[self.table["labels"] == labels][column]
         return float(values.max() if column == "rhat" else values.min())
 
-    def _pointwise(self, y: Array) -> object:
+    def _pointwise(self, y: Array) -> PointwiseLogLikelihood:
         return pointwise_log_likelihood(y, self.mixture.w, self.mixture.mu, self.mixture.sigma)
 
     def _repr_html_(self) -> str:
@@ -149,12 +151,19 @@ def diagnose(
     Raises
     ------
     ValueError
-        If a name is wrong, the draws are malformed, not finite or of one chain only.
+        If a name is wrong, the draws are malformed, not finite or of one chain only, or too few
+        for LOO while the data are known.
     """
     arrays = mixture_of(posterior_of(draws), mu, sigma, weights or None)
     if arrays[1].shape[0] < 2:
         raise ValueError("draws must come from at least 2 chains to compare, got 1")
     data = observed(draws) if y is None else np.asarray(y, dtype=np.float64).ravel()
+    size = arrays[1][..., 0].size
+    if data is not None and (size < FEWEST or data.size < 2):
+        raise ValueError(
+            f"draws must be at least {FEWEST} in all and y at least 2 points, for LOO to be "
+            f"estimated, got {size} and {data.size}"
+        )
     method = method or ("sort_mu" if data is None else "stephens")
     relabelled = relabel_tree(draws, method, mu, sigma, weights or None, y=_few(data, arrays[1]))
     mixture = Mixture(arrays[0] / arrays[0].sum(axis=-1, keepdims=True), *arrays[1:])
@@ -237,9 +246,9 @@ def _boundary(found: DrawsDiagnosis) -> Verdict | None:
 
 
 def _sampler(found: DrawsDiagnosis) -> Verdict:
-    text = " ".join(found.arviz.text.split())
     answer = "It has complaints." if found.arviz.has_errors else "It finds nothing to complain of."
-    return Verdict("What does ArviZ say of the relabelled draws?", answer, text or "No message.")
+    reason = "; ".join(found.arviz.complaints) or "Every check of its own passed"
+    return Verdict("What does ArviZ say of the relabelled draws?", answer, f"{reason}.")
 
 
 def _criteria(found: DrawsDiagnosis) -> Verdict | None:

@@ -43,12 +43,12 @@ def diagnose_command(
     tree = load_draws(draws)
     y = None if data is None else load(data).y
     found = diagnose(tree, mu, sigma, weights, y=y, method=method, name=draws.stem)
+    page = render(found)
     given = digest(found.mixture.w, found.mixture.mu, found.mixture.sigma)
     asked = {"mu": mu, "sigma": sigma, "weights": weights, "data": data, "method": found.method}
     identity = {"draws": draws.name, "sha256": given, **asked}
     folder = ResultFolder(out or Path("results") / slug(draws.stem), identity)
     folder.open(force)
-    page = render(found)
     folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
     folder.write("table.csv", lambda path: found.table.to_csv(path, index=False))
     folder.write_tree("relabelled.nc", found.relabelled.draws)

@@ -63,6 +63,21 @@ class Diagnosis:
     text: str
     details: Mapping[str, Any]
 
+    @property
+    def complaints(self) -> list[str]:
+        """The checks that failed, in a few words each."""
+        divergent = self.details.get("divergent", {}).get("n_divergent", 0)
+        saturated = self.details.get("treedepth", {}).get("n_max", 0)
+        lists = {
+            "E-BFMI is low in the chains": self.details.get("bfmi", {}).get("failed_chains", []),
+            "ESS is low for": self.details.get("ess", {}).get("bad_params", []),
+            "R-hat is high for": self.details.get("rhat", {}).get("bad_params", []),
+        }
+        found = [f"{divergent} of the draws diverged"] if divergent else []
+        found += [f"{saturated} of the draws hit the largest tree depth"] if saturated else []
+        return found + [f"{text} {', '.join(map(str, names))}" for text, names in lists.items()
+                        if names]  # fmt: skip
+
 
 def arviz_names(statistics: Mapping[str, Any]) -> dict[str, Any]:
     """The statistics of a run under the names ArviZ expects, whatever the sampler called them."""

@@ -67,7 +67,7 @@ def density(
     handles: dict[str, Any] = {
         "posterior mean": Line2D([], [], color=chains.colour, linewidth=1.8),
         "90% band": Patch(color=chains.colour, alpha=0.3, linewidth=0),
-        f"components, {origin}": Line2D([], [], **lines),
+        "components, EM" if maximum else "components": Line2D([], [], **lines),
     }
     if data is not None:
         axes.hist(data.y, bin_edges(data.y).tolist(), density=True, color=FILL, zorder=0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -42,7 +43,7 @@ class DiagnosisReport(Report):
     @cached_property
     def chains(self) -> Chains:
         """The draws, raw and relabelled."""
-        return chains_of_draws(self.found, FURTHER[0])
+        return chains_of_draws(self.found, FURTHER[2])
 
     @property
     def message(self) -> Message:
@@ -55,22 +56,22 @@ class DiagnosisReport(Report):
 
     def density(self) -> Drawing:
         """The density of the draws, over the data if they are known and vary."""
-        y, name = self.found.y, self.found.name
-        data = None if y is None or np.ptp(y) == 0 else Data(y, name=name)
-        return figures_fit.density(self.chains, name if data else self.found.names[1], data)
+        y = self.found.y
+        data = None if y is None or np.ptp(y) == 0 else Data(y)
+        return figures_fit.density(self.chains, data.name if data else self.found.names[1], data)
 
     def sections(self) -> list[Section]:
         """The labels, neighbouring means and the density."""
-        found, unit = self.found, self.found.names[1]
-        several = found.mixture.k > 1
-        traces = figures_labels.labels(self.chains, unit)
-        labels = Section("Labels, raw beside relabelled" if several else "Chains", [traces])
-        density = Section("The fitted density", [self.density()])
-        if not several:
-            return [labels, density]
+        unit = self.found.names[1]
+        traces = replace(figures_labels.labels(self.chains, unit), title="Traces and ranks")
+        if self.found.mixture.k == 1:
+            return [Section("Chains, and the density they imply", [traces, self.density()])]
         pairs = figures_means.pairs(self.chains, unit, figures_means.limits([self.chains]))
-        small = found.mixture.k == 2
-        return [labels, Section("Neighbouring means", [pairs], small=small), density]
+        return [
+            Section("Labels, raw beside relabelled",
+                    [traces, replace(pairs, title="Neighbouring means")]),
+            Section("The fit", [self.density()]),
+        ]  # fmt: skip
 
     def tables(self) -> list[Table]:
         """Convergence, estimates, label switching and criteria."""

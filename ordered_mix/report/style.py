@@ -25,6 +25,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 WIDTH = 4.4
 RASTER_DPI = 180
+WIDEST = 35
+"""Width on the page of a figure of `WIDTH`, in rem, so that all figures have one size of text."""
 
 INK, MUTED, GRID, FILL, SURFACE = "#010101", "#020202", "#030303", "#040404", "#050505"
 NEUTRALS = {INK: "ink", MUTED: "muted", GRID: "grid", FILL: "fill", SURFACE: "surface"}
@@ -198,7 +200,8 @@ def to_svg(figure: Figure, alt: str) -> Markup:
     for node in root.iter():
         _clean(node, used, prefix)
     view_box = root.attrib["viewBox"]
-    root.attrib = {"viewBox": view_box, "role": "img", "aria-label": alt}
+    width = f"max-width:{WIDEST * float(view_box.split()[2]) / (72 * WIDTH):.2f}rem"
+    root.attrib = {"viewBox": view_box, "role": "img", "aria-label": alt, "style": width}
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 

@@ -37,9 +37,8 @@ CLAUSES = (
     ("Have the chains converged", r"Yes\.", "the chains have converged"),
     ("Have the chains converged", r"R-hat is fine, but (.*)\.",
      r"the chains agree, but hold \1"),
-    ("Have the chains converged", r"No: (.*)\.", r"the chains have not converged: \1"),
-    ("Do the labels switch", r"No: .*", "labels do not switch, so the draws can be reported as "
-     "they are"),
+    ("Have the chains converged", r"No: .*", "the chains have not converged yet"),
+    ("Do the labels switch", r"No: .*", "labels do not switch"),
     ("Do the labels switch", r"Yes(: | and |, and )(.*)\.", r"labels switch\1\2"),
     ("Do components overlap", r"Yes: .*", "components overlap at gap = 0"),
     ("Do components overlap", r"No\.", ""),
@@ -112,7 +111,7 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
     data, settings = comparison.data, comparison.settings
     skipped = "; ".join(f"{name}: {why}" for name, why in comparison.skipped.items())
     found = [
-        ("Data", data_in_words(data)),
+        ("Data", f"{data.name}, {data_in_words(data)}"),
         ("SHA-256 of the data", digest(data.y)),
         ("Model", f"Gaussian mixture, K = {settings.components}, weights, means and scales free"),
         ("Prior", prior_in_words(comparison.prior)),
@@ -126,9 +125,9 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def data_in_words(data: Data) -> str:
-    """One sample: its name, size, range, mean and standard deviation."""
+    """One sample: its size, range, mean and standard deviation."""
     return (
-        f"{data.name}, n = {data.n}, from {data.y.min():.6g} to {data.y.max():.6g}, "
+        f"n = {data.n}, from {data.y.min():.6g} to {data.y.max():.6g}, "
         f"mean {float(data.location):.6g}, standard deviation {float(data.scale):.6g}"
     )
 
