@@ -24,7 +24,7 @@ PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
 	$(1)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test lint test-lowest conda-test bench lock wheel clean
+.PHONY: help compare test lint test-lowest conda-test bench reliability lock wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
@@ -55,6 +55,9 @@ conda-test: ## solve environment.yml with conda, mamba or micromamba, and try it
 
 bench: .venv/.installed ## run the speed comparisons in benchmarks/
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+reliability: .venv/.installed ## kill runs of a study at 60 random moments and compare what they leave
+	@$(BIN)/python tests/reliability.py $(ARGS)
 
 lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
 	@{ echo "# Written by \`make lock\`: to run, test, lint and build on Python 3.12 and newer."; \

@@ -1,9 +1,9 @@
 """What the study engine costs: overhead of a cell, EM cells a minute, busy workers, memory.
 
-    python benchmarks/bench_engine.py [--cells 10000]
+    python benchmarks/bench_engine.py [--quick]
 
-Prints each figure with its target. Other load on the machine makes all of them worse, and the
-time of the workers' start is part of every figure.
+Two workers; each figure stands beside its target. Other load on the machine makes all of them
+worse. The time of the workers' start is part of every figure but that of busy workers.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import psutil
+import tables
 
 from ordered_mix.study.engine import load_study, run_study
 
@@ -69,29 +70,43 @@ def measure(folder, name, text, cells):
     return time.perf_counter() - begin, result, memory
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, default=10_000, help="EM cells")
-    chosen = parser.parse_args()
-    print(f"2 workers; load of the machine before the start {psutil.getloadavg()[0]:.1f}")
+def run(scale=1):
+    """Rows of figures; a scale of 10 computes a tenth of the cells."""
+    rows = []
+
+    def add(figure, value, target):
+        rows.append({"figure": figure, "measured": value, "target": target})
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        seconds, _, _ = measure(folder, "empty", EMPTY, 2000)
-        print(f"2,000 empty cells: {1000 * seconds / 2000:.2f} ms a cell (target 5)")
-        seconds, result, _ = measure(folder, "busy", BUSY, 1000)
-        # Seconds inside of cells against seconds that two workers had, their start left out.
-        timings = result.timings
-        ends, inside = timings["finished"], timings["seconds"]
-        span = ends.max() - (ends - inside).min()
-        print(
-            f"1,000 cells of 30 ms: workers compute {inside.sum() / (2 * span):.1%} of their time "
-            f"(target 90%), {inside.sum() / (2 * seconds):.1%} with start, table and end"
-        )
-        seconds, _, memory = measure(folder, "em", EM, chosen.cells)
-        print(f"{chosen.cells:,} EM cells: {seconds:.1f} s (target 60 for 10,000)")
-        early = next(value for done, value in memory.items() if done >= chosen.cells // 5)
-        late = memory[max(memory)]
-        print(f"memory of the runner: {early:.0f} MiB at a fifth, {late:.0f} MiB at the last cell")
+        cells = 2000 // scale
+        seconds, _, _ = measure(folder, "empty", EMPTY, cells)
+        add(f"ms a cell, {cells:,} empty cells", 1000 * seconds / cells, "at most 5 for 2,000")
+        cells = 1000 // scale
+        _, result, _ = measure(folder, "busy", BUSY, cells)
+        ends, inside = result.timings["finished"], result.timings["seconds"]
+        share = inside.sum() / (2 * (ends.max() - (ends - inside).min()))
+        add(f"share of their time that workers compute, {cells:,} cells of 30 ms", share, "0.9")
+        cells = 10_000 // scale
+        seconds, result, memory = measure(folder, "em", EM, cells)
+        add(f"seconds for {cells:,} EM cells", seconds, "at most 60 for 10,000")
+        inside = result.timings["seconds"].sum() / 2
+        add("of which two workers compute", inside, "")
+        early = next(value for done, value in memory.items() if done >= cells // 5)
+        growth = memory[max(memory)] - early
+        add("MiB that the runner grows from the first fifth to the last EM cell", growth, "flat")
+    return rows
+
+
+def main():
+    """Print the rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the cells")
+    arguments = parser.parse_args()
+    load = psutil.getloadavg()[0]
+    rows = run(10 if arguments.quick else 1)
+    print(tables.table(rows, ("figure", "measured", "target")))
+    print(f"\nLoad average before the start: {load:.1f} on {psutil.cpu_count()} processors.")
 
 
 if __name__ == "__main__":

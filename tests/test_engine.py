@@ -176,6 +176,12 @@ def cell(seed, i):
     assert run(write(tmp_path, code, {"i": (1, 2)})).table["threads"].tolist() == [1, 1]
 
 
+def test_workers_that_run_for_long_compute_the_file_of_today(run, tmp_path):
+    for answer in (41, 42):
+        study = write(tmp_path, f"def cell(seed, i): return [{{'x': {answer}}}]", {"i": (1,)})
+        assert run(study, force=True).table["x"].tolist() == [answer]
+
+
 def test_models_are_compiled_once_for_each_worker_that_needs_them(run, tmp_path):
     code = """
 @lru_cache

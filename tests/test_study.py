@@ -413,4 +413,4 @@ def test_em_rates_has_the_reference_values(separation, em, ecm):
     for estimator, wanted in (("em", em), ("ecm", ecm)):
         (row,) = cell(0, estimator=estimator, weight=0.5, separation=separation, step=0.02)
         assert row["theory"] == pytest.approx(wanted, abs=1e-9)
-        assert row["rate"] == pytest.approx(wanted, abs=3e-6)
+        assert row["rate"] == pytest.approx(wanted, abs=1e-7)

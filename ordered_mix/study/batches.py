@@ -25,7 +25,6 @@ from ordered_mix.study.grid import Cell
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 INTEGERS = 2**63
-USER_MODULE = "ordered_mix_user_"  # how the catalog names a module made of a user's file
 
 
 class Outcome(NamedTuple):
@@ -57,7 +56,7 @@ class Outcome(NamedTuple):
 
 
 class Shipment(NamedTuple):
-    """A cell function on its way to a worker: pickled, or the text of the user's file."""
+    """A cell function on its way to a worker: the text of its study file, or else pickled."""
 
     content: bytes
     file: str = ""
@@ -66,12 +65,13 @@ class Shipment(NamedTuple):
 def pack(study: Study) -> Shipment:
     """Make a study's cell function ready to travel.
 
-    The text of a file that is no importable module travels as it is, so that what the file
-    caches at its top level lives as long as the worker.
+    The text of a study file travels, not its name: a worker that has been running for long may
+    know an older version. What the file caches at its top level lives as long as the worker.
     """
     namespace = getattr(study.cell, "__globals__", {})
-    if namespace.get("__name__", "").startswith(USER_MODULE):
-        return Shipment(Path(namespace["__file__"]).read_bytes(), namespace["__file__"])
+    file = namespace.get("__file__")
+    if file and getattr(namespace.get("study"), "cell", None) is study.cell:
+        return Shipment(Path(file).read_bytes(), file)
     return Shipment(dumps(study.cell))
 
 
@@ -114,7 +114,7 @@ def _alarm(limit: float) -> Iterator[None]:
 def _unpack(shipment: Shipment) -> Callable[..., Any]:
     if not shipment.file:
         return pickle.loads(shipment.content)
-    module = ModuleType(f"{USER_MODULE}{Path(shipment.file).stem}")
+    module = ModuleType(f"ordered_mix_shipped_{Path(shipment.file).stem}")
     module.__file__ = shipment.file
     sys.modules[module.__name__] = module
     exec(compile(shipment.content, shipment.file, "exec"), module.__dict__)
