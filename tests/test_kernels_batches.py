@@ -128,7 +128,8 @@ print(fused._exact["cache"], sum(fused.one_pass.stats.cache_hits.values()))
 def isolated(folder, home, code=CACHED):
     """Run a copy of the compiled code in a folder without room for a cache, without a PATH."""
     (folder / "__pycache__").touch()
-    (folder / "fused.py").write_text(Path(fused.__file__).read_text())
+    if not (folder / "fused.py").exists():  # writing it again would make what is cached too old
+        (folder / "fused.py").write_text(Path(fused.__file__).read_text())
     environment = {"HOME": str(home), "PATH": "", "PYTHONPATH": str(folder)}
     command = [sys.executable, "-B", "-c", code]
     done = subprocess.run(
