@@ -3,6 +3,7 @@
 import json
 from dataclasses import FrozenInstanceError
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -399,6 +400,20 @@ def test_every_study_states_its_question_and_sources(name):
     labels = [one.name for one in study.claims]
     assert labels and len(set(labels)) == len(labels)
     assert all(one.source and one.statement for one in study.claims)
+
+
+def test_the_study_in_the_documentation_runs(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
+    file = tmp_path / "mean_error.py"
+    file.write_text(text.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    study = load_study(str(file))
+    cells = study.cells("laptop")
+    table = pd.DataFrame(
+        [{**cell.factors, **row} for cell in cells for row in study.cell(cell.seed, **cell.factors)]
+    )
+    (verdict,) = [claim.judge(table) for claim in study.claims]
+    assert verdict.outcome == "holds"
+    assert verdict.effect.low < 4 < verdict.effect.high
 
 
 # Spectral radii at the truth with weight 1/2, by quadrature: separation, EM, relative ECM.

@@ -90,7 +90,7 @@ def _local(workers: int, memory_limit: str) -> LocalCluster:
         processes=True,
         memory_limit=memory_limit,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
         env=THREAD_ENVIRONMENT,
         preload=[IGNORE_INTERRUPTS],
