@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from distributed import Client, Future, KilledWorker
+from distributed import CancelledError, Client, Future, KilledWorker
 
 from ordered_mix.study.batches import FAILED, Outcome, pack, run_batch
 from ordered_mix.study.definition import Study
@@ -131,22 +131,19 @@ class Dispatch:
 
     def _gather(self, client: Client, item: Running) -> list[Outcome] | None:
         """What a batch returned, None if its worker was lost."""
-        while True:
+        while item.future.status in ("finished", "pending"):
             try:
                 return item.future.result(timeout=TICK)
-            except TimeoutError:
+            except (OSError, CancelledError, KilledWorker):  # slow to answer, or lost since
                 self._look(client)
                 if self.running.get(item.worker) is not item:
                     return None
-            except (KilledWorker, OSError):
-                return None
-            except Exception as error:
-                if item.future.status in ("cancelled", "lost"):
-                    return None
-                raise StudyError(
-                    f"workers cannot compute study {self.study.name!r}: "
-                    f"{type(error).__name__}: {error}"
-                ) from error
+        error = item.future.exception(timeout=PATIENCE) if item.future.status == "error" else None
+        if error is None or isinstance(error, KilledWorker):
+            return None
+        raise StudyError(
+            f"workers cannot compute study {self.study.name!r}: {type(error).__name__}: {error}"
+        ) from error
 
     def _look(self, client: Client) -> None:
         """See which workers there are, take back what lost ones held, and report."""
