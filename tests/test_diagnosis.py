@@ -5,38 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from fabricated import NAMES, switched_draws
 
 from ordered_mix.diagnosis import diagnose, load_draws
-from ordered_mix.mixture import Mixture
-
-TRUTH = Mixture([0.3, 0.4, 0.3], [-4.0, 0.0, 4.0], [1.0, 1.0, 1.2])
-NAMES = {"mu": "centre", "sigma": "spread", "weights": "share"}
 
 
 @pytest.fixture(scope="module")
 def tree():
-    """Three components around the truth, labels differ by chain, one dim stands first."""
-    rng = np.random.default_rng(7)
-    y = TRUTH.sample(200, rng)
-    shape = (4, 300, 3)
-    mu = TRUTH.mu + 0.1 * rng.standard_normal(shape)
-    sigma = TRUTH.sigma * np.exp(0.05 * rng.standard_normal(shape))
-    w = np.abs(TRUTH.w + 0.02 * rng.standard_normal(shape))
-    w /= w.sum(axis=-1, keepdims=True)
-    labels = np.stack([rng.permutation(3) for _ in range(4)])[:, None]
-    labels = np.broadcast_to(labels, shape)
-    w, mu, sigma = (np.take_along_axis(value, labels, -1) for value in (w, mu, sigma))
-    posterior = xr.Dataset(
-        {
-            "centre": (("chain", "draw", "species"), mu),
-            "spread": (("species", "chain", "draw"), np.moveaxis(sigma, -1, 0)),
-            "share": (("chain", "draw", "species"), w),
-            "noise": (("chain", "draw"), rng.standard_normal(shape[:2])),
-        },
-        coords={"species": ["a", "b", "c"]},
-    )
-    observed = xr.Dataset({"obs": ("obs_id", y)})
-    return xr.DataTree.from_dict({"posterior": posterior, "observed_data": observed})
+    return switched_draws()
 
 
 def test_labels_are_repaired_and_the_verdict_says_so(tree):
@@ -94,3 +70,39 @@ def test_bad_draws(tree):
     broken["centre"][0, 5, 1] = np.nan
     with pytest.raises(ValueError, match="finite"):
         diagnose(xr.DataTree.from_dict({"posterior": broken}), **NAMES)
+
+
+def test_too_few_draws_or_points_for_loo():
+    few = switched_draws(k=2, chains=2, draws=10)
+    with pytest.raises(ValueError, match=r"at least 25 in all .* got 20 and 200"):
+        diagnose(few, **NAMES)
+    with pytest.raises(ValueError, match=r"at least 2 points.* got 1200 and 1"):
+        diagnose(switched_draws(), **NAMES, y=[1.0])
+    bare = switched_draws(k=2, chains=2, draws=10, data=False)
+    assert diagnose(bare, **NAMES).switching.chain_disagreement == 1
+
+
+def test_complaints_of_arviz_in_a_few_words(tree):
+    verdicts = diagnose(tree, **NAMES).verdicts
+    said = next(verdict for verdict in verdicts if "ArviZ" in verdict.question)
+    assert said.answer == "It finds nothing to complain of."
+    apart = tree["posterior"].to_dataset().copy(deep=True)
+    apart["noise"][0] += 3
+    shape = apart["noise"].shape
+    rng = np.random.default_rng(1)
+    diverging = np.arange(shape[0] * shape[1]).reshape(shape) % 100 == 0
+    statistics = {
+        "diverging": diverging,
+        "maxdepth_reached": diverging & (np.arange(shape[0]) == 0)[:, None],
+        "energy": np.cumsum(rng.standard_normal(shape), axis=1),
+    }
+    statistics = {name: (("chain", "draw"), values) for name, values in statistics.items()}
+    groups = {"posterior": apart, "sample_stats": xr.Dataset(statistics)}
+    found = diagnose(xr.DataTree.from_dict(groups), **NAMES)
+    assert found.arviz.has_errors
+    assert found.arviz.complaints == [
+        "12 of the draws diverged",
+        "3 of the draws hit the largest tree depth",
+        "E-BFMI is low in the chains 0, 1, 2, 3",
+        "R-hat is high for noise",
+    ]

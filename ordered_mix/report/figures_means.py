@@ -60,6 +60,7 @@ def pairs(
     count = mu.shape[-1] - 1
     columns = min(count, COLUMNS)
     rows = -(-count // columns)
+    short = shortened(unit, 24 if count == 1 else 14)
     figure = canvas(PAIR_WIDTH, PAIR_WIDTH) if count == 1 else canvas(2.0 * rows)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for j, panel in enumerate(panels):
@@ -69,8 +70,8 @@ def pairs(
         _panel(panel, mu[..., j : j + 2], chains.colour, extent)
         if maximum is not None:
             _crosses(panel, maximum.mu[j : j + 2], chains.free)
-        panel.set_xlabel(f"mean {j + 1}, {shortened(unit)}")
-        panel.set_ylabel(f"mean {j + 2}, {shortened(unit)}")
+        panel.set_xlabel(f"mean {j + 1}, {short}")
+        panel.set_ylabel(f"mean {j + 2}, {short}")
         if chains.ordered:
             panel.fill_between(extent, extent[0], extent, color=GRID, linewidth=0, alpha=0.5)
     alt = _alt(chains, mu)

@@ -1,0 +1,75 @@
+"""``ordered-mix diagnose`` as a person meets it, in a process of its own."""
+
+import subprocess
+import sys
+
+import arviz
+import numpy as np
+import pandas as pd
+import pytest
+from fabricated import switched_draws
+
+OPTIONS = ["--mu", "centre", "--sigma", "spread", "--weights", "share"]
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "ordered_mix.cli", "diagnose", *arguments],
+        cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("user")
+    switched_draws(k=2).to_netcdf(folder / "my own.nc", engine="h5netcdf")
+    switched_draws(k=2, chains=1, draws=60).to_netcdf(folder / "one.nc", engine="h5netcdf")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(place):
+    return run("my own.nc", *OPTIONS, cwd=place)
+
+
+def test_it_prints_the_verdicts(done):
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "which draws should be reported? Yes: report the relabelled copy." in text
+    assert text.endswith("Report: results/my-own/report.html") and done.stderr == ""
+
+
+def test_it_writes_what_it_promises(place, done):
+    folder = place / "results" / "my-own"
+    assert {item.name for item in folder.iterdir()} == {
+        "comparison.json", "relabelled.nc", "report.html", "table.csv", "table.parquet",
+    }  # fmt: skip
+    relabelled = arviz.from_netcdf(folder / "relabelled.nc")["posterior"]
+    given = arviz.from_netcdf(place / "my own.nc")["posterior"]
+    assert relabelled["spread"].dims == ("species", "chain", "draw")
+    means = relabelled["centre"].mean("draw")
+    assert (
+        float(means.std("chain").max()) < 0.1 < float(given["centre"].mean("draw").std("chain")[0])
+    )
+    assert np.array_equal(np.sort(relabelled["centre"], -1), np.sort(given["centre"], -1))
+    table = pd.read_parquet(folder / "table.parquet")
+    assert table["labels"].unique().tolist() == ["raw", "folded", "relabelled"]
+    pd.testing.assert_frame_equal(table, pd.read_csv(folder / "table.csv"))
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and "my own" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["my own.nc", *OPTIONS[2:], "--mu", "center"], "did you mean 'centre'"),
+        (["absent.nc", *OPTIONS], "'absent.nc' does not exist"),
+        (["one.nc", *OPTIONS], "at least 2 chains"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(place, done, arguments, message):
+    failed = run(*arguments, "--out", "elsewhere", cwd=place)
+    assert failed.returncode == 2, failed.stderr
+    assert message in failed.stderr and failed.stderr.startswith("ordered-mix: ")
+    assert len(failed.stderr.strip().splitlines()) == 1 and failed.stdout == ""
+    assert not (place / "elsewhere").exists()
