@@ -18,9 +18,9 @@ from pytensor.tensor.basic import second
 from pytensor.tensor.rewriting.ofg import inline_ofg_node  # its home up to PyTensor 3.1 too
 from pytensor.tensor.shape import Shape
 
-# numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler;
-# plain evaluation node by node is quick enough
-INTERPRETED = Mode(linker="py", optimizer="fast_compile")
+# numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler, as do
+# recognised softmaxes under any linker; plain evaluation node by node is quick enough
+INTERPRETED = Mode(linker="py", optimizer="fast_compile").excluding("symbolic_op_recognition")
 
 
 def batched(

@@ -59,6 +59,7 @@ class MixtureGraph:
         self._values = [self._model.rvs_to_values[rv] for rv in self._model.free_RVs]
         self._shapes = [point[value.name].shape for value in self._values]
         self.k = k
+        self.orders: tuple[str, ...] | None = None  # known once a parameterization has looked
         self.names = [rv.name for rv in self._model.free_RVs]
         self.dimension = sum(int(np.prod(shape)) for shape in self._shapes)
         shapes = {"shape": (self.dimension,)}, {"shape": (None, self.dimension)}
@@ -75,19 +76,19 @@ class MixtureGraph:
 
     def forward(self, z: Array, prior: Prior) -> Sequence[Array]:
         """(w, mu, sigma) at z."""
-        return self._call(self._forward, prior, z)
+        return self._call("_forward", prior, z)
 
     def forward_free(self, x: Array, prior: Prior) -> Sequence[Array]:
         """(w, mu, sigma) at x."""
-        return self._call(self._forward_free, prior, x)
+        return self._call("_forward_free", prior, x)
 
     def pullback(self, z: Array, prior: Prior, *scores: Array) -> Array:
         """Derivatives in z of a function, from those in w, mu and sigma, each (..., k)."""
-        return self._call(self._pullback, prior, z, *scores)[0]
+        return self._call("_pullback", prior, z, *scores)[0]
 
     def pullback_free(self, x: Array, prior: Prior, *scores: Array) -> Array:
         """Derivatives in x of a function, from those in w, mu and sigma, each (..., k)."""
-        return self._call(self._pullback_free, prior, x, *scores)[0]
+        return self._call("_pullback_free", prior, x, *scores)[0]
 
     def jacobian(self, z: Array, prior: Prior) -> Array:
         """Derivatives of (w, mu, sigma) in z, shape (..., 3 k, dimension)."""
@@ -99,12 +100,12 @@ class MixtureGraph:
 
     def free(self, z: Array, prior: Prior) -> Array:
         """Free coordinates at z."""
-        return self._call(self._free, prior, z)[0]
+        return self._call("_free", prior, z)[0]
 
     def unconstrain_free(self, x: Array, prior: Prior) -> Array:
         """Unconstrained coordinates at x."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return self._call(self._unconstrain, prior, x)[0]
+            return self._call("_unconstrain", prior, x)[0]
 
     def flatten(self, values: Mapping[str, Any], batch_shape: tuple[int, ...]) -> Array:
         """Free coordinates x of the free variables' values, by name."""
@@ -116,11 +117,11 @@ class MixtureGraph:
 
     def log_det_transforms(self, z: Array, prior: Prior) -> Array:
         """Log |dx / dz| as PyMC's transforms state it, shape (...)."""
-        return self._call(self._log_det, prior, z)[0]
+        return self._call("_log_det", prior, z)[0]
 
     def log_prior(self, z: Array, prior: Prior, with_jacobian: bool) -> Sequence[Array]:
         """Log prior density and its gradient in z."""
-        return self._call(self._log_prior_z if with_jacobian else self._log_prior_x, prior, z)
+        return self._call("_log_prior_z" if with_jacobian else "_log_prior_x", prior, z)
 
     @property
     def _basis(self) -> list[Array]:
@@ -232,7 +233,14 @@ class MixtureGraph:
         )
         return _Compiled(function, tuple(output.ndim == core_ndim for output in outputs))
 
-    def _call(self, compiled: _Compiled, prior: Prior, *arrays: Array) -> list[Array]:
+    def _compiled(self, name: str) -> _Compiled:
+        if name not in self.__dict__:
+            # noting where each node came from would take a third of the time
+            with pytensor.config.change_flags(traceback__limit=0, traceback__compile_limit=0):
+                return getattr(self, name)
+        return self.__dict__[name]
+
+    def _call(self, name: str, prior: Prior, *arrays: Array) -> list[Array]:
         arrays = tuple(np.asarray(value, dtype=np.float64) for value in arrays)
         if arrays[0].ndim == 0 or arrays[0].shape[-1] != self.dimension:
             raise ValueError(
@@ -244,6 +252,7 @@ class MixtureGraph:
             np.broadcast_to(value, (*batch, value.shape[-1])).reshape(-1, value.shape[-1])
             for value in arrays
         ]
+        compiled = self._compiled(name)
         outputs = compiled.function(*rows, *map(float, prior.numbers().values()))
         return [
             np.broadcast_to(value, (*batch, *value.shape))

@@ -121,7 +121,9 @@ class Parameterization:
     def domain(self) -> Domain:
         """What the mixtures are sorted by and how far they keep from the boundary."""
         hook = getattr(self.module, "clearances", None)
-        return Domain(self._orders(), hook(**self.options) if hook else {})
+        if self.graph.orders is None:
+            self.graph.orders = self._orders()
+        return Domain(self.graph.orders, hook(**self.options) if hook else {})
 
     @property
     def order_by(self) -> str | None:
@@ -305,7 +307,7 @@ class Parameterization:
             return self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
 
     def _orders(self) -> tuple[str, ...]:
-        z = np.random.default_rng(0).standard_normal((4096, self.dimension))
+        z = np.random.default_rng(0).standard_normal((1024, self.dimension))
         found = sorted_keys(self.forward(z[:64]))
         if found or self.k == 1:
             return found
