@@ -4,8 +4,8 @@
 
 Each round starts a run of a small study in a process of its own. A runner killed with SIGKILL is
 started again, with 1, 2 or 4 workers; a run whose worker was killed has to finish by itself. Either
-way the table must equal, byte for byte, that of a run with one worker left alone, and no cell that was stored before the kill may be
-computed again: every computation leaves a line in a log.
+way the table must equal, byte for byte, that of a run with one worker left alone, and no cell that
+was stored before the kill may be computed again: every computation leaves a line in a log.
 """
 
 import argparse

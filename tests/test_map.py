@@ -1,4 +1,4 @@
-"""MAP by gradient: stationary, equal to MAP-EM where the coordinates are linear, honest statuses."""
+"""MAP by gradient: stationary, that of MAP-EM in linear coordinates, honest statuses."""
 
 import numpy as np
 import pytest
