@@ -258,7 +258,8 @@ def _criteria(found: DrawsDiagnosis) -> Verdict | None:
     worst = float(np.max(loo_.pareto_k))
     reason = (
         f"elpd_waic {waic_.elpd:.2f} (se {waic_.se:.2f}, p {waic_.p:.2f}, points above "
-        f"0.4: {waic_.n_high_p}); elpd_loo {loo_.elpd:.2f} (se {loo_.se:.2f}), largest Pareto k {worst:.2f}."
+        f"0.4: {waic_.n_high_p}); elpd_loo {loo_.elpd:.2f} (se {loo_.se:.2f}), largest Pareto k "
+        f"{worst:.2f}."
     )
     good = worst <= loo_.good_k
     answer = "Yes, they do not depend on labels." if good else "Not LOO: a Pareto k is too high."
