@@ -48,13 +48,15 @@ class Slope(NamedTuple):
     local: Array
 
 
-def loglog_slope(gap: ArrayLike, value: ArrayLike) -> Slope:
-    """Log-log slope as the gap vanishes, for a value with a correction of relative order gap^2.
+def loglog_slope(gap: ArrayLike, value: ArrayLike, correction: float = 2.0) -> Slope:
+    """Log-log slope as the gap vanishes, extrapolated from the three smallest gaps.
 
     Parameters
     ----------
     gap, value : array_like, shape (points,)
         At least three points, positive.
+    correction : float
+        The leading term has a correction of relative order ``gap^correction``.
 
     Raises
     ------
@@ -71,6 +73,6 @@ def loglog_slope(gap: ArrayLike, value: ArrayLike) -> Slope:
     order = np.argsort(-gaps)
     gaps, values = gaps[order], values[order]
     local = np.diff(np.log(values)) / np.diff(np.log(gaps))
-    near, far = gaps[-1] * gaps[-2], gaps[-2] * gaps[-3]
+    near, far = np.sqrt(gaps[-2:] * gaps[-3:-1])[::-1] ** correction
     exponent = local[-1] - (local[-2] - local[-1]) * near / (far - near)
     return Slope(float(exponent), float(abs(exponent - local[-1])), local)
