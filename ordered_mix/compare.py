@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -122,14 +123,12 @@ def _point_fits(
 ) -> tuple[dict[str, Fit], dict[str, float]]:
     jobs: dict[str, Callable[[], Fit]] = {}
     if "em" in settings.estimators:
-        jobs["em"] = lambda: EM().fit(data, starts)
+        jobs["em"] = partial(EM().fit, data, starts)
     if "map" in settings.estimators:
         for item in found:
             for jacobian, note in ((True, ""), (False, ", no Jacobian")):
-                estimator = MAP(jacobian=jacobian)
-                jobs[f"map {item.label}{note}"] = lambda estimator=estimator, item=item: (
-                    estimator.fit(item, data, starts)
-                )
+                fit = MAP(jacobian=jacobian).fit
+                jobs[f"map {item.label}{note}"] = partial(fit, item, data, starts)
     fits, seconds = {}, {}
     for label, job in jobs.items():
         progress(label)

@@ -66,9 +66,9 @@ class Prior:
     def __post_init__(self) -> None:
         for name in ("spread", "scale", "concentration", "known_sigma"):
             value = getattr(self, name)
-            if isinstance(value, Real) and not 0 < value < np.inf:
+            if isinstance(value, Real) and not 0 < float(value) < np.inf:
                 raise ValueError(f"{name} of the prior must be positive and finite, got {value}")
-        if isinstance(self.location, Real) and not np.isfinite(self.location):
+        if isinstance(self.location, Real) and not np.isfinite(float(self.location)):
             raise ValueError(f"location of the prior must be finite, got {self.location}")
         if self.scale_family not in SCALE_FAMILIES:
             raise ValueError(
@@ -102,7 +102,8 @@ class Prior:
 
     def form(self) -> Prior:
         """What is left of the prior without its numbers, which a compiled model swaps."""
-        return replace(self, **dict.fromkeys(self.numbers(), 1.0))
+        ones: dict[str, Any] = dict.fromkeys(self.numbers(), 1.0)
+        return replace(self, **ones)
 
 
 def weights(k: int, prior: Prior, floor: float = 0.0) -> TensorVariable:

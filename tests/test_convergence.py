@@ -92,8 +92,11 @@ def test_nested_rhat():
 def test_rhat_path_and_where_it_is_reached():
     rng = np.random.default_rng(3)
     start = np.array([[8.0], [-8.0]]) * np.exp(-np.arange(2000) / 20)
-    path = rhat_path({"theta": rng.normal(size=(2, 2000)) + start}, steps=np.full((2, 2000), 7),
-                     warmup_passes=100)
+    path = rhat_path(
+        {"theta": rng.normal(size=(2, 2000)) + start},
+        steps=np.full((2, 2000), 7),
+        warmup_passes=100,
+    )
     assert path["draws"].iloc[0] == 4 and path["draws"].iloc[-1] == 2000
     assert path["rhat"].iloc[0] > 1.5 and path["rhat"].iloc[-1] < 1.05
     np.testing.assert_array_equal(path["passes"], 100 + 14 * path["draws"])
@@ -115,8 +118,9 @@ def test_invariant_scalars_do_not_see_labels():
     for name, values in scalars.items():
         np.testing.assert_allclose(values, swapped[name], rtol=1e-12)
     w, mu, sigma = draws
-    density = np.sum(w[..., None, :] * norm.pdf(y[:, None], mu[..., None, :], sigma[..., None, :]),
-                     axis=-1)
+    density = np.sum(
+        w[..., None, :] * norm.pdf(y[:, None], mu[..., None, :], sigma[..., None, :]), axis=-1
+    )
     np.testing.assert_allclose(scalars["log_likelihood"], np.log(density).sum(axis=-1), rtol=1e-12)
     at = invariant_scalars(y, *draws, points=[y[3]])
     np.testing.assert_allclose(at[f"density at {y[3]:.6g}"], density[..., 3], rtol=1e-12)

@@ -65,8 +65,9 @@ def test_all_component_indexed_variables_move_together(method):
     )
     assert "unconstrained_posterior" not in result.draws.children
     xr.testing.assert_identical(tree["posterior"].to_dataset(), before)
-    xr.testing.assert_identical(result.draws["observed_data"].to_dataset(),
-                                tree["observed_data"].to_dataset())
+    xr.testing.assert_identical(
+        result.draws["observed_data"].to_dataset(), tree["observed_data"].to_dataset()
+    )
 
 
 def test_shared_scale_and_known_weights():

@@ -131,8 +131,10 @@ def test_invariance_z_scores_are_standard_normal():
     errors = np.array([0.1, 0.2, 0.4])
     z = [
         invariance(
-            {str(i): Estimate(value, error) for i, (value, error) in enumerate(
-                zip(rng.normal(7, errors), errors, strict=True))}
+            {
+                str(i): Estimate(value, error)
+                for i, (value, error) in enumerate(zip(rng.normal(7, errors), errors, strict=True))
+            }
         )["z"]
         for _ in range(400)
     ]

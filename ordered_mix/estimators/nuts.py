@@ -271,7 +271,8 @@ def _assemble(
     for prefix in ("", "warmup_"):
         drawn = _mixture(raw[f"{prefix}posterior"].to_dataset())
         mixture = drawn.affine(data.location, data.scale)
-        statistics = arviz_names(raw[f"{prefix}sample_stats"].to_dataset())
+        named = raw[f"{prefix}sample_stats"].data_vars.items()
+        statistics = arviz_names({str(name): values for name, values in named})
         groups[f"{prefix}posterior"] = _posterior(mixture, parameterization)
         groups[f"{prefix}unconstrained_posterior"] = _dataset({"z": standard.unconstrain(drawn)})
         groups[f"{prefix}sample_stats"] = _dataset(
