@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.mode import Mode
@@ -21,6 +22,11 @@ from pytensor.tensor.shape import Shape
 # numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler, as do
 # recognised softmaxes under any linker; plain evaluation node by node is quick enough
 INTERPRETED = Mode(linker="py", optimizer="fast_compile").excluding("symbolic_op_recognition")
+
+
+def untraced() -> Any:
+    """Context without notes of where each node came from, which take a third of a compilation."""
+    return pytensor.config.change_flags(traceback__limit=0, traceback__compile_limit=0)
 
 
 def batched(

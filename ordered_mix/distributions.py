@@ -101,7 +101,16 @@ def ordered_normal(
     Returns
     -------
     TensorVariable, shape (k,)
+
+    Raises
+    ------
+    ValueError
+        If k is not a whole number of at least 1, or mu or sigma is not a scalar.
     """
+    _check_length(k, 1)
+    for label, value in (("mu", mu), ("sigma", sigma)):
+        if pt.as_tensor(value).ndim:
+            raise ValueError(f"{label} must be a scalar, got {pt.as_tensor(value).ndim} axes")
     kwargs.setdefault("default_transform", transforms.ordered)
     return pm.CustomDist(
         name,
@@ -146,7 +155,13 @@ def gaps(
         own coordinates, which suits signed gaps and projected point estimation.
     **kwargs
         Passed on to `pymc.CustomDist`.
+
+    Raises
+    ------
+    ValueError
+        If k is not a whole number of at least 2.
     """
+    _check_length(k, 2)
     return pm.CustomDist(
         name,
         spread,
@@ -169,6 +184,11 @@ def chain(gap: TensorVariable, k: int) -> TensorVariable:
 def log_factorial(k: int) -> float:
     """``log k!``."""
     return lgamma(k + 1)
+
+
+def _check_length(k: int, least: int) -> None:
+    if not isinstance(k, int | np.integer) or k < least:
+        raise ValueError(f"k must be a whole number of at least {least}, got {k}")
 
 
 def _sorted_normals(mu: Any, sigma: Any, size: Any, *, k: int) -> TensorVariable:

@@ -16,7 +16,7 @@ import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor import TensorVariable
 
-from ordered_mix.batching import INTERPRETED, batched, gradient
+from ordered_mix.batching import INTERPRETED, batched, gradient, untraced
 from ordered_mix.mixture import Array
 from ordered_mix.prior import Prior
 
@@ -235,8 +235,7 @@ class MixtureGraph:
 
     def _compiled(self, name: str) -> _Compiled:
         if name not in self.__dict__:
-            # noting where each node came from would take a third of the time
-            with pytensor.config.change_flags(traceback__limit=0, traceback__compile_limit=0):
+            with untraced():
                 return getattr(self, name)
         return self.__dict__[name]
 

@@ -13,7 +13,7 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.tensor import TensorVariable
 from pytensor.tensor.random.op import RandomVariable
 
-from ordered_mix.batching import INTERPRETED, inline
+from ordered_mix.batching import INTERPRETED, inline, untraced
 
 
 def draw(outputs: Sequence[TensorVariable], count: int, seed: int) -> list[Any]:
@@ -22,6 +22,12 @@ def draw(outputs: Sequence[TensorVariable], count: int, seed: int) -> list[Any]:
     Every random variable is asked for count times its shape, and what is computed from them is
     batched.
     """
+    with untraced():
+        function = _compiled(outputs, count, seed)
+    return function()
+
+
+def _compiled(outputs: Sequence[TensorVariable], count: int, seed: int) -> Any:
     graph = FunctionGraph(outputs=clone_replace(list(outputs)), clone=False)
     inline(graph)
     nodes = [node for node in graph.toposort() if isinstance(node.op, RandomVariable)]
@@ -32,8 +38,7 @@ def draw(outputs: Sequence[TensorVariable], count: int, seed: int) -> list[Any]:
     for node, shape in zip(nodes, shapes, strict=True):
         replicas[node.outputs[1]] = _replicate(node, shape, count, replicas)
     batched = [_batched(output, replicas, count) for output in graph.outputs]
-    function = pm.compile([], batched, random_seed=seed, mode=INTERPRETED)
-    return function()
+    return pm.compile([], batched, random_seed=seed, mode=INTERPRETED)
 
 
 def _replicate(node: Any, shape: tuple[int, ...], count: int, replicas: Any) -> TensorVariable:

@@ -1,0 +1,80 @@
+"""Structures: every model file x options x number of components, for tests that ask for them."""
+
+import contextlib
+import itertools
+from functools import cache
+
+import pytest
+
+VARIANTS = {
+    "unordered": [{}],
+    "ordered": [{}],
+    "relative": [
+        {},
+        {"link": "softplus"},
+        {"link": "square", "reference": 2},
+        {"link": "identity"},
+        {"order": "sigma", "link": "square"},
+        {"order": "both"},
+        {"order": "both", "clearance": 0.1, "weight_clearance": 0.1, "reference": 2},
+    ],
+    "centred": [{}],
+    "folded": [{}],
+    "moment": [{}, {"signed": False}],
+    "resolved": [{}],
+}
+NUMBERS = {"location": 0.3, "spread": 1.7, "scale": 0.6, "concentration": 3.0}
+
+
+@cache
+def build(name, k, native=False, **options):
+    """One parameterization for all tests of a file, its maps compiled once."""
+    from ordered_mix import catalog
+    from ordered_mix.prior import Prior
+
+    return catalog.parameterization(name, k, Prior(native=native, **NUMBERS), **options)
+
+
+def structures(sizes, native):
+    """Every combination that applies, as pytest parameters."""
+    from ordered_mix.parameterization import NotApplicable
+
+    found = []
+    for name, k in itertools.product(VARIANTS, sizes):
+        for options in VARIANTS[name]:
+            with contextlib.suppress(NotApplicable):
+                one = build(name, k, native, **options)
+                found.append(pytest.param(one, id=f"{one.label}-{k}"))
+    return found
+
+
+def pytest_configure(config):
+    line = (
+        "structures(*sizes, native=False): fill `found` with every parameterization of these sizes"
+    )
+    config.addinivalue_line("markers", line)
+
+
+def pytest_generate_tests(metafunc):
+    marker = metafunc.definition.get_closest_marker("structures")
+    if marker:
+        # PyMC takes seconds to import: only for tests that need it
+        metafunc.parametrize("found", structures(marker.args, **{"native": False, **marker.kwargs}))
+
+
+@pytest.fixture(name="build", scope="session")
+def build_fixture():
+    """One parameterization by name, number of components and options."""
+    return build
+
+
+@pytest.fixture(scope="session")
+def variants():
+    """Options tested of every model file."""
+    return VARIANTS
+
+
+@pytest.fixture(scope="session")
+def numbers():
+    """Numbers of the prior that all structures have."""
+    return NUMBERS
