@@ -13,12 +13,12 @@ import hashlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -147,16 +147,17 @@ class Bench:
         self.wait(process, name, moment)
         stored = self.stored(name)
         victim = rng.choice(workers_of(process.pid) or family)
-        os.kill(victim, signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
         again = self.check(name, self.finish(process, name), stored)
         return f"killed with {len(stored)} of {self.cells} cells stored, {again} computed again"
 
 
 def workers_of(pid):
-    """Process ids of the workers of a runner."""
+    """Worker processes of a runner."""
     try:
         children = psutil.Process(pid).children(recursive=True)
-        return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
     except psutil.Error:
         return []
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.system import MEMORY_LIMIT
 
 from ordered_mix.study.batches import THREADS
 from ordered_mix.study.errors import StudyError
 
 PATIENCE, CLOSING = 10.0, 3.0
+MISSING, REPAIRS = 8.0, 8
 THREAD_ENVIRONMENT = dict.fromkeys(THREADS, "1")
 # A paused worker would wait for ever for memory that a leak never gives back: end it instead.
 # A worker that is silent for long computes in native code: its time limit ends it, not this.
@@ -30,13 +34,27 @@ WORKER_RULES = {
 IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
+class Connection(NamedTuple):
+    """A client, and what its cluster wants to be told now and then.
+
+    Parameters
+    ----------
+    client : Client
+    tend : callable
+        Called with the number of workers that are there.
+    """
+
+    client: Client
+    tend: Callable[[int], None]
+
+
 @contextmanager
 def connected(
     workers: int = 2,
     address: str | None = None,
     slurm: Path | None = None,
     memory_limit: str = "auto",
-) -> Iterator[Client]:
+) -> Iterator[Connection]:
     """A client whose workers each compute one cell at a time.
 
     Parameters
@@ -50,6 +68,7 @@ def connected(
         ``dask_jobqueue.SLURMCluster``.
     memory_limit : str
         Memory of each local worker, e.g. ``2 GiB``; one that exceeds it is ended and replaced.
+        By default they share that of the machine.
 
     Raises
     ------
@@ -66,13 +85,71 @@ def connected(
         if address:
             client = _client(address)
             try:
-                yield client
+                yield Connection(client, lambda present: None)
             finally:
                 client.close(timeout=CLOSING)
-            return
-        cluster = _slurm(slurm) if slurm else _local(workers, memory_limit)
-        with cluster, Client(cluster) as client:
-            yield client
+        elif slurm:
+            with _slurm(slurm) as cluster, Client(cluster, set_as_default=False) as client:
+                yield Connection(client, lambda present: None)
+        else:
+            local = LocalWorkers(workers, memory_limit)
+            with local.cluster as cluster, Client(cluster, set_as_default=False) as client:
+                yield Connection(client, local.tend)
+
+
+class LocalWorkers:
+    """Worker processes of this machine, each replaced when it ends.
+
+    A nanny restarts its worker, but gives up if that ends before it has connected; such a nanny
+    is replaced here.
+
+    Parameters
+    ----------
+    count : int
+    memory_limit : str
+    """
+
+    def __init__(self, count: int, memory_limit: str) -> None:
+        self.count, self.missing_since, self.repairs = count, time.monotonic(), 0
+        self.closing: list[asyncio.Future[Any]] = []
+        shared = memory_limit == "auto"
+        self.cluster = LocalCluster(
+            n_workers=0,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=MEMORY_LIMIT // count if shared else memory_limit,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            env=THREAD_ENVIRONMENT,
+            preload=[IGNORE_INTERRUPTS],
+        )
+        self.cluster.scale(count)
+
+    def tend(self, present: int) -> None:
+        """Replace dead nannies once workers have been missing for a while.
+
+        Raises
+        ------
+        StudyError
+            If no worker starts again and again.
+        """
+        now = time.monotonic()
+        if present >= self.count:
+            self.missing_since, self.repairs = now, 0
+        elif now - self.missing_since > MISSING:
+            self.missing_since, self.repairs = now, self.repairs + 1
+            if self.repairs > REPAIRS and not present:
+                raise StudyError("no worker process can be started on this machine")
+            loop: Any = self.cluster.loop
+            loop.add_callback(self._replace_dead)
+
+    def _replace_dead(self) -> None:
+        for name, nanny in list(self.cluster.workers.items()):
+            if nanny.process is None or not nanny.is_alive():
+                del self.cluster.workers[name]
+                self.closing.append(asyncio.ensure_future(nanny.close()))
+        self.cluster.scale(self.count)
 
 
 def _client(address: str) -> Client:
@@ -81,20 +158,6 @@ def _client(address: str) -> Client:
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise StudyError(f"no Dask scheduler answers at {address!r}: {error}") from None
-
-
-def _local(workers: int, memory_limit: str) -> LocalCluster:
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=memory_limit,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-        env=THREAD_ENVIRONMENT,
-        preload=[IGNORE_INTERRUPTS],
-    )
 
 
 def _slurm(file: Path) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from distributed import CancelledError, Client, Future, KilledWorker
 
 from ordered_mix.study.batches import FAILED, Outcome, pack, run_batch
+from ordered_mix.study.cluster import Connection
 from ordered_mix.study.definition import Study
 from ordered_mix.study.errors import StudyError
 from ordered_mix.study.grid import Cell
@@ -69,8 +70,12 @@ class Dispatch:
         self.ended: SimpleQueue[Future] = SimpleQueue()
         self.begin = self.looked = time.monotonic()
 
-    def run(self, client: Client) -> None:
+    def run(self, connection: Connection) -> None:
         """Compute every cell.
+
+        Parameters
+        ----------
+        connection : Connection
 
         Raises
         ------
@@ -79,6 +84,8 @@ class Dispatch:
             written.
         """
         self.shipment = pack(self.study)
+        self.tend = connection.tend
+        client = connection.client
         try:
             self._look(client)
             while self.schedule or self.running:
@@ -154,6 +161,7 @@ class Dispatch:
             raise StudyError(
                 f"the Dask scheduler is lost ({error}); {self.done} cells of this run are kept"
             ) from error
+        self.tend(len(self.workers))
         for worker in self.running.keys() - self.workers:
             item = self.running.pop(worker)
             self.schedule.gone(worker)

@@ -102,8 +102,8 @@ def run_study(
         _add_provenance(path, record)
         if left:
             dispatch = Dispatch(study, store, left, len(done), len(skips), progress)
-            with connected(workers, address, slurm, memory_limit) as client:
-                dispatch.run(client)
+            with connected(workers, address, slurm, memory_limit) as connection:
+                dispatch.run(connection)
         try:
             write_tables(store, cells, skips, study.factors)
             result = judged(study, path, tuple(store.set_aside))
