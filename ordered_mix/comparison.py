@@ -16,9 +16,10 @@ from ordered_mix.diagnostics.convergence import raw_and_folded
 from ordered_mix.diagnostics.information import ELPDDataPSIS, ELPDDataWAIC
 from ordered_mix.diagnostics.sampler import SamplerSummary, summarise_sampler
 from ordered_mix.diagnostics.switching import Switching, switching
+from ordered_mix.estimators._draws import Draws
 from ordered_mix.estimators._fit import Fit
 from ordered_mix.estimators.multistart import Optima
-from ordered_mix.estimators.nuts import NUTS, Draws
+from ordered_mix.estimators.nuts import NUTS
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior

@@ -10,10 +10,10 @@ from ordered_mix import catalog
 from ordered_mix.comparison import Comparison, Sampled, Settings
 from ordered_mix.data import Data
 from ordered_mix.diagnostics import information
+from ordered_mix.estimators._draws import Draws
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.initial import initial_mixtures
 from ordered_mix.estimators.multistart import MultiStart
-from ordered_mix.estimators.nuts import Draws
 from ordered_mix.kernels import log_density
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
