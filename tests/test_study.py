@@ -15,7 +15,7 @@ from ordered_mix.study import Claim, Effect, Study, effects, seed_of
 from ordered_mix.study.batches import run_cell
 from ordered_mix.study.engine import load_study
 from ordered_mix.study.grid import parse_settings
-from ordered_mix.study.outcome import verdict_table
+from ordered_mix.study.outcome import StudyResult, verdict_table
 from ordered_mix.study.schedule import Schedule
 
 FACTORS = {"model": ("plain", "fancy"), "n": (50, 200), "gap": (0, 0.5), "known": (True, None)}
@@ -124,6 +124,7 @@ def test_overrides_replace_the_values_of_a_size():
         (lambda: make(sizes={"smoke": {}}), "sizes must be smoke, laptop, cluster, got smoke"),
         (lambda: make(sizes={**SIZES, "smoke": {"m": [1]}}), "factor must be one of model, n"),
         (lambda: make(structure=("m",)), "factor must be one of"),
+        (lambda: make(findings="slow"), "findings must be a function of the result, got 'slow'"),
         (lambda: make(time_limit=0), "time_limit must be positive"),
         (lambda: parse_settings(["n"], FACTORS), "written factor=value,value, got 'n'"),
         (lambda: parse_settings(["m=1"], FACTORS), "factor must be one of"),
@@ -429,3 +430,36 @@ def test_em_rates_has_the_reference_values(separation, em, ecm):
         (row,) = cell(0, estimator=estimator, weight=0.5, separation=separation, step=0.02)
         assert row["theory"] == pytest.approx(wanted, abs=1e-9)
         assert row["rate"] == pytest.approx(wanted, abs=1e-7)
+
+
+def em_rates_result(separations):
+    study = load_study("em_rates")
+    cells = study.cells("smoke", {"separation": separations}) if separations else []
+    rows = [{**cell.factors, "seed": 0, "status": "done", "error": "",
+             **study.cell(cell.seed, **cell.factors)[0]} for cell in cells]  # fmt: skip
+    columns = [*study.factors, "seed", "status", "error", "rate", "theory"]
+    return StudyResult(study, Path(), pd.DataFrame(rows, columns=None if rows else columns), ())
+
+
+def test_findings_of_em_rates_follow_its_table():
+    result = em_rates_result([0.1, 2.0])
+    text = result.study.findings(result)
+    assert "agree with theory" in text and "slower than EM at 2 of 2 weights" in text
+    assert "from 2.00 (first weight 0.5) to 3.34 times (first weight 0.3)" in text
+    faster = result.rows.assign(
+        rate=result.rows["rate"] ** (1 + 9 * (result.rows["estimator"] == "ecm"))
+    )
+    text = result.study.findings(StudyResult(result.study, Path(), faster, ()))
+    assert "differ from theory" in text and "slower than EM at 0 of 2 weights" in text
+    assert "faster at 2 of 2 weights" in text
+
+
+def test_findings_of_em_rates_without_the_cells_they_need():
+    alone = em_rates_result([0.1])
+    assert alone.study.findings(alone).endswith("No other separation was finished.")
+    nothing = em_rates_result([])
+    assert nothing.study.findings(nothing).startswith("No rate of both estimators")
+
+
+def test_a_study_without_findings_says_nothing():
+    assert make().findings(None) == ""

@@ -49,6 +49,11 @@ def never(**factors: Value) -> str | None:
     return None
 
 
+def silent(result: StudyResult) -> str:
+    """Say nothing."""
+    return ""
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """A question, the grid of cells that answers it, and the claims tested on their table.
@@ -71,6 +76,9 @@ class Study:
     claims : tuple of Claim
     figures : mapping of str to callable
         From a `StudyResult` to a matplotlib Figure, by name.
+    findings : callable
+        From a `StudyResult` to one paragraph of plain text, made of the table's numbers: it holds
+        for any size, and a sentence whose truth depends on numbers is chosen by them.
     skip : callable
         ``skip(**factors)`` returns the reason to leave a combination out, or None.
     structure : tuple of str
@@ -92,6 +100,7 @@ class Study:
     cell: Callable[..., Rows | Result]
     claims: tuple[Claim, ...] = ()
     figures: Mapping[str, Callable[[StudyResult], Figure]] = field(default_factory=dict)
+    findings: Callable[[StudyResult], str] = silent
     skip: Callable[..., str | None] = never
     structure: tuple[str, ...] = ()
     time_limit: float = 600.0
@@ -110,6 +119,8 @@ class Study:
             raise ValueError(f"sizes must be {', '.join(SIZES)}, got {', '.join(self.sizes)}")
         blocks = {size: self._blocks(grids) for size, grids in self.sizes.items()}
         object.__setattr__(self, "sizes", blocks)
+        if not callable(self.findings):
+            raise ValueError(f"findings must be a function of the result, got {self.findings!r}")
         for factor in self.structure:
             check_factor(factor, known)
         if not self.time_limit > 0:
