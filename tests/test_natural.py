@@ -137,3 +137,20 @@ def test_the_objective_never_decreases_with_a_line_search():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         NaturalGradient(**arguments)
+
+
+@pytest.mark.parametrize("name", ["unordered", "relative", "resolved"])
+def test_runaway_starts_end_with_a_status(name):
+    truth = Mixture([0.5, 0.5], [-0.5, 0.5], [1.0, 1.0])
+    samples = np.stack([simulate(truth, 200, seed).y for seed in range(10)])
+    rng = np.random.default_rng(0)
+    location, scale = samples.mean(axis=1)[:, None, None], samples.std(axis=1)[:, None, None]
+    starts = Mixture(
+        rng.dirichlet([5, 5], (10, 8)),
+        location + 1.5 * scale * rng.standard_normal((10, 8, 2)),
+        scale * np.exp(0.3 * rng.standard_normal((10, 8, 2)) - 0.5),
+    )
+    climb = NaturalGradient(coordinates="unconstrained", damping=1e-3, stop=Stop(passes=40))
+    fit = climb.fit(system(name, Prior()), Data(samples[:, None]), starts)
+    assert np.isfinite(fit.log_likelihood).all()
+    assert "variance_collapsed" in fit.status and "converged" in fit.status

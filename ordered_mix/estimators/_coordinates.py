@@ -185,7 +185,7 @@ class Coordinates:
         return positive
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _scores(w, sigma, s0, s1, s2, scale, unit):
     """Derivatives of the mean log likelihood in w, mu and sigma, in the units of the data."""
     runs, k = sigma.shape

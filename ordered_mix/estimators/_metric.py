@@ -10,6 +10,7 @@ Array = NDArray[np.float64]
 REACH, STEP = 12.0, 0.03
 WIDTH = 1.5
 CHUNK = 2_000_000
+FARTHEST = 1e100
 
 
 def information(w: Array, mu: Array, sigma: Array) -> Array:
@@ -40,7 +41,8 @@ def _piece(w: Array, mu: Array, sigma: Array) -> Array:
     runs, k = mu.shape
     grid = np.linspace(-REACH, REACH, int(2 * REACH / STEP + 1))
     y = (mu[:, :, None] + sigma[:, :, None] * grid).reshape(runs, -1)
-    z = (y[:, :, None] - mu[:, None]) / sigma[:, None]
+    # further away the density is 0 in double precision, and squares of a narrow scale overflow
+    z = np.clip((y[:, :, None] - mu[:, None]) / sigma[:, None], -FARTHEST, FARTHEST)
     # Shares of the grids: the narrowest component near a point has most of it.
     log_bump = -0.5 * np.minimum((z / WIDTH) ** 2, 600.0) - np.log(sigma)[:, None]
     bump = np.exp(log_bump - log_bump.max(axis=2, keepdims=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +12,7 @@ from scipy.optimize import OptimizeResult, minimize
 
 from ordered_mix.data import Data
 from ordered_mix.estimators._fit import Fit, Trace
+from ordered_mix.estimators._lockstep import lockstep
 from ordered_mix.estimators.em import choice
 from ordered_mix.estimators.laplace import HESSIAN_PASSES, hessian
 from ordered_mix.kernels import e_step
@@ -101,15 +104,22 @@ class MAP:
         standard = parameterization.affine(-location / scale, 1 / scale)
         points = standard.start(starts.affine(-location / scale, 1 / scale))
         standardized = data.standardized()
-        paths = [self._climb(standard, standardized, point) for point in points]
+        climbs = [partial(self._climb, standard, standardized, point) for point in points]
+        paths = lockstep(climbs, lambda z: standard.log_posterior(z, standardized, self.jacobian))
         return _fit(paths, standard, data)
 
-    def _climb(self, standard: Parameterization, data: Data, start: Array) -> _Path:
+    def _climb(
+        self,
+        standard: Parameterization,
+        data: Data,
+        start: Array,
+        evaluate: Callable[[Array], tuple[Array, Array]],
+    ) -> _Path:
         evaluations: list[tuple[Array, float, float]] = []
         visited: list[tuple[int, int]] = []
 
         def objective(point: Array) -> tuple[float, Array]:
-            value, gradient = standard.log_posterior(point, data, self.jacobian)
+            value, gradient = evaluate(point)
             finite = np.isfinite(value) and np.all(np.isfinite(gradient))
             slope = gradient if finite else np.zeros_like(gradient)
             height = float(value) if finite else -np.inf

@@ -133,7 +133,8 @@ class _Natural(Climb):
 
     def extra(self, runs: Index, state: State) -> dict[str, Array]:
         metric = self._information(runs, self._point(state))
-        values = np.linalg.eigvalsh(metric)
+        finite = np.isfinite(metric).all(axis=(1, 2), keepdims=True)
+        values = np.linalg.eigvalsh(np.where(finite, metric, 0.0))
         positive = values[:, 0] > 0
         least = np.where(positive, values[:, 0], 1.0)
         condition = np.where(positive, values[:, -1] / least, np.inf)
