@@ -1,0 +1,120 @@
+"""Exact posteriors of two means, the generalisation loss, and cross-validation by refits."""
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, ndtri
+from scipy.stats import norm
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, population
+from ordered_mix.diagnostics.prediction import generalisation_loss, log_predictive
+from ordered_mix.diagnostics.quadrature import means_posterior
+from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.estimators.refit import cross_validate
+from ordered_mix.mixture import Mixture
+from ordered_mix.prior import Prior
+
+Y = ndtri((np.arange(1, 51) - 0.5) / 50)
+BETA = 1 / np.log(50)
+
+# Derived on their own: log evidence, elpd_waic, p_waic, elpd_loo, WBIC.
+REFERENCE = {
+    "matched": (-73.87232389, -71.70144735, 1.10752375, -71.70187794, 73.564986),
+    "relative": (-73.91162613, -71.67499833, 1.10045487, -71.67544804, 73.367892),
+}
+
+
+@pytest.mark.parametrize("prior", REFERENCE)
+def test_reference_values(prior):
+    evidence, elpd_waic, p_waic, elpd_loo, wbic = REFERENCE[prior]
+    posterior = means_posterior(Y, prior=prior)
+    criteria = posterior.criteria()
+    assert posterior.log_evidence() == pytest.approx(evidence, abs=1e-8)
+    assert criteria.elpd_waic == pytest.approx(elpd_waic, abs=1e-8)
+    assert criteria.p_waic == pytest.approx(p_waic, abs=1e-8)
+    assert criteria.elpd_loo == pytest.approx(elpd_loo, abs=1e-8)
+    assert criteria.training == pytest.approx(elpd_waic + p_waic, abs=2e-8)
+    tempered = means_posterior(Y, prior=prior, inverse_temperature=BETA)
+    assert tempered.wbic(BETA) == pytest.approx(wbic, abs=1e-6)
+
+
+@pytest.mark.parametrize("separation", [0.0, 1.0, 6.0])
+def test_the_nodes_are_enough(separation):
+    """Against a plain grid over the plane of both means."""
+    rng = np.random.default_rng(3)
+    y = rng.normal(size=60) + separation * (rng.random(60) < 0.5)
+    axis = np.arange(-5, 11.01, 0.04)
+    components = norm.logpdf(y[:, None], axis)
+    pointwise = np.logaddexp(components[:, :, None], components[:, None, :]) - np.log(2)
+    pointwise = pointwise.reshape(len(y), -1)
+    log_mass = pointwise.sum(axis=0) + np.add.outer(*2 * [norm.logpdf(axis, 0.5, 3)]).ravel()
+    mass = np.exp(log_mass - logsumexp(log_mass))
+    posterior = means_posterior(y, location=0.5, spread=3.0)
+    loo = -np.log(np.exp(-pointwise) @ mass).sum()
+    assert posterior.criteria().elpd_loo == pytest.approx(loo, abs=1e-8)
+    variance = (pointwise**2 @ mass - (pointwise @ mass) ** 2).sum()
+    assert posterior.criteria().p_waic == pytest.approx(variance, abs=1e-8)
+    evidence = logsumexp(log_mass) + 2 * np.log(0.04)
+    assert posterior.log_evidence() == pytest.approx(evidence, abs=1e-8)
+
+
+def test_the_predictive_is_a_density():
+    grid = np.arange(-12, 12, 0.05)
+    posterior = means_posterior(Y)
+    assert np.exp(posterior.log_predictive(grid)).sum() * 0.05 == pytest.approx(1, abs=1e-9)
+
+
+def test_learning_coefficient_is_that_of_tempered_draws():
+    tempered = means_posterior(Y, inverse_temperature=BETA)
+    slope = (tempered.wbic(BETA) - tempered.wbic(1.5 * BETA)) / (np.log(50) / 3)
+    assert tempered.learning_coefficient(BETA, 1.5 * BETA) == pytest.approx(slope, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y": [1.0]}, "y must be a vector of at least 2 points"),
+        ({"prior": "flat"}, "prior must be one of matched"),
+        ({"spread": 0.0}, "spread must be positive"),
+        ({"inverse_temperature": 2.0}, "inverse_temperature above 0 and at most 1"),
+    ],
+)
+def test_bad_arguments(changes, message):
+    with pytest.raises(ValueError, match=message):
+        means_posterior(**{"y": Y, **changes})
+
+
+def test_generalisation_loss_of_the_truth_is_its_entropy():
+    truth = Mixture([1.0], [2.0], [3.0])
+    grid = population(truth)
+    entropy = 0.5 * np.log(2 * np.pi * np.e * 9)
+    loss = generalisation_loss(grid.weight, truth.log_density(grid.y))
+    assert loss == pytest.approx(entropy, abs=1e-10)
+    other = Mixture([1.0], [2.0], [6.0])
+    excess = generalisation_loss(grid.weight, other.log_density(grid.y)) - entropy
+    assert excess == pytest.approx(np.log(2) + 9 / 72 - 0.5, abs=1e-10)
+    with pytest.raises(ValueError, match="weight must add up to 1"):
+        generalisation_loss(2 * grid.weight, grid.y)
+
+
+def test_log_predictive_is_the_mean_density():
+    mu = np.array([[[0.0], [1.0]]])
+    found = log_predictive([0.3, 2.0], np.ones((1, 2, 1)), mu, np.ones((1, 2, 1)))
+    assert np.exp(found) == pytest.approx((norm.pdf([0.3, 2.0]) + norm.pdf([-0.7, 1.0])) / 2)
+
+
+def test_refits_give_exact_cross_validation():
+    """One normal with a known scale: every predictive is a normal in closed form."""
+    y = np.array([-1.2, 0.1, 0.4, 2.5])
+    model = catalog.parameterization("unordered", 1, Prior(known_w=(1.0,), known_sigma=1.0))
+    starts = Mixture(np.ones((2, 1)), [[-1.0], [1.0]], np.ones((2, 1)))
+    found = cross_validate(NUTS(draws=2000, tune=300, seed=4), model, Data(y), starts)
+    for i, value in enumerate(y):
+        precision = 3 + 1 / 4
+        mean = np.delete(y, i).sum() / precision
+        exact = norm.logpdf(value, mean, np.sqrt(1 + 1 / precision))
+        assert abs(found.elpd_i[i] - exact) < 4 * found.mcse_i[i]
+    assert found.elpd == pytest.approx(found.elpd_i.sum())
+    assert 0 < found.mcse < 0.1
+    with pytest.raises(ValueError, match="unweighted"):
+        cross_validate(NUTS(), model, Data(y, np.ones(4)), starts)
