@@ -1,0 +1,822 @@
+"""Do relative coordinates make gradients larger and valleys shorter, and Appendix D describe them?
+
+Esser & Nielsen 2022 (Figure 1, Appendix D, after Park & Ozeki 2009) draw the average learning
+dynamics of a two-component mixture in the (mu1, mu2) plane for the truths (0, 0) and (20, 20),
+weight 1/2: gradients are larger in the coordinates (mu1, gap), and the valley along the overlap
+singularity is reduced. Gradient ascent in coordinates with the Jacobian J moves the means along
+``J J^T gradient``, here by quadrature, in the means themselves (the paper's original), (mu1, gap),
+(midpoint, gap), (mixture mean, gap) and (mixture mean, squared gap). A flow can be made as fast as
+one likes by rescaling its coordinates, and an algorithm's step is bounded by the largest curvature,
+so the fair speed divides the flow by the largest curvature at the singular point.
+
+Appendix D expands the log density in ``u = mu1 - mu2`` around the mixture mean w, with y = x - w:
+``dl/du = c u He2(y) + c (1 - 2v) u^2 He3(y) / 2`` and so on; as printed in the version we read, its
+third-order terms are three times too large. That is all "as printed" reproduces: its slips in the
+Jacobian and in the sign of u (docs/errata.md) are not copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, population
+from ordered_mix.diagnostics.dynamics import (
+    curvature,
+    derivatives,
+    expanded,
+    mean_slope,
+    times_to,
+    velocity,
+)
+from ordered_mix.estimators.gradient import GradientAscent
+from ordered_mix.estimators.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.prior import Prior
+from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.effects import exact
+
+if TYPE_CHECKING:
+    from ordered_mix.study.outcome import StudyResult
+
+Array = NDArray[np.float64]
+
+PAPER = "Esser & Nielsen 2022, Figure 1"
+APPENDIX = "Esser & Nielsen 2022, Appendix D"
+CHARTS = ("unordered", "relative", "centred", "folded", "resolved")
+LABELS = {
+    "unordered": "original (mu1, mu2)",
+    "relative": "relative (mu1, gap)",
+    "centred": "centred (midpoint, gap)",
+    "folded": "folded (mixture mean, gap)",
+    "resolved": "resolved (mixture mean, squared gap)",
+}
+PAPER_PLANES = ((0.0, 2.0), (20.0, 10.0))  # both means of the truth, half width of the plane
+STEPS = (0.02, 0.04)
+LEVELS = (1e-2, 1e-3, 1e-4)
+FORMS = {"corrected": 1.0, "printed": 3.0}
+NEAR, SMALL = 0.1, 0.01
+LONGEST = 1e4
+RELEASE = 1e-3
+TRAPPED = 1e-3
+
+
+def cell(
+    seed: int,
+    measure: str,
+    mean1: float,
+    mean2: float,
+    weight: float,
+    sigma2: float,
+    span: float,
+    points: int,
+    step: float,
+) -> list[dict]:
+    """One measure at one truth on the population; nothing is random."""
+    truth = Mixture(
+        np.array([weight, 1 - weight]), np.array([mean1, mean2]), np.array([1.0, sigma2])
+    )
+    return MEASURES[measure](truth, population(truth, step), span, points)
+
+
+def field(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
+    """Gradient in the means on a square of points around the truth."""
+    plane = _plane(truth, span, points)
+    slope = mean_slope(plane, data.y, data.weight)
+    names = ("mu1", "mu2", "slope1", "slope2")
+    values = np.concatenate([plane.mu, slope], axis=1)
+    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
+
+
+def valley(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
+    """Curvatures at the singular point and along the slow line on which the mean is right."""
+    rows = []
+    for gap in (0.0, *np.geomspace(NEAR, span, points).tolist()):
+        for chart in CHARTS:
+            # the squared gap has no derivative at 0, its curvature there is a limit
+            apart = gap or (SMALL if chart == "resolved" else 0.0)
+            ends = truth.mean() + apart * np.array([-truth.w[1], truth.w[0]])
+            at = Mixture(truth.w, ends, truth.sigma)
+            low, high = curvature(chart, at, data.y, data.weight).tolist()
+            rows.append({"chart": chart, "gap": gap, "least": low, "largest": high})
+    return rows
+
+
+def descent(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
+    """Time of the flow from starts with a positive gap to given excess losses; NaN if never."""
+    starts = _plane(truth, span, points).mu
+    rows = []
+    for start in starts[starts[:, 1] > starts[:, 0]]:
+        for chart in CHARTS:
+            times = times_to(LEVELS, chart, truth, start, data.y, data.weight, LONGEST)
+            for level, time in zip(LEVELS, times, strict=True):
+                row = {"chart": chart, "mu1": start[0], "mu2": start[1]}
+                rows.append({**row, "level": level, "time": time})
+    return rows
+
+
+def projection(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
+    """Where ascent in (mu1, gap >= clearance) ends, from starts with a positive gap."""
+    grid = _plane(truth, span, points)
+    starts = grid[grid.mu[:, 1] > grid.mu[:, 0]]
+    prior = Prior(known_w=tuple(truth.w.tolist()), known_sigma=float(truth.sigma[0]))
+    best = float(np.asarray(data.weight) @ truth.log_density(data.y))
+    ascent = GradientAscent(step=0.5, stop=Stop(log_likelihood=0.0, gradient=1e-7, passes=2000))
+    rows = []
+    for clearance in (0.0, RELEASE):
+        options = {"link": "identity", "clearance": clearance}
+        relative = catalog.parameterization("relative", 2, prior, **options)
+        fit = ascent.fit(relative, data, starts)
+        for start, end, reached in zip(
+            starts.mu.tolist(), fit.mixture.mu.tolist(), fit.log_likelihood.tolist(), strict=True
+        ):
+            row = {"chart": "relative", "clearance": clearance, "mu1": start[0], "mu2": start[1]}
+            rows.append({**row, "end1": end[0], "end2": end[1], "excess": best - reached})
+    return rows
+
+
+def expansion(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
+    """Error of Appendix D at the difference u, the mixture mean half a sigma off the truth's."""
+    centre = float(truth.mean()) + 0.5
+    rows = []
+    for u in np.geomspace(span / 1000, span, points):
+        at = Mixture(truth.w, centre + u * np.array([truth.w[1], -truth.w[0]]), truth.sigma)
+        right = derivatives(at, data.y, data.weight)
+        for form, third in FORMS.items():
+            wrong = expanded(at, data.y, data.weight, third)
+            error = np.abs(wrong - right)
+            row = dict(zip(("error_v", "error_u", "error_w"), error.tolist(), strict=True))
+            rows.append({"form": form, "u": u, **row})
+    return rows
+
+
+def truncation(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
+    """Gradient in the means on a square of points, exact and as Appendix D expands it."""
+    plane = _plane(truth, span, points)
+    v = truth.w[0]
+    found = {"exact": derivatives(plane, data.y, data.weight)}
+    found |= {form: expanded(plane, data.y, data.weight, third) for form, third in FORMS.items()}
+    rows = []
+    for form, (_, by_u, by_w) in ((form, value.T) for form, value in found.items()):
+        slope = np.stack([by_u + v * by_w, (1 - v) * by_w - by_u], axis=1)
+        values = np.concatenate([plane.mu, slope], axis=1).tolist()
+        names = ("mu1", "mu2", "slope1", "slope2")
+        rows += [{"form": form, **dict(zip(names, row, strict=True))} for row in values]
+    return rows
+
+
+MEASURES = {
+    "field": field,
+    "valley": valley,
+    "descent": descent,
+    "projection": projection,
+    "expansion": expansion,
+    "truncation": truncation,
+}
+
+
+def _plane(truth: Mixture, span: float, points: int) -> Mixture:
+    """Means on a square around those of the truth."""
+    axis = np.linspace(-span, span, points)
+    centre = truth.mu.mean()
+    mu1, mu2 = np.meshgrid(centre + axis, centre + axis, indexing="ij")
+    return Mixture(truth.w, np.stack([mu1.ravel(), mu2.ravel()], axis=1), truth.sigma)
+
+
+# --- effects --------------------------------------------------------------------------------------
+
+
+def _paper(table: pd.DataFrame, measure: str, plane: tuple[float, float]) -> pd.DataFrame:
+    """Rows of a measure at one of the paper's truths."""
+    mean, span = plane
+    which = (table["measure"] == measure) & (table["mean1"] == mean) & (table["mean2"] == mean)
+    which &= (table["weight"] == 0.5) & (table["sigma2"] == 1)
+    if measure in ("field", "descent", "truncation"):
+        which &= table["span"] == span
+    found = table[which].dropna(axis=1, how="all")
+    if found.empty:
+        raise ValueError(f"table must hold the {measure} at the truth {plane}, it does not")
+    return found
+
+
+def _every_other(table: pd.DataFrame) -> pd.DataFrame:
+    """Every other point of the grid of means in both directions, half the resolution."""
+    kept = np.union1d(table["mu1"], table["mu2"])[::2]
+    return table[table["mu1"].isin(kept) & table["mu2"].isin(kept)]
+
+
+def _both(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return table, _every_other(table)
+
+
+def flows(table: pd.DataFrame, chart: str) -> Array:
+    """Velocity of the means at the points of a field in a chart; NaN where the chart has a pole."""
+    at = table[["mu1", "mu2"]].to_numpy()
+    w = np.stack([table["weight"], 1 - table["weight"]], axis=1)
+    sigma = np.stack([np.ones(len(table)), table["sigma2"]], axis=1)
+    slope = table[["slope1", "slope2"]].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return velocity(chart, Mixture(w, at, sigma), slope)
+
+
+def lengths(table: pd.DataFrame, chart: str) -> Array:
+    """Speed of the means at the points of a field in a chart."""
+    return np.linalg.norm(flows(table, chart), axis=1)
+
+
+def _longer(table: pd.DataFrame) -> float:
+    return float(lengths(table, "relative").mean() / lengths(table, "unordered").mean())
+
+
+def _share_longer(table: pd.DataFrame) -> float:
+    return float(np.mean(lengths(table, "relative") > lengths(table, "unordered")))
+
+
+def _on_planes(statistic: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame], Effect]:
+    """The smaller one at the paper's two truths; its interval is what half the resolution moves."""
+
+    def effect(table: pd.DataFrame) -> Effect:
+        planes = [_paper(table, "field", plane) for plane in PAPER_PLANES]
+        fine = min(statistic(plane) for plane in planes)
+        return exact(fine, min(statistic(_every_other(plane)) for plane in planes))
+
+    return effect
+
+
+def _slow_line(table: pd.DataFrame, step: float, gap: float) -> pd.DataFrame:
+    rows = _paper(table, "valley", PAPER_PLANES[0])
+    rows = rows[(rows["step"] == step) & np.isclose(rows["gap"], gap)]
+    return rows.set_index("chart")[["least", "largest"]]
+
+
+def _largest(table: pd.DataFrame, step: float = STEPS[0]) -> pd.Series:
+    """Largest curvature at the singular point, by chart."""
+    return _slow_line(table, step, 0.0)["largest"]
+
+
+def _longer_fair(table: pd.DataFrame) -> Effect:
+    raw, largest = _on_planes(_longer)(table), _largest(table)
+    fair = float(largest["unordered"] / largest["relative"])
+    return Effect(fair * raw.estimate, fair * raw.low, fair * raw.high)
+
+
+def _condition_ratio(chart: str) -> Callable[[pd.DataFrame], Effect]:
+    def ratio(table: pd.DataFrame, step: float) -> float:
+        rows = _slow_line(table, step, NEAR)
+        condition = rows["largest"] / rows["least"]
+        return float(condition[chart] / condition["unordered"])
+
+    return lambda table: exact(*(ratio(table, step) for step in STEPS))
+
+
+def _times(table: pd.DataFrame, plane: tuple[float, float]) -> pd.DataFrame:
+    """Times to the smallest excess loss by start and chart, infinite where the flow is stuck."""
+    rows = _paper(table, "descent", plane)
+    rows = rows[rows["level"] == LEVELS[-1]]
+    times = rows.pivot(index=["mu1", "mu2"], columns="chart", values="time")
+    return times.fillna(np.inf).reset_index()
+
+
+def _time_ratio(chart: str, fair: bool) -> Callable[[pd.DataFrame], Effect]:
+    """Geometric mean over the starts near the singularity, all of which arrive."""
+
+    def effect(table: pd.DataFrame) -> Effect:
+        times, largest = _times(table, PAPER_PLANES[0]), _largest(table)
+        scale = largest[chart] / largest["unordered"] if fair else 1.0
+        ratios = (
+            float(scale * np.exp(np.log(part[chart] / part["unordered"]).mean()))
+            for part in _both(times)
+        )
+        return exact(*ratios)
+
+    return effect
+
+
+def _sooner_from_afar(table: pd.DataFrame) -> Effect:
+    """Share of starts of the wide plane from which relative is sooner, of those that arrive."""
+    times = _times(table, PAPER_PLANES[1])
+    times = times[np.isfinite(times[["relative", "unordered"]]).any(axis=1)]
+    sooner = times["relative"] < times["unordered"]
+    return exact(float(sooner.mean()), float(sooner[_every_other(times).index].mean()))
+
+
+def _trapped(clearance: float) -> Callable[[pd.DataFrame], Effect]:
+    """Share of starts from which the projection ends at the merged point, not at the truth."""
+
+    def effect(table: pd.DataFrame) -> Effect:
+        rows = table[(table["measure"] == "projection") & (table["clearance"] == clearance)]
+        return exact(*(float(np.mean(part["excess"] > TRAPPED)) for part in _both(rows)))
+
+    return effect
+
+
+def _order_of_error(form: str) -> Callable[[pd.DataFrame], Effect]:
+    """Power of u in the error of dl/du, from the two smallest u, and from the next two."""
+
+    def effect(table: pd.DataFrame) -> Effect:
+        rows = table[(table["measure"] == "expansion") & (table["form"] == form)]
+        rows = rows[rows["weight"] == rows["weight"].min()].sort_values("u")
+        local = np.diff(np.log(rows["error_u"])) / np.diff(np.log(rows["u"]))
+        return exact(float(local[0]), float(local[1]))
+
+    return effect
+
+
+def truncation_error(table: pd.DataFrame, form: str = "corrected") -> float:
+    """Median over the plane of the relative error of an expanded gradient."""
+    columns = ["slope1", "slope2"]
+    right = table[table["form"] == "exact"].set_index(["mu1", "mu2"])[columns]
+    wrong = table[table["form"] == form].set_index(["mu1", "mu2"])[columns]
+    size = np.linalg.norm(right, axis=1)
+    error = np.linalg.norm(wrong - right, axis=1)
+    return float(np.median(error[size > 1e-9] / size[size > 1e-9]))
+
+
+def _describes(table: pd.DataFrame) -> Effect:
+    """The smaller median error at the paper's two truths."""
+    planes = [_paper(table, "truncation", plane) for plane in PAPER_PLANES]
+    fine = min(truncation_error(plane, "printed") for plane in planes)
+    coarse = min(truncation_error(_every_other(plane), "printed") for plane in planes)
+    return exact(fine, coarse)
+
+
+CLAIMS = (
+    Claim(
+        "larger gradients",
+        "On both planes of Figure 1 the mean gradient is larger in relative coordinates.",
+        PAPER,
+        _on_planes(_longer),
+        "above",
+        1.0,
+        "mean speed of relative for 1 of the original, the smaller of the two truths",
+    ),
+    Claim(
+        "larger everywhere",
+        "The gradient is larger in relative coordinates at (nearly) every point of both planes.",
+        PAPER,
+        _on_planes(_share_longer),
+        "above",
+        0.95,
+        "share of points, the smaller of the two truths",
+    ),
+    Claim(
+        "larger at a fair step",
+        "The mean gradient is still larger with steps in units of what the curvature allows.",
+        f"{PAPER}, with the largest curvature at the singular point",
+        _longer_fair,
+        "above",
+        1.0,
+        "mean speed over largest curvature, for 1 of the original",
+    ),
+    Claim(
+        "valleys reduced",
+        "On the slow line at gap 0.1 relative coordinates have the smaller condition number.",
+        PAPER,
+        _condition_ratio("relative"),
+        "below",
+        1.0,
+        "condition number of relative for 1 of the original",
+    ),
+    Claim(
+        "valley removed by the squared gap",
+        "On the slow line at gap 0.1 resolved coordinates have the smaller condition number.",
+        "Fisher information of (mixture mean, squared gap), regular at the singularity",
+        _condition_ratio("resolved"),
+        "below",
+        1.0,
+        "condition number of resolved for 1 of the original",
+    ),
+    Claim(
+        "sooner at the truth",
+        "Near the singularity the relative flow comes to an excess loss of 1e-4 sooner.",
+        PAPER,
+        _time_ratio("relative", fair=False),
+        "below",
+        1.0,
+        "time of relative for 1 of the original, geometric mean over starts",
+    ),
+    Claim(
+        "sooner at a fair step",
+        "The relative flow comes to an excess loss of 1e-4 in fewer steps of a fair size.",
+        f"{PAPER}, with the largest curvature at the singular point",
+        _time_ratio("relative", fair=True),
+        "below",
+        1.0,
+        "time times largest curvature, for 1 of the original",
+    ),
+    Claim(
+        "sooner from afar",
+        "From most starts of the wide plane of Figure 1 the relative flow is the sooner one.",
+        PAPER,
+        _sooner_from_afar,
+        "above",
+        0.5,
+        "share of the starts from which one of them arrives",
+    ),
+    Claim(
+        "squared gap sooner at a fair step",
+        "The resolved flow comes to an excess loss of 1e-4 in fewer steps of a fair size.",
+        "exponential decay of the gap in (mixture mean, squared gap)",
+        _time_ratio("resolved", fair=True),
+        "below",
+        1.0,
+        "time times largest curvature, for 1 of the original",
+    ),
+    Claim(
+        "projection sets no trap",
+        "Ascent in (mu1, gap >= 0) comes to a separated truth from every start with a gap.",
+        "Esser & Nielsen 2022, Algorithm 1, max(0, .)",
+        _trapped(0.0),
+        "below",
+        0.01,
+        "share of starts that end at the merged point",
+    ),
+    Claim(
+        "clearance releases",
+        "With a clearance of 0.001 it comes to the truth from every start.",
+        "the merged point is absorbing under projection and repels beyond it",
+        _trapped(RELEASE),
+        "below",
+        0.01,
+        "share of starts that end at the merged point",
+    ),
+    Claim(
+        "printed expansion is of third order",
+        "The error of the printed dl/du vanishes like the third power of u.",
+        APPENDIX,
+        _order_of_error("printed"),
+        "above",
+        2.5,
+        "power of u",
+    ),
+    Claim(
+        "corrected expansion is of third order",
+        "The error of the corrected dl/du vanishes like the third power of u.",
+        f"{APPENDIX}, third-order terms divided by three",
+        _order_of_error("corrected"),
+        "above",
+        2.5,
+        "power of u",
+    ),
+    Claim(
+        "expansion describes Figure 1",
+        "The truncated expansion is within 10% of the exact field on a plane of Figure 1.",
+        APPENDIX,
+        _describes,
+        "below",
+        0.1,
+        "median relative error, the smaller of the two truths",
+    ),
+)
+
+
+# --- figures and findings -------------------------------------------------------------------------
+
+COLOURS = {
+    "unordered": "#d55e00",
+    "relative": "#009e73",
+    "centred": "#cc79a7",
+    "folded": "#e69f00",
+    "resolved": "#0072b2",
+}
+INK = "#222222"
+WORDS = {"exact": "exact", "corrected": "corrected expansion", "printed": "expansion as printed"}
+
+
+def fields_figure(result: StudyResult) -> Figure:
+    """Figure 1 of the paper: speed and streamlines, original above relative, for both truths."""
+    planes = [_paper_or_none(result.table, plane) for plane in PAPER_PLANES]
+    charts = ("unordered", "relative")
+    return _streams([[(plane, chart) for plane in planes] for chart in charts], by="column")
+
+
+def coordinates_figure(result: StudyResult) -> Figure:
+    """The same for every other truth, weight and scale, in all coordinates."""
+    table = result.table
+    rows = table[(table["measure"] == "field") & (table["mean2"] > table["mean1"])]
+    planes = _planes(rows, ["mean1", "mean2", "sigma2", "weight", "span"])
+    return _streams([[(plane, chart) for chart in CHARTS] for plane in planes], by="row")
+
+
+def truncation_figure(result: StudyResult) -> Figure:
+    """Appendix D: the exact field, the corrected expansion and the printed one, side by side."""
+    table = result.table
+    planes = _planes(table[table["measure"] == "truncation"], ["span", "weight"])
+    panels = [
+        [(None if plane is None else plane[plane["form"] == form], form) for form in WORDS]
+        for plane in planes
+    ]
+    return _streams(panels, by="row")
+
+
+def _planes(rows: pd.DataFrame, keys: list[str]) -> list[pd.DataFrame | None]:
+    """The planes of a table, the largest weight first; one that is missing if there are none."""
+    if rows.empty:
+        return [None]
+    order = [key != "weight" for key in keys]
+    rows = rows.sort_values(keys, ascending=order, kind="stable")
+    return [part for _, part in rows.groupby(keys, sort=False)]
+
+
+def _paper_or_none(table: pd.DataFrame, plane: tuple[float, float]) -> pd.DataFrame | None:
+    try:
+        return _paper(table, "field", plane)
+    except ValueError:
+        return None
+
+
+def _streams(panels: list[list[tuple[pd.DataFrame | None, str]]], by: str) -> Figure:
+    """Speed as colour, one scale for the row or column of a truth, with streamlines."""
+    rows, columns = len(panels), len(panels[0])
+    width, density = (9.0, 0.45) if columns > 2 else (7.0, 0.7)
+    figure = Figure(figsize=(width, (width / columns + 0.3) * rows + 0.4), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for row, line in enumerate(panels):
+        for column, (plane, name) in enumerate(line):
+            axes, below, right = grid[row, column], row == rows - 1, column == columns - 1
+            axes.set_title(_title(plane, name, row), fontsize=8)
+            axes.tick_params(labelsize=7)
+            axes.set(
+                xlabel="mu1 / sigma1" if below else "", ylabel="" if column else "mu2 / sigma1"
+            )
+            if plane is None or plane.empty:
+                continue
+            reference = plane if line[0][0] is None or by == "column" else line[0][0]
+            filled = _stream(axes, plane, name, _levels(reference), density)
+            if below if by == "column" else right:
+                group = grid[:, column] if by == "column" else grid[row, :]
+                place = "bottom" if by == "column" else "right"
+                _speed_bar(figure, filled, list(group), place)
+    return figure
+
+
+def _levels(plane: pd.DataFrame) -> Array:
+    """Speeds at which the colour changes, up to what relative coordinates make of the slopes."""
+    top = 2.6 * np.linalg.norm(plane[["slope1", "slope2"]], axis=1).max()
+    return np.geomspace(top / 1e3, top, 10)
+
+
+def _title(plane: pd.DataFrame | None, name: str, row: int) -> str:
+    chart = LABELS.get(name, "").partition(" (")[0] or WORDS[name]
+    if plane is None or plane.empty:
+        return chart
+    first = plane.iloc[0]
+    kind = "" if first["weight"] == 0.5 else f"\nfirst weight {first['weight']:g}"
+    return chart + kind + ("" if first["sigma2"] == 1 else f"\nsigma2 = {first['sigma2']:g}")
+
+
+def _speed_bar(figure: Figure, filled: Any, group: list[Axes], place: str) -> None:
+    bar = figure.colorbar(filled, ax=group, location=place, shrink=0.8, aspect=30)
+    bar.set_ticks(filled.levels[::4], labels=[f"{level:.2g}" for level in filled.levels[::4]])
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("speed of (mu1, mu2)", fontsize=8)
+
+
+def _stream(axes: Axes, plane: pd.DataFrame, name: str, levels: Array, density: float) -> Any:
+    plane = plane.sort_values(["mu2", "mu1"])
+    side = plane["mu1"].nunique()
+    axis = plane["mu1"].to_numpy()[:side]
+    flow = flows(plane, name if name in CHARTS else "unordered")
+    flow = np.where(np.isfinite(flow), flow, 0.0)
+    speed = np.clip(np.linalg.norm(flow, axis=1), levels[0], levels[-1]).reshape(side, side)
+    filled = axes.contourf(axis, axis, speed, levels=levels, cmap="Blues", norm=LogNorm())
+    filled.set_rasterized(True)
+    parts = flow.T.reshape(2, side, side)
+    streams = axes.streamplot(
+        axis, axis, parts[0], parts[1], density=density, arrowsize=0.7, color=INK
+    )
+    for path in streams.lines.get_segments():
+        thinned = np.concatenate([path[:-1:5], path[-1:]])  # for a small file
+        axes.plot(*thinned.T, color=INK, linewidth=0.7)
+    streams.lines.remove()
+    axes.plot(axis[[0, -1]], axis[[0, -1]], "--", color="#d55e00", linewidth=0.9)
+    truth = plane.iloc[0][["mean1", "mean2"]].tolist()
+    axes.plot(*truth, "*", color="#d55e00", markersize=9, markeredgecolor="white")
+    axes.set(aspect="equal", xlim=axis[[0, -1]], ylim=axis[[0, -1]])
+    return filled
+
+
+def valley_figure(result: StudyResult) -> Figure:
+    """Condition number on the slow line, and times to an excess loss at a fair step."""
+    table = result.table
+    figure = Figure(figsize=(8.5, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    rows = table[(table["measure"] == "valley") & (table["step"] == STEPS[0]) & (table["gap"] > 0)]
+    rows = rows[(rows["mean1"] == rows["mean2"]) & (rows["weight"] == 0.5)]
+    for chart in CHARTS:
+        part = rows[rows["chart"] == chart].sort_values("gap")
+        condition = part["largest"] / part["least"].where(part["least"] > 0)
+        line = "--" if chart == "folded" else "-"
+        left.plot(part["gap"], condition, line, marker="o", ms=3, color=COLOURS[chart])
+    left.set(xlabel="gap / sigma", ylabel="condition number", **_logarithmic(rows))
+    right.axvline(1, color="0.6", linewidth=0.8)
+    for at, chart in enumerate(CHARTS[1:]):
+        for offset, fair in ((0.15, False), (-0.15, True)):
+            ratios = _ratios(table, chart, fair)
+            right.plot(
+                ratios,
+                np.full(len(ratios), -at + offset),
+                "o" if fair else "|",
+                color=COLOURS[chart],
+                alpha=0.5,
+                markersize=4 if fair else 7,
+            )
+    right.set_yticks([-at for at in range(len(CHARTS) - 1)], CHARTS[1:])
+    right.set_xscale("log")
+    right.set(xlabel=f"time to an excess loss of {LEVELS[-1]:g}, original = 1")
+    handles = [Line2D([], [], color=COLOURS[chart], label=LABELS[chart]) for chart in CHARTS]
+    handles += [
+        Line2D([], [], color="0.4", marker="|", linestyle="", label="time of the flow, by start"),
+        Line2D([], [], color="0.4", marker="o", linestyle="", label="the same at a fair step"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
+    return figure
+
+
+def _logarithmic(rows: pd.DataFrame) -> dict[str, Any]:
+    """Scales of both axes; without rows a logarithmic one has no limits."""
+    return {} if rows.empty else {"xscale": "log", "yscale": "log"}
+
+
+def _ratios(table: pd.DataFrame, chart: str, fair: bool) -> Array:
+    """Times to the smallest excess loss relative to the original's, of all starts that arrive."""
+    rows = table[(table["measure"] == "descent") & (table["level"] == LEVELS[-1])]
+    if rows.empty:
+        return np.empty(0)
+    index = ["mean1", "span", "mu1", "mu2"]
+    times = rows.pivot(index=index, columns="chart", values="time")
+    scale = 1.0
+    if fair:
+        largest = _largest(table)
+        scale = float(largest[chart] / largest["unordered"])
+    return (scale * times[chart] / times["unordered"]).dropna().to_numpy()
+
+
+def expansion_figure(result: StudyResult) -> Figure:
+    """Error of dl/du as Appendix D expands it, printed and corrected, against u."""
+    table = result.table
+    rows = table[table["measure"] == "expansion"]
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    axes = figure.subplots()
+    styles = {"printed": ("#d55e00", "s", "--"), "corrected": ("#0072b2", "o", "-")}
+    for (form, weight), part in rows.groupby(["form", "weight"]):
+        color, marker, line = styles[form]
+        part = part.sort_values("u")
+        label = f"{WORDS[form]}, first weight {weight:g}"
+        alpha = 1.0 if weight < 0.5 else 0.4
+        axes.plot(
+            part["u"], part["error_u"], line, marker=marker, color=color, label=label, alpha=alpha
+        )
+    axes.set(xlabel="u = mu1 - mu2, in sigma", **_logarithmic(rows))
+    axes.set_ylabel("error of the mean dl/du")
+    if len(rows):
+        axes.legend(fontsize="small")
+    return figure
+
+
+def findings(result: StudyResult) -> str:
+    """What the table says, in one paragraph."""
+    effects = {verdict.claim.name: verdict.effect for verdict in result.verdicts}
+    parts = [
+        (
+            "larger gradients",
+            "On the two planes of Figure 1 the mean gradient in relative coordinates is at least "
+            "{0:.3f} times that of the original ones",
+        ),
+        ("larger everywhere", "it is the larger one at {0:.1%} of the points or more"),
+        (
+            "larger at a fair step",
+            "divided by the largest curvature, which bounds the step, it is {0:.3f} times as large",
+        ),
+        (
+            "valleys reduced",
+            "On the slow line at gap 0.1 the condition number of relative coordinates is {0:.3f} "
+            "times that of the original ones",
+        ),
+        (
+            "valley removed by the squared gap",
+            "that of the mixture mean and the squared gap {0:.3f} times",
+        ),
+        (
+            "sooner at the truth",
+            "Near the singularity the relative flow takes {0:.3f} times as long to an excess loss "
+            "of 1e-4",
+        ),
+        ("sooner at a fair step", "{0:.3f} times as long at a fair step"),
+        ("sooner from afar", "on the wide plane it is the sooner one from {0:.0%} of the starts"),
+        ("squared gap sooner at a fair step", "the resolved flow takes {0:.3f} times as long"),
+        (
+            "projection sets no trap",
+            "Projection on a gap of at least 0 ends at the merged point from {0:.1%} of the starts",
+        ),
+        ("clearance releases", "with a clearance of 0.001 from {0:.1%}"),
+        (
+            "printed expansion is of third order",
+            "The error of dl/du as printed in Appendix D vanishes like u to the power {0:.2f}",
+        ),
+        ("corrected expansion is of third order", "corrected like u to the power {0:.2f}"),
+        (
+            "expansion describes Figure 1",
+            "on the planes of Figure 1 the truncated expansion is off by {0:.0%} or more in the "
+            "median",
+        ),
+    ]
+    sentences: list[str] = []
+    for name, text in parts:
+        effect = effects.get(name)
+        if effect is None:
+            continue
+        phrase = text.format(effect.estimate)
+        if phrase[0].isupper() or not sentences:
+            sentences.append(phrase[0].upper() + phrase[1:])
+        else:
+            sentences[-1] += f"; {phrase}"
+    tally = pd.Series([verdict.outcome for verdict in result.verdicts]).value_counts()
+    counts = ", ".join(f"{tally[word]} {word}" for word in tally.index)
+    return ". ".join([*sentences, f"Of {len(result.verdicts)} claims: {counts}"]) + "."
+
+
+def _blocks(starts: int, planes: int, gaps: int, others: tuple[dict, ...]) -> list[dict]:
+    """Grids of all measures."""
+    base = {"weight": (0.5,), "sigma2": (1.0,), "step": STEPS[:1]}
+    zero = {"mean1": (0.0,), "mean2": (0.0,)}
+    blocks: list[dict] = []
+    for mean, span in PAPER_PLANES:
+        place = {"mean1": (mean,), "mean2": (mean,), "span": (span,)}
+        for measure, points in (("field", 41), ("truncation", planes), ("descent", starts)):
+            blocks.append({**base, **place, "measure": (measure,), "points": (points,)})
+    blocks.append(
+        {**base, **zero, "measure": ("valley",), "span": (4.0,), "points": (gaps,), "step": STEPS}
+    )
+    for weight in (0.5, 0.3):
+        change = {"weight": (weight,), "span": (2.0,)}
+        blocks.append(
+            {
+                **base,
+                **zero,
+                **change,
+                "measure": ("expansion",),
+                "points": (gaps,),
+                "step": STEPS[:1],
+            }
+        )
+    blocks.append(
+        {
+            **base,
+            **zero,
+            "weight": (0.3,),
+            "measure": ("truncation",),
+            "span": (2.0,),
+            "points": (planes,),
+        }
+    )
+    apart = {"mean1": (-1.0,), "mean2": (1.0,), "span": (3.0,)}
+    blocks.append({**base, **apart, "measure": ("projection",), "points": (planes,)})
+    blocks += [
+        {**base, **apart, "measure": ("field",), "points": (planes,), **one} for one in others
+    ]
+    return blocks
+
+
+OTHERS: tuple[dict, ...] = ({}, {"weight": (0.3,)}, {"sigma2": (2.0,)})
+
+
+study = Study(
+    name="learning_dynamics",
+    question="Are gradients larger and valleys shorter in relative coordinates, at fair steps too?",
+    source="Esser & Nielsen 2022, Figure 1 and Appendix D; Park & Ozeki 2009",
+    factors={
+        "measure": tuple(MEASURES),
+        "mean1": (0.0, 20.0, -1.0),
+        "mean2": (0.0, 20.0, 1.0),
+        "weight": (0.5, 0.3),
+        "sigma2": (1.0, 2.0),
+        "span": (2.0, 10.0, 3.0, 4.0),
+        "points": (5, 7, 9, 13, 21, 31, 41),
+        "step": STEPS,
+    },
+    sizes={
+        "smoke": _blocks(5, 21, 7, OTHERS[:1]),
+        "laptop": _blocks(13, 21, 13, OTHERS),
+        "cluster": _blocks(41, 41, 31, OTHERS),
+    },
+    cell=cell,
+    claims=CLAIMS,
+    figures={
+        "fields": fields_figure,
+        "valley": valley_figure,
+        "coordinates": coordinates_figure,
+        "truncation": truncation_figure,
+        "expansion": expansion_figure,
+    },
+    findings=findings,
+)

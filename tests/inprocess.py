@@ -1,0 +1,19 @@
+"""A study run without workers: every cell in this process, then the tables and the verdicts."""
+
+from ordered_mix.study.batches import run_cell
+from ordered_mix.study.outcome import judged
+from ordered_mix.study.store import Store
+from ordered_mix.study.tables import write_tables
+
+
+def run_here(study, path, size="smoke", overrides=None):
+    """What `run_study` returns, from the same store, table and claims."""
+    cells, store = study.cells(size, overrides), Store(path, study.name)
+    skips = {cell.key: study.skip(**cell.factors) for cell in cells}
+    skips = {key: reason for key, reason in skips.items() if reason}
+    (path / "cells").mkdir(exist_ok=True)
+    for cell in cells:
+        if cell.key not in skips:
+            store.write(cell, run_cell(study.cell, cell, study.time_limit))
+    write_tables(store, cells, skips, study.factors)
+    return judged(study, path)
