@@ -110,8 +110,8 @@ class _Natural(Climb):
 
     def direction(self, runs: Index, point: Point) -> Array:
         metric = self._information(runs, point)
-        size = np.sqrt(np.diagonal(metric, axis1=1, axis2=2))
         with np.errstate(divide="ignore", invalid="ignore"):
+            size = np.sqrt(np.diagonal(metric, axis1=1, axis2=2))
             scaled = metric / (size[:, :, None] * size[:, None, :])
         scaled = np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
         values, vectors = np.linalg.eigh(scaled)

@@ -1,0 +1,1120 @@
+"""How many passes over the data do optimisers and NUTS need in each parameterization?
+
+EM, ECM, gradient ascent (a fixed step and the fair one), natural gradient, MAP by L-BFGS with the
+Jacobian on and off, Laplace's approximation and NUTS start from the same over-dispersed points, in
+every parameterization where they apply. A pass is one evaluation of all responsibilities.
+
+``passes_2``, ``passes_4`` and ``passes_8`` are what one success costs with restarts (expected
+running time): the passes of all starts, each counted to where it comes within 1e-2, 1e-4 or 1e-8
+nats of the best log likelihood (MAP: log posterior) or to its end, over the number of successes;
+without any success all passes are charged, a lower bound. The best log likelihood is that of the
+best interior optimum of EM from 60 starts (``reference``); a start that ends more than 1e-2 nats
+above it has run off to a spurious maximum (``beyond``) and is no success. The best log posterior is
+the best end of the starts and of further ones: the reference, the truth and four quantile slices.
+``passes_rhat`` are NUTS's to a folded R-hat of at most 1.01 with warm-up, all of them where it
+does not get there; ``passes_per_1000`` those per 1,000 effective draws after warm-up.
+
+Seconds differ from run to run, so the table has none: a cell's seconds (``timings.parquet``) over
+its passes give the seconds of a pass. Cells of one block of data sets run on one worker, the search
+for the reference first, a cell of its own, so that no other cell's seconds contain it.
+
+Source: Esser & Nielsen 2022 for the relative coordinates; Ma, Chen, Jin, Flammarion & Jordan 2019,
+PNAS 116, 20881-20885, for sampling against optimisation; Amari 1998 for the natural gradient.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import rankdata
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, load, shipped, simulate
+from ordered_mix.diagnostics.convergence import convergence
+from ordered_mix.diagnostics.rhat import reached, rhat_path
+from ordered_mix.diagnostics.speed import (
+    expected_passes,
+    folded_distance,
+    passes_to,
+    shortfall,
+    wasserstein,
+)
+from ordered_mix.estimators._fit import Fit
+from ordered_mix.estimators.ecm import ECM
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.gradient import GradientAscent
+from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.laplace import HESSIAN_PASSES, laplace
+from ordered_mix.estimators.map import MAP
+from ordered_mix.estimators.multistart import MultiStart
+from ordered_mix.estimators.natural import NaturalGradient
+from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.estimators.optima import Optima
+from ordered_mix.estimators.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import NotApplicable, Parameterization
+from ordered_mix.prior import Prior
+from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.effects import bootstrap, mean, paired_ratio
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ordered_mix.study.outcome import StudyResult
+
+PAPER = "Esser & Nielsen 2022, sections 3 and 5"
+SIMULATED = "simulated"
+STARTS, CHAINS = 6, 4
+SPREAD = 1.5  # of the starting means, in standard deviations of the data
+STEP = 0.1  # stable in all coordinates: their limits at the singular point are 4 and 1.6
+RUN = Stop(log_likelihood=1e-11, passes=2000)
+DIGITS = (2, 4, 8)
+BEYOND = 1e-2
+MILESTONES = (3, 10, 30, 100, 300, 1000)
+FIELDS = ("w", "mu", "sigma")
+PARAMETERS = ("w_1", "mu_1", "mu_2", "sigma_1", "sigma_2")
+PARAMETERIZATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "unordered": ("unordered", {}),
+    "ordered": ("ordered", {}),
+    "relative": ("relative", {}),
+    "relative_softplus": ("relative", {"link": "softplus"}),
+    "relative_square": ("relative", {"link": "square"}),
+    "centred": ("centred", {}),
+    "folded": ("folded", {}),
+    "resolved": ("resolved", {}),
+    "moment": ("moment", {}),
+}
+MODES = {"map": True, "map_no_jacobian": False}
+FREE_COORDINATES = ("gradient_fixed", "gradient_fair")
+LIKELIHOOD = ("em", "ecm", *FREE_COORDINATES, "gradient_unconstrained", "natural")
+ESTIMATORS = ("reference", *LIKELIHOOD, *MODES, "laplace", "nuts")
+
+
+class Block(NamedTuple):
+    """Data sets that every estimator meets together; `batch` numbers blocks of `sets` of them."""
+
+    data: str
+    free: str
+    separation: float | None
+    n: int | None
+    weight: float | None
+    sets: int
+    batch: int
+
+    @property
+    def replicates(self) -> range:
+        return range(self.sets * self.batch, self.sets * (self.batch + 1))
+
+    @property
+    def prior(self) -> Prior:
+        """The reference prior of standardised data; it knows what is not free."""
+        if self.free == "all":
+            return Prior()
+        first = float(self.weight or 0)
+        return Prior(known_w=(first, 1 - first), known_sigma=1.0)
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        return () if self.free == "all" else ("w", "sigma")
+
+    @property
+    def truth(self) -> Mixture | None:
+        if self.data != SIMULATED:
+            return None
+        first, half = float(self.weight or 0), float(self.separation or 0) / 2
+        ends = np.array([-half, half])
+        return Mixture(np.array([first, 1 - first]), ends, np.ones(2))
+
+    def seed(self, purpose: str, replicate: int) -> int:
+        shared = {"data": self.data, "separation": self.separation, "n": self.n}
+        return seed_of(purpose, **shared, weight=self.weight, replicate=replicate) % 2**31
+
+    def limited(self, mixture: Mixture) -> Mixture:
+        """The same means with the known weights and scales, if those are known."""
+        if self.free == "all":
+            return mixture
+        assert self.truth is not None
+        return Mixture(self.truth.w, mixture.mu, self.truth.sigma)
+
+    def starts(self, sample: Data, replicate: int) -> Mixture:
+        """Over-dispersed starts, the same for every estimator; batch shape (starts,)."""
+        rng = np.random.default_rng(self.seed("starts", replicate))
+        scale, shape = float(sample.scale), (STARTS, 2)
+        mu = float(sample.location) + SPREAD * scale * rng.standard_normal(shape)
+        w = rng.dirichlet([5.0, 5.0], STARTS)
+        sigma = 0.6 * scale * np.exp(0.3 * rng.standard_normal(shape))
+        return self.limited(Mixture(w, mu, sigma))
+
+
+@lru_cache(maxsize=4)
+def samples(block: Block) -> tuple[Data, ...]:
+    """The data sets of a block; a real one is standardised, for the sake of fixed steps."""
+    if block.truth is None:
+        return tuple(load(block.data).standardized() for _ in block.replicates)
+    n = int(block.n or 0)
+    return tuple(simulate(block.truth, n, block.seed("data", r)) for r in block.replicates)
+
+
+@lru_cache(maxsize=4)
+def references(block: Block) -> tuple[Optima, ...]:
+    """The optima of each data set's likelihood, from EM with many starts."""
+    polish = Stop(log_likelihood=1e-12, passes=20_000)
+    search = MultiStart(k=2, estimator=EM(frozen=block.frozen, stop=polish))
+    return tuple(search.fit(y, block.limited(search.start(y))) for y in samples(block))
+
+
+@lru_cache(maxsize=2)
+def modes(block: Block, parameterization: str, jacobian: bool) -> tuple[Fit, ...]:
+    """MAP from the shared starts, then from further ones, for each data set."""
+    fits = []
+    for sample, optima, replicate in zip(
+        samples(block), references(block), block.replicates, strict=True
+    ):
+        further = initial_mixtures(sample, 2, 4, "quantile", block.seed("further", replicate))
+        known = [optima.best] + ([block.truth] if block.truth is not None else [])
+        parts = [block.starts(sample, replicate), block.limited(further)]
+        parts.append(Mixture.stack(known))
+        starts = Mixture(*(np.concatenate([getattr(p, v) for p in parts]) for v in FIELDS))
+        coordinates = _coordinates(block, parameterization, sample)
+        fits.append(MAP(jacobian=jacobian).fit(coordinates, sample, starts))
+    return tuple(fits)
+
+
+def cell(seed: int, estimator: str, parameterization: str, **factors: Any) -> list[dict]:
+    """One row for each data set of the block."""
+    block = Block(**factors)
+    if estimator == "reference":
+        rows = [_reference_row(block, optima) for optima in references(block)]
+    elif estimator in LIKELIHOOD:
+        rows = _likelihood_rows(block, estimator, parameterization)
+    elif estimator in MODES:
+        fits = modes(block, parameterization, MODES[estimator])
+        rows = [_mode_row(block, fit) for fit in fits]
+    else:
+        one = _laplace_row if estimator == "laplace" else _nuts_row
+        rows = [one(block, parameterization, index) for index in range(block.sets)]
+    return [{"replicate": r, **row} for r, row in zip(block.replicates, rows, strict=True)]
+
+
+def skip(estimator: str, parameterization: str, **factors: Any) -> str | None:
+    """Why a combination is left out."""
+    block = Block(**factors)
+    if block.data != SIMULATED:
+        if (block.separation, block.n, block.weight) != (None, None, None):
+            return "a real data set has no separation, size and weight to choose"
+        if block.free != "all":
+            return "the weights and scales of a real data set are not known"
+    elif None in (block.separation, block.n, block.weight):
+        return "simulated data need a separation, a size and a weight"
+    try:
+        _coordinates(block, parameterization)
+    except NotApplicable as reason:
+        return str(reason)
+    return _same_as_another(estimator, parameterization)
+
+
+def _same_as_another(estimator: str, parameterization: str) -> str | None:
+    name, options = PARAMETERIZATIONS[parameterization]
+    if estimator in ("reference", "em") and name != "unordered":
+        return "EM visits the same mixtures in all coordinates: see unordered"
+    if estimator == "ecm" and name in ("unordered", "ordered"):
+        return "ECM on the means themselves is EM, on ordered means it is that of relative"
+    if estimator == "ecm" and name == "moment":
+        return "these coordinates have no closed conditional maxima"
+    if estimator == "ecm" and options:
+        return "a conditional maximum is the same for every link of the gap: see relative"
+    if estimator in FREE_COORDINATES and name == "ordered":
+        return "the free coordinates are the means themselves: see unordered"
+    if estimator in FREE_COORDINATES and options:
+        return "the free coordinate is the gap itself for every link: see relative"
+    if estimator == "map_no_jacobian" and name == "resolved":
+        return "the prior density of the squared gap is infinite at 0, so there is no maximum"
+    return None
+
+
+def _coordinates(block: Block, label: str, sample: Data | None = None) -> Parameterization:
+    """Coordinates with the reference prior on the scale of a sample, which MAP and NUTS use."""
+    prior = block.prior
+    if sample is not None:
+        known = {"known_w": prior.known_w, "known_sigma": prior.known_sigma}
+        prior = replace(Prior().affine(float(sample.location), float(sample.scale)), **known)
+    name, options = PARAMETERIZATIONS[label]
+    return catalog.parameterization(name, 2, prior, **options)
+
+
+def _likelihood_rows(block: Block, estimator: str, parameterization: str) -> list[dict]:
+    starts = [block.starts(y, r) for y, r in zip(samples(block), block.replicates, strict=True)]
+    data = Data(np.stack([y.y for y in samples(block)])[:, None])
+    fit = _climb(block, estimator, parameterization, data, Mixture.stack(starts))
+    rows = []
+    for index, optima in enumerate(references(block)):
+        best = optima.log_likelihood
+        trace = (fit.trace.passes[:, index], fit.trace.objective[:, index])
+        row, pick = _speed(*trace, fit.passes[index], fit.status[index], best)
+        rows.append(row | _errors(block, fit.mixture[index, pick]))
+    return rows
+
+
+def _climb(block: Block, estimator: str, name: str, data: Data, starts: Mixture) -> Fit:
+    settings: dict[str, Any] = {"stop": RUN, "snapshots": 1000}
+    if estimator == "em":
+        return EM(frozen=block.frozen, **settings).fit(data, starts)
+    if estimator == "ecm":
+        return ECM(parameterization=name, frozen=block.frozen, **settings).fit(data, starts)
+    coordinates = _coordinates(block, name)
+    if estimator == "natural":
+        # the information is inverted at every iteration, which takes longer than a pass
+        settings["stop"] = Stop(log_likelihood=1e-11, passes=100)
+        ascent = NaturalGradient(damping=1e-3, coordinates="unconstrained", **settings)
+        return ascent.fit(coordinates, data, starts)
+    step = STEP if estimator == "gradient_fixed" else "largest_stable"
+    kind = "free" if estimator in FREE_COORDINATES else "unconstrained"
+    return GradientAscent(step=step, coordinates=kind, **settings).fit(coordinates, data, starts)
+
+
+def _speed(
+    passes: np.ndarray, objective: np.ndarray, spent: np.ndarray, status: np.ndarray, best: float
+) -> tuple[dict[str, Any], int]:
+    """Measures of the starts of one data set, and which start ended best, the spurious aside."""
+    beyond = objective[-1] > best + BEYOND
+    ended = np.isin(status, ("converged", "budget_exhausted"))
+    row = {"passes": int(spent.sum()), "beyond": beyond.mean(), "failed": 1 - ended.mean()}
+    for digits in DIGITS:
+        to = np.where(beyond, np.inf, passes_to(passes, objective, best - 10.0**-digits))
+        cost, share = expected_passes(to, spent)
+        row |= {f"passes_{digits}": _short(cost), f"share_{digits}": _short(share)}
+    for after in MILESTONES:
+        below = np.where(beyond, np.inf, shortfall(passes, objective, best, after))
+        row[f"short_{after}"] = _short(max(float(np.median(below)), 0.0))
+    return row, int(np.argmax(np.where(beyond, -np.inf, objective[-1])))
+
+
+def _errors(block: Block, mixture: Mixture) -> dict[str, float]:
+    if block.truth is None:
+        return {}
+    return {
+        "wasserstein": _short(wasserstein(mixture, block.truth)),
+        "distance": _short(folded_distance(mixture, block.truth)),
+    }
+
+
+def _short(value: Any) -> float:
+    """Four digits, which keeps the table small."""
+    return float(f"{float(value):.4g}")
+
+
+def _values(mixture: Mixture, prefix: str = "") -> dict[str, float]:
+    one = mixture.fold()
+    values = (one.w[..., 0], *np.moveaxis(one.mu, -1, 0), *np.moveaxis(one.sigma, -1, 0))
+    return {prefix + name: _short(value) for name, value in zip(PARAMETERS, values, strict=True)}
+
+
+def _reference_row(block: Block, optima: Optima) -> dict[str, Any]:
+    share = optima.hit_rate[optima.best_index]
+    row = {"passes": optima.passes, "share_2": _short(share), "optima": len(optima.hits)}
+    return row | _errors(block, optima.best)
+
+
+def _mode_row(block: Block, fit: Fit) -> dict[str, Any]:
+    best = float(fit.objective.max())
+    trace = (fit.trace.passes[:, :STARTS], fit.trace.objective[:, :STARTS])
+    row, pick = _speed(*trace, fit.passes[:STARTS], fit.status[:STARTS], best)
+    return row | _errors(block, fit.mixture[pick]) | _values(fit.mixture[pick])
+
+
+def _laplace_row(block: Block, parameterization: str, index: int) -> dict[str, Any]:
+    """The approximation at the best mode from the shared starts; its draws are independent."""
+    sample, fit = samples(block)[index], modes(block, parameterization, True)[index]
+    coordinates = _coordinates(block, parameterization, sample)
+    pick = int(np.argmax(fit.objective[:STARTS]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        approximation = laplace(coordinates, sample, fit.mixture[pick])
+    spent = int(fit.passes[:STARTS].sum()) + HESSIAN_PASSES * coordinates.dimension
+    row = {"passes": spent, "positive_definite": approximation.positive_definite}
+    if not approximation.positive_definite:
+        return row
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            draws = approximation.sample(1000, seed=0).fold()
+    except ValueError:  # so wide that scales or weights leave the range of doubles
+        return row | {"positive_definite": False}
+    return row | _posterior(block, draws)
+
+
+def _posterior(block: Block, draws: Mixture) -> dict[str, Any]:
+    """Folded posterior means and standard deviations, and the errors of the former."""
+    flat = draws.reshape(-1)
+    center = Mixture(*(getattr(flat, name).mean(axis=0) for name in FIELDS))
+    columns = (flat.w[:, 0], *flat.mu.T, *flat.sigma.T)
+    sds = {f"sd_{p}": _short(v.std()) for p, v in zip(PARAMETERS, columns, strict=True)}
+    return _errors(block, center) | _values(center) | sds
+
+
+def _nuts_row(block: Block, parameterization: str, index: int) -> dict[str, Any]:
+    sample, replicate = samples(block)[index], block.replicates[index]
+    starts = block.starts(sample, replicate)[:CHAINS]
+    sampler = NUTS(draws=1000, tune=500, seed=block.seed("nuts", replicate))
+    drawn = sampler.fit(_coordinates(block, parameterization, sample), sample, starts)
+    folded = drawn.mixture.fold()
+    quantities = {"w": folded.w[..., 0], "mu": folded.mu, "sigma": folded.sigma}
+    measured = convergence(quantities)
+    warmup, after = float(drawn.warmup_passes.sum()), float(drawn.passes.sum())
+    steps = drawn.statistics["n_steps"].to_numpy()
+    there = reached(rhat_path(quantities, steps, warmup, points=12))
+    effective = max(float(np.nan_to_num(measured["ess_bulk"].min())), CHAINS)
+    row = {
+        "passes": int(warmup + after),
+        "passes_rhat": warmup + after if there is None or there.passes is None else there.passes,
+        "converged": there is not None,
+        "rhat": _short(measured["rhat"].max()),
+        "passes_per_1000": _short(1000 * after / effective),
+        "divergences": int(drawn.statistics["diverging"].to_numpy().sum()),
+    }
+    return row | _posterior(block, folded)
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+NEAR = (0.0, 0.2, 0.5, 1.0)
+UNIT = ["separation", "replicate"]
+Runner = tuple[str, str]
+
+
+def _simulated(table: pd.DataFrame, free: str = "all") -> pd.DataFrame:
+    """Simulated sets of 200 points with equal weights, on which the claims are tested."""
+    chosen = (table["data"] == SIMULATED) & (table["free"] == free)
+    return table[chosen & (table["n"] == 200) & (table["weight"] == 0.5)]
+
+
+def _of(table: pd.DataFrame, runner: Runner) -> pd.DataFrame:
+    estimator, parameterization = runner
+    chosen = table["estimator"] == estimator
+    chosen &= table["parameterization"] == parameterization
+    return table[chosen].set_index(UNIT).sort_index()
+
+
+def pairs(
+    table: pd.DataFrame, first: Runner, second: Runner, columns: tuple[str, str]
+) -> pd.DataFrame:
+    """One measure of two runners on the same data sets, columns ``first`` and ``second``.
+
+    Raises
+    ------
+    ValueError
+        If a data set has only one of the two, as after a failure.
+    """
+    one, two = _of(table, first), _of(table, second)
+    both = one.index.intersection(two.index)
+    left = len(one.index.union(two.index)) - len(both)
+    if left:
+        raise ValueError(f"{left} data sets lack {' '.join(first)} or {' '.join(second)}")
+    if not len(both):
+        raise ValueError(f"no data set has {' '.join(first)} and {' '.join(second)}")
+    return pd.DataFrame({"first": one[columns[0]], "second": two[columns[1]]})
+
+
+def slowdown(
+    first: Runner,
+    second: Runner,
+    free: str = "all",
+    separations: tuple[float, ...] | None = None,
+    columns: tuple[str, str] = ("passes_4", "passes_4"),
+) -> Callable[[pd.DataFrame], Effect]:
+    """Effect: passes of the first runner for one of the second, geometric mean over data sets."""
+
+    def effect(table: pd.DataFrame) -> Effect:
+        rows = _simulated(table, free)
+        if separations is not None:
+            rows = rows[rows["separation"].isin(separations)]
+        found = pairs(rows, first, second, columns)
+        return paired_ratio(found["first"], found["second"])
+
+    return effect
+
+
+def agreement(optimiser: str) -> Callable[[pd.DataFrame], Effect]:
+    """Effect: rank correlation, over parameterizations, of an optimiser's passes and NUTS's.
+
+    Passes are geometric means over the data sets of one separation, Spearman's correlation is
+    averaged over the separations, and data sets are resampled.
+    """
+
+    def effect(table: pd.DataFrame) -> Effect:
+        rows = _simulated(table)
+        log_passes = []
+        for estimator, column in ((optimiser, "passes_4"), ("nuts", "passes_per_1000")):
+            part = rows[rows["estimator"] == estimator]
+            wide = part.pivot(
+                index="replicate", columns=["separation", "parameterization"], values=column
+            )
+            log_passes.append(np.log(wide))
+        shared = log_passes[0].columns.intersection(log_passes[1].columns)
+        if len(shared.get_level_values(1).unique()) < 3:
+            raise ValueError("a rank correlation needs at least 3 parameterizations")
+        both = pd.concat([part[shared] for part in log_passes], axis=1, keys=["first", "second"])
+        if both.isna().any(axis=None):
+            raise ValueError(f"{int(both.isna().sum().sum())} runs are missing")
+        groups = [shared.get_level_values(0) == s for s in shared.get_level_values(0).unique()]
+        unit = both.reset_index()
+        width = len(shared)
+
+        def statistic(sampled: pd.DataFrame) -> float:
+            average = sampled.to_numpy(dtype=float)[:, 1:].mean(axis=0)
+            first, second = average[:width], average[width:]
+            return float(np.mean([_spearman(first[g], second[g]) for g in groups]))
+
+        unit.columns = ["replicate", *map(str, range(2 * width))]
+        return bootstrap(unit, statistic, "replicate")
+
+    return effect
+
+
+def _spearman(first: np.ndarray, second: np.ndarray) -> float:
+    one, two = (rankdata(value) for value in (first, second))
+    if np.ptp(one) == 0 or np.ptp(two) == 0:
+        return 0.0  # no ranking at all agrees with none
+    return float(np.corrcoef(one, two)[0, 1])
+
+
+def largest_shift(table: pd.DataFrame) -> Effect:
+    """Effect: by how many posterior sds the Jacobian moves the MAP where it moves it most.
+
+    In each separation and parameterization, the mean over data sets of the largest of the shifts
+    of the folded parameters, in units of the posterior sd that the unordered NUTS run found;
+    the intervals are simultaneous (Bonferroni), so that the largest may be picked.
+    """
+    rows = _simulated(table)
+    cells = shifts(rows)
+    if not len(cells):
+        raise ValueError("no data set has MAP with and without the Jacobian and NUTS")
+    groups = [part["shift"] for _, part in cells.groupby(["separation", "parameterization"])]
+    level = 1 - 0.05 / len(groups)
+    effects = np.array([mean(group, level)[:3] for group in groups])
+    estimate, low, high = effects.max(axis=0).tolist()
+    return Effect(estimate, low, high, len(cells[UNIT].drop_duplicates()))
+
+
+def shifts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Largest shift of a folded parameter between the two MAPs, in posterior sds.
+
+    Returns
+    -------
+    DataFrame
+        Columns separation, replicate, parameterization, shift.
+    """
+    keys = [*UNIT, "parameterization"]
+    names = list(PARAMETERS)
+    if not {"sd_w_1", *names} <= set(rows.columns):
+        return pd.DataFrame(columns=[*keys, "shift"])
+    sds = rows[(rows["estimator"] == "nuts") & (rows["parameterization"] == "unordered")]
+    sds = sds.set_index(UNIT)[[f"sd_{name}" for name in names]].set_axis(names, axis=1)
+    on, off = (rows[rows["estimator"] == e].set_index(keys)[names] for e in MODES)
+    moved = (on - off).abs().dropna().reset_index().set_index(UNIT)
+    moved = moved[moved.index.isin(sds.index)]
+    scaled = moved[names] / sds.loc[moved.index].to_numpy()
+    return moved.assign(shift=scaled.max(axis=1)).reset_index()[[*keys, "shift"]]
+
+
+def invariance(table: pd.DataFrame) -> Effect:
+    """Effect: excess passes of the natural gradient in relative over unordered coordinates."""
+    ratio = slowdown(("natural", "relative"), ("natural", "unordered"))(table)
+    return Effect(ratio.estimate - 1, ratio.low - 1, ratio.high - 1, ratio.observations)
+
+
+PASSES = "passes for one, to 1e-4 nats, failures charged in full"
+CLAIMS = (
+    Claim(
+        "relative gradient, fixed step",
+        "With means free and the paper's fixed step, gradient ascent in relative coordinates "
+        "needs fewer passes near the singularity (separation <= 1).",
+        PAPER,
+        slowdown(("gradient_fixed", "relative"), ("gradient_fixed", "unordered"), "means", NEAR),
+        "below",
+        1.0,
+        PASSES,
+    ),
+    Claim(
+        "relative gradient, fair step",
+        "The same with the fair step, a share of the stability limit of each coordinate system.",
+        PAPER,
+        slowdown(("gradient_fair", "relative"), ("gradient_fair", "unordered"), "means", NEAR),
+        "below",
+        1.0,
+        PASSES,
+    ),
+    Claim(
+        "relative gradient, fixed step, all free",
+        "With weights and scales free too, gradient ascent with a fixed step needs fewer passes "
+        "in relative coordinates, over all separations.",
+        PAPER,
+        slowdown(("gradient_fixed", "relative"), ("gradient_fixed", "unordered")),
+        "below",
+        1.0,
+        PASSES,
+    ),
+    Claim(
+        "relative gradient, fair step, all free",
+        "The same with the fair step.",
+        PAPER,
+        slowdown(("gradient_fair", "relative"), ("gradient_fair", "unordered")),
+        "below",
+        1.0,
+        PASSES,
+    ),
+    Claim(
+        "relative ECM near the singularity",
+        "With means free, relative ECM needs fewer iterations than EM (separation <= 1).",
+        PAPER,
+        slowdown(("ecm", "relative"), ("em", "unordered"), "means", NEAR),
+        "below",
+        1.0,
+        PASSES,
+    ),
+    Claim(
+        "relative ECM, all free",
+        "With weights and scales free too, relative ECM needs fewer iterations than EM "
+        "(separation <= 1).",
+        PAPER,
+        slowdown(("ecm", "relative"), ("em", "unordered"), "all", NEAR),
+        "below",
+        1.0,
+        PASSES,
+    ),
+    Claim(
+        "one ranking for L-BFGS and NUTS",
+        "Parameterizations rank the same for MAP by L-BFGS and for NUTS.",
+        "this project, issue 8; 0.5 is Cohen's large correlation",
+        agreement("map"),
+        "above",
+        0.5,
+        "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws",
+    ),
+    Claim(
+        "one ranking for gradient ascent and NUTS",
+        "Parameterizations rank the same for gradient ascent with the fair step, in the sampler's "
+        "coordinates, and for NUTS.",
+        "this project, issue 8; 0.5 is Cohen's large correlation",
+        agreement("gradient_unconstrained"),
+        "above",
+        0.5,
+        "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws",
+    ),
+    Claim(
+        "the Jacobian moves the MAP",
+        "In some cell the MAP with the Jacobian is more than one posterior sd from that without.",
+        "this project, issue 8",
+        largest_shift,
+        "above",
+        1.0,
+        "posterior sds, in the cell with the largest shift",
+    ),
+    Claim(
+        "sampling is faster than optimisation",
+        "NUTS (unordered) has a folded R-hat of 1.01 after fewer passes than EM with restarts "
+        "takes to the global optimum (1e-2 nats).",
+        "Ma, Chen, Jin, Flammarion & Jordan 2019",
+        slowdown(("nuts", "unordered"), ("em", "unordered"), columns=("passes_rhat", "passes_2")),
+        "below",
+        1.0,
+        "passes of NUTS for one of EM",
+    ),
+    Claim(
+        "the natural gradient does not see coordinates",
+        "The natural gradient needs the same passes, to 10%, in relative as in unordered ones.",
+        "Amari 1998",
+        invariance,
+        "within",
+        0.1,
+        "relative excess of passes to 1e-4 nats",
+    ),
+)
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+LABELS = {
+    "em": "EM",
+    "ecm": "ECM",
+    "gradient_fixed": "gradient, fixed step",
+    "gradient_fair": "gradient, fair step",
+    "gradient_unconstrained": "gradient, fair, sampler's coordinates",
+    "natural": "natural gradient",
+    "map": "MAP, Jacobian",
+    "map_no_jacobian": "MAP, no Jacobian",
+    "laplace": "Laplace",
+    "nuts": "NUTS",
+}
+COLORS = ("#000000", "#0072b2", "#d55e00", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8c6bb1")
+LINES: tuple[Runner, ...] = (
+    ("em", "unordered"),
+    ("ecm", "relative"),
+    ("gradient_fair", "unordered"),
+    ("gradient_fair", "relative"),
+    ("natural", "unordered"),
+    ("map", "unordered"),
+    ("laplace", "unordered"),
+    ("nuts", "unordered"),
+)
+MARKERS = "osv^DPX*"
+COST = {"nuts": "passes_rhat"}
+FLOOR, CEILING = 1e-9, 1e3
+
+
+def _title(runner: Runner) -> str:
+    estimator, parameterization = runner
+    bare = estimator in ("em", "natural", "map", "laplace", "nuts")
+    return LABELS[estimator] if bare else f"{LABELS[estimator]}, {parameterization}"
+
+
+def _column(rows: pd.DataFrame, name: str) -> pd.Series:
+    """A column as floats, empty where no cell has it."""
+    if name not in rows:
+        return pd.Series(np.nan, index=rows.index)
+    return rows[name].astype(float)
+
+
+def traces_figure(result: StudyResult) -> Figure:
+    """Nats short of the best against passes: medians over data sets, bands to the quartiles."""
+    rows = _simulated(result.table)
+    found = sorted(rows["separation"].unique())
+    chosen = [s for s in (0.5, 2.0, 4.0) if s in found] or found[:3]
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    panels = figure.subplots(1, max(len(chosen), 1), sharey=True, squeeze=False)[0]
+    for axes, separation in zip(panels, chosen, strict=False):
+        for runner, color, marker in zip(LINES, COLORS, MARKERS, strict=True):
+            if runner[0] in ("laplace", "nuts"):
+                continue
+            part = _of(rows[rows["separation"] == separation], runner)
+            short = [_column(part, f"short_{after}").dropna().to_numpy() for after in MILESTONES]
+            if not all(len(values) for values in short):
+                continue
+            low, middle, high = (
+                np.clip([_quantile(v, q) for v in short], FLOOR, CEILING) for q in (0.25, 0.5, 0.75)
+            )
+            axes.fill_between(MILESTONES, low, high, color=color, alpha=0.12, linewidth=0)
+            axes.plot(MILESTONES, middle, f"-{marker}", color=color, ms=4, label=_title(runner))
+        axes.set(xscale="log", yscale="log", xlabel="passes of a start")
+        axes.set_title(f"separation {separation:g} sigma", fontsize="medium")
+    panels[0].set_ylabel("nats below the best")
+    _legend_below(figure, panels)
+    return figure
+
+
+def _quantile(values: np.ndarray, q: float) -> float:
+    return float(np.quantile(values, q, method="nearest"))  # infinite values stay apart
+
+
+def _legend_below(figure: Figure, panels: Any) -> None:
+    found: dict[str, Any] = {}
+    for axes in np.ravel(panels):
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    if found:
+        figure.legend(
+            found.values(), found.keys(), loc="outside lower center", ncols=3, fontsize="small"
+        )
+
+
+def curves_figure(result: StudyResult) -> Figure:
+    """Passes for one success against the separation, with 95% intervals over data sets."""
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, free in zip(panels, ("all", "means"), strict=True):
+        rows = _simulated(result.table, free)
+        for at, runner in enumerate(LINES):
+            column = COST.get(runner[0], "passes_4")
+            part = _of(rows, runner).reset_index()
+            logs = np.log10(_column(part, column))
+            _curve(axes, part["separation"], logs, at, runner, power=True)
+        axes.set(yscale="log", xlabel="separation / sigma")
+        known = "all parameters free" if free == "all" else "means free"
+        axes.set_title(f"{known}, n = 200, equal weights", fontsize="medium")
+    panels[0].set_ylabel("passes to 1e-4 nats (NUTS: to R-hat 1.01)")
+    _legend_below(figure, panels)
+    return figure
+
+
+def _curve(
+    axes: Axes, where: pd.Series, values: pd.Series, at: int, runner: Runner, power: bool = False
+) -> None:
+    points = []
+    for separation, group in values.groupby(where):
+        group = group.dropna()
+        if len(group) > 1:
+            points.append((separation, *mean(group)[:3]))
+    if not points:
+        return
+    x, *levels = np.array(points).T
+    middle, low, high = (10**level if power else level for level in levels)
+    x = x + 0.03 * (at - len(LINES) / 2)
+    reach = np.abs([middle - low, high - middle])
+    style: dict[str, Any] = {
+        "color": COLORS[at],
+        "marker": MARKERS[at],
+        "ms": 4,
+        "lw": 1.2,
+        "capsize": 2,
+    }
+    axes.errorbar(x, middle, reach, label=_title(runner), **style)
+
+
+def quality_figure(result: StudyResult) -> Figure:
+    """Share of the starts that reach the best optimum, and the error, against the separation."""
+    rows = _simulated(result.table)
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, column in zip(panels, ("share_2", "wasserstein"), strict=True):
+        for at, runner in enumerate(LINES):
+            part = _of(rows, runner).reset_index()
+            _curve(axes, part["separation"], _column(part, column), at, runner)
+        axes.set(xlabel="separation / sigma")
+    panels[0].set(ylabel="share of starts within 1e-2 nats of the best", ylim=(-0.03, 1.03))
+    panels[1].set(ylabel="Wasserstein distance to the truth / sigma")
+    _legend_below(figure, panels)
+    return figure
+
+
+def map_figure(result: StudyResult) -> Figure:
+    """Passes of every parameterization over the separations."""
+    rows = _simulated(result.table)
+    kinds = {
+        "gradient_fair": "passes_4",
+        "gradient_unconstrained": "passes_4",
+        "map": "passes_4",
+        "nuts": "passes_per_1000",
+    }
+    figure = Figure(figsize=(9, 7.2), layout="constrained")
+    for axes, (estimator, column) in zip(figure.subplots(2, 2).flat, kinds.items(), strict=True):
+        part = rows[rows["estimator"] == estimator]
+        logs = np.log10(_column(part, column))
+        grid = logs.groupby([part["parameterization"], part["separation"]]).mean().unstack()
+        grid = grid.reindex(list(PARAMETERIZATIONS))
+        unit = "for 1,000 effective draws" if estimator == "nuts" else "to 1e-4 nats"
+        title = f"{LABELS[estimator]}: passes {unit}"
+        _heat(axes, grid, title, "viridis_r", lambda value: f"{10**value:.2g}")
+        axes.set_xlabel("separation / sigma")
+    return figure
+
+
+RATIOS: tuple[tuple[Runner, Runner], ...] = (
+    (("ecm", "relative"), ("em", "unordered")),
+    (("gradient_fair", "relative"), ("gradient_fair", "unordered")),
+    (("gradient_unconstrained", "relative"), ("gradient_unconstrained", "unordered")),
+    (("map", "relative"), ("map", "unordered")),
+)
+
+
+def ratio_figure(result: StudyResult) -> Figure:
+    """Passes of relative coordinates for one of the others, over separation and n."""
+    table = result.table
+    rows = table[(table["data"] == SIMULATED) & (table["free"] == "all") & (table["weight"] == 0.5)]
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    for axes, (first, second) in zip(figure.subplots(2, 2).flat, RATIOS, strict=True):
+        logs = []
+        for runner in (first, second):
+            chosen = (rows["estimator"] == runner[0]) & (rows["parameterization"] == runner[1])
+            part = rows[chosen].set_index(["n", *UNIT])
+            logs.append(np.log2(_column(part, "passes_4")))
+        ratio = (logs[0] - logs[1]).groupby(["n", "separation"]).mean().unstack()
+        title = f"{_title(first)} / {_title(second)}"
+        text = title if first[0] == "ecm" else f"{LABELS[first[0]]}: relative / unordered"
+        _heat(axes, ratio, text, "RdBu_r", lambda value: f"{2**value:.2g}", bound=3.0)
+        axes.set(xlabel="separation / sigma", ylabel="n")
+    return figure
+
+
+def real_figure(result: StudyResult) -> Figure:
+    """Passes on the real data sets; a star where no start succeeds or R-hat stays above 1.01."""
+    table = result.table
+    rows = table[table["data"] != SIMULATED]
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    axes = figure.subplots()
+    runners = [*LINES[:2], ("gradient_fixed", "unordered"), *LINES[2:6], ("map", "relative")]
+    runners += [("nuts", "unordered"), ("nuts", "relative")]
+    grid, stars = {}, {}
+    for runner in runners:
+        chosen = (rows["estimator"] == runner[0]) & (rows["parameterization"] == runner[1])
+        part = rows[chosen].set_index("data")
+        name = _title(runner)
+        if runner[0] in ("map", "nuts"):
+            name = f"{LABELS[runner[0]]}, {runner[1]}"
+        grid[name] = np.log10(_column(part, COST.get(runner[0], "passes_4")))
+        reached_it = _column(part, "converged" if runner[0] == "nuts" else "share_4")
+        stars[name] = reached_it == 0
+    frame = pd.DataFrame(grid).T
+    _heat(axes, frame, "passes to 1e-4 nats (NUTS: to R-hat 1.01)", "viridis_r",
+          lambda value: f"{10**value:.2g}", stars=pd.DataFrame(stars).T)  # fmt: skip
+    axes.tick_params(axis="x", rotation=20)
+    return figure
+
+
+def seconds_figure(result: StudyResult) -> Figure:
+    """Seconds for one success on one core: a cell's seconds over its passes, times the passes."""
+    cost = seconds(result)
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    axes = figure.subplots()
+    names = [name for name in LABELS if name in set(cost["estimator"])]
+    for place, (parameterization, color) in enumerate(
+        zip(("unordered", "relative"), COLORS[1:3], strict=True)
+    ):
+        for row, name in enumerate(names):
+            chosen = (cost["estimator"] == name) & (cost["parameterization"] == parameterization)
+            values = cost.loc[chosen, "seconds"].to_numpy()
+            if not len(values):
+                continue
+            low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+            y = row + 0.16 * (2 * place - 1)
+            label = parameterization if row == len(names) - 1 else None
+            axes.plot([low, high], [y, y], color=color, lw=2)
+            axes.plot(middle, y, MARKERS[place], color=color, label=label)
+    axes.set_yticks(range(len(names)), [LABELS[name] for name in names])
+    axes.invert_yaxis()
+    axes.set(
+        xscale="log", xlabel="seconds to 1e-4 nats (NUTS: to R-hat 1.01), median and quartiles"
+    )
+    axes.set_title("over the blocks of 200 points, all parameters free", fontsize="medium")
+    if names:
+        _legend_below(figure, axes)
+    return figure
+
+
+def seconds(result: StudyResult) -> pd.DataFrame:
+    """Seconds of one success by block of data sets, from the cells' times and passes.
+
+    Laplace is left out: its cell finds the mode in the worker's cache.
+
+    Returns
+    -------
+    DataFrame
+        Columns estimator, parameterization, seconds_per_pass, seconds.
+    """
+    table = _simulated(result.table)
+    table = table[~table["estimator"].isin(("reference", "laplace"))]
+    cost = _column(table, "passes_4").where(
+        table["estimator"] != "nuts", _column(table, "passes_rhat")
+    )
+    keys = [*result.study.factors]
+    cells = (
+        table.assign(cost=cost)
+        .groupby(keys, as_index=False)
+        .agg(passes=("passes", "sum"), cost=("cost", "mean"))
+    )
+    merged = cells.merge(result.timings[[*keys, "seconds"]], on=keys)
+    per_pass = merged["seconds"] / merged["passes"]
+    merged = merged.assign(seconds_per_pass=per_pass, seconds=per_pass * merged["cost"])
+    return merged[["estimator", "parameterization", "seconds_per_pass", "seconds"]]
+
+
+def _heat(
+    axes: Axes,
+    grid: pd.DataFrame,
+    title: str,
+    colors: str,
+    write: Callable[[float], str],
+    bound: float | None = None,
+    stars: pd.DataFrame | None = None,
+) -> None:
+    axes.set_title(title, fontsize="medium")
+    values = grid.to_numpy(dtype=float)
+    if not np.isfinite(values).any():
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no cells", ha="center", transform=axes.transAxes)
+        return
+    low, high = (-bound, bound) if bound else (np.nanmin(values), np.nanmax(values))
+    scale = matplotlib.colors.Normalize(low, max(high, low + 1e-9))
+    axes.imshow(values, aspect="auto", cmap=colors, norm=scale, interpolation="nearest")
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            shade = matplotlib.colormaps[colors](scale(value))
+            dark = np.dot(shade[:3], (0.299, 0.587, 0.114)) < 0.5
+            star = "*" if stars is not None and stars.iloc[row, column] else ""
+            axes.text(column, row, write(value) + star, ha="center", va="center",
+                      fontsize="x-small", color="white" if dark else "black")  # fmt: skip
+    axes.set_xticks(range(values.shape[1]), [_name(c) for c in grid.columns])
+    axes.set_yticks(range(values.shape[0]), [_name(i) for i in grid.index])
+
+
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+def findings(result: StudyResult) -> str:
+    """What the table and the verdicts say, in one paragraph."""
+    return " ".join([*_on_claims(result), *_on_success(result), *_on_failures(result)])
+
+
+def _on_claims(result: StudyResult) -> Iterator[str]:
+    effects = {v.claim.name: v.effect for v in result.verdicts if v.effect is not None}
+    told = {
+        "relative gradient, fixed step": "With means free and a fixed step, gradient ascent",
+        "relative gradient, fair step": "With the fair step it",
+        "relative ECM near the singularity": "ECM",
+    }
+    others = {"relative ECM near the singularity": "EM"}
+    for name, subject in told.items():
+        if name in effects:
+            effect, other = effects[name], others.get(name, "the means themselves")
+            yield (
+                f"{subject} in relative coordinates takes {effect.estimate:.2g} passes "
+                f"[{effect.low:.2g}, {effect.high:.2g}] for one of {other} at separations up to 1: "
+                f"{_judged(effect, 'fewer', 'more')}."
+            )
+    if "sampling is faster than optimisation" in effects:
+        effect = effects["sampling is faster than optimisation"]
+        yield (
+            f"NUTS takes {effect.estimate:.2g} passes [{effect.low:.2g}, {effect.high:.2g}] to "
+            f"R-hat 1.01 for one that EM with restarts takes to the global optimum: "
+            f"{_judged(effect, 'sampling is the faster', 'optimisation is the faster')}."
+        )
+    for one in ("L-BFGS", "gradient ascent"):
+        if f"one ranking for {one} and NUTS" in effects:
+            effect = effects[f"one ranking for {one} and NUTS"]
+            word = "predicts" if effect.low > 0.5 else "does not reliably predict"
+            yield (
+                f"The ranking of parameterizations for {one} {word} that for NUTS "
+                f"(rank correlation {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}])."
+            )
+    if "the Jacobian moves the MAP" in effects:
+        effect = effects["the Jacobian moves the MAP"]
+        word = "more than one posterior sd" if effect.low > 1 else "not clearly one posterior sd"
+        yield f"The Jacobian moves the MAP by up to {effect.estimate:.2g} posterior sds: {word}."
+
+
+def _judged(effect: Effect, below: str, above: str) -> str:
+    return below if effect.high < 1 else above if effect.low > 1 else "no clear difference"
+
+
+def _on_success(result: StudyResult) -> Iterator[str]:
+    rows = _simulated(result.table)
+    for separation in sorted({rows["separation"].min(), rows["separation"].max()} - {np.nan}):
+        part = rows[rows["separation"] == separation]
+        shares = []
+        for runner in LINES:
+            share = _column(_of(part, runner), "share_2").mean()
+            if np.isfinite(share):
+                shares.append(f"{_title(runner)} {share:.0%}")
+        if shares:
+            yield (
+                f"At a separation of {separation:g} the share of starts that reach the best "
+                f"optimum is: {', '.join(shares)}."
+            )
+
+
+def _on_failures(result: StudyResult) -> Iterator[str]:
+    rows = _simulated(result.table)
+    fixed = rows[rows["estimator"] == "gradient_fixed"]
+    if len(fixed) and (failed := _column(fixed, "failed").mean()) > 0:
+        yield (
+            f"With everything free, {failed:.0%} of the starts of the fixed step leave the domain "
+            "or collapse."
+        )
+    nuts = rows[rows["estimator"] == "nuts"]
+    if len(nuts):
+        share = nuts["converged"].astype(float).mean()
+        yield f"NUTS reaches a folded R-hat of 1.01 in {share:.0%} of its runs."
+    yield f"{len(result.failures)} cells failed."
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+SEPARATIONS = (0.0, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
+MAIN = (0.0, 0.5, 1.0, 2.0, 4.0)
+SIZES_OF_SETS = (50, 200, 1000)
+LIGHT = (
+    "reference",
+    "em",
+    "ecm",
+    "gradient_fixed",
+    "gradient_fair",
+    "gradient_unconstrained",
+    "map",
+)
+FEW = ("unordered", "relative", "centred", "folded")
+REAL = {
+    "data": tuple(shipped()),
+    "free": ("all",),
+    "separation": (None,),
+    "n": (None,),
+    "weight": (None,),
+    "sets": (1,),
+    "batch": (0,),
+}
+
+
+def _grid(**changes: Any) -> dict[str, Any]:
+    """A grid of simulated sets: 200 points of equal weights, everything free, ten at a time."""
+    usual = {"data": (SIMULATED,), "free": ("all",), "separation": MAIN, "n": (200,)}
+    return {**usual, "weight": (0.5,), "sets": (10,), "batch": (0,), **changes}
+
+
+MEANS = {"free": ("means",), "separation": (*NEAR, 2.0, 4.0), "batch": (0, 1)}
+SMOKE = {"separation": (0.5,), "sets": (4,), "parameterization": ("unordered", "relative")}
+BUT_NUTS = tuple(name for name in ESTIMATORS if name != "nuts")
+LAPTOP = (
+    _grid(),
+    _grid(batch=(1,), estimator=tuple(name for name in ESTIMATORS if name != "natural")),
+    _grid(separation=(0.2, 1.5, 3.0, 8.0), estimator=LIGHT, parameterization=FEW),
+    _grid(n=(50, 1000), estimator=LIGHT, parameterization=FEW),
+    _grid(weight=(0.3, 0.1), separation=(0.5, 1.0, 2.0), estimator=LIGHT, parameterization=FEW),
+    _grid(**MEANS, estimator=("reference", *LIKELIHOOD)),
+    REAL,
+)
+CLUSTER = (
+    _grid(separation=SEPARATIONS, n=SIZES_OF_SETS, weight=(0.5, 0.3, 0.1), batch=range(10)),
+    _grid(**{**MEANS, "batch": range(10)}, n=SIZES_OF_SETS),
+    REAL,
+)
+
+study = Study(
+    name="convergence_speed",
+    question="How many passes do optimisers and NUTS need in each parameterization?",
+    source="Esser & Nielsen 2022; Ma et al. 2019; Amari 1998",
+    factors={
+        "data": (SIMULATED, *shipped()),
+        "free": ("all", "means"),
+        "separation": (*SEPARATIONS, None),
+        "n": (*SIZES_OF_SETS, None),
+        "weight": (0.5, 0.3, 0.1, None),
+        "sets": (1, 4, 10),
+        "batch": tuple(range(10)),
+        "parameterization": tuple(PARAMETERIZATIONS),
+        "estimator": ESTIMATORS,
+    },
+    sizes={
+        "smoke": (
+            _grid(**{**SMOKE, "parameterization": ("unordered",)}),
+            _grid(**SMOKE, estimator=BUT_NUTS),
+            _grid(
+                **SMOKE, free=("means",), estimator=("reference", "em", "ecm", *FREE_COORDINATES)
+            ),
+        ),
+        "laptop": LAPTOP,
+        "cluster": CLUSTER,
+    },
+    cell=cell,
+    claims=CLAIMS,
+    figures={
+        "traces": traces_figure,
+        "passes against separation": curves_figure,
+        "success and error": quality_figure,
+        "passes by parameterization": map_figure,
+        "relative against unordered": ratio_figure,
+        "real data": real_figure,
+        "seconds": seconds_figure,
+    },
+    findings=findings,
+    skip=skip,
+    structure=("data", "free", "separation", "n", "weight", "batch"),
+)
