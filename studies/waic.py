@@ -1,0 +1,1149 @@
+"""Do WAIC, LOO and WBIC depend on the coordinates, and do they choose the right K near coincidence?
+
+With matched priors the criteria are functions of the posterior on mixtures, so every
+parameterization must give the same value up to Monte Carlo error; native priors are other models.
+Where components coincide the model is singular: Watanabe (2010, 2013) replaces the penalty d of
+AIC by twice the singular fluctuation nu, and d/2 log n of BIC by lambda log n. The truth here is
+``Normal(-D/2, 1)/2 + Normal(D/2, 1)/2`` with the separation D going through the singularity.
+
+Estimators: ``em`` (AIC, BIC and sBIC of the best interior optimum of many starts), ``nuts`` (WAIC,
+PSIS-LOO and WBIC from draws), ``quadrature`` (exact posterior, weights and scales known) and
+``refit`` (exact leave-one-out cross-validation, sampled anew without each point). Criteria are
+compared with the exact generalisation loss of the predictive, by quadrature over the population.
+
+"Wrong K" has two meanings, and both are reported. The *true* K is 1 at D = 0 and else 2. The K that
+*predicts best* has the least exact generalisation loss of the Bayesian predictive, averaged over
+the data sets of a separation and n: at D = .2 and n = 200 that is 1 although the truth has 2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, load, population, shipped, simulate
+from ordered_mix.diagnostics.criteria import mixture_learning_coefficients, point_criteria, sbic
+from ordered_mix.diagnostics.information import loo, waic
+from ordered_mix.diagnostics.invariance import invariance
+from ordered_mix.diagnostics.prediction import generalisation_loss, log_predictive
+from ordered_mix.diagnostics.quadrature import means_posterior
+from ordered_mix.diagnostics.rhat import rhat
+from ordered_mix.diagnostics.tempering import Estimate, wbic, wbic_beta
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.multistart import MultiStart
+from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.estimators.refit import cross_validate
+from ordered_mix.estimators.stop import Stop
+from ordered_mix.kernels import e_step
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import Parameterization
+from ordered_mix.prior import Prior
+from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.effects import mean, paired_ratio
+from ordered_mix.study.outcome import StudyResult
+
+ISSUE = "the project's question about WAIC under each parameterization"
+WATANABE = "Watanabe 2010, JMLR 11, 3571-3594"
+LAMBDA, TWO_NU = 0.75, 1.34594653
+NEAR, APART = 1.5, 3.0
+NUMBER = (1, 2, 3)
+FITTED, SAMPLED = ("AIC", "BIC", "sBIC"), ("WAIC", "LOO", "WBIC")
+CRITERIA = (*FITTED, *SAMPLED)
+SOFTPLUS = "relative(link=softplus)"
+MATCHED = ("unordered", "ordered", "relative", SOFTPLUS, "centred", "folded", "moment", "resolved")
+NATIVE = ("relative", "centred", "folded", "moment", "resolved")
+CONTROL = "ordered"
+SAMPLER = NUTS(draws=350, tune=300)
+CHAINS = 4
+SET = ["data", "separation", "n", "replicate"]
+
+
+class Case(NamedTuple):
+    """A sample, and the truth if it is known."""
+
+    sample: Data
+    truth: Mixture | None
+
+    def losses(self, predict: Callable[[Array], Array]) -> dict[str, float]:
+        """Exact generalisation loss of a log density and what it is compared with, in nats."""
+        if self.truth is None:
+            return {}
+        grid = population(self.truth, step=0.05)
+        assert grid.weight is not None
+        return {
+            "generalisation": generalisation_loss(grid.weight, predict(grid.y)),
+            "entropy": generalisation_loss(grid.weight, self.truth.log_density(grid.y)),
+            "sample_entropy": float(-self.truth.log_density(self.sample.y).sum()),
+        }
+
+
+def cell(
+    seed: int,
+    estimator: str,
+    free: str,
+    data: str,
+    separation: float | None,
+    n: int | None,
+    k: int,
+    parameterization: str,
+    prior: str,
+    replicate: int,
+) -> list[dict[str, Any]]:
+    """Criteria of one model on one data set, and its exact generalisation loss."""
+    case = draw_case(data, separation, n, replicate)
+    if estimator == "em":
+        return [fitted(case, k)]
+    if estimator == "quadrature":
+        return [integrated(case, parameterization if prior == "native" else prior)]
+    model = _model(case.sample, free, k, parameterization, prior == "native")
+    sampler = replace(SAMPLER, seed=seed % 2**32)
+    starts = _starts(case.sample, free, k, replicate)
+    return [(sampled if estimator == "nuts" else validated)(case, model, starts, sampler)]
+
+
+def draw_case(data: str, separation: float | None, n: int | None, replicate: int) -> Case:
+    """A shipped set, or the data that all cells of a separation, n and replicate share."""
+    if data != "simulated" or separation is None or n is None:
+        return Case(load(data), None)
+    truth = Mixture(np.full(2, 0.5), np.array([-separation / 2, separation / 2]), np.ones(2))
+    seed = seed_of("data", separation=separation, n=n, replicate=replicate)
+    return Case(simulate(truth, n, seed), truth)
+
+
+def fitted(case: Case, k: int) -> dict[str, Any]:
+    """Criteria of the best interior optimum that EM finds from 12 starts.
+
+    Scales below a twentieth of the data's are not accepted: small sets have no other maximum.
+    """
+    floored = EM(floor=0.05 * float(case.sample.scale), stop=Stop(log_likelihood=1e-7))
+    explore = Stop(log_likelihood=1e-5, passes=1_000)
+    search = MultiStart(k=k, starts=12, estimator=floored, explore=explore)
+    optima = search.fit(case.sample)
+    criteria = point_criteria(case.sample.y, optima.best, 3 * k - 1)
+    row: dict[str, Any] = {
+        "log_likelihood": optima.log_likelihood,
+        "aic": criteria.aic,
+        "bic": criteria.bic,
+    }
+    row["points"] = case.sample.n
+    return row | case.losses(optima.best.log_density)
+
+
+def integrated(case: Case, prior: str) -> dict[str, Any]:
+    """Exact criteria with weights and scales known, and the learning coefficient."""
+    y, beta = case.sample.y, wbic_beta(case.sample.n)
+    posterior = means_posterior(y, prior=prior)
+    tempered = means_posterior(y, prior=prior, inverse_temperature=beta)
+    exact = posterior.criteria()
+    row = {
+        "waic": exact.elpd_waic,
+        "p_waic": exact.p_waic,
+        "loo": exact.elpd_loo,
+        "wbic": tempered.wbic(beta),
+        "evidence": posterior.log_evidence(),
+        "learning_coefficient": tempered.learning_coefficient(beta, 1.5 * beta),
+    }
+    return row | case.losses(posterior.log_predictive)
+
+
+def sampled(case: Case, model: Parameterization, starts: Mixture, sampler: NUTS) -> dict[str, Any]:
+    """Criteria from draws, with their Monte Carlo errors and what the sampler reports."""
+    draws = sampler.fit(model, case.sample, starts)
+    pointwise = draws.tree["log_likelihood"]["y"].to_numpy()
+    widely, leave_out = waic(pointwise), loo(pointwise)
+    colder = replace(sampler, inverse_temperature=wbic_beta(case.sample.n))
+    tempered = colder.fit(model, case.sample, starts).mixture
+    bayesian = wbic(e_step(case.sample.y, tempered.w, tempered.mu, tempered.sigma).log_likelihood)
+    row = {
+        "waic": widely.elpd,
+        "waic_mcse": widely.mcse,
+        "p_waic": widely.p,
+        "loo": leave_out.elpd,
+        "loo_mcse": leave_out.mcse,
+        "high_k": int(np.sum(leave_out.pareto_k.to_numpy() > leave_out.good_k)),
+        "wbic": bayesian.value,
+        "wbic_mcse": bayesian.mcse,
+        "divergences": int(draws.statistics["diverging"].sum()),
+        "rhat": rhat(pointwise.sum(axis=-1)),
+    }
+    mixture = draws.mixture
+    return row | case.losses(
+        partial(log_predictive, w=mixture.w, mu=mixture.mu, sigma=mixture.sigma)
+    )
+
+
+def validated(
+    case: Case, model: Parameterization, starts: Mixture, sampler: NUTS
+) -> dict[str, Any]:
+    """WAIC and PSIS-LOO beside exact cross-validation."""
+    pointwise = sampler.fit(model, case.sample, starts).tree["log_likelihood"]["y"].to_numpy()
+    exact = cross_validate(sampler, model, case.sample, starts)
+    widely, leave_out = waic(pointwise), loo(pointwise)
+    return {
+        "waic": widely.elpd,
+        "waic_mcse": widely.mcse,
+        "loo": leave_out.elpd,
+        "loo_mcse": leave_out.mcse,
+        "cross_validation": exact.elpd,
+        "cross_validation_mcse": exact.mcse,
+    }
+
+
+def _model(sample: Data, free: str, k: int, label: str, native: bool) -> Parameterization:
+    if free == "means":
+        prior = Prior(spread=2.0, known_w=(0.5, 0.5), known_sigma=1.0, native=native)
+    else:
+        prior = Prior(native=native).affine(float(sample.location), float(sample.scale))
+    options = dict(re.findall(r"(\w+)=(\w+)", label))
+    return catalog.parameterization(label.partition("(")[0], k, prior, **options)
+
+
+def _starts(sample: Data, free: str, k: int, replicate: int) -> Mixture:
+    """Means at random points; every parameterization starts from the same mixtures."""
+    starts = initial_mixtures(sample, k, CHAINS, "random", replicate)
+    return starts if free == "all" else Mixture(np.full(2, 0.5), starts.mu, np.ones(2))
+
+
+# --- from the table to effects --------------------------------------------------------------------
+
+
+def sets(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with numbers in place of what real data lack, so that rows group by data set."""
+    return table.fillna({"separation": -1.0, "n": 0})
+
+
+def draws_of(table: pd.DataFrame, free: str = "all", prior: str = "matched") -> pd.DataFrame:
+    """Rows that NUTS computed."""
+    chosen = (table["estimator"] == "nuts") & (table["free"] == free) & (table["prior"] == prior)
+    return sets(table[chosen])
+
+
+def exact_of(table: pd.DataFrame, prior: str = "matched") -> pd.DataFrame:
+    """Rows that quadrature computed."""
+    return sets(table[(table["estimator"] == "quadrature") & (table["prior"] == prior)])
+
+
+def scores(table: pd.DataFrame, criteria: Iterable[str] = CRITERIA) -> dict[str, pd.DataFrame]:
+    """Each criterion by data set and K on the scale of a deviance, smaller is better.
+
+    Only data sets for which every one of these criteria has every K of the table are kept.
+    """
+    fits = sets(table[table["estimator"] == "em"])
+    draws = draws_of(table)
+    draws = draws[draws["parameterization"] == "unordered"]
+    found = {
+        "AIC": fits.pivot(index=SET, columns="k", values="aic"),
+        "BIC": fits.pivot(index=SET, columns="k", values="bic"),
+        "WAIC": -2 * draws.pivot(index=SET, columns="k", values="waic"),
+        "LOO": -2 * draws.pivot(index=SET, columns="k", values="loo"),
+        "WBIC": 2 * draws.pivot(index=SET, columns="k", values="wbic"),
+        "loss": draws.pivot(index=SET, columns="k", values="generalisation"),
+    }
+    found["sBIC"] = _singular(fits.pivot(index=SET, columns="k", values="log_likelihood"), fits)
+    wanted = {name: found[name].reindex(columns=NUMBER).dropna() for name in criteria}
+    shared = sorted(set.intersection(*(set(frame.index) for frame in wanted.values())))
+    if not shared:
+        raise ValueError(f"no data set has K = 1, 2, 3 under {', '.join(wanted)}")
+    index = pd.MultiIndex.from_tuples(shared, names=SET)
+    return {name: frame.loc[index] for name, frame in wanted.items()}
+
+
+def _singular(log_likelihood: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
+    complete = log_likelihood.reindex(columns=NUMBER).dropna()
+    lengths = fits.drop_duplicates(SET).set_index(SET)["points"]
+    coefficients = mixture_learning_coefficients(len(NUMBER))
+    rows = [
+        sbic(row, lengths[key], coefficients)
+        for key, row in zip(complete.index, complete.to_numpy(), strict=True)
+    ]
+    return pd.DataFrame(rows, index=complete.index, columns=NUMBER, dtype=float)
+
+
+def choices(table: pd.DataFrame, criteria: Iterable[str] = CRITERIA) -> pd.DataFrame:
+    """The K each criterion chooses on each simulated data set, and both kinds of right K."""
+    found = scores(_simulated(table), criteria)
+    chosen = pd.DataFrame({name: frame.idxmin(axis=1) for name, frame in found.items()})
+    separation = chosen.index.get_level_values("separation")
+    chosen["true"] = np.where(separation == 0, 1, 2)
+    return chosen
+
+
+def losses(table: pd.DataFrame) -> pd.DataFrame:
+    """Exact generalisation loss of the Bayesian predictive by data set and K, in nats a point."""
+    return scores(_simulated(table), ["loss"])["loss"]
+
+
+def best_number(table: pd.DataFrame) -> pd.Series:
+    """The K of least mean exact generalisation loss, by separation and n."""
+    return losses(table).groupby(["separation", "n"]).mean().idxmin(axis=1)
+
+
+def wrong(table: pd.DataFrame, target: str, criteria: Iterable[str] = CRITERIA) -> pd.DataFrame:
+    """Whether each criterion chooses another K than the true or the best predicting one."""
+    chosen = choices(table, criteria)
+    right = chosen.pop("true")
+    if target == "best":
+        best = best_number(table)
+        keys = zip(
+            *(chosen.index.get_level_values(name) for name in ("separation", "n")), strict=True
+        )
+        right = pd.Series([best.get(key, np.nan) for key in keys], index=chosen.index)
+        chosen, right = chosen[right.notna()], right.dropna()
+    return chosen.ne(right, axis=0)
+
+
+def _simulated(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["data"] == "simulated"]
+
+
+def more_often_wrong(
+    table: pd.DataFrame, first: str, second: str, target: str, nearest: float = NEAR
+) -> Effect:
+    """Share of data sets near the singularity on which first is wrong, less that of second."""
+    missed = wrong(table, target, [first, second])
+    near = missed[missed.index.get_level_values("separation") <= nearest]
+    return mean(near[first].astype(float) - near[second].astype(float))
+
+
+def z_scores(table: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Each parameterization against the others on the same data under matched priors."""
+    parts = []
+    for key, group in draws_of(table).groupby([*SET, "k"]):
+        if len(group) < 2:
+            continue
+        columns = group.set_index("parameterization")[[criterion, f"{criterion}_mcse"]]
+        found = invariance({str(name): Estimate(*row) for name, *row in columns.itertuples()})
+        parts.append(found.reset_index().assign(**dict(zip([*SET, "k"], key, strict=True))))
+    if not parts:
+        raise ValueError("no data set was sampled in two parameterizations")
+    return pd.concat(parts, ignore_index=True)
+
+
+def disagreement(table: pd.DataFrame, criterion: str, real: bool = False) -> Effect:
+    """Root mean square z score between parameterizations; units are data sets."""
+    z = z_scores(table, criterion)
+    return _root(_by_set(z[(z["data"] != "simulated") == real], z["z"] ** 2))
+
+
+def exact_z(table: pd.DataFrame) -> pd.DataFrame:
+    """WAIC from draws against the exact value of the same posterior, in Monte Carlo errors."""
+    exact = exact_of(table)[[*SET, "waic"]]
+    both = draws_of(table, "means").merge(exact, on=SET, suffixes=("", "_exact"))
+    return both.assign(z=(both["waic"] - both["waic_exact"]) / both["waic_mcse"])
+
+
+def distance_to_exact(table: pd.DataFrame) -> Effect:
+    """Root mean square z score of draws against quadrature; units are data sets."""
+    z = exact_z(table)
+    return _root(_by_set(z, z["z"] ** 2))
+
+
+def native_changes(table: pd.DataFrame) -> pd.DataFrame:
+    """What a native prior changes in WAIC on the same data: nats, and Monte Carlo errors."""
+    keys = [*SET, "k", "parameterization"]
+    columns = [*keys, "waic", "waic_mcse"]
+    native = draws_of(table, prior="native")[columns]
+    both = native.merge(draws_of(table)[columns], on=keys, suffixes=("", "_matched"))
+    if both.empty:
+        raise ValueError("no data set was sampled under matched and native priors")
+    change = both["waic"] - both["waic_matched"]
+    error = np.hypot(both["waic_mcse"], both["waic_mcse_matched"])
+    return both.assign(change=change, z=change / error)
+
+
+def native_effect(table: pd.DataFrame, low: float, high: float) -> Effect:
+    """Change in its Monte Carlo errors, what noise alone gives taken out; units are data sets."""
+    changes = native_changes(_simulated(table))
+    inside = changes["separation"].between(low, high) & (changes["parameterization"] != CONTROL)
+    return _root(_by_set(changes[inside], changes["z"] ** 2 - 1))
+
+
+def _by_set(rows: pd.DataFrame, values: pd.Series) -> Array:
+    return rows.assign(value=values).groupby(SET)["value"].mean().to_numpy()
+
+
+def _root(squares: Array) -> Effect:
+    effect = mean(squares)
+    estimate, low, high = np.sqrt(np.clip(effect[:3], 0, None)).tolist()
+    return Effect(estimate, low, high, effect.observations)
+
+
+def at_the_singularity(table: pd.DataFrame) -> pd.DataFrame:
+    """Exact rows at separation 0 with the most points, with what theory is about."""
+    rows = exact_of(_simulated(table))
+    rows = rows[rows["separation"] == 0]
+    rows = rows[rows["n"] == rows["n"].max()]
+    excess = rows["n"] * (rows["generalisation"] - rows["entropy"])
+    return rows.assign(excess=excess, both=(excess - rows["waic"] - rows["sample_entropy"]) / 2)
+
+
+def departure(table: pd.DataFrame, column: str, value: float) -> Effect:
+    """Mean at the singularity less the value of theory."""
+    return mean(at_the_singularity(table)[column] - value)
+
+
+def biases(table: pd.DataFrame, k: int = 2) -> pd.DataFrame:
+    """Criterion less what it estimates, the exact generalisation loss of all n points, in nats."""
+    draws = draws_of(_simulated(table))
+    draws = draws[(draws["parameterization"] == "unordered") & (draws["k"] == k)]
+    fits = _simulated(table)
+    fits = fits[(fits["estimator"] == "em") & (fits["k"] == k)]
+    parts = []
+    for name, rows, value in (
+        ("AIC", fits, fits["aic"] / 2),
+        ("WAIC", draws, -draws["waic"]),
+        ("LOO", draws, -draws["loo"]),
+    ):
+        excess = rows["n"] * (rows["generalisation"] - rows["entropy"])
+        bias = value - rows["sample_entropy"] - excess
+        parts.append(rows[SET].assign(criterion=name, bias=bias))
+    return pd.concat(parts, ignore_index=True)
+
+
+def bias(table: pd.DataFrame, criterion: str) -> Effect:
+    """Mean of a criterion less the exact generalisation loss, over simulated data sets."""
+    rows = biases(table)
+    return mean(rows.loc[rows["criterion"] == criterion, "bias"])
+
+
+def validation_errors(table: pd.DataFrame) -> pd.DataFrame:
+    """Distance of WAIC and PSIS-LOO to exact cross-validation, in nats."""
+    rows = sets(table[table["estimator"] == "refit"])
+    exact = rows["cross_validation"]
+    return rows[SET].assign(WAIC=(rows["waic"] - exact).abs(), LOO=(rows["loo"] - exact).abs())
+
+
+def validation_error(table: pd.DataFrame) -> Effect:
+    """Mean distance of WAIC to exact cross-validation."""
+    return mean(validation_errors(table)["WAIC"])
+
+
+def validation_ratio(table: pd.DataFrame) -> Effect:
+    """Distance of PSIS-LOO to exact cross-validation for that of WAIC."""
+    errors = validation_errors(table)
+    return paired_ratio(errors["LOO"], errors["WAIC"])
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+TARGETS = {"true": "another K than the true one", "best": "another K than the best predicting one"}
+
+
+def _selection_claims() -> Iterable[Claim]:
+    for target, words in TARGETS.items():
+        for first in ("AIC", "BIC"):
+            for second in ("WAIC", "LOO", "sBIC"):
+                yield Claim(
+                    f"{first} is wrong more often than {second} ({target} K)",
+                    f"Near the singularity {first} chooses {words} more often than {second}.",
+                    "Watanabe 2013, JMLR 14, 867-897; Drton & Plummer 2017, JRSS B 79, 323-380",
+                    partial(more_often_wrong, first=first, second=second, target=target),
+                    direction="above",
+                    margin=0.0,
+                    unit=f"share of data sets at separations up to {NEAR:g}",
+                )
+
+
+def _invariance_claims() -> Iterable[Claim]:
+    for name in SAMPLED:
+        yield Claim(
+            f"{name} is invariant",
+            f"With matched priors {name} is the same in every parameterization.",
+            ISSUE,
+            partial(disagreement, criterion=name.lower()),
+            direction="below",
+            margin=1.5,
+            unit="Monte Carlo errors, root mean square",
+        )
+
+
+CLAIMS = (
+    *_invariance_claims(),
+    Claim(
+        "WAIC is invariant on real data",
+        "With matched priors WAIC is the same in every parameterization on the shipped sets.",
+        ISSUE,
+        partial(disagreement, criterion="waic", real=True),
+        direction="below",
+        margin=1.5,
+        unit="Monte Carlo errors, root mean square",
+    ),
+    Claim(
+        "WAIC of draws is exact",
+        "With weights and scales known every parameterization samples the exact WAIC.",
+        ISSUE,
+        distance_to_exact,
+        direction="below",
+        margin=1.5,
+        unit="Monte Carlo errors, root mean square",
+    ),
+    Claim(
+        "native priors change WAIC near the singularity",
+        f"At separations up to {NEAR:g} native priors change WAIC by more than its Monte Carlo "
+        "error.",
+        ISSUE,
+        partial(native_effect, low=0.0, high=NEAR),
+        direction="above",
+        margin=1.0,
+        unit="Monte Carlo errors of the difference",
+    ),
+    Claim(
+        "native priors change WAIC of separated components",
+        f"At separations from {APART:g} native priors change WAIC by more than its Monte Carlo "
+        "error.",
+        ISSUE,
+        partial(native_effect, low=APART, high=np.inf),
+        direction="above",
+        margin=1.0,
+        unit="Monte Carlo errors of the difference",
+    ),
+    *_selection_claims(),
+    Claim(
+        "p_waic is twice the singular fluctuation",
+        "At the singularity p_waic is 2 nu = 1.346 (weights and scales known).",
+        f"{WATANABE}, Theorem 3",
+        partial(departure, column="p_waic", value=TWO_NU),
+        direction="within",
+        margin=0.1,
+    ),
+    Claim(
+        "p_waic is twice the learning coefficient",
+        "At the singularity p_waic is 2 lambda = 1.5 (weights and scales known).",
+        ISSUE,
+        partial(departure, column="p_waic", value=2 * LAMBDA),
+        direction="within",
+        margin=0.1,
+    ),
+    Claim(
+        "generalisation loss exceeds entropy by lambda/n",
+        "At the singularity n times the excess generalisation loss is lambda = 3/4 on average.",
+        WATANABE,
+        partial(departure, column="excess", value=LAMBDA),
+        direction="within",
+        margin=0.15,
+        unit="nats",
+    ),
+    Claim(
+        "WAIC and the generalisation loss add up to 2 lambda",
+        "At the singularity n (G - S) and n (WAIC - S_n) have the mean lambda = 3/4.",
+        f"{WATANABE}, Theorem 3",
+        partial(departure, column="both", value=LAMBDA),
+        direction="within",
+        margin=0.05,
+        unit="nats",
+    ),
+    Claim(
+        "WBIC at two temperatures gives lambda",
+        "At the singularity WBIC at 1 / log n and 1.5 / log n gives lambda = 3/4.",
+        "Watanabe 2013, JMLR 14, 867-897",
+        partial(departure, column="learning_coefficient", value=LAMBDA),
+        direction="within",
+        margin=0.1,
+    ),
+    *(
+        Claim(
+            f"{name} estimates the generalisation loss",
+            f"Over all separations {name} has the mean of the exact generalisation loss (K = 2).",
+            f"{WATANABE}, Theorems 1 and 3",
+            partial(bias, criterion=name),
+            direction="within",
+            margin=0.5,
+            unit="nats",
+        )
+        for name in ("WAIC", "LOO")
+    ),
+    Claim(
+        "WAIC is cross-validation",
+        "On small sets WAIC is exact leave-one-out cross-validation to a quarter of a nat.",
+        f"{WATANABE}, Theorem 1",
+        validation_error,
+        direction="below",
+        margin=0.25,
+        unit="nats",
+    ),
+    Claim(
+        "PSIS-LOO is closer to cross-validation",
+        "On small sets PSIS-LOO is closer to exact leave-one-out cross-validation than WAIC.",
+        "Vehtari, Gelman & Gabry 2017, Statistics and Computing 27, 1413-1432",
+        validation_ratio,
+        direction="below",
+        margin=1.0,
+        unit="distance of PSIS-LOO for that of WAIC",
+    ),
+)
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+COLOURS = dict(
+    zip(CRITERIA, ("#d55e00", "#e69f00", "#999933", "#0072b2", "#56b4e9", "#009e73"), strict=True)
+)
+PANELS = {"true": "against the true K", "best": "against the best predicting K"}
+MARKERS = dict(zip(CRITERIA, "osD^vP", strict=True))
+
+
+def wrong_figure(result: StudyResult) -> Figure:
+    """Share of data sets on which each criterion chooses the wrong K, in both meanings."""
+    table = result.table
+    counts = sorted(int(n) for n in _simulated(table)["n"].dropna().unique())
+    counts = [n for n in counts if _shares(table, "true", n) is not None] or [0]
+    figure = Figure(figsize=(7, 0.9 + 1.75 * len(counts)), layout="constrained")
+    panels = figure.subplots(len(counts), 2, squeeze=False, sharey=True)
+    image = None
+    for row, n in zip(panels, counts, strict=True):
+        for axes, (target, words) in zip(row, PANELS.items(), strict=True):
+            shares = _shares(table, target, n)
+            axes.set_title(f"n = {n}, {words}", fontsize=9)
+            if shares is None:
+                axes.set_axis_off()
+                continue
+            image = _heat(axes, 100 * shares, "{:.0f}", "cividis_r", 0, 100)
+    for axes in panels[-1]:
+        axes.set_xlabel("separation / sigma")
+    if image is not None:
+        figure.colorbar(image, ax=panels, label="wrong K, % of data sets", shrink=0.8)
+    return figure
+
+
+def _shares(table: pd.DataFrame, target: str, n: int) -> pd.DataFrame | None:
+    columns = {}
+    for name in CRITERIA:
+        try:
+            missed = wrong(table, target, [name])[name]
+        except (ValueError, KeyError):
+            continue
+        missed = missed[missed.index.get_level_values("n") == n]
+        if len(missed):
+            columns[name] = missed.groupby("separation").mean()
+    return pd.DataFrame(columns).T.reindex(CRITERIA) if columns else None
+
+
+def loss_figure(result: StudyResult) -> Figure:
+    """Prediction that is lost by each criterion's K, against the best predicting K."""
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    try:
+        lost = lost_nats(result.table)
+    except (ValueError, KeyError):
+        return _empty(figure, "no data set has all criteria")
+    counts = sorted(lost["n"].unique())
+    panels = figure.subplots(1, len(counts), squeeze=False, sharey=True)[0]
+    for axes, n in zip(panels, counts, strict=True):
+        for number, name in enumerate(CRITERIA):
+            rows = lost[(lost["n"] == n) & (lost["criterion"] == name)]
+            _curve(axes, rows, "lost", name, 0.016 * (number - 2.5))
+        axes.axhline(0, color="0.5", lw=0.8)
+        axes.set(title=f"n = {int(n)}", xlabel="separation / sigma")
+    panels[0].set_ylabel("lost by the chosen K, nats")
+    _legend(figure, panels[0])
+    return figure
+
+
+def lost_nats(table: pd.DataFrame) -> pd.DataFrame:
+    """n times the generalisation loss of the chosen K less that of the best predicting one."""
+    chosen, loss, best = choices(table), losses(table), best_number(table)
+    parts = []
+    for key, row in chosen.iterrows():
+        _, separation, n, _ = key
+        right = loss.loc[key, best[separation, n]]
+        parts += [
+            {**dict(zip(SET, key, strict=True)), "criterion": name,
+             "lost": n * (loss.loc[key, row[name]] - right)}
+            for name in CRITERIA
+        ]  # fmt: skip
+    return pd.DataFrame(parts)
+
+
+def bias_figure(result: StudyResult) -> Figure:
+    """How far WAIC, LOO and AIC are from the exact generalisation loss, on average."""
+    rows = biases(result.table)
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    counts = sorted(rows["n"].unique())
+    if not counts:
+        return _empty(figure, "no data set has an exact loss")
+    panels = figure.subplots(1, len(counts), squeeze=False, sharey=True)[0]
+    for axes, n in zip(panels, counts, strict=True):
+        for number, name in enumerate(("AIC", "WAIC", "LOO")):
+            part = rows[(rows["n"] == n) & (rows["criterion"] == name)]
+            _curve(axes, part, "bias", name, 0.03 * (number - 1))
+        axes.axhline(0, color="0.5", lw=0.8)
+        axes.set(title=f"n = {int(n)}, K = 2", xlabel="separation / sigma")
+    panels[0].set_ylabel("criterion - exact loss, nats")
+    _legend(figure, panels[0])
+    return figure
+
+
+def invariance_figure(result: StudyResult) -> Figure:
+    """Do parameterizations agree on WAIC, and what does a native prior change?"""
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    panels = figure.subplots(2, 1, squeeze=False)[:, 0]
+    makers: tuple[tuple[Callable[[], pd.DataFrame], str], ...] = (
+        (lambda: _two(z_scores(result.table, "waic")), "matched priors: against the others, K = 2"),
+        (lambda: _two(native_changes(result.table)), "native against matched prior, K = 2"),
+    )
+    for axes, (make, title) in zip(panels, makers, strict=True):
+        axes.set_title(title, fontsize=9)
+        try:
+            rows = make()
+        except ValueError:
+            axes.set_axis_off()
+            continue
+        rows = rows.assign(
+            place=[_place(*key) for key in rows[["data", "separation"]].itertuples(index=False)]
+        )
+        squares = rows.assign(square=rows["z"] ** 2).pivot_table(
+            index="parameterization", columns="place", values="square", aggfunc="mean"
+        )
+        places = [place for place in _places(rows) if place in squares.columns]
+        order = [name for name in MATCHED if name in squares.index]
+        heat = np.sqrt(squares.loc[order, places])
+        image = _heat(axes, heat, "{:.1f}", "cividis_r", 0, 6)
+        figure.colorbar(image, ax=axes, label="r.m.s. z of WAIC", extend="max")
+    return figure
+
+
+def _two(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["k"] == 2]
+
+
+def _place(data: str, separation: float) -> str:
+    return f"{separation:g}" if data == "simulated" else data.replace("faithful:", "")
+
+
+def _places(rows: pd.DataFrame) -> list[str]:
+    ordered = rows.sort_values(["separation", "data"])
+    ordered = pd.concat(
+        [ordered[ordered["data"] == "simulated"], ordered[ordered["data"] != "simulated"]]
+    )
+    return list(dict.fromkeys(ordered["place"]))
+
+
+def singularity_figure(result: StudyResult) -> Figure:
+    """The effective number of parameters through the singularity, and the learning coefficient."""
+    rows = exact_of(_simulated(result.table))
+    figure = Figure(figsize=(7, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    counts = sorted(rows["n"].unique())
+    shades = ["#56b4e9", "#0072b2", "#009e73", "#d55e00", "#cc79a7"]
+    for number, n in enumerate(counts):
+        part = rows[rows["n"] == n].assign(criterion="")
+        _curve(left, part, "p_waic", f"n = {int(n)}", 0.0, shades[number % 5], "o")
+    for value, words in ((2.0, "d"), (2 * LAMBDA, "2 lambda"), (TWO_NU, "2 nu")):
+        left.axhline(value, color="0.5", lw=0.8, ls="--")
+        left.annotate(
+            words, (1.02, value), xycoords=("axes fraction", "data"), va="center", fontsize=8
+        )
+    left.set(xlabel="separation / sigma", ylabel="p_waic, mean")
+    parts = [at_the_singularity(result.table[result.table["n"] == n]) for n in counts]
+    zero = pd.concat([part for part in parts if len(part)])
+    measures = {
+        "excess": "n (G - S)",
+        "both": "with WAIC, halved",
+        "learning_coefficient": "from WBIC",
+    }
+    for number, (column, words) in enumerate(measures.items()):
+        _curve(
+            right,
+            zero,
+            column,
+            words,
+            0.0,
+            shades[number + 1],
+            "osD"[number],
+            across="n",
+            spread=1.06 ** (number - 1),
+        )
+    right.axhline(LAMBDA, color="0.5", lw=0.8, ls="--")
+    right.annotate(
+        "lambda", (1.02, LAMBDA), xycoords=("axes fraction", "data"), va="center", fontsize=8
+    )
+    right.set(xscale="log", xlabel="n, at separation 0", ylabel="learning coefficient")
+    for axes in (left, right):
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def real_figure(result: StudyResult) -> Figure:
+    """The K that each criterion chooses on the shipped data."""
+    table = result.table[result.table["data"] != "simulated"]
+    chosen = {}
+    for name in CRITERIA:
+        try:
+            best = scores(table, [name])[name].idxmin(axis=1)
+        except (ValueError, KeyError):
+            continue
+        chosen[name] = best.groupby("data").first()
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    if not chosen:
+        return _empty(figure, "no shipped set has K = 1, 2, 3")
+    axes = figure.subplots()
+    heat = pd.DataFrame(chosen).T.reindex(CRITERIA)
+    _heat(axes, heat.astype(float), "{:.0f}", "Blues", 0, 5)
+    axes.set_title("K chosen among 1, 2, 3", fontsize=9)
+    return figure
+
+
+def validation_figure(result: StudyResult) -> Figure:
+    """Distance of WAIC and PSIS-LOO to exact cross-validation on small sets."""
+    errors = validation_errors(result.table)
+    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    if errors.empty:
+        return _empty(figure, "no data set was sampled without each of its points")
+    axes = figure.subplots()
+    order = {value: place for place, value in enumerate(sorted(errors["separation"].unique()))}
+    for shift, name in ((-0.12, "WAIC"), (0.12, "LOO")):
+        at = errors["separation"].map(order) + shift
+        axes.plot(at, errors[name], MARKERS[name], color=COLOURS[name], ms=4, alpha=0.7, label=name)
+    axes.set_xticks(list(order.values()), [f"{value:g}" for value in order])
+    axes.set(yscale="log", xlabel="separation / sigma", ylabel="distance to cross-validation, nats")
+    figure.legend(loc="outside upper left", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def _heat(axes: Axes, table: pd.DataFrame, form: str, colours: str, low: float, high: float) -> Any:
+    """A table as colours with the numbers written in; what is missing stays blank."""
+    values = np.ma.masked_invalid(table.to_numpy(dtype=float))
+    image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if np.ma.is_masked(value):
+            continue
+        red, green, blue, _ = image.cmap(image.norm(value))
+        ink = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "white"
+        axes.text(column, row, form.format(value), ha="center", va="center", fontsize=7, color=ink)
+    labels = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.columns]
+    longest = max(map(len, labels))
+    axes.set_xticks(range(len(labels)), labels, fontsize=7, rotation=20 if longest > 8 else 0)
+    axes.set_yticks(range(len(table)), [str(name) for name in table.index], fontsize=7)
+    axes.tick_params(length=0)
+    return image
+
+
+def _curve(
+    axes: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    label: str,
+    shift: float,
+    colour: str | None = None,
+    marker: str | None = None,
+    across: str = "separation",
+    spread: float = 1.0,
+) -> None:
+    """Means with 95% intervals over data sets."""
+    found = {
+        at: mean(part[column])
+        for at, part in rows.groupby(across)
+        if part[column].notna().sum() > 1
+    }
+    if not found:
+        return
+    at = np.array([float(place) for place in found]) * spread + shift
+    middle, low, high = np.array([effect[:3] for effect in found.values()]).T
+    axes.errorbar(
+        at, middle, [middle - low, high - middle], fmt=marker or MARKERS[label], ls="-", lw=1.2,
+        ms=3.5, elinewidth=0.8, color=colour or COLOURS[label], label=label,
+    )  # fmt: skip
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=6, fontsize=8, frameon=False)
+
+
+def _empty(figure: Figure, words: str) -> Figure:
+    figure.text(0.5, 0.5, words, ha="center", va="center")
+    return figure
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+def findings(result: StudyResult) -> str:
+    """What the numbers say, in a paragraph."""
+    effects = {v.claim.name: v for v in result.verdicts if v.effect is not None}
+    told = [
+        *_told_invariance(effects),
+        *_told_native(result.table, effects),
+        *_told_selection(result.table),
+        *_told_singularity(result.table, effects),
+        *_told_validation(effects),
+        *_told_real(result.table),
+    ]
+    if len(result.failures):
+        told.append(f"{len(result.failures)} cells failed and are left out.")
+    return " ".join(told)
+
+
+def _told_invariance(effects: dict[str, Any]) -> Iterable[str]:
+    named = {
+        name: effects[f"{name} is invariant"]
+        for name in SAMPLED
+        if f"{name} is invariant" in effects
+    }
+    if named:
+        agree = [name for name, verdict in named.items() if verdict.outcome == "holds"]
+        sizes = ", ".join(
+            f"{name} {verdict.effect.estimate:.2f}" for name, verdict in named.items()
+        )
+        yield (
+            f"With matched priors the parameterizations agree on {_listed(agree)} up to Monte "
+            f"Carlo error (root mean square z between them: {sizes}; 1 is chance)."
+            if agree
+            else "With matched priors the parameterizations do not agree to within 1.5 Monte Carlo "
+            f"errors (root mean square z between them: {sizes}; 1 is chance), so some do not "
+            "sample the posterior well."
+        )
+    exact = effects.get("WAIC of draws is exact")
+    if exact is not None:
+        yield (
+            f"Against the exact WAIC, weights and scales known, the root mean square z is "
+            f"{exact.effect.estimate:.2f}."
+        )
+
+
+def _told_native(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
+    try:
+        changes = native_changes(table)
+    except ValueError:
+        return
+    changes = changes[(changes["parameterization"] != CONTROL) & (changes["k"] == 2)]
+    size = changes["change"].abs().groupby(changes["parameterization"]).median().sort_values()
+    where = changes["z"].abs().gt(2).groupby(changes["parameterization"]).mean()
+    largest = str(size.index[-1])
+    yield (
+        f"A native prior changes WAIC most in {largest} (median {size.iloc[-1]:.2f} nats, beyond "
+        f"two Monte Carlo errors in {where[largest]:.0%} of the data sets) and least in "
+        f"{size.index[0]} ({size.iloc[0]:.2f} nats, {where[str(size.index[0])]:.0%})."
+    )
+    near = effects.get("native priors change WAIC near the singularity")
+    apart = effects.get("native priors change WAIC of separated components")
+    if near is not None and apart is not None:
+        yield (
+            f"Noise taken out, the change is {near.effect.estimate:.1f} Monte Carlo errors at "
+            f"separations up to {NEAR:g} and {apart.effect.estimate:.1f} from {APART:g}."
+        )
+
+
+def _told_selection(table: pd.DataFrame) -> Iterable[str]:
+    try:
+        shares = {target: _near(wrong(table, target)).mean() for target in TARGETS}
+        lost = lost_nats(table)
+        best = best_number(table)
+    except (ValueError, KeyError):
+        return
+    for target, share in shares.items():
+        ranked = ", ".join(f"{name} {value:.0%}" for name, value in share.sort_values().items())
+        yield f"Up to separation {NEAR:g} the share that chooses {TARGETS[target]} is {ranked}."
+    mean_loss = lost[lost["separation"] <= NEAR].groupby("criterion")["lost"].mean().sort_values()
+    yield (
+        f"In prediction, {mean_loss.index[0]} loses least there ({mean_loss.iloc[0]:.2f} nats for "
+        f"all n points) and {mean_loss.index[-1]} most ({mean_loss.iloc[-1]:.2f})."
+    )
+    for n, part in best.groupby("n"):
+        truly = part[part == 2].reset_index()["separation"]
+        yield (
+            f"At n = {int(n)} two components predict best from separation {truly.min():g} on."
+            if len(truly)
+            else f"At n = {int(n)} two components predict best at no separation studied."
+        )
+
+
+def _near(missed: pd.DataFrame) -> pd.DataFrame:
+    return missed[missed.index.get_level_values("separation") <= NEAR]
+
+
+def _told_singularity(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
+    p_waic = effects.get("p_waic is twice the singular fluctuation")
+    if p_waic is None:
+        return
+    n = int(at_the_singularity(table)["n"].iloc[0])
+    value = p_waic.effect.estimate + TWO_NU
+    closer = "2 nu" if abs(value - TWO_NU) < abs(value - 2 * LAMBDA) else "2 lambda"
+    yield (
+        f"At the singularity, n = {n}, the exact p_waic is {value:.3f} on average, closer to "
+        f"{closer} than to {'2 lambda' if closer == '2 nu' else '2 nu'} (2 nu = {TWO_NU:.3f}, "
+        f"2 lambda = {2 * LAMBDA:g}, parameters: 2)."
+    )
+    both = effects.get("WAIC and the generalisation loss add up to 2 lambda")
+    tempered = effects.get("WBIC at two temperatures gives lambda")
+    if both is not None and tempered is not None:
+        yield (
+            f"The learning coefficient {LAMBDA:g} comes out as {both.effect.estimate + LAMBDA:.3f} "
+            f"from WAIC with the generalisation loss and {tempered.effect.estimate + LAMBDA:.3f} "
+            "from WBIC."
+        )
+
+
+def _told_validation(effects: dict[str, Any]) -> Iterable[str]:
+    distance = effects.get("WAIC is cross-validation")
+    ratio = effects.get("PSIS-LOO is closer to cross-validation")
+    if distance is not None and ratio is not None:
+        closer = "closer" if ratio.effect.estimate < 1 else "farther"
+        yield (
+            f"On small sets WAIC is {distance.effect.estimate:.2f} nats from exact "
+            f"cross-validation on average, and PSIS-LOO is {closer} "
+            f"({ratio.effect.estimate:.2f} times as far)."
+        )
+
+
+def _told_real(table: pd.DataFrame) -> Iterable[str]:
+    real = table[table["data"] != "simulated"]
+    try:
+        chosen = pd.DataFrame({name: frame.idxmin(axis=1) for name, frame in scores(real).items()})
+    except (ValueError, KeyError):
+        return
+    agree = int((chosen.nunique(axis=1) == 1).sum())
+    yield f"On {agree} of {len(chosen)} shipped sets all criteria choose the same K."
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+# --- the grid -------------------------------------------------------------------------------------
+
+
+def skip(estimator: str, free: str, k: int, parameterization: str, **others: Any) -> str | None:
+    """Why a combination is left out, if so."""
+    if estimator not in ("nuts", "refit"):
+        return None
+    if k == 1 and parameterization != "unordered":
+        return "one component has the same coordinates everywhere"
+    if parameterization == "resolved" and k != 2:
+        return "the squared gap is defined for two components"
+    if free == "means" and (k != 2 or parameterization == "moment"):
+        return "weights and scales are known for two components, whose scales moment moves"
+    return None
+
+
+def _grids(
+    separations: Iterable[float],
+    few: Iterable[float],
+    chosen: dict[int, int],
+    chosen_few: dict[int, int],
+    compared: int,
+    validated: int,
+    exact: dict[int, int],
+    singular: dict[int, int],
+) -> list[dict[str, Any]]:
+    """Grids from the number of data sets of each part, for some parts by n."""
+    at, few = tuple(separations), tuple(few)
+    every = ["unordered", "ordered", "relative", "centred", "folded"]
+    native = [*NATIVE, CONTROL]
+    base = {
+        "free": ["all"], "data": ["simulated"], "parameterization": ["unordered"],
+        "prior": ["matched"],
+    }  # fmt: skip
+    choice = [
+        {**base, "estimator": [name], "separation": where, "n": [n], "replicate": range(count)}
+        for where, counts in ((at, chosen), (few, chosen_few))
+        for n, count in counts.items()
+        for name in ("em", "nuts")
+    ]
+    real = {**base, "data": shipped(), "separation": [None], "n": [None], "replicate": [0]}
+    some = {**base, "separation": few, "n": [200], "replicate": range(compared)}
+    coordinates = [
+        {**where, "estimator": ["nuts"], "k": [k], "parameterization": names, "prior": [prior]}
+        for where in (some, real)
+        for k, names, prior in (
+            (2, MATCHED, "matched"), (2, native, "native"), (3, [*every, "moment"], "matched"),
+        )
+    ]  # fmt: skip
+    known = {**base, "free": ["means"], "k": [2], "estimator": ["quadrature"]}
+    small = {**known, "separation": few, "n": [50], "replicate": range(compared)}
+    return [
+        *choice,
+        {**real, "estimator": ["em", "nuts"]},
+        *coordinates,
+        {**small, "estimator": ["nuts"], "parameterization": [*every, "resolved"]},
+        small,
+        {**small, "parameterization": ["relative", "centred"], "prior": ["native"]},
+        *({**known, "separation": at, "n": [n], "replicate": range(exact[n])} for n in exact),
+        *(
+            {**known, "separation": [0.0], "n": [n], "replicate": range(singular[n])}
+            for n in singular
+        ),
+        {**some, "estimator": ["refit"], "k": [2], "n": [30], "replicate": range(validated)},
+    ]
+
+
+SEPARATIONS = (0.0, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0)
+FEW = (0.0, 0.5, 1.0, 2.0, 3.0)
+FACTORS = {
+    "estimator": ("em", "nuts", "quadrature", "refit"),
+    "free": ("all", "means"),
+    "data": ("simulated", *shipped()),
+    "separation": (*SEPARATIONS, None),
+    "n": (50, 200, 1000, 5000, None),
+    "k": NUMBER,
+    "parameterization": MATCHED,
+    "prior": ("matched", "native"),
+    "replicate": range(50),
+}
+SMOKE: list[dict[str, Any]] = [
+    {"estimator": ["em"], "k": NUMBER, "parameterization": ["unordered"]},
+    {"estimator": ["nuts"], "k": [2], "parameterization": ["unordered"]},
+    {"estimator": ["refit"], "k": [2], "parameterization": ["unordered"], "n": [6],
+     "separation": [1.0]},
+    {"estimator": ["quadrature"], "k": [2], "parameterization": ["unordered"], "free": ["means"],
+     "replicate": range(6)},
+]  # fmt: skip
+SMOKE_DATA = {
+    "free": ["all"], "prior": ["matched"], "data": ["simulated"], "separation": [0.0, 1.0],
+    "n": [50], "replicate": range(2),
+}  # fmt: skip
+
+study = Study(
+    name="waic",
+    question="Do WAIC, LOO and WBIC depend on the coordinates, and do they choose the right K "
+    "where components coincide?",
+    source=f"{WATANABE}; Watanabe 2013, JMLR 14, 867-897; Drton & Plummer 2017, JRSS B 79, 323-380",
+    factors=FACTORS,
+    sizes={
+        "smoke": [{**SMOKE_DATA, **grid} for grid in SMOKE],
+        "laptop": _grids(
+            separations=SEPARATIONS,
+            few=FEW,
+            chosen={200: 50},
+            chosen_few={50: 50},
+            compared=6,
+            validated=6,
+            exact={50: 30, 200: 30, 1000: 30},
+            singular={50: 200, 200: 200, 1000: 200, 5000: 400},
+        ),
+        "cluster": _grids(
+            separations=(*SEPARATIONS, 0.75, 1.25, 2.5, 4.0),
+            few=SEPARATIONS,
+            chosen={200: 500, 1000: 500},
+            chosen_few={50: 500},
+            compared=50,
+            validated=50,
+            exact={50: 500, 200: 500, 1000: 500, 5000: 500},
+            singular={50: 2000, 200: 2000, 1000: 2000, 5000: 2000, 20_000: 2000},
+        ),
+    },
+    cell=cell,
+    claims=CLAIMS,
+    figures={
+        "wrong K": wrong_figure,
+        "lost prediction": loss_figure,
+        "bias": bias_figure,
+        "invariance": invariance_figure,
+        "singularity": singularity_figure,
+        "shipped data": real_figure,
+        "cross-validation": validation_figure,
+    },
+    findings=findings,
+    skip=skip,
+    structure=("free", "k", "parameterization", "prior"),
+    time_limit=120.0,
+)
