@@ -216,7 +216,9 @@ def test_quick_maps_are_those_of_the_graph(name, k, kind):
     for one, other in zip(quick.forward(at), forward(at, prior), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)
     np.testing.assert_allclose(
-        quick.pullback(at, *scores), pullback(at, prior, *scores), atol=1e-12
+        quick.pullback(at, np.concatenate(scores, axis=1)),
+        pullback(at, prior, *scores),
+        atol=1e-12,
     )
 
 

@@ -16,29 +16,24 @@ TOLERANCE = 1e-12
 
 
 class Affine(NamedTuple):
-    """``parameter = x @ matrix.T + constant`` for each of w, mu and sigma.
+    """``(w, mu, sigma) = x @ matrix.T + constant``, k columns each.
 
-    Most maps from free coordinates to (w, mu, sigma) are of this kind, and two small products
-    take a tenth of the time of the graph, which matters beside a pass over little data.
+    Most maps from free coordinates to (w, mu, sigma) are of this kind, and one small product
+    takes a tenth of the time of the graph, which matters beside a pass over little data.
     """
 
-    matrices: tuple[Array, Array, Array]
-    constants: tuple[Array, Array, Array]
+    matrix: Array
+    constant: Array
 
     def forward(self, x: Array) -> tuple[Array, ...]:
         """(w, mu, sigma) at x, shape (runs, dimension)."""
-        return tuple(
-            x @ matrix.T + constant if matrix.any() else np.repeat(constant[None], len(x), axis=0)
-            for matrix, constant in zip(self.matrices, self.constants, strict=True)
-        )
+        values = x @ self.matrix.T + self.constant
+        k = values.shape[1] // 3
+        return values[:, :k], values[:, k : 2 * k], values[:, 2 * k :]
 
-    def pullback(self, x: Array, *scores: Array) -> Array:
-        """Derivatives in x of a function, from those in w, mu and sigma."""
-        gradient = np.zeros_like(x)
-        for matrix, score in zip(self.matrices, scores, strict=True):
-            if matrix.any():
-                gradient += score @ matrix
-        return gradient
+    def pullback(self, x: Array, scores: Array) -> Array:
+        """Derivatives in x of a function, from those in (w, mu, sigma), shape (runs, 3 k)."""
+        return scores @ self.matrix
 
 
 def affine_map(parameterization: Parameterization) -> Affine | None:
@@ -51,6 +46,4 @@ def affine_map(parameterization: Parameterization) -> Affine | None:
     for probes in (jacobian, constant):
         if np.ptp(probes, axis=0).max() > TOLERANCE * (1 + np.abs(probes).max()):
             return None
-    w, mu, sigma = (np.ascontiguousarray(part) for part in np.split(jacobian[0], 3))
-    at_w, at_mu, at_sigma = np.split(constant[0], 3)
-    return Affine((w, mu, sigma), (at_w, at_mu, at_sigma))
+    return Affine(jacobian[0], constant[0])

@@ -101,12 +101,11 @@ class Coordinates:
         return np.where(ahead, length, -length)
 
     def _pass(self, runs: Index, x: Array, mixture: tuple[Array, Array, Array]) -> Point:
-        w, mu, sigma = (np.ascontiguousarray(value) for value in mixture)
         location, scale, unit = self._units(runs)
-        mu, sigma = (mu - location) / scale, sigma / scale
+        w, mu, sigma = _working(*mixture, location, scale)
         log_likelihood, s0, s1, s2 = self.problem.moments(runs, w, mu, sigma)
         scores = _scores(w, sigma, s0, s1, s2, scale, unit)
-        return Point(x, w, mu, sigma, log_likelihood, self._pullback(x, *scores))
+        return Point(x, w, mu, sigma, log_likelihood, self._pullback(x, scores))
 
     def _units(self, runs: Index) -> tuple[Array, Array, Array]:
         """Location, scale and total weight of these runs, each (runs, 1)."""
@@ -133,12 +132,12 @@ class Coordinates:
             return self.parameterization.jacobian_free(x)
         return self.parameterization.jacobian(x)
 
-    def _pullback(self, x: Array, *scores: Array) -> Array:
+    def _pullback(self, x: Array, scores: Array) -> Array:
         if self.quick is not None:
-            return self.quick.pullback(x, *scores)
+            return self.quick.pullback(x, scores)
         graph, prior = self.parameterization.graph, self.parameterization.prior
         pullback = graph.pullback_free if self.kind == "free" else graph.pullback
-        return pullback(x, prior, *scores)
+        return pullback(x, prior, *np.split(scores, 3, axis=1))
 
     def _mixture(self, x: Array) -> tuple[tuple[Array, Array, Array], NDArray[np.bool_]]:
         """(w, mu, sigma) in the units of the data, and whether they are in the domain."""
@@ -186,17 +185,30 @@ class Coordinates:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def _working(w, mu, sigma, location, scale):
+    """Weights, means and scales in working units, contiguous."""
+    runs, k = mu.shape
+    weights, means, scales = np.empty((runs, k)), np.empty((runs, k)), np.empty((runs, k))
+    for run in range(runs):
+        for j in range(k):
+            weights[run, j] = w[run, j]
+            means[run, j] = (mu[run, j] - location[run, 0]) / scale[run, 0]
+            scales[run, j] = sigma[run, j] / scale[run, 0]
+    return weights, means, scales
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _scores(w, sigma, s0, s1, s2, scale, unit):
-    """Derivatives of the mean log likelihood in w, mu and sigma, in the units of the data."""
+    """Derivatives of the mean log likelihood in (w, mu, sigma), in the units of the data."""
     runs, k = sigma.shape
-    by_w, by_mu, by_sigma = np.empty((runs, k)), np.empty((runs, k)), np.empty((runs, k))
+    scores = np.empty((runs, 3 * k))
     for run in range(runs):
         for j in range(k):
             slope = 1 / (sigma[run, j] * scale[run, 0] * unit[run, 0])
-            by_w[run, j] = s0[run, j] / (w[run, j] * unit[run, 0])
-            by_mu[run, j] = s1[run, j] / sigma[run, j] * slope
-            by_sigma[run, j] = (s2[run, j] / sigma[run, j] ** 2 - s0[run, j]) * slope
-    return by_w, by_mu, by_sigma
+            scores[run, j] = s0[run, j] / (w[run, j] * unit[run, 0])
+            scores[run, k + j] = s1[run, j] / sigma[run, j] * slope
+            scores[run, 2 * k + j] = (s2[run, j] / sigma[run, j] ** 2 - s0[run, j]) * slope
+    return scores
 
 
 def _check_known(parameterization: Parameterization, problem: Problem) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +60,9 @@ class Runs:
         """In (mu / sigma, log sigma, log w), free parameters only, for one unit of weight."""
         s0, s1, s2 = state.memory
         total = self.problem.total_weight[runs, None]
+        if self.penalty is None and self.em.scales == "free":
+            moves = tuple(name not in self.em.frozen for name in PARAMETERS)
+            return _slope_norm(state.w, state.sigma, s0, s1, s2, total, moves)
         slopes = {"mu": s1 / state.sigma, "sigma": s2 / state.sigma**2 - s0, "w": s0}
         counted = total
         if self.penalty is not None:
@@ -168,3 +172,21 @@ def mean_forces(state: State, moments: Moments, penalty: Penalty | None) -> tupl
     stiffness = penalty.precision * state.sigma**2
     pull = moments.s1 + stiffness * (penalty.location - state.mu)
     return pull, moments.s0 + stiffness
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _slope_norm(w, sigma, s0, s1, s2, total, moves):
+    """Norm of the gradient in (log w, mu / sigma, log sigma), of those that move."""
+    runs, k = w.shape
+    norm = np.empty(runs)
+    for run in range(runs):
+        square = 0.0
+        for j in range(k):
+            if moves[0]:
+                square += (s0[run, j] - w[run, j] * total[run, 0]) ** 2
+            if moves[1]:
+                square += (s1[run, j] / sigma[run, j]) ** 2
+            if moves[2]:
+                square += (s2[run, j] / sigma[run, j] ** 2 - s0[run, j]) ** 2
+        norm[run] = np.sqrt(square) / total[run, 0]
+    return norm

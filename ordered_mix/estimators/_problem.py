@@ -16,6 +16,10 @@ from ordered_mix.mixture import Mixture
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+ALONE = 10_000
+"""Points up to which laying out a batch costs a single run more than its pass."""
+UNWEIGHTED = np.empty(0)
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -120,11 +124,12 @@ class Problem:
 
     def moments(self, runs: Index, w: Array, mu: Array, sigma: Array) -> Moments:
         """One pass for each of these runs, in working units."""
-        if runs.size == 1:
+        if runs.size == 1 and self.points.shape[1] <= ALONE:
             row = self.rows[runs[0]]
-            weight = None if self.weight is None else self.weight[row]
-            single = kernels.e_step(self.points[row], w[0], mu[0], sigma[0], weight)
-            return Moments(*(value[None] for value in single))
+            weight = UNWEIGHTED if self.weight is None else self.weight[row]
+            one = [np.ascontiguousarray(value[0]) for value in (w, mu, sigma)]
+            log_likelihood, s0, s1, s2 = kernels.one_pass(self.points[row], weight, *one)
+            return Moments(np.array([log_likelihood]), s0[None], s1[None], s2[None])
         return kernels.e_step(self.points, w, mu, sigma, self.weight, rows=self.rows[runs])
 
     def samples(self, runs: Index) -> tuple[Array, Array]:

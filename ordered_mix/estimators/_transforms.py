@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from ordered_mix.estimators._affine import PROBES, TOLERANCE, Affine, affine_map
 from ordered_mix.parameterization import Parameterization
@@ -23,6 +24,8 @@ class Transform(NamedTuple):
 
 def _simplex(z: Array) -> Array:
     """All but the last of the weights whose logits are z and minus their sum."""
+    if z.shape[1] == 1:
+        return expit(2 * z)
     last = -z.sum(axis=1, keepdims=True)
     top = np.maximum(z.max(axis=1, keepdims=True), last)
     shares = np.exp(z - top)
@@ -30,6 +33,8 @@ def _simplex(z: Array) -> Array:
 
 
 def _simplex_pullback(z: Array, x: Array, slope: Array) -> Array:
+    if z.shape[1] == 1:
+        return 2 * x * (1 - x) * slope
     mean = np.sum(x * slope, axis=1, keepdims=True)
     last = 1 - x.sum(axis=1, keepdims=True)
     return x * (slope - mean) + last * mean
@@ -54,30 +59,34 @@ TRANSFORMS = (
 )
 
 
-class Transformed(NamedTuple):
+class Transformed:
     """Transforms of the variables followed by an affine map."""
 
-    parts: tuple[tuple[slice, Transform], ...]
-    affine: Affine
+    def __init__(self, parts: tuple[tuple[slice, Transform], ...], affine: Affine) -> None:
+        self.parts, self.affine = parts, affine
+        self._held: tuple[Any, Any] = (None, None)
 
     def forward(self, z: Array) -> tuple[Array, ...]:
         """(w, mu, sigma) at z, shape (runs, dimension)."""
         return self.affine.forward(self._free(z))
 
-    def pullback(self, z: Array, *scores: Array) -> Array:
-        """Derivatives in z of a function, from those in w, mu and sigma."""
+    def pullback(self, z: Array, scores: Array) -> Array:
+        """Derivatives in z of a function, from those in (w, mu, sigma), shape (runs, 3 k)."""
         x = self._free(z)
-        slope = self.affine.pullback(x, *scores)
+        slope = self.affine.pullback(x, scores)
         gradient = np.empty_like(z)
         for where, transform in self.parts:
             gradient[:, where] = transform.pullback(z[:, where], x[:, where], slope[:, where])
         return gradient
 
     def _free(self, z: Array) -> Array:
-        x = np.empty_like(z)
-        for where, transform in self.parts:
-            x[:, where] = transform.forward(z[:, where])
-        return x
+        # asked twice for each pass, and no coordinates are ever changed in place
+        if self._held[0] is not z:
+            x = np.empty_like(z)
+            for where, transform in self.parts:
+                x[:, where] = transform.forward(z[:, where])
+            self._held = (z, x)
+        return self._held[1]
 
 
 def quick_map(parameterization: Parameterization, kind: str) -> Affine | Transformed | None:
