@@ -916,8 +916,9 @@ def findings(result: StudyResult) -> str:
 def _map_sentence(result: StudyResult) -> str:
     """The row of the map that has 20 data sets, in words."""
     words = []
-    for (sampler, weight, n, separation), one in contests(result.table).items():
-        if sampler != DIAGONAL or weight != 0.5 or n != 200 or one.outcome in (OPEN, NONE):
+    for separation, rows in main(result.table).groupby("separation"):
+        one = contest(rows)
+        if one.outcome in (OPEN, NONE):
             continue
         worst = min(one.share, key=lambda name: one.share[name])
         tie = f" (tied with {len(one.rivals)} others)" if one.outcome == TIES else " (wins)"
