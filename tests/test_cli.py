@@ -1,6 +1,7 @@
 """The command line as a person meets it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -123,3 +124,41 @@ def test_help_version_and_list(tmp_path):
     assert run("--version", cwd=tmp_path).stdout == f"ordered-mix {ordered_mix.__version__}\n"
     listed = run("list", cwd=tmp_path).stdout
     assert "relative" in listed and "faithful:waiting" in listed
+
+
+STUDY = """
+from matplotlib.figure import Figure
+from ordered_mix.study import Claim, Effect, Study
+
+def good(result):
+    return Figure()
+
+def bad(result):
+    raise RuntimeError("no colour")
+
+study = Study(name="tiny", question="Is it so?", source="a test", factors={"i": (1, 2)},
+              sizes={"smoke": {}, "laptop": {}, "cluster": {}},
+              cell=lambda seed, i: [{"x": i}], figures={"good": good, FIGURE},
+              findings=lambda result: f"The sum is {result.table['x'].sum()}.",
+              claims=(Claim("c", "It is so.", "me", lambda table: Effect(2, 1, 3), "above", 0.5),))
+"""
+
+
+def test_a_study_whose_figure_fails_keeps_its_run_and_says_so(tmp_path):
+    file = tmp_path / "tiny.py"
+    file.write_text(STUDY.replace("FIGURE", '"bad": bad'))
+    call = ("run", "tiny.py", "--size", "smoke", "--workers", "1", "--out", "out")
+    first = run(*call, cwd=tmp_path)
+    assert first.returncode == 1
+    assert "Figure 'bad' cannot be drawn: RuntimeError: no colour." in first.stderr
+    assert "HOLDS" in first.stdout and "report.html" in first.stdout
+    out = tmp_path / "out"
+    assert {"report.html", "good.svg", "table.parquet", "verdicts.json"} <= set(os.listdir(out))
+    page = (out / "report.html").read_text()
+    assert "The sum is 3." in page and "Figure &#39;bad&#39; cannot be drawn" in page
+    assert str(tmp_path) not in page
+    (out / "report.html").unlink()
+    file.write_text(STUDY.replace("FIGURE", ""))
+    again = run(*call, "--resume", "--quiet", cwd=tmp_path)  # all cells are there
+    assert (again.returncode, again.stdout) == (0, "")
+    assert "cannot be drawn" not in (out / "report.html").read_text()

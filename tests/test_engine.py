@@ -136,6 +136,25 @@ def test_a_finished_study_is_not_computed_again(run, tmp_path):
     assert len(log_of(tmp_path)) == 5
 
 
+def test_published_results_are_computed_again_without_their_cells(run, tmp_path):
+    text = "def cell(seed, i): log(i); return [{'x': seed}]"
+    first = run(write(tmp_path, text, {"i": (1, 2)})).path
+    copy = tmp_path / "clone"
+    copy.mkdir()
+    for name in ("study.json", "table.parquet", "verdicts.json", "provenance.json"):
+        (copy / name).write_bytes((first / name).read_bytes())
+    changed = write(tmp_path, text + "  # in other words", {"i": (1, 2)})
+    again = run(changed, out=copy)
+    assert len(log_of(tmp_path)) == 4
+    assert (copy / "table.parquet").read_bytes() == (first / "table.parquet").read_bytes()
+    records = json.loads((copy / "provenance.json").read_text())["runs"]
+    assert [record["computed"] for record in records] == [2, 2]
+    assert run(changed, out=copy).rows.equals(again.rows)
+    assert len(log_of(tmp_path)) == 4
+    with pytest.raises(ValueError, match="another version of study"):
+        run(changed, out=first)
+
+
 def test_provenance_names_what_it_may(run, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     monkeypatch.setenv("PYTHONHASHSEED", "0")

@@ -198,7 +198,7 @@ def test_headline_knows_every_answer_of_a_diagnosis(found):
 
 
 def test_only_results_have_a_report():
-    with pytest.raises(ValueError, match="a Comparison or a DrawsDiagnosis, got dict"):
+    with pytest.raises(ValueError, match="a Comparison, a DrawsDiagnosis or a StudyResult, got dict"):
         render({})
 
 

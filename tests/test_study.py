@@ -1,6 +1,7 @@
 """Studies on paper: factors to cells and seeds, effect sizes, claims and their verdicts."""
 
 import json
+import re
 from dataclasses import FrozenInstanceError
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from ordered_mix.study.batches import run_cell
 from ordered_mix.study.engine import load_study
 from ordered_mix.study.grid import parse_settings
 from ordered_mix.study.outcome import StudyResult, verdict_table
+from ordered_mix.study.provenance import provenance
 from ordered_mix.study.schedule import Schedule
 
 FACTORS = {"model": ("plain", "fancy"), "n": (50, 200), "gap": (0, 0.5), "known": (True, None)}
@@ -330,6 +332,22 @@ def test_numpy_scalars_become_plain_ones():
     values = {"a": np.float64(0.1), "b": np.int32(3), "c": np.bool_(True), "d": np.array(2.0)}
     outcome = run_cell(lambda seed, **factors: [values], cell, limit=10)
     assert [type(value) for value in outcome.rows[0].values()] == [float, int, bool, float]
+
+
+# --- provenance -----------------------------------------------------------------------------------
+
+
+def test_provenance_names_no_folder_and_no_host(monkeypatch):
+    words = "run /home/me/mine.py --set n=1,2 --out=/x/y --dask tcp://node7:8786 --dask=node8:8786"
+    words = ["/home/me/bin/ordered-mix", *words.split(), "--out", "studies/results/demo"]
+    monkeypatch.setattr("sys.argv", words)
+    record = provenance(make(), "smoke", {})
+    assert record["command"] == (
+        "ordered-mix run mine.py --set n=1,2 --out=y --dask ADDRESS --dask=ADDRESS "
+        "--out studies/results/demo"
+    )
+    text = json.dumps(record)
+    assert not re.search(r"[\"' =]/\w", text) and "node" not in text
 
 
 # --- schedule -------------------------------------------------------------------------------------

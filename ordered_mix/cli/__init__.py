@@ -20,8 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Gaussian mixtures in several coordinate systems: which parameterization, which "
     "estimator, and can the fit be trusted?",
-    epilog="Exit status: 0 done, 1 a study could not go on, 2 bad input, 130 interrupted (run the "
-    "same command again to resume).",
+    epilog="Exit status: 0 done, 1 a study or its report is not complete, 2 bad input, "
+    "130 interrupted (run the same command again to resume).",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,11 +52,12 @@ def run_command(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
 ) -> None:
-    """Run a study: compute its grid of cells, test its claims, draw its figures.
+    """Run a study: compute its grid of cells, test its claims, write its report.
 
     Cells that are finished are kept; Ctrl-C stops cleanly and the same command resumes.
     """
     from ordered_mix.study.engine import load_study, run_study
+    from ordered_mix.study.errors import StudyError
     from ordered_mix.study.grid import parse_settings
     from ordered_mix.study.outcome import verdict_table
 
@@ -76,11 +77,13 @@ def run_command(
             force=force,
             progress=progress,
         )
-    _draw(result)
+    problems = _report(result)
     if as_json:
         print(json.dumps(verdict_table(result.verdicts).astype(str).to_dict("records"), indent=1))
     elif not quiet:
         _print(result)
+    if problems:
+        raise StudyError(f"{' '.join(problems)} All else is written")
 
 
 @contextmanager
@@ -105,12 +108,20 @@ def _progress(quiet: bool) -> Iterator[Any]:
         console.print(str(last[0]))
 
 
-def _draw(result: StudyResult) -> None:
+def _report(result: StudyResult) -> list[str]:
+    """Write ``report.html`` and the figures; a sentence for everything that is missing."""
+    from ordered_mix.report import render
+    from ordered_mix.report.of_study import StudyReport
     from ordered_mix.results import replacing
 
+    report = StudyReport(result)
+    page = render(report)
+    with replacing(result.path / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
     for name, draw in result.study.figures.items():
-        with replacing(result.path / f"{name}.svg") as temporary:
+        with suppress(Exception), replacing(result.path / f"{name}.svg") as temporary:
             draw(result).savefig(temporary, format="svg", metadata={"Date": None})
+    return report.problems
 
 
 def _print(result: StudyResult) -> None:
@@ -130,3 +141,4 @@ def _print(result: StudyResult) -> None:
     for item in result.set_aside:
         console.print(Text(f"Computed anew, the file is set aside: {item.path} ({item.reason})"))
     console.print(Text(f"\nTable: {result.path / 'table.parquet'}"))
+    console.print(Text(f"Report: {result.path / 'report.html'}"))

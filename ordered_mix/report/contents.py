@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from ordered_mix.report.words import headline
 
@@ -16,17 +18,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Card:
+    """One answer: a class that gives it a colour, a small picture, and terms with descriptions."""
+
+    question: str
+    answer: str
+    reason: str
+    tone: str = ""
+    picture: Markup = Markup()  # noqa: RUF009
+    terms: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
 class Section:
-    """Figures under one heading; a caption they share is shown once."""
+    """Figures under one heading; a caption they share is shown once.
+
+    Small ones stand in many columns; wide ones have the size their author gave them.
+    """
 
     title: str
     drawings: Sequence[Drawing]
     small: bool = False
+    wide: bool = False
 
     @property
     def caption(self) -> str:
         """The caption all figures share, or an empty string."""
-        captions = {drawing.caption for drawing in self.drawings}
+        captions = set() if self.wide else {drawing.caption for drawing in self.drawings}
         return captions.pop() if len(captions) == 1 else ""
 
 
@@ -50,19 +68,33 @@ class Report(ABC):
         What was looked at.
     size : str
         How much of it there is.
-    verdicts : list of Verdict
+    verdicts : sequence of Verdict
     """
 
-    kind: ClassVar[str]
-    about: ClassVar[str]
+    kind: str
+    about: str
     name: str
     size: str
-    verdicts: list[Verdict]
+    verdicts: Sequence[Verdict]
+
+    @property
+    def title(self) -> str:
+        """The title of the window."""
+        return f"{self.name}: {self.about}"
 
     @property
     def headline(self) -> str:
         """The answers to the main questions in one sentence."""
         return headline(self.verdicts)
+
+    @property
+    def findings(self) -> str:
+        """A paragraph below the answer, if there is any."""
+        return ""
+
+    def cards(self) -> list[Card]:
+        """The answers, one card each."""
+        return [Card(one.question, one.answer, one.reason) for one in self.verdicts]
 
     @property
     def summary(self) -> Table:
@@ -80,8 +112,8 @@ class Report(ABC):
         return None
 
     @abstractmethod
-    def density(self) -> Drawing:
-        """The fitted density, the figure of a notebook."""
+    def picture(self) -> Drawing | None:
+        """The figure of a notebook."""
 
     @abstractmethod
     def sections(self) -> list[Section]:

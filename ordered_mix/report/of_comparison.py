@@ -54,7 +54,7 @@ class ComparisonReport(Report):
         """Wall-clock times."""
         return tables.seconds(self.comparison, self.shades)
 
-    def density(self) -> Drawing:
+    def picture(self) -> Drawing:
         """The density of the sampler with the most effective draws."""
         compared = self.comparison
         best = max(compared.sampled.values(), key=lambda item: item.worst("ess_bulk", "folded"))
@@ -72,7 +72,7 @@ class ComparisonReport(Report):
         cost = [figures_cost.efficiency(sampled, self.shades)]
         if compared.fits:
             cost.append(figures_cost.convergence(compared.fits, self.shades))
-        fit = [self.density()]
+        fit = [self.picture()]
         if len(sampled) > 1 or compared.fewer:
             fit.append(figures_elpd.forest(sampled, compared.fewer, self.shades))
         found = [

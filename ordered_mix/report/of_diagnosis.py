@@ -54,7 +54,7 @@ class DiagnosisReport(Report):
             self.found.arviz.text or "No message.",
         )
 
-    def density(self) -> Drawing:
+    def picture(self) -> Drawing:
         """The density of the draws, over the data if they are known and vary."""
         y = self.found.y
         data = None if y is None or np.ptp(y) == 0 else Data(y)
@@ -65,12 +65,12 @@ class DiagnosisReport(Report):
         unit = self.found.names[1]
         traces = replace(figures_labels.labels(self.chains, unit), title="Traces and ranks")
         if self.found.mixture.k == 1:
-            return [Section("Chains, and the density they imply", [traces, self.density()])]
+            return [Section("Chains, and the density they imply", [traces, self.picture()])]
         pairs = figures_means.pairs(self.chains, unit, figures_means.limits([self.chains]))
         return [
             Section("Labels, raw beside relabelled",
                     [traces, replace(pairs, title="Neighbouring means")]),
-            Section("The fit", [self.density()]),
+            Section("The fit", [self.picture()]),
         ]  # fmt: skip
 
     def tables(self) -> list[Table]:

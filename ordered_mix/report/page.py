@@ -12,14 +12,18 @@ from ordered_mix.diagnosis import DrawsDiagnosis
 from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
+from ordered_mix.report.of_study import StudyReport
+from ordered_mix.study.outcome import StudyResult
+
+type Reported = Comparison | DrawsDiagnosis | StudyResult | Report
 
 
-def render(result: Comparison | DrawsDiagnosis) -> str:
-    """The report of a comparison, or of a diagnosis of draws, as one self-contained HTML page.
+def render(result: Reported) -> str:
+    """The report of a comparison, a diagnosis of draws or a study, one self-contained HTML page.
 
     Parameters
     ----------
-    result : Comparison or DrawsDiagnosis
+    result : Comparison, DrawsDiagnosis, StudyResult, or the Report of one
 
     Returns
     -------
@@ -29,8 +33,8 @@ def render(result: Comparison | DrawsDiagnosis) -> str:
     return _fill("page.html", result)
 
 
-def notebook(result: Comparison | DrawsDiagnosis) -> str:
-    """The verdicts, one table and the fitted density as an HTML fragment."""
+def notebook(result: Reported) -> str:
+    """The verdicts, one table and one figure as an HTML fragment."""
     return _fill("notebook.html", result)
 
 
@@ -41,18 +45,25 @@ def report_of(result: object) -> Report:
     Raises
     ------
     ValueError
-        If the result is neither a comparison nor a diagnosis.
+        If the result is neither a comparison nor a diagnosis nor of a study.
     """
     raise ValueError(
-        f"result must be a Comparison or a DrawsDiagnosis, got {type(result).__name__}"
+        "result must be a Comparison, a DrawsDiagnosis or a StudyResult, "
+        f"got {type(result).__name__}"
     )
 
 
 report_of.register(Comparison, ComparisonReport)
 report_of.register(DrawsDiagnosis, DiagnosisReport)
+report_of.register(StudyResult, StudyReport)
 
 
-def _fill(template: str, result: Comparison | DrawsDiagnosis) -> str:
+@report_of.register
+def _(result: Report) -> Report:
+    return result
+
+
+def _fill(template: str, result: Reported) -> str:
     environment = Environment(
         loader=PackageLoader("ordered_mix.report", ""),
         autoescape=True,

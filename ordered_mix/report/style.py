@@ -27,6 +27,8 @@ WIDTH = 4.4
 RASTER_DPI = 180
 WIDEST = 35
 """Width on the page of a figure of `WIDTH`, in rem, so that all figures have one size of text."""
+REM, LEAST, MOST = 16, 1.0, 1.3
+"""Pixels of a rem, and for a point of a figure whose size its author chose."""
 
 INK, MUTED, GRID, FILL, SURFACE = "#010101", "#020202", "#030303", "#040404", "#050505"
 NEUTRALS = {INK: "ink", MUTED: "muted", GRID: "grid", FILL: "fill", SURFACE: "surface"}
@@ -111,6 +113,10 @@ class Drawing:
     caption: str
 
 
+OWN = {name: value for name, value in RC.items() if "size" not in name} | {"text.parse_math": True}
+"""The look for figures of others, who chose their sizes and may have written mathematics."""
+
+
 def styled[**P, R](draw: Callable[P, R]) -> Callable[P, R]:
     """Run a drawing function under the style of the report, whatever the user's settings are."""
 
@@ -187,12 +193,15 @@ def light_grid(axes: Axes, which: str) -> None:
     axes.tick_params(axis=which, length=0)  # type: ignore[arg-type]
 
 
-def to_svg(figure: Figure, alt: str) -> Markup:
-    """The figure as one inline SVG: labelled, themed, small, the same bytes every time."""
+def to_svg(figure: Figure, alt: str, shrinks: bool = True) -> Markup:
+    """The figure as one inline SVG: labelled, themed, small, the same bytes every time.
+
+    One that does not shrink keeps its words legible, and is scrolled on a narrow page.
+    """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
-    prefix = "f" + hashlib.sha256(buffer.getvalue().encode()).hexdigest()[:10]
+    prefix = "f" + hashlib.sha256((alt + buffer.getvalue()).encode()).hexdigest()[:10]
     for parent in root.iter():
         for child in [c for c in parent if _local(c.tag) in ("metadata", "style")]:
             parent.remove(child)
@@ -200,7 +209,11 @@ def to_svg(figure: Figure, alt: str) -> Markup:
     for node in root.iter():
         _clean(node, used, prefix)
     view_box = root.attrib["viewBox"]
-    width = f"max-width:{WIDEST * float(view_box.split()[2]) / (72 * WIDTH):.2f}rem"
+    points = float(view_box.split()[2])
+    least, most = LEAST * points / REM, MOST * points / REM
+    width = f"width:{most:.2f}rem;max-width:100%;min-width:{least:.2f}rem"
+    if shrinks:
+        width = f"max-width:{WIDEST * points / (72 * WIDTH):.2f}rem"
     root.attrib = {"viewBox": view_box, "role": "img", "aria-label": alt, "style": width}
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 

@@ -79,6 +79,18 @@ GLOSSARY = (
     ("MAP and Jacobian", "The posterior mode. A density changes with its coordinates by a "
      "Jacobian, so the mode does too; “no Jacobian” is the mode in the natural parameters."),
 )  # fmt: skip
+OF_STUDIES = (
+    ("Claim", "A statement with its source, and a margin that was fixed before the study was run: "
+     "where the effect must lie for the statement to be true."),
+    ("Effect", "The number that decides a claim, with its 95% interval over independent "
+     "observations, such as data sets. A deterministic effect has as its interval what a grid "
+     "of half the resolution changes."),
+    ("Holds, fails, undecided", "A claim holds if the whole interval lies where it is claimed to, "
+     "and fails if all of it lies elsewhere. If the interval contains the margin the claim is "
+     "undecided."),
+    ("Cell", "One combination of values of the factors, computed on its own with a seed made of "
+     "these values, so that it is the same on any machine and in any order."),
+)  # fmt: skip
 OF_COMPARISONS = ("Pass", "Matched priors", "MAP and Jacobian")
 OF_DRAWS = ("Relabel", "MCSE")
 OF_DATA = ("elpd", "WAIC", "LOO")
@@ -141,6 +153,11 @@ def versions(*libraries: str) -> str:
 def glossary(without: Collection[str]) -> list[tuple[str, str]]:
     """The terms and their meanings, without some."""
     return [(term, text) for term, text in GLOSSARY if term not in without]
+
+
+def mentioned(text: str) -> list[tuple[str, str]]:
+    """The terms whose words a text uses, and their meanings."""
+    return [one for one in GLOSSARY if re.search(rf"\b{re.escape(one[0])}", text, re.IGNORECASE)]
 
 
 def prior_in_words(prior: Prior) -> str:

@@ -22,7 +22,8 @@ from ordered_mix.study.store import CELLS, SCHEMA
 
 MANIFEST = "study.json"
 LOCK = ".lock"
-OURS = (MANIFEST, "table.parquet", "timings.parquet", "verdicts.json", "provenance.json")
+OURS = (MANIFEST, "table.parquet", "timings.parquet", "verdicts.json", "provenance.json",
+        "report.html")  # fmt: skip
 
 
 @contextmanager
@@ -120,7 +121,8 @@ def _check(path: Path, study: Study, resume: bool, force: bool) -> None:
             f"out {str(path)!r} belongs to study {found.get('study')!r}, not {study.name!r}: "
             "choose another folder"
         )
-    if found != _manifest(study) and not (resume or force):
+    kept = any((path / CELLS).glob("*"))  # published results come without
+    if kept and found != _manifest(study) and not (resume or force):
         raise ValueError(
             f"out {str(path)!r} holds cells of another version of study {study.name!r}: "
             "keep them with --resume, or compute them anew with --force"

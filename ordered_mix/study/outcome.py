@@ -83,6 +83,11 @@ class StudyResult:
             raise ValueError(f"factors must be those of one finished cell, got {factors}")
         return outcome.arrays
 
+    def _repr_html_(self) -> str:
+        from ordered_mix.report import notebook
+
+        return notebook(self)
+
     def _where(self, status: str) -> pd.DataFrame:
         return self.rows[self.rows["status"] == status].reset_index(drop=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -31,7 +32,8 @@ SEEDS = "first 63 bits of the SHA-256 of the JSON of [study, sorted factor names
 def provenance(study: Study, size: str, overrides: dict[str, list[Any]]) -> dict[str, Any]:
     """What is known about a run before it begins.
 
-    Of the environment it names only the variables listed in ``VARIABLES``.
+    It is made to be published: of the environment it names only the variables listed in
+    ``VARIABLES``, of absolute paths in the command line the last part, and no host.
     """
     return {
         "study": study.name,
@@ -40,13 +42,23 @@ def provenance(study: Study, size: str, overrides: dict[str, list[Any]]) -> dict
         "overrides": overrides,
         "seeds": SEEDS,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *map(_without_place, sys.argv[1:])]),
         "versions": _versions(),
         "git": _git(),
         "lock": _lock(),
         "hardware": _hardware(),
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
+
+
+def _without_place(word: str) -> str:
+    """A word of the command line that names no folder of this machine and no address."""
+    option, equals, value = word.rpartition("=")
+    if re.search(r"://|^[\w.-]+:\d+$", value):
+        value = "ADDRESS"
+    elif Path(value).is_absolute():
+        value = Path(value).name
+    return f"{option}{equals}{value}"
 
 
 def _versions() -> dict[str, str]:
@@ -64,10 +76,11 @@ def _root() -> Path:
 
 
 def _git() -> dict[str, Any] | None:
-    """Commit of the checkout the package runs from, and whether files differ from it."""
+    """Commit of the checkout the package runs from, and whether files but results differ."""
     if not (_root() / ".git").exists():
         return None
-    commit, changes = _run_git("rev-parse", "HEAD"), _run_git("status", "--porcelain")
+    commit = _run_git("rev-parse", "HEAD")
+    changes = _run_git("status", "--porcelain", "--", ".", ":(exclude)studies/results")
     if commit is None or changes is None:
         return None
     return {"commit": commit.strip(), "changed": bool(changes.strip())}

@@ -1,0 +1,294 @@
+"""The report of a study: verdicts, findings, figures, what failed, and how it was made."""
+
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from pages import (
+    check_contrast,
+    check_document,
+    check_layout,
+    check_outline,
+    check_silence,
+    check_words_in_figures,
+    opened,
+    words_of,
+)
+
+from ordered_mix.report import notebook, render
+from ordered_mix.report.interval import picture
+from ordered_mix.report.of_study import StudyReport, headline
+from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.outcome import StudyResult
+from ordered_mix.study.store import SetAside
+
+SCRIPT = "<script>alert(1)</script>"
+RUN = {
+    "size": "laptop", "overrides": {"n": [50, 200]}, "cells": 9, "computed": 9, "seeds": "by hash",
+    "started": "2026-01-02T03:04:05+00:00", "command": "ordered-mix run demo --out x",
+    "versions": {"python": "3.12.1", "numpy": "9.9"}, "git": {"commit": "c" * 40, "changed": True},
+    "lock": "d" * 64, "code": "e" * 64,
+    "hardware": {"system": "Linux", "processor": "Fast", "processors": 2, "memory_gib": 4.0},
+}  # fmt: skip
+
+
+def claim(name, estimate, low, high, direction="above", margin=1.0, count=20):
+    effect, source = Effect(estimate, low, high, count), f"{name} 2020, Table 1"
+    return Claim(
+        name, f"Statement of {name}.", source, lambda table: effect, direction, margin, "times"
+    )
+
+
+CLAIMS = (
+    claim("first", 2.5, 2.0, 3.0),
+    claim("second", -2.5, -3.0, -2.0),
+    claim("third", 0.1, -2.0, 2.0, "within"),
+    Claim("fourth", SCRIPT, SCRIPT, lambda table: table["missing"], "below", 0.5),
+)
+
+
+def curve(result):
+    """Values against n, $x_1$.
+
+    And what nobody needs to know.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(result.table["n"], result.table["value"], "o", label="one")
+    axes.set(xlabel=r"$n$ / points", ylabel="value", title=SCRIPT)
+    axes.legend()
+    return figure
+
+
+def heat(result):
+    figure = Figure(figsize=(10, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.pcolormesh(np.arange(12.0).reshape(3, 4), rasterized=True)
+    axes.set(xlabel="separation / sigma", ylabel="n")
+    return figure
+
+
+def broken(result):
+    raise KeyError("colour")
+
+
+def findings(result):
+    return f"The {len(result.table)} rows have mean {result.table['value'].mean():.3f}. {SCRIPT}"
+
+
+def make(folder, run=RUN, set_aside=(), **changes):
+    study = Study(**{
+        "name": "demo", "question": "Does the demonstration demonstrate, & what?",
+        "source": SCRIPT, "factors": {"n": (50, 200), "link": ("log", "softplus", "square")},
+        "sizes": {"smoke": {}, "laptop": {}, "cluster": {}}, "cell": lambda seed, n, link: [],
+        "claims": CLAIMS, "figures": {"curve": curve, "same_curve": curve, "heat_map": heat},
+        "findings": findings, **changes,
+    })  # fmt: skip
+    states = ["done", "done", "failed", "failed", "skipped", "skipped"]
+    errors = ["", "", "Boom: <b>", "Boom: <b>", "square needs K = 2", "square needs K = 2"]
+    factors = [cell.factors for cell in study.cells()]
+    rows = pd.DataFrame(factors).assign(seed=1, status=states, error=errors, value=np.arange(6.0))
+    if run:
+        record = {"schema": 1, "runs": [run, {**run, "computed": 0}]}
+        (folder / "provenance.json").write_text(json.dumps(record))
+        pd.DataFrame({"seconds": [1.25, 2.5]}).to_parquet(folder / "timings.parquet")
+    table = StudyResult(study, folder, rows, ()).table
+    verdicts = tuple(one.judge(table) for one in study.claims)
+    return StudyResult(study, folder, rows, verdicts, set_aside)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("place-of-the-machine")
+    aside = (SetAside(folder / "set_aside" / "0-abc.json", "ValueError: the hash is wrong"),)
+    return make(folder, set_aside=aside)
+
+
+@pytest.fixture(scope="module")
+def page(result):
+    return render(result)
+
+
+def test_page_is_one_document_with_headings_in_order(page):
+    outline = check_document(page)
+    assert {"answers", "figures", "tables", "made", "words"} <= set(outline.ids)
+
+
+def test_page_says_what_was_asked_and_found(result, page):
+    text = words_of(page)
+    assert "<h1>Does the demonstration demonstrate, &amp; what?</h1>" in page
+    assert "demo: Does the demonstration" in text
+    assert ("1 of 4 claims hold; “second” fails; “third” and “fourth” are undecided.") in text
+    assert "The 2 rows have mean 0.500." in text
+    for verdict in result.verdicts[:3]:
+        assert verdict.claim.statement in text and verdict.claim.source in text
+    assert "2.5 [2, 3] times" in text and "\N{MINUS SIGN}2.5 [\N{MINUS SIGN}3" in text
+    assert "above 1 times" in text and "within ±1 times" in text
+    assert "KeyError: &#39;missing&#39;" in text
+
+
+def test_a_verdict_is_a_word_and_a_colour(page):
+    cards = re.findall(r'<article class="card (\w+)">.*?<p class="answer">(\w+)</p>', page, re.S)
+    assert cards == [("holds", "Holds"), ("fails", "Fails"), ("undecided", "Undecided"),
+                     ("undecided", "Undecided")]  # fmt: skip
+
+
+def test_names_come_out_inert(result, page):
+    for text in (page, notebook(result)):
+        assert "<script" not in text and "<b>" not in text
+        assert "&lt;script&gt;" in text
+
+
+def test_figures_are_drawn_once_each_with_identifiers_of_their_own(page):
+    check_outline(page)
+    figures = re.findall(r'<div class="scroll" role="region"[^>]*aria-label="([^"]*)"><svg', page)
+    assert figures == ["Curve", "Same curve", "Heat map"]
+    drawn = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.S)]
+    labels = [svg.attrib["aria-label"] for svg in drawn]
+    assert "Curve. Values against n, $x_1$. Axes: $n$ / points; value." in labels
+    assert "Heat map. Axes: separation / sigma; n." in labels
+    assert sum(label.startswith("2.5 [2, 3]; claimed above 1: holds") for label in labels) == 1
+    assert "nobody needs" not in page
+    assert re.search(r'<image [^>]*href="data:image/png', page)
+
+
+def test_what_failed_and_was_left_out_is_counted_with_its_reason(page):
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', page)
+    cells = {name: re.findall("<td>(.*?)</td>", rest) for name, rest in rows}
+    assert (cells["Finished"], cells["Failed"], cells["Left out"]) == (["5"], ["2"], ["2"])
+    assert "Boom: &lt;b&gt; First of them: n = 50, link = square." in page
+    assert "square needs K = 2 First of them: n = 200, link = softplus." in page
+    assert cells["0-abc.json"] == ["ValueError: the hash is wrong"]
+
+
+def test_page_says_how_it_was_made_and_names_no_folder(result, page):
+    text = words_of(page)
+    assert "ordered-mix run FILE.py --size laptop --set n=50,200" in text
+    assert "9 cells, size laptop" in text and "link: log, softplus, square" in text
+    assert "by hash" in text and "numpy 9.9" in text and "3.8 seconds of one worker" in text
+    assert f"{'c' * 40}, with changes" in text and "d" * 64 in text and "e" * 64 in text
+    assert "Linux, Fast, 2 processors, 4.0 GiB of memory" in text
+    assert text.count("2026-01-02") == 1  # the run that computed nothing is not named
+    assert "place-of-the-machine" not in page
+
+
+def test_same_result_gives_the_same_bytes(result, page):
+    assert render(result) == page
+
+
+def test_a_figure_or_findings_that_fail_are_reported_in_place(tmp_path):
+    result = make(tmp_path, figures={"good": curve, "bad": broken}, findings=broken)
+    report = StudyReport(result)
+    page = render(report)
+    check_document(page)
+    assert report.problems == [
+        "Figure 'bad' cannot be drawn: KeyError: 'colour'.",
+        "The findings cannot be computed: KeyError: 'colour'.",
+    ]
+    text = words_of(page)
+    assert text.count("Figure &#39;bad&#39; cannot be drawn") == 1
+    assert 'aria-label="Good"' in page and "Statement of first." in text
+
+
+def test_a_study_without_claims_figures_and_records(tmp_path):
+    result = make(tmp_path, run=None, claims=(), figures={}, findings=lambda result: "")
+    page = render(result)
+    check_document(page)
+    assert "This study tests no claim." in page and "3 cells" not in page
+    assert 'href="#figures"' not in page and "6 cells" in page
+    check_outline(notebook(result))
+
+
+def test_notebook_is_a_fragment(result):
+    fragment = notebook(result)
+    assert result._repr_html_() == fragment
+    assert fragment.startswith("<div") and "<html" not in fragment
+    check_outline(fragment)
+    assert fragment.count("<figure>") == 1 and "The 2 rows" in fragment
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "sentence"),
+    [
+        ("h", "The claim holds."),
+        ("hhh", "All 3 claims hold."),
+        ("f", "“a” fails."),
+        ("fu", "None of 2 claims hold; “a” fails; “b” is undecided."),
+        ("hfff", "1 of 4 claims hold; “b”, “c” and “d” fail."),
+        ("uuuuh", "1 of 5 claims hold; 4 are undecided."),
+        ("", "This study tests no claim."),
+    ],
+)
+def test_headline_counts_the_claims(outcomes, sentence):
+    effects = {"h": (2, 1.5, 3), "f": (0, -1, 0.5), "u": (1, 0, 2)}
+    claims = [claim(name, *effects[one]) for name, one in zip("abcde", outcomes, strict=False)]
+    assert headline([one.judge(pd.DataFrame()) for one in claims]) == sentence
+
+
+def parts(*arguments):
+    svg = ElementTree.fromstring(picture(claim("x", *arguments).judge(pd.DataFrame())))
+    found = {}
+    for node in svg:
+        found.setdefault(node.get("class", node.tag), []).append(
+            {name: float(value) for name, value in node.attrib.items() if name != "class"}
+        )
+    return found
+
+
+def test_the_picture_has_the_interval_where_it_is():
+    found = parts(2.5, 2.0, 3.0)
+    (line,), (dot,), (margin,) = found["interval"], found["estimate"], found["margin"]
+    assert (line["x1"] - margin["x1"]) / (line["x2"] - margin["x1"]) == pytest.approx(0.5, abs=0.01)
+    assert dot["cx"] == pytest.approx((line["x1"] + line["x2"]) / 2, abs=0.2)
+    (band,) = found["claimed"]
+    assert band["x"] == margin["x1"] and band["x"] + band["width"] == pytest.approx(255)
+    (band,) = parts(2.5, 2.0, 3.0, "below")["claimed"]
+    assert band["x"] == 5 and band["x"] + band["width"] == pytest.approx(margin["x1"])
+
+
+def test_the_picture_of_two_margins():
+    inside, outside = parts(0.1, 0.0, 0.2, "within"), parts(0.1, 0.0, 0.2, "outside")
+    assert len(inside["margin"]) == 2 and len(inside["claimed"]) == 1
+    assert len(outside["claimed"]) == 2
+    assert outside["claimed"][1]["x"] == inside["margin"][1]["x1"]
+
+
+def test_the_picture_of_what_has_no_end_or_no_number():
+    found = parts(2.0, 1.5, np.inf)
+    assert found["interval"][0]["x2"] == 255
+    nothing = claim("x", np.nan, np.nan, np.nan).judge(pd.DataFrame())
+    assert picture(nothing) == "" == picture(CLAIMS[3].judge(pd.DataFrame()))
+    assert parts(1.0, 1.0, 1.0)["estimate"][0]["cx"] == 130
+
+
+@pytest.fixture(scope="module")
+def browser(page, tmp_path_factory):
+    with opened(page, tmp_path_factory.mktemp("browser")) as shown:
+        yield shown
+
+
+def test_browser_reports_no_error_and_asks_for_nothing_else(browser):
+    check_silence(browser)
+
+
+@pytest.mark.parametrize("width", [360, 1920])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_browser_shows_the_page_without_overflow(browser, width, scheme):
+    check_layout(browser, width, scheme)
+
+
+@pytest.mark.parametrize("width", [360, 1920])
+def test_words_in_figures_fit_and_can_be_read(browser, width):
+    check_words_in_figures(browser, width)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "selector", [".holds .answer", ".fails .answer", ".undecided .answer", ".card dt", ".findings"]
+)
+def test_words_stand_out_from_the_page(browser, scheme, selector):
+    check_contrast(browser, selector, scheme)
