@@ -105,8 +105,14 @@ class MAP:
         points = standard.start(starts.affine(-location / scale, 1 / scale))
         standardized = data.standardized()
         climbs = [partial(self._climb, standard, standardized, point) for point in points]
-        paths = lockstep(climbs, lambda z: standard.log_posterior(z, standardized, self.jacobian))
-        return _fit(paths, standard, data)
+
+        def evaluate(z: Array) -> tuple[Array, Array]:
+            return standard.log_posterior(z, standardized, self.jacobian)
+
+        if self.method == "trust_region":
+            # its Hessians call the compiled graph, which does not bear two threads at once
+            return _fit([climb(evaluate) for climb in climbs], standard, data)
+        return _fit(lockstep(climbs, evaluate), standard, data)
 
     def _climb(
         self,
