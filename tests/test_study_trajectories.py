@@ -1,0 +1,244 @@
+"""The study of trajectories: printed and derived updates, reference values, effects, figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from inprocess import run_here
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, simulate
+from ordered_mix.mixture import Mixture
+from ordered_mix.study.engine import load_study
+from ordered_mix.study.grid import seed_of
+
+MODULE = catalog.module("trajectories", "study")
+CLAIMS = {claim.name: claim for claim in MODULE.CLAIMS}
+TRUTH = Mixture(np.array([0.5, 0.5]), np.array([-5.1, -5.0]), np.ones(2))
+START = np.array([-2.5, 2.0])
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    return run_here(load_study("trajectories"), tmp_path_factory.mktemp("trajectories"))
+
+
+@pytest.fixture(scope="module")
+def verdicts(result):
+    return {verdict.claim.name: verdict for verdict in result.verdicts}
+
+
+def sample(replicate):
+    return simulate(TRUTH, 200, seed_of("test", replicate=replicate))
+
+
+def test_every_cell_is_done_and_every_claim_has_a_finite_interval(result, verdicts):
+    assert not len(result.failures) and not len(result.skipped)
+    assert len(verdicts) == len(MODULE.CLAIMS)
+    assert all(np.isfinite(verdict.effect[:3]).all() for verdict in verdicts.values())
+
+
+def test_verdicts_at_smoke_size(verdicts):
+    outcomes = {name: verdict.outcome for name, verdict in verdicts.items()}
+    for name in ("fewer iterations", "nearer to the truth", "nearer to the maximum",
+                 "locally faster", "faster on most data", "Algorithm 1 finds the maximum",
+                 "printed updates move with the data"):  # fmt: skip
+        assert outcomes[name] == "fails", name
+    for name in ("slowdown is 1/p_reference", "rates as in theory", "Appendix B looks faster",
+                 "derived updates move with the data"):  # fmt: skip
+        assert outcomes[name] == "holds", name
+
+
+# --- the protocol of the figure -------------------------------------------------------------------
+
+
+def test_medians_of_iterations_on_forty_data_sets():
+    rows = []
+    for replicate in range(40):
+        data = sample(replicate)
+        sweeps = [len(MODULE.follow(name, TRUTH, data, START).mu) - 1 for name in ("em", "ecm")]
+        rows.append(sweeps)
+    em, ecm = np.array(rows).T
+    assert 70 < np.median(em) < 120 and 140 < np.median(ecm) < 230
+    assert 1.8 <= np.median(ecm / em) <= 2.2
+    assert (ecm > em).all()
+
+
+def test_derived_sweep_is_the_formula():
+    data = sample(0)
+    z2 = Mixture(TRUTH.w, START, TRUTH.sigma).responsibilities(data.y)[:, 1]
+    gap = START[1] - START[0]
+    first = data.y.mean() - gap * z2.mean()
+    second = max(first, z2 @ data.y / z2.sum())
+    path = MODULE.follow("ecm", TRUTH, data, START)
+    assert path.mu[1] == pytest.approx([first, second], abs=1e-12)
+    assert np.diff(path.log_likelihood).min() > -1e-9
+
+
+def test_printed_sweeps_are_the_printed_formulas():
+    data = Data(np.array([-6.0, -5.0, -4.5]))
+    z1, z2 = Mixture(TRUTH.w, START, TRUTH.sigma).responsibilities(data.y).T
+    x, gap = data.y, 4.5
+    one = (np.sum(z1 * x * gap) + np.sum(z1) + np.sum(z2 * x)) / 3
+    two = (np.sum(z1 * x * gap) + np.sum(z1 * x) + np.sum(z2 * x)) / 3
+    for name, first in (("as in Algorithm 1", one), ("as in Appendix B", two)):
+        found = MODULE.printed_sweep(name, TRUTH, data, START)
+        assert found == pytest.approx([first, np.sum(z2 * x) / np.sum(z2)], abs=1e-12)
+
+
+@pytest.mark.parametrize("replicate", range(4))
+def test_appendix_b_jumps_to_the_sample_mean(replicate):
+    data = sample(replicate)
+    path = MODULE.follow("as in Appendix B", TRUTH, data, START)
+    assert len(path.mu) - 1 <= 3
+    assert path.mu[-1] == pytest.approx([data.y.mean()] * 2, abs=1e-6)
+    merged = float(Mixture(TRUTH.w, path.mu[-1], TRUTH.sigma).log_density(data.y).sum())
+    _, top = MODULE._best(TRUTH, data)
+    # the merged point is the maximum only if the variance is at most 1
+    assert (top - merged > 1e-3) == (data.y.var() > 1.01)
+
+
+def test_algorithm_1_ends_where_its_formula_rests():
+    data = sample(0)
+    path = MODULE.follow("as in Algorithm 1", TRUTH, data, START)
+    assert path.mu[-1] == pytest.approx([(1 + data.y.mean()) / 2] * 2, abs=1e-6)
+
+
+def test_tail_rate_of_a_geometric_sequence():
+    mu = 0.9 ** np.arange(300)[:, None] * np.array([1.0, -1.0]) + 3.0
+    assert MODULE.tail_rate(mu, np.array([3.0, 3.0])) == pytest.approx(0.9, abs=1e-8)
+    with pytest.raises(RuntimeError, match="only 0 sweeps"):
+        MODULE.tail_rate(np.ones((4, 2)), np.zeros(2))
+
+
+def test_population_rates_have_the_reference_values():
+    rows = MODULE.cell(0, "population", 0.1, 0.5, 0, 0)
+    found = {row["algorithm"]: row["theory"] for row in rows if row["step"] == 0.02}
+    assert found["em"] == pytest.approx(0.995024835, abs=1e-9)
+    assert found["ecm"] == pytest.approx(0.997512417, abs=1e-9)
+    assert found["ecm, reference 2"] == pytest.approx(0.997512417, abs=1e-9)
+
+
+def test_paths_and_ends_are_of_the_same_data(result):
+    table = result.table
+    last = table[(table["measure"] == "path") & (table["sweep"] == 320)]
+    ends = table[table["measure"] == "ends"].set_index(["replicate", "algorithm"])
+    for row in last.itertuples():
+        end = ends.loc[(row.replicate, row.algorithm)]
+        if end["sweeps"] <= 320:
+            assert row.missing == pytest.approx(end["missing"], abs=1e-9)
+
+
+# --- effects on constructed tables ----------------------------------------------------------------
+
+
+def ends(sweeps, **columns):
+    """Ten data sets on which every algorithm takes a multiple of the sweeps of EM."""
+    rows = []
+    for replicate in range(10):
+        for name in MODULE.ALGORITHMS:
+            scale = sweeps.get(name, 1.0)
+            row = {"measure": "ends", "replicate": replicate, "algorithm": name, "settled": True}
+            row |= {"sweeps": scale * (80 + replicate), "early_to_truth": scale, "monotone": True}
+            row |= {"early_to_best": scale, "missing": 0.0, "shift_error": 0.0}
+            rows.append(row | columns)
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("scale", "outcome"), [(0.5, "holds"), (2.0, "fails")])
+def test_sweeps_and_distances_are_compared_by_data_set(scale, outcome):
+    table = ends({"ecm": scale, "as in Appendix B": scale})
+    for name in ("fewer iterations", "nearer to the truth", "nearer to the maximum",
+                 "Appendix B looks faster"):  # fmt: skip
+        verdict = CLAIMS[name].judge(table)
+        assert verdict.outcome == outcome
+        assert verdict.effect.estimate == pytest.approx(scale)
+    assert CLAIMS["faster on most data"].judge(table).effect.estimate == (scale < 1)
+    twofold = CLAIMS["twice the iterations"].judge(table)
+    assert twofold.outcome == ("holds" if scale == 2 else "fails")
+    assert twofold.effect.estimate == pytest.approx(scale - 2)
+
+
+@pytest.mark.parametrize(("good", "outcome"), [(True, "holds"), (False, "fails")])
+def test_shares_and_equivariance(good, outcome):
+    parts = [ends({}) for _ in range(10)]
+    table = pd.concat(parts, ignore_index=True)
+    table["replicate"] += 10 * np.repeat(range(10), len(parts[0]))
+    table["missing"] = 0.0 if good else 1.0
+    table["monotone"] = good
+    table["shift_error"] = 0.0 if good else 1.0
+    for name in (
+        "Appendix B finds the maximum",
+        "Algorithm 1 finds the maximum",
+        "derived updates find the maximum",
+        "Appendix B never loses likelihood",
+        "printed updates move with the data",
+        "derived updates move with the data",
+    ):
+        assert CLAIMS[name].judge(table).outcome == outcome, name
+
+
+def test_an_incomplete_or_unsettled_table_is_not_compared():
+    table = ends({"ecm": 0.5})
+    verdict = CLAIMS["fewer iterations"].judge(table.iloc[:-1])
+    assert verdict.outcome == "undecided" and "every data set" in verdict.reason
+    table["settled"] = table["replicate"] > 0
+    verdict = CLAIMS["fewer iterations"].judge(table)
+    assert verdict.outcome == "undecided" and "2 runs have not settled" in verdict.reason
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_rates_of_a_population(faster):
+    rows = []
+    for step in MODULE.STEPS:
+        for separation in (0.1, 1.0):
+            for weight in (0.3, 0.5):
+                base = -2 * weight * (1 - weight) * separation**2
+                factors = {"em": 1.0, "ecm": weight, "ecm, reference 2": 1 - weight}
+                if faster:
+                    factors["ecm"] = 2.0
+                for name, factor in factors.items():
+                    row = {"separation": separation, "weight": weight, "step": step}
+                    rows.append({**row, "algorithm": name, "theory": np.exp(base * factor)})
+    table = pd.DataFrame(rows).assign(measure="population")
+    assert CLAIMS["locally faster"].judge(table).outcome == ("holds" if faster else "fails")
+    slowdown = CLAIMS["slowdown is 1/p_reference"].judge(table)
+    assert slowdown.outcome == ("fails" if faster else "holds")
+    assert slowdown.effect.estimate == pytest.approx(0.85 if faster else 0, abs=1e-9)
+
+
+@pytest.mark.parametrize(("power", "outcome"), [(1.001, "holds"), (1.1, "fails")])
+def test_rates_of_traces(power, outcome):
+    rates = 0.5 + 0.04 * np.arange(10)
+    table = pd.DataFrame({"measure": "rate", "replicate": range(10), "theory": rates})
+    table["trace"] = rates**power
+    verdict = CLAIMS["rates as in theory"].judge(table)
+    assert verdict.outcome == outcome
+    assert verdict.effect.estimate == pytest.approx(power - 1)
+
+
+# --- figures and findings -------------------------------------------------------------------------
+
+
+def test_every_figure_draws(result):
+    for name, draw in result.study.figures.items():
+        figure = draw(result)
+        figure.draw_without_rendering()
+        assert any(axes.has_data() for axes in figure.axes), name
+
+
+def test_an_empty_table_gives_reasons_findings_and_figures(result):
+    empty = result.rows.iloc[:0]
+    verdicts = tuple(claim.judge(empty) for claim in MODULE.CLAIMS)
+    assert all(verdict.outcome == "undecided" and verdict.reason for verdict in verdicts)
+    bare = type(result)(result.study, result.path, empty, verdicts)
+    assert "15 undecided" in MODULE.findings(bare)
+    for figure in result.study.figures.values():
+        figure(bare).draw_without_rendering()
+
+
+def test_findings_hold_the_numbers_of_the_table(result, verdicts):
+    text = result.study.findings(result)
+    assert "on 8 data sets" in text
+    assert f"{verdicts['fewer iterations'].effect.estimate:.3f}" in text
+    outcomes = [verdict.outcome for verdict in verdicts.values()]
+    assert f"{outcomes.count('fails')} fails" in text
