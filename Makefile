@@ -1,6 +1,7 @@
 # Every target sets up by itself what it needs; `make help` lists them.
 
 DATA ?= faithful:waiting
+NAME ?= em_rates
 ARGS ?=
 JOBS ?= 2
 PYTHON ?=
@@ -24,7 +25,8 @@ PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
 	$(1)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test lint test-lowest conda-test bench reliability lock wheel clean
+.PHONY: help compare study findings test lint test-lowest conda-test bench reliability lock wheel \
+	clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
@@ -32,6 +34,12 @@ help: ## list the targets
 
 compare: .venv/.installed ## compare parameterizations and estimators (DATA=my.csv:column, ARGS=--help)
 	@$(BIN)/ordered-mix compare $(DATA) $(ARGS)
+
+study: .venv/.installed ## run a study at laptop size and publish it (NAME=em_rates)
+	@$(BIN)/ordered-mix run $(NAME) --size laptop --out studies/results/$(NAME) $(ARGS)
+
+findings: .venv/.installed ## write docs/findings.md and its table in README.md from studies/results/
+	@$(BIN)/python docs/findings.py
 
 test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file)
 	@$(call PYTEST,.venv)

@@ -1,0 +1,91 @@
+"""Write docs/findings.md, and the table in README.md, from the results in studies/results/."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ordered_mix.report.interval import claimed_in_words, in_words
+from ordered_mix.report.of_study import headline
+from ordered_mix.report.study_setup import command, last_run
+from ordered_mix.study.engine import load_study
+from ordered_mix.study.outcome import StudyResult, load_result
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "studies" / "results"
+PAGE, README = ROOT / "docs" / "findings.md", ROOT / "README.md"
+BEGIN, END = "<!-- studies: written by `make findings` -->", "<!-- end of studies -->"
+
+
+def published() -> list[str]:
+    """Names of the studies whose results are published."""
+    return sorted(path.parent.name for path in RESULTS.glob("*/verdicts.json"))
+
+
+def results() -> list[StudyResult]:
+    """The published results, their claims judged again."""
+    return [load_result(load_study(name), RESULTS / name) for name in published()]
+
+
+def page(found: Sequence[StudyResult]) -> str:
+    """The text of docs/findings.md: every claim of every study."""
+    head = """# Findings of the studies
+
+    Written by `make findings` from the tables in `studies/results/`. A claim *holds* or *fails*
+    only if the interval of its effect lies wholly on one side of the margin, which was fixed
+    before the study was run; otherwise it is *undecided*.
+    """
+    return "\n".join([inspect.cleandoc(head), *map(section, found)])
+
+
+def section(result: StudyResult) -> str:
+    """One study: its question, its findings, its verdicts and the command."""
+    name, run = result.study.name, last_run(result)
+    rows = ["| claim | verdict | effect | claimed | source |", "|---|---|---|---|---|"]
+    for verdict in result.verdicts:
+        claim, effect = verdict.claim, verdict.effect
+        unit = f" {claim.unit}" if claim.unit else ""
+        measured = in_words(effect) + unit if effect else verdict.reason
+        cells = [claim.statement, f"**{verdict.outcome}**", measured, claimed_in_words(claim)]
+        rows.append(f"| {' | '.join(map(_cell, [*cells, claim.source]))} |")
+    report = f"[Report](../studies/results/{name}/report.html), by `{command(result, run)}`."
+    paragraphs = [f"\n## {name}", result.study.question, result.study.findings(result),
+                  "\n".join(rows), report]  # fmt: skip
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def table(found: Sequence[StudyResult]) -> str:
+    """The table of README.md: one row for each study."""
+    rows = ["| study | question | claims | |", "|---|---|---|---|"]
+    for result in found:
+        name = result.study.name
+        links = f"[report](studies/results/{name}/report.html), [claims](docs/findings.md#{name})"
+        cells = [f"`{name}`", result.study.question, headline(result.verdicts), links]
+        rows.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join(rows)
+
+
+def readme(text: str, found: Sequence[StudyResult]) -> str:
+    """The text of README.md with the table between its markers written anew."""
+    begin, _, rest = text.partition(BEGIN)
+    return f"{begin}{BEGIN}\n\n{table(found)}\n\n{END}{rest.partition(END)[2]}"
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", r"\|")
+
+
+def main() -> None:
+    """Write both files."""
+    found = results()
+    PAGE.write_text(page(found), encoding="utf-8")
+    README.write_text(readme(README.read_text(encoding="utf-8"), found), encoding="utf-8")
+    outcomes = Counter(verdict.outcome for result in found for verdict in result.verdicts)
+    print(f"{PAGE.relative_to(ROOT)} and {README.name}: {len(found)} studies, {dict(outcomes)}")
+
+
+if __name__ == "__main__":
+    main()

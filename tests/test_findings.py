@@ -1,0 +1,118 @@
+"""Published results: judged again, their reports inert, and the documents that repeat them."""
+
+import json
+import re
+import runpy
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pages import check_document, words_of
+
+from ordered_mix.catalog import names
+from ordered_mix.study.engine import load_study
+from ordered_mix.study.outcome import load_result, verdict_table
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "studies" / "results"
+PUBLISHED = sorted(path.name for path in RESULTS.glob("*") if path.is_dir())
+FILES = {"provenance.json", "report.html", "study.json", "table.parquet", "verdicts.json"}
+PLACE = re.compile(r"(?<![\w.>/])/(?:home|root|tmp|work|usr|opt|mnt|var|Users)/\w|file:|\w:\\\\")
+EACH = pytest.mark.parametrize("name", PUBLISHED)
+
+pytestmark = pytest.mark.skipif(not PUBLISHED, reason="published results are in the repository")
+
+
+@cache
+def result(name):
+    return load_result(load_study(name), RESULTS / name)
+
+
+@pytest.fixture(scope="module")
+def script():
+    return runpy.run_path(str(ROOT / "docs" / "findings.py"))
+
+
+@EACH
+def test_claims_judged_again_give_the_published_verdicts(name):
+    written = pd.DataFrame(json.loads((RESULTS / name / "verdicts.json").read_text()))
+    again = verdict_table(result(name).verdicts)
+    numbers = ["effect", "low", "high"]
+    words = [column for column in again if column not in [*numbers, "reason"]]
+    assert written[words].to_dict("records") == again[words].to_dict("records")
+    for column in numbers:  # to rounding, which differs between processors
+        assert written[column].astype(float).tolist() == pytest.approx(
+            again[column].tolist(), rel=1e-9, nan_ok=True
+        )
+
+
+@EACH
+def test_the_whole_laptop_size_is_published(name):
+    run = json.loads((RESULTS / name / "provenance.json").read_text())["runs"][-1]
+    cells = load_study(name).cells("laptop")
+    assert (run["size"], run["overrides"], run["cells"]) == ("laptop", {}, len(cells))
+    factors = list(load_study(name).factors)
+    wanted = pd.DataFrame([cell.factors for cell in cells]).astype(str)
+    rows = result(name).rows[factors].drop_duplicates().astype(str)
+    missing = len(wanted) - len(wanted.merge(rows, on=factors))
+    assert missing == 0, f"{missing} cells of today's laptop size are not in the table"
+
+
+@EACH
+def test_findings_are_a_paragraph(name):
+    text = load_study(name).findings(result(name))
+    assert "\n" not in text and len(text) > 100 and text.endswith(".")
+    assert "nan" not in text.lower().split()
+
+
+@EACH
+def test_the_report_is_of_these_results_and_inert(name):
+    page = (RESULTS / name / "report.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 3_000_000
+    check_document(page)
+    text = words_of(page)
+    study = load_study(name)
+    assert "cannot be drawn" not in text and "cannot be computed" not in text
+    for verdict in result(name).verdicts:
+        assert f'<p class="answer">{verdict.outcome.capitalize()}</p>' in page
+    assert f"run {name} --size laptop" in text
+    assert page.count('<div class="scroll" role="region" tabindex="0" aria-label=') == len(
+        study.figures
+    )
+
+
+@EACH
+def test_what_is_published_names_no_folder_of_a_machine(name):
+    for file in sorted(RESULTS.joinpath(name).iterdir()):
+        if file.suffix in (".json", ".html"):
+            assert not PLACE.findall(file.read_text(encoding="utf-8")), file.name
+    rows = result(name).rows
+    errors = rows["error"].dropna().astype(str).unique()
+    assert not [error for error in errors if PLACE.search(error)]
+
+
+def test_only_results_are_in_git():
+    asked = ["git", "-C", str(ROOT), "ls-files", "studies/results"]
+    listed = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not in a git checkout")
+    for line in listed.stdout.split():
+        study, file = Path(line).parts[2:]
+        assert study in names("study") and file in FILES, line
+
+
+def test_documents_say_what_was_published(script):
+    found = [result(name) for name in PUBLISHED]
+    assert script["published"]() == PUBLISHED
+    page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert page == script["page"](found), "run `make findings`"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == script["readme"](readme, found), "run `make findings`"
+
+
+def test_links_of_the_documents_lead_somewhere():
+    for file in (ROOT / "README.md", ROOT / "docs" / "findings.md"):
+        for target in re.findall(r"\]\(([^)#:]+)", file.read_text(encoding="utf-8")):
+            assert (file.parent / target).exists(), f"{file.name} links to {target}"
