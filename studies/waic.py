@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ from ordered_mix.study.outcome import StudyResult
 ISSUE = "the project's question about WAIC under each parameterization"
 WATANABE = "Watanabe 2010, JMLR 11, 3571-3594"
 LAMBDA, TWO_NU = 0.75, 1.34594653
-NEAR, APART = 1.5, 3.0
+NEAR, APART, POOR = 1.5, 3.0, 1.05
 NUMBER = (1, 2, 3)
 FITTED, SAMPLED = ("AIC", "BIC", "sBIC"), ("WAIC", "LOO", "WBIC")
 CRITERIA = (*FITTED, *SAMPLED)
@@ -368,6 +369,14 @@ def native_effect(table: pd.DataFrame, low: float, high: float) -> Effect:
     return _root(_by_set(changes[inside], changes["z"] ** 2 - 1))
 
 
+def exact_changes(table: pd.DataFrame) -> pd.DataFrame:
+    """What a native prior changes in the exact WAIC, weights and scales known, in nats."""
+    columns = [*SET, "parameterization", "waic"]
+    matched = exact_of(table)[[*SET, "waic"]]
+    both = exact_of(table, "native")[columns].merge(matched, on=SET, suffixes=("", "_matched"))
+    return both.assign(change=both["waic"] - both["waic_matched"])
+
+
 def _by_set(rows: pd.DataFrame, values: pd.Series) -> Array:
     return rows.assign(value=values).groupby(SET)["value"].mean().to_numpy()
 
@@ -594,38 +603,37 @@ MARKERS = dict(zip(CRITERIA, "osD^vP", strict=True))
 
 def wrong_figure(result: StudyResult) -> Figure:
     """Share of data sets on which each criterion chooses the wrong K, in both meanings."""
-    table = result.table
-    counts = sorted(int(n) for n in _simulated(table)["n"].dropna().unique())
-    counts = [n for n in counts if _shares(table, "true", n) is not None] or [0]
-    figure = Figure(figsize=(7, 0.9 + 1.75 * len(counts)), layout="constrained")
+    shares = {target: _shares(result.table, target) for target in PANELS}
+    counts = sorted({n for part in shares.values() for n, _ in part.columns})
+    figure = Figure(figsize=(7, 0.9 + 1.75 * max(len(counts), 1)), layout="constrained")
+    if not counts:
+        return _empty(figure, "no data set has K = 1, 2, 3")
     panels = figure.subplots(len(counts), 2, squeeze=False, sharey=True)
-    image = None
+    best = best_number(result.table).swaplevel() if shares["best"].size else pd.Series()
     for row, n in zip(panels, counts, strict=True):
         for axes, (target, words) in zip(row, PANELS.items(), strict=True):
-            shares = _shares(table, target, n)
-            axes.set_title(f"n = {n}, {words}", fontsize=9)
-            if shares is None:
+            axes.set_title(f"n = {int(n)}, {words}", fontsize=9)
+            part = shares[target]
+            if n not in part.columns:
                 axes.set_axis_off()
                 continue
-            image = _heat(axes, 100 * shares, "{:.0f}", "cividis_r", 0, 100)
+            image = _heat(axes, 100 * part[n], "{:.0f}", "cividis_r", 0, 100)
+            right = {at: best[n, at] if target == "best" else 1 + (at > 0) for at in part[n]}
+            labels = [f"{at:g}\nK = {k}" for at, k in right.items()]
+            axes.set_xticks(range(len(labels)), labels, fontsize=7)
     for axes in panels[-1]:
         axes.set_xlabel("separation / sigma")
-    if image is not None:
-        figure.colorbar(image, ax=panels, label="wrong K, % of data sets", shrink=0.8)
+    figure.colorbar(image, ax=panels, label="wrong K, % of data sets", shrink=0.8)
     return figure
 
 
-def _shares(table: pd.DataFrame, target: str, n: int) -> pd.DataFrame | None:
-    columns = {}
+def _shares(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Share of wrong choices by criterion, with n and separation as columns."""
+    parts = {}
     for name in CRITERIA:
-        try:
-            missed = wrong(table, target, [name])[name]
-        except (ValueError, KeyError):
-            continue
-        missed = missed[missed.index.get_level_values("n") == n]
-        if len(missed):
-            columns[name] = missed.groupby("separation").mean()
-    return pd.DataFrame(columns).T.reindex(CRITERIA) if columns else None
+        with suppress(ValueError, KeyError):
+            parts[name] = wrong(table, target, [name])[name].groupby(["n", "separation"]).mean()
+    return pd.DataFrame(parts).T.reindex(CRITERIA) if parts else pd.DataFrame()
 
 
 def loss_figure(result: StudyResult) -> Figure:
@@ -777,11 +785,9 @@ def real_figure(result: StudyResult) -> Figure:
     table = result.table[result.table["data"] != "simulated"]
     chosen = {}
     for name in CRITERIA:
-        try:
+        with suppress(ValueError, KeyError):
             best = scores(table, [name])[name].idxmin(axis=1)
-        except (ValueError, KeyError):
-            continue
-        chosen[name] = best.groupby("data").first()
+            chosen[name] = best.groupby("data").first()
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     if not chosen:
         return _empty(figure, "no shipped set has K = 1, 2, 3")
@@ -871,7 +877,7 @@ def findings(result: StudyResult) -> str:
     """What the numbers say, in a paragraph."""
     effects = {v.claim.name: v for v in result.verdicts if v.effect is not None}
     told = [
-        *_told_invariance(effects),
+        *_told_invariance(result.table, effects),
         *_told_native(result.table, effects),
         *_told_selection(result.table),
         *_told_singularity(result.table, effects),
@@ -883,7 +889,7 @@ def findings(result: StudyResult) -> str:
     return " ".join(told)
 
 
-def _told_invariance(effects: dict[str, Any]) -> Iterable[str]:
+def _told_invariance(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
     named = {
         name: effects[f"{name} is invariant"]
         for name in SAMPLED
@@ -908,6 +914,16 @@ def _told_invariance(effects: dict[str, Any]) -> Iterable[str]:
             f"Against the exact WAIC, weights and scales known, the root mean square z is "
             f"{exact.effect.estimate:.2f}."
         )
+    mixed = draws_of(table)
+    if len(mixed):
+        poor = (mixed["rhat"] > POOR).groupby(mixed["parameterization"]).mean().sort_values()
+        yield (
+            f"R-hat of the log likelihood exceeds {POOR:g} in "
+            f"{(mixed['rhat'] > POOR).mean():.1%} of these runs, most often in {poor.index[-1]} "
+            f"({poor.iloc[-1]:.0%})."
+            if poor.iloc[-1] > 0
+            else f"R-hat of the log likelihood exceeds {POOR:g} in none of these runs."
+        )
 
 
 def _told_native(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
@@ -931,6 +947,11 @@ def _told_native(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
             f"Noise taken out, the change is {near.effect.estimate:.1f} Monte Carlo errors at "
             f"separations up to {NEAR:g} and {apart.effect.estimate:.1f} from {APART:g}."
         )
+    exact = exact_changes(table)
+    if len(exact):
+        shift = exact["change"].abs().groupby(exact["parameterization"]).median()
+        told = " and ".join(f"{value:.3f} nats in {name}" for name, value in shift.items())
+        yield f"With weights and scales known the exact change is {told} (medians)."
 
 
 def _told_selection(table: pd.DataFrame) -> Iterable[str]:

@@ -245,7 +245,8 @@ def fabricated(cells):
         factors, n = cell.factors, cell.factors["n"] or 155
         near = {name: -1.4 * n + 0.1 * rng.normal() for name in ("waic", "loo", "wbic")}
         row = {**near, "wbic": -near["wbic"], **dict.fromkeys(("waic_mcse", "loo_mcse"), 0.1)}
-        row |= {"wbic_mcse": 0.1, "p_waic": 1.4 + 0.1 * rng.normal(), "learning_coefficient": 0.8,
+        row |= {"wbic_mcse": 0.1, "rhat": 1.0, "p_waic": 1.4 + 0.1 * rng.normal(),
+                "learning_coefficient": 0.8,
                 "cross_validation": -1.4 * n, "points": n,
                 "log_likelihood": -1.4 * n + rng.normal()}  # fmt: skip
         row |= {"aic": 2.8 * n + rng.normal(), "bic": 2.8 * n + rng.normal()}
