@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ordered_mix.data import Data, population
@@ -159,19 +160,19 @@ CLAIMS = (
 
 
 def rates_figure(result: StudyResult) -> Figure:
-    """1 - rate against the separation: dots measured, lines theory."""
+    """What one pass takes off the error, 1 - rate, near the truth: dots measured, lines theory."""
     table = result.table[result.table["step"] == STEPS[0]]
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    for number, (weight, part) in enumerate(table.groupby("weight")):
+    shades = colormaps["viridis"](np.linspace(0, 0.9, table["weight"].nunique()))
+    for color, (weight, part) in zip(shades, table.groupby("weight"), strict=True):
         for estimator, marker, line in (("em", "o", "-"), ("ecm", "s", "--")):
             rows = part[part["estimator"] == estimator].sort_values("separation")
-            color = f"C{number}"
             axes.plot(rows["separation"], 1 - rows["theory"], line, color=color)
             label = f"{estimator.upper()}, first weight {weight:g}"
             axes.plot(rows["separation"], 1 - rows["rate"], marker, color=color, label=label)
     axes.set(xscale="log", yscale="log", xlabel="separation / sigma", ylabel="1 - rate")
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     return figure
 
 
