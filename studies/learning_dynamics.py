@@ -492,6 +492,27 @@ INK = "#222222"
 WORDS = {"exact": "exact", "corrected": "corrected expansion", "printed": "expansion as printed"}
 
 
+COLUMNS = (
+    "chart",
+    "gap",
+    "least",
+    "largest",
+    "mu1",
+    "mu2",
+    "level",
+    "time",
+    "form",
+    "u",
+    "error_u",
+)
+
+
+def _rows(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Rows of one measure; without any, a table whose columns are empty."""
+    rows = table[table["measure"] == measure]
+    return rows.assign(**{name: np.nan for name in COLUMNS if name not in rows})
+
+
 def fields_figure(result: StudyResult) -> Figure:
     """Figure 1 of the paper: speed and streamlines, original above relative, for both truths."""
     planes = [_paper_or_none(result.table, plane) for plane in PAPER_PLANES]
@@ -502,7 +523,8 @@ def fields_figure(result: StudyResult) -> Figure:
 def coordinates_figure(result: StudyResult) -> Figure:
     """The same for every other truth, weight and scale, in all coordinates."""
     table = result.table
-    rows = table[(table["measure"] == "field") & (table["mean2"] > table["mean1"])]
+    rows = _rows(table, "field")
+    rows = rows[rows["mean2"] > rows["mean1"]]
     planes = _planes(rows, ["mean1", "mean2", "sigma2", "weight", "span"])
     return _streams([[(plane, chart) for chart in CHARTS] for plane in planes], by="row")
 
@@ -510,7 +532,7 @@ def coordinates_figure(result: StudyResult) -> Figure:
 def truncation_figure(result: StudyResult) -> Figure:
     """Appendix D: the exact field, the corrected expansion and the printed one, side by side."""
     table = result.table
-    planes = _planes(table[table["measure"] == "truncation"], ["span", "weight"])
+    planes = _planes(_rows(table, "truncation"), ["span", "weight"])
     panels = [
         [(None if plane is None else plane[plane["form"] == form], form) for form in WORDS]
         for plane in planes
@@ -610,7 +632,8 @@ def valley_figure(result: StudyResult) -> Figure:
     table = result.table
     figure = Figure(figsize=(8.5, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    rows = table[(table["measure"] == "valley") & (table["step"] == STEPS[0]) & (table["gap"] > 0)]
+    rows = _rows(table, "valley")
+    rows = rows[(rows["step"] == STEPS[0]) & (rows["gap"] > 0)]
     rows = rows[(rows["mean1"] == rows["mean2"]) & (rows["weight"] == 0.5)]
     for chart in CHARTS:
         part = rows[rows["chart"] == chart].sort_values("gap")
@@ -649,8 +672,9 @@ def _logarithmic(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _ratios(table: pd.DataFrame, chart: str, fair: bool) -> Array:
     """Times to the smallest excess loss relative to the original's, of all starts that arrive."""
-    rows = table[(table["measure"] == "descent") & (table["level"] == LEVELS[-1])]
-    if rows.empty:
+    rows = _rows(table, "descent")
+    rows = rows[rows["level"] == LEVELS[-1]]
+    if rows.empty or (fair and _rows(table, "valley")["gap"].isna().all()):
         return np.empty(0)
     index = ["mean1", "span", "mu1", "mu2"]
     times = rows.pivot(index=index, columns="chart", values="time")
@@ -664,7 +688,7 @@ def _ratios(table: pd.DataFrame, chart: str, fair: bool) -> Array:
 def expansion_figure(result: StudyResult) -> Figure:
     """Error of dl/du as Appendix D expands it, printed and corrected, against u."""
     table = result.table
-    rows = table[table["measure"] == "expansion"]
+    rows = _rows(table, "expansion")
     figure = Figure(figsize=(6, 3.8), layout="constrained")
     axes = figure.subplots()
     styles = {"printed": ("#d55e00", "s", "--"), "corrected": ("#0072b2", "o", "-")}
@@ -806,7 +830,7 @@ study = Study(
     },
     sizes={
         "smoke": _blocks(5, 21, 7, OTHERS[:1]),
-        "laptop": _blocks(13, 21, 13, OTHERS),
+        "laptop": _blocks(21, 21, 13, OTHERS),
         "cluster": _blocks(41, 41, 31, OTHERS),
     },
     cell=cell,

@@ -478,15 +478,24 @@ STYLES = {
 FLOOR = 1e-6
 
 
+COLUMNS = ("algorithm", "theory", "trace", "step", "sweeps")
+
+
+def _rows(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Rows of one measure; without any, a table whose columns are empty."""
+    rows = table[table["measure"] == measure]
+    return rows.assign(**{name: np.nan for name in COLUMNS if name not in rows})
+
+
 def one_data_set_figure(result: StudyResult) -> Figure:
     """The four panels of Figure 2 for the first data set."""
-    rows = result.table[result.table["measure"] == "path"]
+    rows = _rows(result.table, "path")
     return _four_panels(rows[rows["replicate"] == rows["replicate"].min()])
 
 
 def medians_figure(result: StudyResult) -> Figure:
     """The same four panels, medians over data sets with their 95% intervals."""
-    return _four_panels(result.table[result.table["measure"] == "path"])
+    return _four_panels(_rows(result.table, "path"))
 
 
 def _four_panels(rows: pd.DataFrame) -> Figure:
@@ -553,7 +562,7 @@ def _window(plane: Axes, relative: Axes, rows: pd.DataFrame) -> None:
 
 def iterations_figure(result: StudyResult) -> Figure:
     """Sweeps of each algorithm on every data set, and their ratio to those of EM."""
-    rows = result.table[result.table["measure"] == "ends"]
+    rows = _rows(result.table, "ends")
     figure = Figure(figsize=(8.5, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     if rows.empty:
@@ -576,8 +585,8 @@ def iterations_figure(result: StudyResult) -> Figure:
 def rates_figure(result: StudyResult) -> Figure:
     """1 - rate against separation: lines theory at the truth, dots traces of data sets."""
     table = result.table
-    theory = table[(table["measure"] == "population") & (table["step"] == STEPS[0])]
-    traces = table[table["measure"] == "rate"]
+    theory, traces = _rows(table, "population"), _rows(table, "rate")
+    theory = theory[theory["step"] == STEPS[0]]
     weights = sorted(set(traces["weight"]) or set(theory["weight"])) or [0.5]
     figure = Figure(figsize=(8.5, 3.6), layout="constrained")
     panels = figure.subplots(1, len(weights), sharey=True, squeeze=False)[0]
@@ -605,7 +614,7 @@ def rates_figure(result: StudyResult) -> Figure:
 def findings(result: StudyResult) -> str:
     """What the table says, in one paragraph."""
     effects = {verdict.claim.name: verdict.effect for verdict in result.verdicts}
-    ends = result.table[result.table["measure"] == "ends"]
+    ends = _rows(result.table, "ends")
     sentences = []
     if len(ends):
         sweeps = ends.groupby("algorithm")["sweeps"].median()

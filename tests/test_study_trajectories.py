@@ -242,3 +242,13 @@ def test_findings_hold_the_numbers_of_the_table(result, verdicts):
     assert f"{verdicts['fewer iterations'].effect.estimate:.3f}" in text
     outcomes = [verdict.outcome for verdict in verdicts.values()]
     assert f"{outcomes.count('fails')} fails" in text
+
+
+def test_figures_draw_what_one_measure_gives(result):
+    for measure, rows in result.rows.groupby("measure"):
+        part = type(result)(
+            result.study, result.path, rows.dropna(axis=1, how="all").assign(error=""), ()
+        )
+        assert not part.table.empty, measure
+        for figure in result.study.figures.values():
+            figure(part)
