@@ -67,10 +67,10 @@ def lockstep[Job](
 def _answer(asked: list[_Message], evaluate: Callable[..., Any], replies: list[Any]) -> None:
     try:
         values = evaluate(np.stack([m.point for m in asked if m.point is not None]))
-    except BaseException as error:
+    except BaseException:
         for message in asked:
-            replies[message.sender].put(error)
-        return
+            replies[message.sender].put(None)  # ends the threads; the error is raised from here
+        raise
     for row, message in enumerate(asked):
         replies[message.sender].put(tuple(value[row] for value in values))
 
@@ -84,8 +84,8 @@ def _run(
     def ask(point: Array) -> Any:
         inbox.put(_Message(number, np.array(point)))
         reply = replies.get()
-        if isinstance(reply, BaseException):
-            raise reply
+        if reply is None:
+            raise RuntimeError("the evaluation failed")
         return reply
 
     try:

@@ -107,7 +107,8 @@ class MAP:
         climbs = [partial(self._climb, standard, standardized, point) for point in points]
 
         def evaluate(z: Array) -> tuple[Array, Array]:
-            return standard.log_posterior(z, standardized, self.jacobian)
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+                return standard.log_posterior(z, standardized, self.jacobian)
 
         if self.method == "trust_region":
             # its Hessians call the compiled graph, which does not bear two threads at once

@@ -147,7 +147,8 @@ class _Natural(Climb):
         units = np.concatenate([np.ones((len(scale), k)), np.repeat(scale, 2 * k, axis=1)], axis=1)
         jacobian = self.coordinates.jacobian(point.x) / units[:, :, None]
         inner = information(point.w, point.mu, point.sigma)
-        return np.swapaxes(jacobian, 1, 2) @ inner @ jacobian
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.swapaxes(jacobian, 1, 2) @ inner @ jacobian
 
 
 class _NaturalFixed(_Natural, FixedStep):
