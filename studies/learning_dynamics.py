@@ -559,7 +559,7 @@ def _paper_or_none(table: pd.DataFrame, plane: tuple[float, float]) -> pd.DataFr
 def _streams(panels: list[list[tuple[pd.DataFrame | None, str]]], by: str) -> Figure:
     """Speed as colour, one scale for the row or column of a truth, with streamlines."""
     rows, columns = len(panels), len(panels[0])
-    width, density = (9.0, 0.45) if columns > 2 else (7.0, 0.7)
+    width, density = {2: (7.0, 0.7), 3: (9.0, 0.45)}.get(columns, (9.0, 0.33))
     figure = Figure(figsize=(width, (width / columns + 0.3) * rows + 0.4), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for row, line in enumerate(panels):

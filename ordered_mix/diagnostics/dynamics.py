@@ -60,6 +60,7 @@ CHARTS: Mapping[str, Chart | None] = {
     "centred": Chart(_midpoint),
     "folded": Chart(_mean),
     "resolved": Chart(_mean, lambda gap: 0.5 / gap, lambda gap: -0.25 / gap**3),
+    "bent": Chart(_mean, lambda gap: 2 * np.sqrt(2 + gap**2) / gap, lambda gap: -8 / gap**3),
     "relative, log": Chart(_reference, lambda gap: gap, lambda gap: gap),
     "relative, softplus": Chart(
         _reference, lambda gap: -np.expm1(-gap), lambda gap: -np.exp(-gap) * np.expm1(-gap)
@@ -71,7 +72,9 @@ CHARTS: Mapping[str, Chart | None] = {
 }
 """The means themselves (None), and charts: the first mean, the midpoint or the mixture mean with
 the gap (``relative``, ``centred``, ``folded``), the mixture mean with the squared gap
-(``resolved``), and further links of the gap beside the first mean."""
+(``resolved``) or with ``sqrt(2 + gap^2) / 2`` (``bent``), and further links of the gap beside the
+first mean. ``bent`` is a squared gap near 0 and half a gap far out, in units in which the
+information is the identity at both ends for equal weights and unit scales."""
 
 
 def mean_slope(mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None) -> Array:
