@@ -38,7 +38,7 @@ compare: .venv/.installed ## compare parameterizations and estimators (DATA=my.c
 study: .venv/.installed ## run a study at laptop size and publish it (NAME=em_rates)
 	@$(BIN)/ordered-mix run $(NAME) --size laptop --out studies/results/$(NAME) $(ARGS)
 
-findings: .venv/.installed ## write docs/findings.md and its table in README.md from studies/results/
+findings: .venv/.installed ## write verdicts, reports, docs/findings.md and README.md from studies/results/
 	@$(BIN)/python docs/findings.py
 
 test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file)

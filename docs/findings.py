@@ -1,18 +1,24 @@
-"""Write docs/findings.md, and the table in README.md, from the results in studies/results/."""
+"""Judge the published results in studies/results/ again, and write everything that repeats them.
+
+Their tables are taken as they are; written are the verdicts and the report beside each table,
+docs/findings.md, and the table in README.md.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ordered_mix.report.interval import claimed_in_words, in_words
 from ordered_mix.report.of_study import headline
+from ordered_mix.report.page import write_report
 from ordered_mix.report.study_setup import command, last_run
 from ordered_mix.study.engine import load_study
-from ordered_mix.study.outcome import StudyResult, load_result
+from ordered_mix.study.outcome import StudyResult, load_result, write_verdicts
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "studies" / "results"
@@ -79,8 +85,12 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all of it."""
     found = results()
+    for result in found:
+        write_verdicts(result)
+        for problem in write_report(result):
+            print(f"{result.study.name}: {problem}", file=sys.stderr)
     PAGE.write_text(page(found), encoding="utf-8")
     README.write_text(readme(README.read_text(encoding="utf-8"), found), encoding="utf-8")
     outcomes = Counter(verdict.outcome for result in found for verdict in result.verdicts)

@@ -31,7 +31,7 @@ RUN = {
     "size": "laptop", "overrides": {"n": [50, 200]}, "cells": 9, "computed": 9, "seeds": "by hash",
     "started": "2026-01-02T03:04:05+00:00", "command": "ordered-mix run demo --out x",
     "versions": {"python": "3.12.1", "numpy": "9.9"}, "git": {"commit": "c" * 40, "changed": True},
-    "lock": "d" * 64, "code": "e" * 64,
+    "lock": "d" * 64, "code": "e" * 64, "seconds": 1234.56,
     "hardware": {"system": "Linux", "processor": "Fast", "processors": 2, "memory_gib": 4.0},
 }  # fmt: skip
 
@@ -95,7 +95,6 @@ def make(folder, run=RUN, set_aside=(), **changes):
     if run:
         record = {"schema": 1, "runs": [run, {**run, "computed": 0}]}
         (folder / "provenance.json").write_text(json.dumps(record))
-        pd.DataFrame({"seconds": [1.25, 2.5]}).to_parquet(folder / "timings.parquet")
     table = StudyResult(study, folder, rows, ()).table
     verdicts = tuple(one.judge(table) for one in study.claims)
     return StudyResult(study, folder, rows, verdicts, set_aside)
@@ -169,7 +168,7 @@ def test_page_says_how_it_was_made_and_names_no_folder(result, page):
     text = words_of(page)
     assert "ordered-mix run FILE.py --size laptop --set n=50,200" in text
     assert "9 cells, size laptop" in text and "link: log, softplus, square" in text
-    assert "by hash" in text and "numpy 9.9" in text and "3.8 seconds of one worker" in text
+    assert "by hash" in text and "numpy 9.9" in text and "1,234.6 seconds of one worker" in text
     assert f"{'c' * 40}, with changes" in text and "d" * 64 in text and "e" * 64 in text
     assert "Linux, Fast, 2 processors, 4.0 GiB of memory" in text
     assert text.count("2026-01-02") == 1  # the run that computed nothing is not named

@@ -56,6 +56,7 @@ def run_command(
 
     Cells that are finished are kept; Ctrl-C stops cleanly and the same command resumes.
     """
+    from ordered_mix.report.page import write_report
     from ordered_mix.study.engine import load_study, run_study
     from ordered_mix.study.errors import StudyError
     from ordered_mix.study.grid import parse_settings
@@ -77,7 +78,8 @@ def run_command(
             force=force,
             progress=progress,
         )
-    problems = _report(result)
+    problems = write_report(result)
+    _draw(result)
     if as_json:
         print(json.dumps(verdict_table(result.verdicts).astype(str).to_dict("records"), indent=1))
     elif not quiet:
@@ -108,20 +110,13 @@ def _progress(quiet: bool) -> Iterator[Any]:
         console.print(str(last[0]))
 
 
-def _report(result: StudyResult) -> list[str]:
-    """Write ``report.html`` and the figures; a sentence for everything that is missing."""
-    from ordered_mix.report import render
-    from ordered_mix.report.of_study import StudyReport
+def _draw(result: StudyResult) -> None:
+    """Write the figures that can be drawn; the report names the others."""
     from ordered_mix.results import replacing
 
-    report = StudyReport(result)
-    page = render(report)
-    with replacing(result.path / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
     for name, draw in result.study.figures.items():
         with suppress(Exception), replacing(result.path / f"{name}.svg") as temporary:
             draw(result).savefig(temporary, format="svg", metadata={"Date": None})
-    return report.problems
 
 
 def _print(result: StudyResult) -> None:

@@ -13,6 +13,7 @@ from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
 from ordered_mix.report.of_study import StudyReport
+from ordered_mix.results import replacing
 from ordered_mix.study.outcome import StudyResult
 
 type Reported = Comparison | DrawsDiagnosis | StudyResult | Report
@@ -36,6 +37,22 @@ def render(result: Reported) -> str:
 def notebook(result: Reported) -> str:
     """The verdicts, one table and one figure as an HTML fragment."""
     return _fill("notebook.html", result)
+
+
+def write_report(result: StudyResult) -> list[str]:
+    """Write ``report.html`` to the folder of a study.
+
+    Returns
+    -------
+    list of str
+        One sentence for each figure that could not be drawn, and for findings that could not be
+        computed.
+    """
+    report = StudyReport(result)
+    page = render(report)
+    with replacing(result.path / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return report.problems
 
 
 @singledispatch

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ordered_mix import catalog
 from ordered_mix.study.engine import PROVENANCE
-from ordered_mix.study.tables import TIMINGS
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -50,7 +49,7 @@ def setup(result: StudyResult, run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("To run it again", command(result, run)),
         ("Command line", "; ".join(dict.fromkeys(one.get("command", "") for one in computing))),
         ("Computed", _when(computing)),
-        ("Time", _seconds(result)),
+        ("Time", _seconds(run)),
         ("Hardware", "; ".join(dict.fromkeys(_hardware(one) for one in computing))),
         ("Versions", "; ".join(dict.fromkeys(_versions(one) for one in computing))),
         ("Git commit", "; ".join(dict.fromkeys(_commit(one) for one in computing))),
@@ -92,10 +91,10 @@ def _when(runs: list[dict[str, Any]]) -> str:
     return f"in {len(started)} runs, the first begun {started[0]}, the last {started[-1]}"
 
 
-def _seconds(result: StudyResult) -> str:
-    if not (result.path / TIMINGS).is_file():
+def _seconds(run: Mapping[str, Any]) -> str:
+    if "seconds" not in run:
         return ""
-    return f"{result.timings['seconds'].sum():,.1f} seconds of one worker, all cells together"
+    return f"{run['seconds']:,.1f} seconds of one worker, all cells together"
 
 
 def _hardware(run: Mapping[str, Any]) -> str:

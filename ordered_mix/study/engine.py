@@ -107,6 +107,7 @@ def run_study(
         try:
             write_tables(store, cells, skips, study.factors)
             result = judged(study, path, tuple(store.set_aside))
+            _add_seconds(path, result)
             write_verdicts(result)
         except OSError as error:
             raise StudyError(
@@ -118,6 +119,12 @@ def run_study(
 def _skips(study: Study, cells: Sequence[Cell]) -> dict[str, str]:
     reasons = {cell.key: study.skip(**cell.factors) for cell in cells}
     return {key: reason for key, reason in reasons.items() if reason}
+
+
+def _add_seconds(path: Path, result: StudyResult) -> None:
+    runs = json.loads((path / PROVENANCE).read_text(encoding="utf-8"))["runs"]
+    runs[-1]["seconds"] = round(float(result.timings["seconds"].sum()), 1)
+    write_json(path / PROVENANCE, {"schema": 1, "runs": runs})
 
 
 def _add_provenance(path: Path, record: dict[str, Any]) -> None:
