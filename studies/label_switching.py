@@ -40,6 +40,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED
 from ordered_mix.study.effects import TIE, mean, share, winner
 
 if TYPE_CHECKING:
@@ -844,73 +845,70 @@ def _with_legend(figure: Figure, axes: Axes) -> Figure:
 # --- findings -------------------------------------------------------------------------------------
 
 
+RATIO = "{0:.2f} [{1:.2f}, {2:.2f}]"
+SHARE = "{0:.0%} [{1:.0%}, {2:.0%}]"
+SENTENCES: Mapping[str, tuple[str, str, str]] = {
+    # claim: what to say if it holds, if it fails, if it is undecided
+    "without order chains disagree": (
+        f"As drawn, unordered chains disagree on {SHARE} of the data sets at separation 3 or more.",
+        f"As drawn, unordered chains disagree on only {SHARE} of the data sets at separation 3 or "
+        "more.",
+        f"As drawn, unordered chains disagree on {SHARE} of the data sets at separation 3 or more.",
+    ),
+    "order cures label switching": (
+        f"Ordering cures that on {SHARE} of them.",
+        f"Ordering cures that on only {SHARE} of them.",
+        f"Ordering cures that on {SHARE} of them, too few or too mixed to decide.",
+    ),
+    "folding afterwards is as good": (
+        "Folding unordered draws afterwards is as good at every separation: at the least "
+        f"favourable one it has {RATIO} times the ESS per pass of ordering.",
+        "Folding unordered draws afterwards is not as good everywhere: at the least favourable "
+        f"separation it has {RATIO} times the ESS per pass of ordering.",
+        "Whether folding unordered draws afterwards is as good everywhere is open: at the least "
+        f"favourable separation it has {RATIO} times the ESS per pass of ordering.",
+    ),
+    "log gaps lose where components overlap": (
+        "Where components overlap (separation up to 1.5) every log gap loses: the best of them "
+        f"has {RATIO} times the ESS per pass of unordered means.",
+        "Where components overlap (separation up to 1.5) not every log gap loses a tenth: the "
+        f"best of them has {RATIO} times the ESS per pass of unordered means.",
+        "Where components overlap (separation up to 1.5) the loss of log gaps is undecided: the "
+        f"best of them has {RATIO} times the ESS per pass of unordered means.",
+    ),
+    "log gaps diverge where components overlap": (
+        "They diverge there, the least affected {0:.1f} times in 1,000 draws more than unordered "
+        "means.",
+        "They hardly diverge more there: the least affected {0:.1f} times in 1,000 draws.",
+        "How much more they diverge there is undecided: the least affected {0:.1f} [{1:.1f}, "
+        "{2:.1f}] times in 1,000 draws.",
+    ),
+    "centred beats relative": (
+        f"Well separated, the midpoint beats the first mean as companion of the gap ({RATIO}).",
+        f"Well separated, the midpoint does not beat the first mean as companion of the gap "
+        f"({RATIO}).",
+        f"Well separated, midpoint and first mean do not differ clearly ({RATIO}).",
+    ),
+    "a low-rank mass matrix pays": (
+        f"A low-rank mass matrix has {RATIO} times the ESS per pass at separations 1 to 3.",
+        f"A low-rank mass matrix has only {RATIO} times the ESS per pass at separations 1 to 3.",
+        f"A low-rank mass matrix has {RATIO} times the ESS per pass at separations 1 to 3.",
+    ),
+}
+
+
 def findings(result: StudyResult) -> str:
     """What the table says, in one paragraph."""
-    verdicts = {verdict.claim.name: verdict for verdict in result.verdicts}
-
-    def say(name: str, holds: str, fails: str, undecided: str) -> str:
-        verdict = verdicts[name]
-        if verdict.effect is None:
-            return ""
-        words = {"holds": holds, "fails": fails, "undecided": undecided}[verdict.outcome]
-        return words.format(*verdict.effect)
-
     table = result.table
-    size = f"{len(table):,} runs on {table[list(CELL)].drop_duplicates().shape[0]:,} data sets."
-    labels = say(
-        "without order chains disagree",
-        "As drawn, unordered chains disagree on {0:.0%} of the data sets at separation 3 or more",
-        "As drawn, unordered chains disagree on only {0:.0%} of the data sets at separation 3 or "
-        "more",
-        "As drawn, unordered chains disagree on {0:.0%} [{1:.0%}, {2:.0%}] of the data sets at "
-        "separation 3 or more",
-    ) + say(
-        "order cures label switching",
-        "; ordering cures it on {0:.0%} of them.",
-        "; ordering cures it on {0:.0%} of them only, the others have more modes than labels.",
-        "; ordering cures it on {0:.0%} [{1:.0%}, {2:.0%}] of them.",
-    )
-    ratio_text = "{0:.2f} [{1:.2f}, {2:.2f}]"
-    parts = [
-        size,
-        labels,
-        say(
-            "folding afterwards is as good",
-            f"Folding unordered draws afterwards is no worse at any separation: at least "
-            f"{ratio_text} times the ESS per pass of ordering.",
-            f"Folding unordered draws afterwards is worse somewhere: {ratio_text} times the ESS "
-            "per pass of ordering at the least favourable separation.",
-            f"Whether folding unordered draws afterwards is as good everywhere is open: "
-            f"{ratio_text} times the ESS per pass of ordering at the least favourable separation.",
-        ),
-        say(
-            "log gaps lose where components overlap",
-            f"Where components overlap (separation up to 1.5) every log gap loses: at most "
-            f"{ratio_text} times the ESS per pass of unordered means.",
-            f"Where components overlap (separation up to 1.5) not every log gap loses: the best "
-            f"one has {ratio_text} times the ESS per pass of unordered means.",
-            f"Where components overlap (separation up to 1.5) the best log gap has {ratio_text} "
-            "times the ESS per pass of unordered means.",
-        ),
-        say(
-            "log gaps diverge where components overlap",
-            "Each of them diverges there, at least {0:.1f} times more per 1,000 draws.",
-            "Their excess of divergences is small, {0:.1f} per 1,000 draws for the least affected.",
-            "Their excess of divergences is {0:.1f} [{1:.1f}, {2:.1f}] per 1,000 draws for the "
-            "least affected.",
-        ),
-        say(
-            "centred beats relative",
-            f"Well separated, the midpoint is a better companion of the gap than the first mean "
-            f"({ratio_text} times).",
-            f"Well separated, the midpoint is no better a companion of the gap than the first "
-            f"mean ({ratio_text} times).",
-            f"Well separated, midpoint and first mean do not differ clearly ({ratio_text} times).",
-        ),
-        _map_sentence(result),
-        _real_sentence(result),
-    ]
-    return " ".join(part for part in parts if part)
+    simulated = table[table["data"] == "simulated"][list(CELL)].drop_duplicates()
+    real = set(table["data"]) - {"simulated"}
+    parts = [f"{len(table):,} runs on {len(simulated):,} simulated and {len(real)} real data sets."]
+    for verdict in result.verdicts:
+        words = SENTENCES.get(verdict.claim.name)
+        if words and verdict.effect is not None:
+            choice = (HOLDS, FAILS, UNDECIDED).index(verdict.outcome)
+            parts.append(words[choice].format(*verdict.effect))
+    return " ".join([*parts, *filter(None, (_map_sentence(result), _real_sentence(result)))])
 
 
 def _map_sentence(result: StudyResult) -> str:
@@ -921,13 +919,14 @@ def _map_sentence(result: StudyResult) -> str:
         if one.outcome in (OPEN, NONE):
             continue
         worst = min(one.share, key=lambda name: one.share[name])
-        tie = f" (tied with {len(one.rivals)} others)" if one.outcome == TIES else " (wins)"
+        how = f"tied with {len(one.rivals)} others" if one.outcome == TIES else "alone"
         words.append(
-            f"{separation:g}: {one.best}{tie}, {worst} has {one.share[worst]:.0%} of that ESS"
+            f"{separation:g} {one.best} ({how}; {worst} has {one.share[worst]:.0%} of its ESS "
+            "per pass)"
         )
     if not words:
         return ""
-    return f"Best by separation at n = 200 and equal weights: {'; '.join(words)}."
+    return f"Best by separation at n = 200 and equal weights: {', '.join(words)}."
 
 
 def _real_sentence(result: StudyResult) -> str:
@@ -941,7 +940,10 @@ def _real_sentence(result: StudyResult) -> str:
             best.append(f"{data} {average.idxmax()}")
     if not best:
         return ""
-    return f"Most ESS per pass among agreeing chains on real data: {', '.join(best)}."
+    return (
+        "On real data the largest average among agreeing chains, without a test: "
+        f"{', '.join(best)}."
+    )
 
 
 SIMULATED: dict[str, Any] = {
