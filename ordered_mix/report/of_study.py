@@ -48,7 +48,7 @@ class StudyReport(Report):
         self.run = last_run(result)
         self.kind = f"Study {result.study.name}"
         self.name = result.study.question
-        self.size = f"Source: {result.study.source}. {cells_in_words(result, self.run)}."
+        self.size = f"Source: {result.study.source}; {cells_in_words(result, self.run)}"
         self.problems: list[str] = []
 
     @property
@@ -122,7 +122,7 @@ def draw(name: str, result: StudyResult) -> Drawing:
     with matplotlib.style.context(["default", OWN]):
         figure = function(result)
         alt = " ".join(filter(None, [f"{title}.", caption, _axes_in_words(figure)]))
-        return Drawing(title, to_svg(figure, alt, shrinks=False), alt, caption)
+        return Drawing(title, to_svg(figure, alt, shrinks=False), alt, caption, paper=True)
 
 
 def card(verdict: Verdict) -> Card:

@@ -105,12 +105,15 @@ class Drawing:
         What the figure shows, with the measured numbers.
     caption : str
         How to read it.
+    paper : bool
+        Whether it has its author's size and colours, so that it needs light paper behind it.
     """
 
     title: str
     svg: Markup
     alt: str
     caption: str
+    paper: bool = False
 
 
 OWN = {name: value for name, value in RC.items() if "size" not in name} | {"text.parse_math": True}
