@@ -598,7 +598,7 @@ SHORT = {
     LOG: "relative log", SOFTPLUS: "relative softplus", SQUARE: "relative square",
     POSITIVE: "moment positive",
 }  # fmt: skip
-OPACITY = {WINS: 0.9, TIES: 0.4, OPEN: 0.15, NONE: 0.0}
+OPACITY = {WINS: 0.7, TIES: 0.35, OPEN: 0.12, NONE: 0.0}
 NO_RUNS = "no such runs in this table"
 
 
@@ -655,15 +655,16 @@ def loss_figure(result: StudyResult) -> Figure:
     """ESS per pass of every parameterization as a percentage of the best one's."""
     found = contests(result.table)
     panels = sorted({(s, n) for s, weight, n, _ in found if weight == 0.5})
-    figure = Figure(figsize=(8.4, 7.2), layout="constrained")
-    grid = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+    count = -(-max(len(panels), 1) // 2)
+    figure = Figure(figsize=(8.4, 0.8 + 3.2 * count), layout="constrained")
+    grid = figure.subplots(count, 2, sharex=True, sharey=True, squeeze=False).ravel()
     columns = sorted({separation for *_, separation in found})
     for axes, (sampler, n) in zip(grid, panels, strict=False):
         chosen = {s: found.get((sampler, 0.5, n, s)) for s in columns}
         text = [[_percent(chosen[s], name) for s in columns] for name in SAMPLED]
         shares = [one.share if one else {} for one in map(chosen.get, columns)]
         values = [[row.get(name, np.nan) for row in shares] for name in SAMPLED]
-        _heat(axes, 100 * np.array(values), text, 100)
+        _heat(axes, 100 * np.array(values), text)
         axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
         axes.set_title(f"{sampler}, n = {n:,}", fontsize=9, loc="left")
     for axes in grid[len(panels) :]:
@@ -683,10 +684,10 @@ def _percent(one: Contest | None, name: str) -> str:
     return number if one.agree[name] else f"({number})"
 
 
-def _heat(axes: Axes, values: np.ndarray, text: list[list[str]], top: float) -> None:
-    axes.imshow(values, vmin=0, vmax=top, cmap="cividis", aspect="auto")
+def _heat(axes: Axes, values: np.ndarray, text: list[list[str]]) -> None:
+    axes.imshow(values, vmin=0, vmax=100, cmap="cividis", aspect="auto")
     for row, column in np.ndindex(values.shape):
-        color = "black" if values[row, column] > 0.55 * top else "white"
+        color = "black" if values[row, column] > 55 else "white"
         axes.text(column, row, text[row][column], ha="center", va="center", fontsize=6.5,
                   color=color)  # fmt: skip
     axes.set_yticks(range(len(SAMPLED)), [SHORT.get(name, name) for name in SAMPLED], fontsize=7.5)
@@ -721,7 +722,7 @@ def labels_figure(result: StudyResult) -> Figure:
         excess = rows[np.isfinite(rows[column])]
         _curves(axes, excess.assign(value=excess[column]), names, log=True)
         axes.axhline(AGREE, color="0.5", linewidth=0.8, linestyle="--")
-        axes.set_ylabel(label)
+        axes.set(ylabel=label, yscale="linear")
     grid[1, 1].sharey(grid[1, 0])
     return _with_legend(figure, grid[0, 0])
 
@@ -734,6 +735,7 @@ def boundary_figure(result: StudyResult) -> Figure:
     _curves(grid[0], rows.assign(value=rows["divergences_per_1000"]), SAMPLED)
     grid[0].set(ylabel="divergences per 1,000 draws")
     grid[0].set_yscale("symlog", linthresh=1)
+    grid[0].set_ylim(bottom=-0.1)
     _curves(grid[1], rows.assign(value=rows["gap_mass"]), SAMPLED)
     grid[1].set_ylabel("share of draws with gap < 0.1 sd")
     return _with_legend(figure, grid[0])
@@ -742,7 +744,8 @@ def boundary_figure(result: StudyResult) -> Figure:
 def accuracy_figure(result: StudyResult) -> Figure:
     """Error of posterior means against the reference, and what the ESS promises."""
     rows = errors(result.table)
-    rows = rows[(rows["n"] == 200) & (rows["weight"] == 0.5) & (rows["error"] > 0)]
+    rows = rows[(rows["n"] == 200) & (rows["weight"] == 0.5)]
+    rows = rows.assign(error=rows["error"].clip(lower=1e-3))  # means are kept to 4 decimals
     figure = Figure(figsize=(8.4, 4.8), layout="constrained")
     grid = figure.subplots(1, 2)
     _curves(grid[0], rows.assign(value=rows["error"]), SAMPLED, log=True)
@@ -763,12 +766,13 @@ def real_figure(result: StudyResult) -> Figure:
         values = np.array([[value for value, _ in row] for row in cells]).reshape(len(SAMPLED), -1)
         if not sets:
             values, cells = np.full((len(SAMPLED), 1), np.nan), [[(np.nan, "")]] * len(SAMPLED)
-        top = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0
-        _heat(axes, values, [[text for _, text in row] for row in cells], top)
+        top = np.fmax.reduce(values, axis=0)  # colours compare within a data set
+        _heat(axes, 100 * values / top, [[text for _, text in row] for row in cells])
         axes.set_xticks(range(len(sets)), sets, fontsize=7.5, rotation=30, ha="right")
         axes.set_title(sampler, fontsize=9, loc="left")
     figure.supxlabel(
-        "numbers: folded ESS per 1,000 passes; brackets: chains agree in under 90% of the runs",
+        "numbers: folded ESS per 1,000 passes, coloured by share of the set's largest\n"
+        "brackets: chains agree in under 90% of the runs",
         fontsize=9,
     )
     return figure
@@ -913,20 +917,20 @@ def findings(result: StudyResult) -> str:
 
 def _map_sentence(result: StudyResult) -> str:
     """The row of the map that has 20 data sets, in words."""
-    words = []
+    words, least = [], []
     for separation, rows in main(result.table).groupby("separation"):
         one = contest(rows)
         if one.outcome in (OPEN, NONE):
             continue
-        worst = min(one.share, key=lambda name: one.share[name])
-        how = f"tied with {len(one.rivals)} others" if one.outcome == TIES else "alone"
-        words.append(
-            f"{separation:g} {one.best} ({how}; {worst} has {one.share[worst]:.0%} of its ESS "
-            "per pass)"
-        )
+        how = f"ties with {len(one.rivals)}" if one.outcome == TIES else "wins"
+        words.append(f"{separation:g} {one.best} ({how})")
+        least.append(np.nanmin(list(one.share.values())))
     if not words:
         return ""
-    return f"Best by separation at n = 200 and equal weights: {', '.join(words)}."
+    return (
+        f"Best by separation at n = 200 and equal weights: {', '.join(words)}; the worst choice "
+        f"has {min(least):.0%} to {max(least):.0%} of the best one's ESS per pass."
+    )
 
 
 def _real_sentence(result: StudyResult) -> str:
