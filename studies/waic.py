@@ -1100,7 +1100,7 @@ def _grids(
 
 
 SEPARATIONS = (0.0, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0)
-FEW = (0.0, 0.5, 1.0, 2.0, 3.0)
+FEW = (0.0, 0.5, 1.0, 3.0)
 FACTORS = {
     "estimator": ("em", "nuts", "quadrature", "refit"),
     "free": ("all", "means"),
@@ -1138,10 +1138,10 @@ study = Study(
             few=FEW,
             chosen={200: 50},
             chosen_few={50: 50},
-            compared=5,
-            validated=5,
+            compared=4,
+            validated=4,
             exact={50: 20, 200: 20, 1000: 20},
-            singular={50: 100, 200: 100, 1000: 100, 5000: 300},
+            singular={50: 100, 200: 100, 1000: 100, 5000: 250},
         ),
         "cluster": _grids(
             separations=(*SEPARATIONS, 0.75, 1.25, 2.5, 4.0),
