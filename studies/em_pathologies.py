@@ -1,0 +1,1008 @@
+"""Where does EM for Gaussian mixtures go wrong, and what do remedies, constraints and limits cost?
+
+The lecture notes among the sources show the likelihood's singularity (a component that shrinks
+onto one point), fixed and tied parameters, and k-means as the limit of EM. Tasks: ``trace`` follows
+EM to the singularity beyond the range of doubles; ``collapse`` counts how often random starts end
+there and compares remedies; ``improper`` and ``nuts`` are its Bayesian version; ``constraints``
+compares frozen, tied and restricted parameters in one and several dimensions; ``temperature`` lets
+the known variance c go to 0, ``split`` is where it begins, and ``annealing`` compares k-means, its
+hybrid with weights and variances, EM and annealed EM; ``frames`` keeps iterations to be drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.animation import FuncAnimation
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from ordered_mix import catalog
+from ordered_mix.data import Data, load, population
+from ordered_mix.diagnostics.improper import decade_mass, half_normal, root_inverse_gamma
+from ordered_mix.estimators._fit import Fit
+from ordered_mix.estimators.collapse import log_trace
+from ordered_mix.estimators.em import EM, VariancePenalty
+from ordered_mix.estimators.em_multivariate import MultivariateEM
+from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.initial_means import initial_means
+from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.estimators.optima import spurious
+from ordered_mix.estimators.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.prior import Prior
+from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.effects import exact, mean, paired_ratio, share
+
+if TYPE_CHECKING:
+    from ordered_mix.study.outcome import StudyResult
+
+Array = NDArray[np.float64]
+Rows = list[dict[str, Any]]
+
+NOTES = "the lecture notes on mixtures and EM among the sources"
+METHODS = ("random", "kmeans++", "quantile")
+STARTS = 20
+STOP = Stop(log_likelihood=1e-6, passes=600)
+TRUTH = Mixture(np.array([0.35, 0.65]), np.array([0.0, 3.0]), np.array([1.0, 0.5]))
+MANY = Mixture(
+    np.array([0.1, 0.3, 0.2, 0.15, 0.25]),
+    np.array([0.0, 3.0, 7.0, 10.0, 14.0]),
+    np.array([1.0, 0.5, 1.0, 0.5, 1.0]),
+)
+PLANE = MultivariateMixture(
+    np.array([0.5, 0.3, 0.2]),
+    np.array([[0.0, 0.0], [3.0, 2.0], [-1.0, 4.0]]),
+    np.array([[[1.0, 0.6], [0.6, 1.0]], [[0.5, -0.2], [-0.2, 0.3]], [[0.3, 0.0], [0.0, 1.2]]]),
+)
+THREE = Data(np.array([-1.0, 1.0, 3.0]), name="three")
+VARIANCES = (10.0, 3.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+SETS = ("galaxies", "acidity", "enzyme", "faithful:waiting", "faithful:eruptions")
+CLOSE = 0.01  # log likelihoods this near are one optimum
+
+
+def sample(data: str, n: int, replicate: int) -> Data:
+    """A shipped set by name, or a simulated one shared by all cells of these factors."""
+    if data != "simulated":
+        return THREE if data == "three" else load(data)
+    return Data(labelled(TRUTH, n, replicate)[0], name=data)
+
+
+def labelled(truth: Mixture, n: int, replicate: int) -> tuple[Array, NDArray[np.int64]]:
+    """Simulated points, and the component of each."""
+    seed = seed_of("em_pathologies data", k=truth.k, n=n, replicate=replicate)
+    rng = np.random.default_rng(seed)
+    component = rng.choice(truth.k, n, p=truth.w)
+    return truth.mu[component] + truth.sigma[component] * rng.standard_normal(n), component
+
+
+def points(data: str, n: int, replicate: int) -> Array:
+    """Points in the plane, both coordinates in standard deviations."""
+    if data == "faithful":
+        y = np.column_stack([load(f"faithful:{name}").y for name in ("eruptions", "waiting")])
+        return np.asarray((y - y.mean(axis=0)) / y.std(axis=0))
+    rng = np.random.default_rng(seed_of("em_pathologies plane", n=n, replicate=replicate))
+    return PLANE.sample(n, rng)
+
+
+def starts_of(data: Data, k: int, seed: int) -> Mixture:
+    """The same number of starts of every method."""
+    parts = [initial_mixtures(data, k, STARTS, method, seed) for method in METHODS]
+    return Mixture(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("w", "mu", "sigma")))
+
+
+def degenerate(data: Data, fit: Fit, floor: float = 0.0) -> NDArray[np.bool_]:
+    """Runs that ended at the singularity, at the floor, or narrower than the data's spacing."""
+    failed = ~np.isin(fit.status, ("converged", "budget_exhausted"))
+    lowest = fit.mixture.sigma.min(axis=-1)
+    return failed | (lowest <= 1.001 * floor) | spurious(data, fit.mixture)
+
+
+def best_of(fit: Fit, bad: NDArray[np.bool_]) -> tuple[int | None, NDArray[np.bool_]]:
+    """The best regular run, and the runs that reach its log likelihood."""
+    if bad.all():
+        return None, np.zeros(len(bad), dtype=bool)
+    value = np.where(bad, -np.inf, fit.log_likelihood)
+    return int(value.argmax()), value > value.max() - CLOSE
+
+
+def against_truth(mixture: Mixture, truth: Mixture = TRUTH) -> dict[str, float]:
+    """Bias of the log scales, and excess loss in nats a point, of a simulated set's fit."""
+    grid, found = population(truth, 0.05), mixture.fold()
+    loss = truth.log_density(grid.y) - found.log_density(grid.y)
+    bias = np.log(found.sigma / truth.sigma).mean() if found.k == truth.k else np.nan
+    return {"excess": float(np.asarray(grid.weight) @ loss), "scale_bias": float(bias)}
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+def cell(seed: int, task: str, **factors: Any) -> Rows:
+    """Rows of one task; see the module's text."""
+    return [{"kind": task, **row} for row in TASKS[task](**factors)]
+
+
+def trace(**unused: Any) -> Rows:
+    """EM to the singularity from three starting scales of the narrow component."""
+    rows = []
+    for sigma in (0.01, 0.02, 0.8):
+        log_variance = np.log([1.0, sigma**2])
+        for number, state in enumerate(log_trace(THREE.y, [0.5, 0.5], [0, 3], log_variance, 40)):
+            rows.append(
+                {
+                    "start_sigma": sigma,
+                    "iteration": number,
+                    "log_likelihood": state.log_likelihood,
+                    "log10_variance": state.log_variance[1] / np.log(10),
+                    "mean_0": state.mu[0],
+                    "mean_1": state.mu[1],
+                }
+            )
+    return rows
+
+
+def remedies(data: Data) -> dict[str, EM]:
+    """Plain EM and what is done against its collapse."""
+    scale = float(data.scale)
+    prior = Prior().affine(float(data.location), scale)
+    return {
+        "free": EM(stop=STOP, snapshots=2),
+        "floor": EM(floor=0.05 * scale, stop=STOP, snapshots=2),
+        "chen_tan": EM(penalty=VariancePenalty.chen_tan(1 / data.n, data), stop=STOP, snapshots=2),
+        "inverse_gamma": EM(
+            penalty=VariancePenalty.inverse_gamma(2.0, 0.25 * scale**2), stop=STOP, snapshots=2
+        ),
+        "tied": EM(scales="tied", stop=STOP, snapshots=2),
+        "map": EM(prior=prior, stop=STOP, snapshots=2),
+    }
+
+
+def collapse(data: str, n: int, k: int, replicate: int) -> Rows:
+    """How often each start degenerates, by remedy, and how good the best regular end is."""
+    drawn = sample(data, n, replicate)
+    seed = seed_of("em_pathologies starts", data=data, n=n, k=k, replicate=replicate)
+    starts, rows = starts_of(drawn, k, seed), []
+    for name, em in remedies(drawn).items():
+        fit = em.fit(drawn, starts)
+        bad = degenerate(drawn, fit, em.floor)
+        best, _ = best_of(fit, bad)
+        row: dict[str, Any] = {"estimator": name, "passes": float(np.median(fit.passes))}
+        for method, part in zip(METHODS, bad.reshape(len(METHODS), STARTS), strict=True):
+            row[f"degenerate_{method}"] = part.mean()
+        row["degenerate"] = bad.mean()
+        row["collapsed"] = np.mean(fit.status == "variance_collapsed")
+        if best is not None:
+            row["log_likelihood"] = fit.log_likelihood[best] / drawn.n
+            row |= against_truth(fit.mixture[best]) if data == "simulated" else {}
+        rows.append(row)
+    return rows
+
+
+def improper(data: str, **unused: Any) -> Rows:
+    """Mass of each decade of a scale at the most tied value, under two priors, on two grids."""
+    drawn = load(data)
+    values, counts = np.unique(drawn.y, return_counts=True)
+    center, scale = float(values[counts.argmax()]), float(drawn.scale)
+    rest = 0.5 * Mixture(np.ones(1), np.array([float(drawn.location)]), np.array([scale])).density(
+        drawn.y
+    )
+    decades = np.log10(scale) - np.arange(1, 8)
+    priors = {"half_normal": half_normal(scale), "inverse_gamma": root_inverse_gamma(0.5 * scale)}
+    rows = []
+    for name, prior in priors.items():
+        arguments = drawn.y, rest, 0.5, center, prior, decades
+        fine, coarse = (decade_mass(*arguments, points=number) for number in (32, 16))
+        rows += [
+            {"prior": name, "decade": place + 1, "mass": a, "mass_coarse": b, "ties": counts.max()}
+            for place, (a, b) in enumerate(zip(fine, coarse, strict=True))
+        ]
+    return rows
+
+
+def nuts(data: str, replicate: int, **unused: Any) -> Rows:
+    """One chain from a narrow component on the most tied value, and one from a regular fit."""
+    drawn = load(data)
+    values, counts = np.unique(drawn.y, return_counts=True)
+    center, scale = float(values[counts.argmax()]), float(drawn.scale)
+    means, scales = np.array([float(drawn.location), center]), np.array([scale, 1e-3 * scale])
+    narrow = Mixture(np.array([0.95, 0.05]), means, scales)
+    regular = EM(scales="tied").fit(drawn, initial_mixtures(drawn, 2, 1, "quantile", 0)).mixture[0]
+    starts, rows = Mixture.stack([narrow, regular]), []
+    for family in ("half_normal", "inverse_gamma"):
+        prior = Prior(scale_family=family).affine(float(drawn.location), scale)
+        model = catalog.parameterization("unordered", 2, prior)
+        drawer = NUTS(draws=100, tune=150, seed=seed_of("nuts", replicate=replicate) % 2**31)
+        lowest = drawer.fit(model, drawn, starts).mixture.sigma.min(axis=-1) / scale
+        rows += [
+            {"prior": family, "chain": chain, "narrow": np.mean(low < 0.01), "lowest": low.min()}
+            for chain, low in zip(("narrow", "regular"), lowest, strict=True)
+        ]
+    return rows
+
+
+def constraints(data: str, n: int, k: int, replicate: int) -> Rows:
+    """What frozen and tied parameters cost in likelihood, and gain in passes and stability."""
+    seed = seed_of("em_pathologies constraints", data=data, n=n, k=k, replicate=replicate)
+    if data in ("plane", "faithful"):
+        fits = plane_fits(points(data, n, replicate), k, seed)
+    else:
+        drawn = sample(data, n, replicate)
+        fits = line_fits(drawn, k, starts_of(drawn, k, seed))
+    rows: Rows = []
+    for name, (fit, bad, count) in fits.items():
+        best, reached = best_of(fit, bad)
+        value = np.nan if best is None else fit.log_likelihood[best] / count
+        row = {"estimator": name, "log_likelihood": value, "share_best": reached.mean()}
+        rows.append({**row, "degenerate": bad.mean(), "passes": float(np.median(fit.passes))})
+    return rows
+
+
+def line_fits(
+    drawn: Data, k: int, starts: Mixture
+) -> dict[str, tuple[Fit, NDArray[np.bool_], int]]:
+    """Fits of one dimension: equal weights, tied scales, both, and means frozen at k-means'."""
+    equal = Mixture(np.full(k, 1 / k), starts.mu, starts.sigma)
+    common = Mixture(equal.w, starts.mu, np.full(k, float(drawn.scale) / k))
+    hard = EM(assignment="hard", frozen=("w", "sigma"), stop=STOP, snapshots=2)
+    centers = Mixture(starts.w, hard.fit(drawn, common).mixture.mu, starts.sigma)
+    runs = {
+        "free": (EM(stop=STOP, snapshots=2), starts),
+        "equal weights": (EM(frozen=("w",), stop=STOP, snapshots=2), equal),
+        "tied": (EM(scales="tied", stop=STOP, snapshots=2), starts),
+        "tied, equal weights": (EM(scales="tied", frozen=("w",), stop=STOP, snapshots=2), equal),
+        "frozen means": (EM(frozen=("mu",), stop=STOP, snapshots=2), centers),
+    }
+    fits = {name: em.fit(drawn, begin) for name, (em, begin) in runs.items()}
+    return {name: (fit, degenerate(drawn, fit), drawn.n) for name, fit in fits.items()}
+
+
+def plane_fits(y: Array, k: int, seed: int) -> dict[str, tuple[Fit, NDArray[np.bool_], int]]:
+    """Fits of two dimensions: full, diagonal, spherical and tied covariances, equal weights."""
+    drawn = MultivariateData(y)
+    means = np.concatenate([initial_means(y, k, STARTS, m, seed) for m in ("random", "kmeans++")])
+    starts = MultivariateMixture(np.full(k, 1 / k), means, np.cov(y.T) / k)
+    none: tuple[str, ...] = ()
+    named = {name: (name, none) for name in ("full", "diagonal", "spherical", "tied")}
+    named["full, equal weights"] = ("full", ("w",))
+    fits = {
+        name: MultivariateEM(shape, frozen=frozen, stop=STOP, snapshots=2).fit(drawn, starts)
+        for name, (shape, frozen) in named.items()
+    }
+    good = ("converged", "budget_exhausted")
+    return {name: (fit, ~np.isin(fit.status, good), drawn.n) for name, fit in fits.items()}
+
+
+def temperature(data: str, n: int, k: int, replicate: int) -> Rows:
+    """Known variance c from large to small, next to k-means from the same start."""
+    if data == "three":
+        y, means = THREE.y[:, None], np.array([[0.0], [3.0]])
+    elif data == "tie":
+        y, means = np.array([[0.0], [1.0], [2.0]]), np.array([[0.0], [2.0]])
+    else:
+        y = points(data, n, replicate)
+        means = initial_means(y, k, 1, "kmeans++", seed_of("c", n=n, replicate=replicate))[0]
+    drawn, w, d = MultivariateData(y), np.full(len(means), 1 / len(means)), y.shape[1]
+    em = MultivariateEM(frozen=("w", "covariance"), stop=Stop(0.0, parameters=1e-13, passes=5000))
+    target = lloyd(y, means)
+    rows = []
+    for c in VARIANCES:
+        start = MultivariateMixture(w, means, c * np.eye(d))
+        fit = em.fit(drawn, start)
+        r = fit.mixture.responsibilities(y)
+        row = {"c": c, "distance": float(np.abs(fit.mixture.mu - target).max())}
+        row |= {"certainty": float(r.max(axis=1).mean()), "passes": int(fit.passes)}
+        rows.append(row | {f"mean_{j}": value for j, value in enumerate(fit.mixture.mu[:, 0])})
+    return rows
+
+
+def lloyd(y: Array, means: Array) -> Array:
+    """Means of k-means from these, (k, d); a point between two goes to the first."""
+    now = means
+    while True:
+        nearest = np.argmin(((y[:, None] - now) ** 2).sum(axis=2), axis=1)
+        filled = [np.any(nearest == j) for j in range(len(now))]
+        new = np.array([y[nearest == j].mean(0) if filled[j] else now[j] for j in range(len(now))])
+        if np.array_equal(new, now):
+            return new
+        now = new
+
+
+def split(data: str, **unused: Any) -> Rows:
+    """Growth of a small gap at the merged point in one step of EM, next to variance / c."""
+    drawn = sample(data, 0, 0)
+    location, variance = float(drawn.location), float(drawn.scale) ** 2
+    rows = []
+    for c in (0.5, 0.9, 1.0, 1.1, 2.0):
+        row: dict[str, Any] = {"c": c, "critical": variance}
+        for name, nudge in (("growth", 1e-4), ("growth_coarse", 2e-4)):
+            gap = nudge * np.sqrt(variance)
+            means = [location - gap, location + gap]
+            start = Mixture(np.full(2, 0.5), np.array(means), np.full(2, np.sqrt(c * variance)))
+            em = EM(frozen=("w", "sigma"), stop=Stop(0.0, passes=2))
+            row[name] = float(np.diff(em.fit(drawn, start).mixture.mu)[0] / (2 * gap))
+        rows.append(row)
+    return rows
+
+
+def annealing(n: int, k: int, replicate: int, **unused: Any) -> Rows:
+    """k-means, its hybrid with weights and variances, EM and annealed EM from the same starts."""
+    truth = TRUTH if k == TRUTH.k else MANY
+    y, component = labelled(truth, n, replicate)
+    drawn = Data(y)
+    seed = seed_of("em_pathologies annealing", n=n, k=k, replicate=replicate)
+    begin = initial_mixtures(drawn, k, STARTS, "random", seed)
+    penalty = VariancePenalty.chen_tan(1 / n, drawn)
+    common: dict[str, Any] = {"penalty": penalty, "stop": STOP, "snapshots": 2}
+    methods = {
+        "kmeans": EM(assignment="hard", frozen=("w", "sigma"), stop=STOP, snapshots=2),
+        "hybrid": EM(assignment="hard", **common),
+        "em": EM(**common),
+        "annealed from 2": EM(temperature=tuple(np.geomspace(2, 1, 30)), **common),
+    }
+    fits = {name: em.fit(drawn, begin) for name, em in methods.items()}
+    passes = {name: float(np.median(fit.passes)) for name, fit in fits.items()}
+    for name, known in (("annealed, perturbed", False), ("cooled variance", True)):
+        perturbed, cost = cooled(drawn, begin, common, seed, known)
+        fits[name] = methods["em"].fit(drawn, perturbed)
+        passes[name] = cost + float(np.median(fits[name].passes))
+    hard = ("kmeans", "hybrid")
+    top = max(fit.objective.max() for name, fit in fits.items() if name not in hard)
+    rows: Rows = []
+    for name, fit in fits.items():
+        objective = fit.objective
+        mixture = fit.mixture[int(objective.argmax())]
+        if name == "kmeans":  # weights and variances of its clusters
+            once = EM(assignment="hard", penalty=penalty, stop=Stop(0.0, passes=2))
+            mixture = once.fit(drawn, mixture).mixture
+        best = objective.max() if name in hard else top
+        row = {"estimator": name, "share_best": np.mean(objective > best - CLOSE)}
+        row |= {"passes": passes[name], "log_likelihood": log_score(mixture, y)}
+        row |= {"accuracy": accuracy(mixture, y, component), **against_truth(mixture, truth)}
+        rows.append(row)
+    return rows
+
+
+def accuracy(mixture: Mixture, y: Array, component: NDArray[np.int64]) -> float:
+    """Share of the points in their component, under the best matching of the labels."""
+    assigned = mixture.responsibilities(y).argmax(axis=1)
+    table = np.zeros((mixture.k, mixture.k))
+    np.add.at(table, (assigned, component), 1.0)
+    rows, columns = linear_sum_assignment(-table)
+    return float(table[rows, columns].sum() / len(y))
+
+
+def cooled(
+    drawn: Data, begin: Mixture, common: dict[str, Any], seed: int, known: bool
+) -> tuple[Mixture, float]:
+    """Where starts are after cooling, means perturbed at every step so that merged ones can part.
+
+    Cooled is the temperature from 10 to 1 with all parameters free (Ueda & Nakano 1998), or a
+    known common variance from 1.5 times that of the data to its 1 / k^2, weights equal (Rose,
+    Gurewitz & Fox 1990).
+    """
+    rng, passes, now, scale = np.random.default_rng(seed), 0.0, begin, float(drawn.scale)
+    few = Stop(1e-6, passes=30)
+    for value in np.geomspace(10.0, 1.0, 15)[:-1]:
+        mu = now.mu + 0.01 * scale * rng.standard_normal(now.mu.shape)
+        w, sigma = now.w, now.sigma
+        em = EM(temperature=float(value), **{**common, "stop": few})
+        if known:
+            share = np.log10(value)  # from 1 to 0
+            ratio = 1.5**share * float(begin.k) ** (-2 * (1 - share))
+            w, sigma = np.full(begin.k, 1 / begin.k), np.full(begin.k, scale * np.sqrt(ratio))
+            em = EM(frozen=("w", "sigma"), stop=few, snapshots=2)
+        fit = em.fit(drawn, Mixture(w, mu, sigma))
+        passes, now = passes + float(np.median(fit.passes)), fit.mixture
+    return now, passes
+
+
+def log_score(mixture: Mixture, y: Array) -> float:
+    """Log likelihood for one point."""
+    return float(mixture.log_density(y).mean())
+
+
+def frames(data: str, n: int, k: int, replicate: int) -> Rows:
+    """Components at each iteration, of EM with full covariances and of its k-means limit."""
+    y = points(data, n, replicate)
+    drawn, stop = MultivariateData(y), Stop(0.0, passes=FRAMES + 1)
+    means = y[np.argsort(y[:, 0], kind="stable")[:k]] + 0.1 * np.arange(k)[:, None]
+    starts = {
+        "EM": (MultivariateEM(stop=stop), np.eye(2) / 4),
+        "k-means": (MultivariateEM(frozen=("w", "covariance"), stop=stop), 1e-3 * np.eye(2)),
+    }
+    rows = []
+    for name, (em, covariance) in starts.items():
+        path: Any = em.fit(drawn, MultivariateMixture(np.full(k, 1 / k), means, covariance)).trace
+        for place, iteration in enumerate(np.ravel(path.iteration)):
+            one = path.mixture[place]
+            for j in range(k):
+                row = {"estimator": name, "iteration": int(iteration), "component": j}
+                row |= {"mean_0": one.mu[j, 0], "mean_1": one.mu[j, 1], "w": one.w[j]}
+                row |= {"xx": one.covariance[j, 0, 0], "xy": one.covariance[j, 0, 1]}
+                rows.append({**row, "yy": one.covariance[j, 1, 1]})
+    return rows
+
+
+FRAMES = 15
+TASKS: dict[str, Callable[..., Rows]] = {
+    "trace": trace,
+    "collapse": collapse,
+    "improper": improper,
+    "nuts": nuts,
+    "constraints": constraints,
+    "temperature": temperature,
+    "split": split,
+    "annealing": annealing,
+    "frames": frames,
+}
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+KEPT = ("inverse_gamma", "tied", "map")
+
+
+def of(table: pd.DataFrame, task: str, **where: Any) -> pd.DataFrame:
+    """Rows of one task with these values; an error if there are none."""
+    rows = table[table["kind"] == task]
+    for name, value in where.items():
+        rows = rows[rows[name] == value] if name in rows else rows.iloc[:0]
+    if rows.empty:
+        raise ValueError(f"the table holds no rows of {task} with {where}")
+    return rows
+
+
+def wide(table: pd.DataFrame, column: str, value: str, units: list[str]) -> pd.DataFrame:
+    """One column for each value of another, complete units only; an error if any is not."""
+    pivot = table.pivot(index=units, columns=column, values=value)
+    lost = int(pivot.isna().any(axis=1).sum())
+    if lost:
+        raise ValueError(f"{lost} of {len(pivot)} data sets have no {value} for every {column}")
+    return pivot
+
+
+def law(table: pd.DataFrame) -> Effect:
+    """One step of EM from scale 1/100: log(1/v') v / 2, less 1; scale 1/50 as the coarse one."""
+    found = []
+    for sigma in (0.01, 0.02):
+        rows = of(table, "trace", start_sigma=sigma).set_index("iteration")["log10_variance"]
+        found.append(-rows.loc[1] * np.log(10) * sigma**2 / 2 - 1)
+    return exact(*found)
+
+
+def collapse_change(table: pd.DataFrame, factor: str, **where: Any) -> Effect:
+    """Share of degenerate starts of plain EM, largest less smallest value of a factor."""
+    rows = of(table, "collapse", estimator="free", data="simulated", **where)
+    found = wide(rows, factor, "degenerate", ["replicate"])
+    low, high = found.columns.min(), found.columns.max()
+    if low == high:
+        raise ValueError(f"the table holds one value of {factor} only")
+    return mean(found[high] - found[low])
+
+
+def change_with_n(table: pd.DataFrame) -> Effect:
+    """Between the largest and the smallest n, 4 components fitted."""
+    return collapse_change(table, "n", k=4)
+
+
+def change_with_k(table: pd.DataFrame) -> Effect:
+    """Between 4 and 2 components fitted, smallest n."""
+    rows = of(table, "collapse", data="simulated")
+    return collapse_change(table, "k", n=rows["n"].min())
+
+
+def remedied(table: pd.DataFrame) -> Effect:
+    """Share of data sets where a start degenerates under a penalty, tied scales or the prior."""
+    rows = of(table, "collapse", data="simulated")
+    rows = rows[rows["estimator"].isin(KEPT)]
+    return share(rows.groupby(["n", "k", "replicate"])["degenerate"].max() > 0)
+
+
+def price(table: pd.DataFrame) -> Effect:
+    """Excess loss of the inverse gamma penalty less that of the best regular plain optimum."""
+    rows = of(table, "collapse", data="simulated", k=2)
+    rows = rows[rows["n"] == rows["n"].max()]
+    found = wide(rows[rows["estimator"].isin(("free", "inverse_gamma"))], "estimator", "excess",
+                 ["replicate"])  # fmt: skip
+    return mean(found["inverse_gamma"] - found["free"])
+
+
+def decade_growth(table: pd.DataFrame, prior: str) -> Effect:
+    """Powers of ten by which the mass grows from a decade of the scale to the next lower one."""
+    rows = of(table, "improper", prior=prior).sort_values("decade")
+    return exact(*(rows[name].diff().iloc[-4:].mean() for name in ("mass", "mass_coarse")))
+
+
+def growth_half_normal(table: pd.DataFrame) -> Effect:
+    """With half-normal scales."""
+    return decade_growth(table, "half_normal")
+
+
+def growth_inverse_gamma(table: pd.DataFrame) -> Effect:
+    """With inverse gamma variances."""
+    return decade_growth(table, "inverse_gamma")
+
+
+def stuck(table: pd.DataFrame, prior: str) -> Effect:
+    """Share of the chains from a narrow component that stay below 1% of the data's scale."""
+    return share(of(table, "nuts", prior=prior, chain="narrow")["narrow"] > 0.5)
+
+
+def stuck_half_normal(table: pd.DataFrame) -> Effect:
+    """With half-normal scales."""
+    return stuck(table, "half_normal")
+
+
+def stuck_inverse_gamma(table: pd.DataFrame) -> Effect:
+    """With inverse gamma variances."""
+    return stuck(table, "inverse_gamma")
+
+
+def tied_and_free(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """A column of the constraints on simulated sets, tied and free, by replicate."""
+    rows = of(table, "constraints", data="simulated")
+    rows = rows[rows["estimator"].isin(("free", "tied"))]
+    return wide(rows, "estimator", value, ["n", "k", "replicate"])
+
+
+def tied_passes(table: pd.DataFrame) -> Effect:
+    """Passes with tied scales for one with free ones."""
+    found = tied_and_free(table, "passes")
+    return paired_ratio(found["tied"], found["free"])
+
+
+def tied_stability(table: pd.DataFrame) -> Effect:
+    """Share of starts at the best optimum, tied less free scales."""
+    found = tied_and_free(table, "share_best")
+    return mean(found["tied"] - found["free"])
+
+
+def tied_cost(table: pd.DataFrame) -> Effect:
+    """Log likelihood a point lost by tied scales, on the shipped sets."""
+    rows = table[(table["kind"] == "constraints") & table["data"].isin(SETS)]
+    rows = rows[rows["estimator"].isin(("free", "tied")) & (rows["k"] == 3)]
+    found = wide(rows, "estimator", "log_likelihood", ["data"])
+    return mean(found["free"] - found["tied"])
+
+
+def limit(table: pd.DataFrame) -> Effect:
+    """Distance of the means from those of k-means at the two smallest c, data -1, 1, 3."""
+    rows = of(table, "temperature", data="three").set_index("c")["distance"].sort_index()
+    return exact(*rows.iloc[:2])
+
+
+def critical(table: pd.DataFrame) -> Effect:
+    """Largest deviation of growth times c over the variance from 1."""
+    rows = of(table, "split")
+    names = ("growth", "growth_coarse")
+    return exact(*((rows[name] * rows["c"] - 1).abs().max() for name in names))
+
+
+def annealed(table: pd.DataFrame, value: str, one: str, other: str, k: int) -> Effect:
+    """Difference of two methods on the same data sets."""
+    rows = of(table, "annealing", k=k)
+    found = wide(rows, "estimator", value, ["n", "replicate"])
+    return mean(found[one] - found[other])
+
+
+def annealing_gain(table: pd.DataFrame) -> Effect:
+    """Share of starts at the best optimum, annealed less plain EM, five components."""
+    return annealed(table, "share_best", "annealed, perturbed", "em", 5)
+
+
+def cooling_gain(table: pd.DataFrame) -> Effect:
+    """Share of starts at the best optimum, cooled variance less plain EM, five components."""
+    return annealed(table, "share_best", "cooled variance", "em", 5)
+
+
+def accuracy_gain(table: pd.DataFrame) -> Effect:
+    """Share of points in their component, EM less k-means, two components."""
+    return annealed(table, "accuracy", "em", "kmeans", 2)
+
+
+def hybrid_bias(table: pd.DataFrame) -> Effect:
+    """Log scale, hybrid less EM, two components."""
+    return annealed(table, "scale_bias", "hybrid", "em", 2)
+
+
+def claim(name: str, statement: str, source: str, effect: Any, wanted: str, unit: str) -> Claim:
+    """A claim; wanted is its direction and margin."""
+    direction, margin = wanted.split()
+    return Claim(name, statement, source, effect, direction, float(margin), unit)
+
+
+HALF = "improper with a prior that is positive at scale 0 (m - 2 powers of ten for m tied values)"
+CLAIMS = (
+    claim("law of the collapse", "Near a point the variance falls like ln(1/v') = 2 / v a step.",
+          NOTES, law, "within 0.01", "relative error"),
+    claim("collapse falls with n", "With more data fewer starts degenerate (4 fitted).",
+          NOTES, change_with_n, "below 0", "share of starts, largest n less smallest"),
+    claim("collapse rises with K", "With more components more starts degenerate.",
+          NOTES, change_with_k, "above 0", "share of starts, 4 less 2 components"),
+    claim("remedies work", "A penalty, tied scales or the prior prevent degenerate ends.",
+          "Day 1969; Hathaway 1985; Ciuperca, Ridolfi & Idier 2003", remedied, "below 0.05",
+          "share of data sets with any"),
+    claim("remedies are cheap", "The penalty costs little where plain EM has a good optimum.",
+          "Chen & Tan 2009, consistency", price, "within 0.005", "nats a point"),
+    claim("half-normal is improper", "Tied data and half-normal scales: mass grows towards 0.",
+          HALF, growth_half_normal, "above 0", "powers of ten a decade"),
+    claim("inverse gamma is proper", "With inverse gamma variances the mass falls towards 0.",
+          HALF, growth_inverse_gamma, "below 0", "powers of ten a decade"),
+    claim("half-normal chains stay", "NUTS from a narrow component stays there (half-normal).",
+          HALF, stuck_half_normal, "above 0.5", "share of chains"),
+    claim("inverse gamma chains leave", "NUTS from a narrow component leaves it (inverse gamma).",
+          HALF, stuck_inverse_gamma, "below 0.5", "share of chains"),
+    claim("tied scales save passes", "Tied scales need fewer passes than free ones.",
+          NOTES, tied_passes, "below 1", "passes for one with free scales"),
+    claim("tied scales are stable", "With tied scales more starts reach the best optimum.",
+          NOTES, tied_stability, "above 0", "share of starts"),
+    claim("tied scales cost fit", "Tied scales cost log likelihood on the shipped data.",
+          NOTES, tied_cost, "above 0", "nats a point"),
+    claim("k-means is the limit", "As c goes to 0 EM's means become those of k-means.",
+          NOTES, limit, "below 1e-6", "distance"),
+    claim("first split", "The merged point loses its hold where c is the data's variance.",
+          "Rose, Gurewitz & Fox 1990; EM eigenvalue variance / c", critical, "below 0.001",
+          "relative error"),
+    claim("annealing finds the optimum", "Annealed EM reaches the best optimum more often than EM.",
+          "Ueda & Nakano 1998", annealing_gain, "above 0", "share of starts"),
+    claim("cooling finds the optimum", "EM after cooling a known variance does so, too.",
+          "Rose, Gurewitz & Fox 1990", cooling_gain, "above 0", "share of starts"),
+    claim("EM is more accurate", "EM assigns more points rightly than k-means.",
+          NOTES, accuracy_gain, "above 0", "share of points"),
+    claim("hybrid shrinks scales", "Hard assignment makes scales too small.",
+          "Bryant & Williamson 1978", hybrid_bias, "below 0", "log scale, hybrid less EM"),
+)  # fmt: skip
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SHOWN = (0, 1, 2, 4, 8, 15)
+
+
+def drawn_points(rows: pd.DataFrame) -> Array:
+    """The points that frames were computed on."""
+    first = rows.iloc[0]
+    return points(first["data"], int(first["n"]), int(first["replicate"]))
+
+
+def draw_frame(axes: Any, y: Array, rows: pd.DataFrame) -> None:
+    """Points, and an ellipse of two standard deviations for each component."""
+    axes.plot(*y.T, ".", color="0.6", ms=2, rasterized=True)
+    for _, row in rows.iterrows():
+        values, vectors = np.linalg.eigh([[row["xx"], row["xy"]], [row["xy"], row["yy"]]])
+        color = COLORS[int(row["component"])]
+        center = (row["mean_0"], row["mean_1"])
+        angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
+        wide_, high = 4 * np.sqrt(values[::-1])
+        ellipse = Ellipse(center, wide_, high, angle=angle, fill=False, color=color, lw=1.5)
+        axes.add_patch(ellipse)
+        axes.plot(*center, "+", color=color, ms=8, mew=2)
+    low, high_ = y.min(axis=0) - 0.7, y.max(axis=0) + 0.7
+    axes.set(xlim=(low[0], high_[0]), ylim=(low[1], high_[1]))
+
+
+def frames_figure(result: StudyResult) -> Figure:
+    """Old Faithful: components of EM, and centres of its k-means limit, by iteration."""
+    rows = result.table[result.table["kind"] == "frames"]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    panels = figure.subplots(2, len(SHOWN), sharex=True, sharey=True)
+    for line, name in zip(panels, ("EM", "k-means"), strict=True):
+        for axes, iteration in zip(line, SHOWN, strict=True):
+            part = rows[(rows["estimator"] == name) & (rows["iteration"] == iteration)]
+            if len(part):
+                draw_frame(axes, drawn_points(part), part)
+            axes.set_title(f"{name}, {iteration}", fontsize="small")
+    figure.supxlabel("eruption / standard deviations", fontsize="small")
+    figure.supylabel("waiting / standard deviations", fontsize="small")
+    return figure
+
+
+def frames_animation(result: StudyResult, name: str = "EM") -> FuncAnimation:
+    """The same as an animation, one frame an iteration.
+
+    Save it with ``frames_animation(result).save("em.gif", writer=PillowWriter(fps=4))``.
+    """
+    rows = of(result.table, "frames", estimator=name)
+    y = drawn_points(rows)
+    figure = Figure(figsize=(3.6, 3.4), dpi=80)
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.15, 0.14, 0.82, 0.77))
+
+    def update(iteration: int) -> list[Any]:
+        axes.clear()
+        draw_frame(axes, y, rows[rows["iteration"] == iteration])
+        axes.set(title=f"{name}, iteration {iteration}", xlabel="eruption", ylabel="waiting")
+        return []
+
+    return FuncAnimation(figure, update, frames=sorted(rows["iteration"].unique()), blit=False)
+
+
+def trace_figure(result: StudyResult) -> Figure:
+    """EM on the data -1, 1, 3 from a narrow component at 3: log10 variance by iteration."""
+    rows = result.table[result.table["kind"] == "trace"]
+    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for color, (sigma, part) in zip(COLORS, rows.groupby("start_sigma"), strict=False):
+        size = -part["log10_variance"]
+        axes.plot(part["iteration"], size, "o-", color=color, label=f"from sigma = {sigma:g}")
+    axes.axhline(323, color="0.5", ls=":", label="smallest double")
+    axes.set(xlabel="iteration", ylabel="- log10 variance", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize="small")
+    return figure
+
+
+def collapse_figure(result: StudyResult) -> Figure:
+    """Share of starts of plain EM that degenerate, by method; means over data sets with 95%."""
+    rows = result.table[result.table["kind"] == "collapse"]
+    rows = rows[rows["estimator"] == "free"] if len(rows) else rows
+    rows = rows.assign(label=[
+        f"{d}, n = {n}, K = {k}" if d == "simulated" else f"{d}, K = {k}"
+        for d, n, k in zip(rows["data"], rows["n"], rows["k"], strict=True)
+    ])  # fmt: skip
+    labels = list(dict.fromkeys(rows["label"]))
+    figure = Figure(figsize=(7, 1.2 + 0.28 * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    for number, (color, method) in enumerate(zip(COLORS, METHODS, strict=False)):
+        if not labels:
+            break
+        groups = rows.groupby("label", sort=False)[f"degenerate_{method}"]
+        center, reach = groups.mean(), 1.96 * groups.sem().fillna(0.0)
+        height = np.arange(len(labels)) + 0.22 * (number - 1)
+        axes.errorbar(center[labels], height, xerr=reach[labels], fmt="o", ms=4, color=color,
+                      label=method)  # fmt: skip
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel="share of starts that degenerate", xlim=(-0.02, 1.02))
+    if labels:
+        axes.invert_yaxis()
+        figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+def remedies_figure(result: StudyResult) -> Figure:
+    """Remedies on simulated data: degenerate starts, excess loss and bias of the log scales."""
+    rows = result.table[result.table["kind"] == "collapse"]
+    rows = rows[(rows["data"] == "simulated") & (rows["k"] == 2)]
+    figure = Figure(figsize=(7.5, 3), layout="constrained")
+    columns = {
+        "degenerate": "share of starts\nthat degenerate",
+        "excess": "excess loss / nats a point",
+        "scale_bias": "bias of log scale",
+    }
+    names = list(remedies(THREE))
+    for axes, (column, label) in zip(figure.subplots(1, 3, sharey=True), columns.items(),
+                                     strict=True):  # fmt: skip
+        for number, (color, (n, part)) in enumerate(zip(COLORS, rows.groupby("n"), strict=False)):
+            groups = part.groupby("estimator")[column]
+            center, reach = groups.mean().reindex(names), 1.96 * groups.sem().reindex(names)
+            height = np.arange(len(names)) + 0.2 * (number - 1)
+            axes.errorbar(center, height, xerr=reach.fillna(0.0), fmt="o", ms=4, color=color,
+                          label=f"n = {n}")  # fmt: skip
+        axes.set(xlabel=label)
+        axes.axvline(0, color="0.8", zorder=0)
+    figure.axes[0].set_yticks(range(len(names)), names)
+    figure.axes[0].invert_yaxis()
+    if len(rows):
+        handles = figure.axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper center", ncols=4)
+    return figure
+
+
+def improper_figure(result: StudyResult) -> Figure:
+    """Posterior mass by decade of one component's scale, at the most tied value of the data."""
+    rows = result.table[result.table["kind"] == "improper"]
+    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for color, (prior, part) in zip(COLORS, rows.groupby("prior"), strict=False):
+        axes.plot(-part["decade"], part["mass"], "o-", color=color, label=prior.replace("_", " "))
+    axes.set(xlabel="log10 scale / scale of the data, upper end of the decade")
+    axes.set_ylabel("log10 mass + constant")
+    if len(rows):
+        half = rows.loc[rows["prior"] == "half_normal", "mass"]
+        axes.set_ylim(half.min() - 10, half.max() + 10)  # the other one soon is below 10^-1000
+        axes.legend(fontsize="small")
+    return figure
+
+
+def constraints_figure(result: StudyResult) -> Figure:
+    """Cost and gain of constraints: log likelihood lost, passes, and starts at the best optimum."""
+    rows = result.table[result.table["kind"] == "constraints"]
+    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    panels = figure.subplots(1, 3, sharey=True)
+    names = list(dict.fromkeys(rows["estimator"])) if len(rows) else []
+    place = ["data", "n", "k", "replicate"]
+    rows = rows.assign(best=rows.groupby(place)["log_likelihood"].transform("max"))
+    rows = rows.assign(lost=rows["best"] - rows["log_likelihood"])
+    labels = {"lost": "log likelihood lost / nats a point", "passes": "passes (median of starts)",
+              "share_best": "share of starts\nat the best optimum"}  # fmt: skip
+    sets = list(dict.fromkeys(rows["data"]))
+    for axes, (column, label) in zip(panels, labels.items(), strict=True):
+        for number, data in enumerate(sets):
+            found = rows[rows["data"] == data].groupby("estimator")[column].mean().reindex(names)
+            height = np.arange(len(names)) + 0.09 * (number - len(sets) / 2)
+            axes.plot(found, height, "osD^v<>Ph"[number % 9], ms=4.5, color=COLORS[number % 6],
+                      label=data)  # fmt: skip
+        axes.set(xlabel=label)
+        if column == "passes" and names:
+            axes.set_xscale("log")
+            axes.set_xticks([10, 30, 100, 300], ["10", "30", "100", "300"])
+            axes.set_xticks([], minor=True)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    if sets:
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4,
+                      fontsize="small")  # fmt: skip
+    return figure
+
+
+def temperature_figure(result: StudyResult) -> Figure:
+    """From EM to k-means: distance of the means, and certainty of assignments, as c falls."""
+    rows = result.table[result.table["kind"] == "temperature"]
+    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
+    far, sure = figure.subplots(1, 2)
+    for color, (data, part) in zip(COLORS, rows.groupby("data"), strict=False):
+        groups = part.groupby("c")
+        distance = groups["distance"].median().clip(lower=1e-16)
+        far.plot(distance.index, distance, "o-", ms=4, color=color, label=data)
+        certainty = groups["certainty"].median()
+        sure.plot(certainty.index, certainty, "o-", ms=4, color=color)
+    far.set(xscale="log", yscale="log", xlabel="c", ylabel="distance to the means of k-means")
+    sure.set(xscale="log", xlabel="c", ylabel="mean of the largest responsibility")
+    if len(rows):
+        far.legend(fontsize="small")
+    return figure
+
+
+def annealing_figure(result: StudyResult) -> Figure:
+    """k-means, hybrid, EM and annealed EM on simulated data; means over data sets with 95%."""
+    rows = result.table[result.table["kind"] == "annealing"]
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    names = list(dict.fromkeys(rows["estimator"])) if len(rows) else []
+    columns = {"accuracy": "share of points\nin their component", "share_best":
+               "share of starts\nat the best optimum", "passes": "passes"}  # fmt: skip
+    for axes, (column, label) in zip(figure.subplots(1, 3, sharey=True), columns.items(),
+                                     strict=True):  # fmt: skip
+        for number, (color, (k, part)) in enumerate(zip(COLORS, rows.groupby("k"), strict=False)):
+            groups = part.groupby("estimator")[column]
+            center, reach = groups.mean().reindex(names), 1.96 * groups.sem().reindex(names)
+            height = np.arange(len(names)) + 0.2 * (number - 0.5)
+            axes.errorbar(center, height, xerr=reach.fillna(0.0), fmt="o", ms=4, color=color,
+                          label=f"K = {k}")  # fmt: skip
+        axes.set(xlabel=label)
+    figure.axes[0].set_yticks(range(len(names)), names)
+    figure.axes[0].invert_yaxis()
+    if names:
+        handles = figure.axes[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+def findings(result: StudyResult) -> str:
+    """What the table shows, in numbers."""
+    table = result.table
+    steps = of(table, "trace", start_sigma=0.01).set_index("iteration")
+    parts = [
+        f"From a component of scale 1/100 at the point 3 one step of EM takes the log likelihood "
+        f"from {steps['log_likelihood'].loc[0]:.4f} to {steps['log_likelihood'].loc[1]:.2f} and "
+        f"the variance to 10^{steps['log10_variance'].loc[1]:.2f}."
+    ]
+    free = of(table, "collapse", data="simulated", estimator="free")
+    groups = free.groupby(["n", "k"])["degenerate"].mean()
+    listed = ", ".join(f"{value:.1%} at n = {n}, K = {k}" for (n, k), value in groups.items())
+    parts.append(f"Of plain EM's starts on simulated data degenerate {listed}.")
+    ends = of(table, "collapse", data="simulated").groupby("estimator")["degenerate"].mean()
+    listed = ", ".join(
+        f"{ends[name]:.1%} with {name.replace('_', ' ')}" for name in remedies(THREE)
+    )
+    parts.append(f"Over all simulated sets these are {listed}.")
+    masses = of(table, "improper")
+    growth = {name: decade_growth(table, name).estimate for name in masses["prior"].unique()}
+    parts.append(
+        f"On {int(masses['ties'].max())} tied values the posterior mass changes by "
+        f"10^{growth['half_normal']:.1f} from a decade of the scale to the next lower one with "
+        f"half-normal scales, and {'falls' if growth['inverse_gamma'] < 0 else 'grows'} with "
+        f"inverse gamma variances."
+    )
+    chains = table[(table["kind"] == "nuts")]
+    if len(chains):
+        found = chains[chains["chain"] == "narrow"].groupby("prior")["narrow"].mean()
+        listed = " and ".join(f"{v:.0%} with {p.replace('_', ' ')}" for p, v in found.items())
+        parts.append(
+            f"In chains that start narrow the smaller scale stays below 1% of the data's in "
+            f"{listed} scales (share of draws)."
+        )
+    ratio = tied_passes(table)
+    parts.append(f"Tied scales take {ratio.estimate:.2f} passes for one with free scales.")
+    found = of(table, "annealing").groupby(["k", "estimator"])["share_best"].mean()
+    listed = ", ".join(
+        f"{value:.0%} ({name}, K = {k})"
+        for (k, name), value in found.items()
+        if name not in ("kmeans", "hybrid")
+    )
+    parts.append(f"The best optimum is reached by {listed} of the starts.")
+    if found.loc[:, "annealed, perturbed"].min() < found.loc[:, "em"].min():
+        parts.append(
+            "With free variances the merged point holds at every temperature T above 1 (its EM "
+            "eigenvalue is 1 / T), so annealing from high temperatures begins at the saddle."
+        )
+    return " ".join(parts)
+
+
+NONE = {"n": (0,), "replicate": (0,)}
+SINGLE: tuple[dict[str, Any], ...] = (
+    {**NONE, "task": ("trace", "split"), "data": ("three",), "k": (2,)},
+    {**NONE, "task": ("improper",), "data": ("faithful:waiting",), "k": (2,)},
+    {**NONE, "task": ("temperature",), "data": ("three", "tie", "faithful"), "k": (2,)},
+    {**NONE, "task": ("frames",), "data": ("faithful",), "k": (2,)},
+)
+SIMULATED = {"data": ("simulated",)}
+SMOKE = (
+    *SINGLE,
+    {**SIMULATED, "task": ("collapse",), "n": (50, 100), "k": (2, 4), "replicate": range(2)},
+    {**SIMULATED, "task": ("constraints",), "n": (100,), "k": (2,), "replicate": range(2)},
+    {**SIMULATED, "task": ("annealing",), "n": (100,), "k": (2, 5), "replicate": range(2)},
+    {**NONE, "task": ("constraints",), "data": ("galaxies", "acidity"), "k": (3,)},
+)
+LAPTOP = (
+    *SINGLE,
+    {**SIMULATED, "task": ("collapse",), "n": (50, 200, 1000), "k": (2, 4),
+     "replicate": range(20)},
+    {**NONE, "task": ("collapse", "constraints"), "data": SETS, "k": (2, 3, 5)},
+    {**SIMULATED, "task": ("constraints",), "n": (200,), "k": (2, 3), "replicate": range(20)},
+    {"task": ("constraints",), "data": ("plane",), "n": (300,), "k": (3,), "replicate": range(20)},
+    {**NONE, "task": ("constraints",), "data": ("faithful",), "k": (2, 3)},
+    {"task": ("temperature",), "data": ("plane",), "n": (300,), "k": (3,), "replicate": range(20)},
+    {**SIMULATED, "task": ("annealing",), "n": (200, 1000), "k": (2, 5), "replicate": range(20)},
+    {"task": ("nuts",), "data": ("faithful:waiting",), "n": (0,), "k": (2,),
+     "replicate": range(6)},
+)  # fmt: skip
+
+study = Study(
+    name="em_pathologies",
+    question="Where does EM for mixtures go wrong, and what do remedies and limits cost?",
+    source=NOTES,
+    factors={
+        "task": tuple(TASKS),
+        "data": ("simulated", "plane", "three", "tie", *SETS, "faithful"),
+        "n": (0, 50, 100, 200, 300, 1000),
+        "k": (2, 3, 4, 5),
+        "replicate": range(20),
+    },
+    sizes={
+        "smoke": SMOKE,
+        "laptop": LAPTOP,
+        "cluster": (
+            *LAPTOP,
+            {**SIMULATED, "task": ("collapse",), "n": (50, 100, 200, 1000), "k": (2, 3, 4, 5),
+             "replicate": range(500)},
+            {**SIMULATED, "task": ("annealing",), "n": (200, 1000), "k": (2, 5),
+             "replicate": range(500)},
+        ),
+    },
+    cell=cell,
+    claims=CLAIMS,
+    figures={
+        "frames": frames_figure,
+        "trace": trace_figure,
+        "collapse": collapse_figure,
+        "remedies": remedies_figure,
+        "improper": improper_figure,
+        "constraints": constraints_figure,
+        "temperature": temperature_figure,
+        "annealing": annealing_figure,
+    },
+    findings=findings,
+    structure=("task",),
+)  # fmt: skip
