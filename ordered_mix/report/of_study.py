@@ -130,7 +130,7 @@ def card(verdict: Verdict) -> Card:
     claim, effect = verdict.claim, verdict.effect
     unit = f" {claim.unit}" if claim.unit else ""
     terms = [] if effect is None else [("Effect", in_words(effect) + unit)]
-    terms.append(("Claimed", claimed_in_words(claim) + unit))
+    terms.append(("Claimed", claimed_in_words(claim)))
     if effect is not None:
         count = f"{effect.observations:,}" if effect.observations else "none, it is deterministic"
         terms.append(("Observations", count))
