@@ -133,11 +133,12 @@ class Coordinates:
         return self.parameterization.jacobian(x)
 
     def _pullback(self, x: Array, scores: Array) -> Array:
-        if self.quick is not None:
-            return self.quick.pullback(x, scores)
-        graph, prior = self.parameterization.graph, self.parameterization.prior
-        pullback = graph.pullback_free if self.kind == "free" else graph.pullback
-        return pullback(x, prior, *np.split(scores, 3, axis=1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.quick is not None:
+                return self.quick.pullback(x, scores)
+            graph, prior = self.parameterization.graph, self.parameterization.prior
+            pullback = graph.pullback_free if self.kind == "free" else graph.pullback
+            return pullback(x, prior, *np.split(scores, 3, axis=1))
 
     def _mixture(self, x: Array) -> tuple[tuple[Array, Array, Array], NDArray[np.bool_]]:
         """(w, mu, sigma) in the units of the data, and whether they are in the domain."""
