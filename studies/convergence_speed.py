@@ -384,7 +384,7 @@ def _posterior(block: Block, draws: Mixture) -> dict[str, Any]:
 def _nuts_row(block: Block, parameterization: str, index: int) -> dict[str, Any]:
     sample, replicate = samples(block)[index], block.replicates[index]
     starts = block.starts(sample, replicate)[:CHAINS]
-    sampler = NUTS(draws=1000, tune=500, seed=block.seed("nuts", replicate))
+    sampler = NUTS(draws=800, tune=400, seed=block.seed("nuts", replicate))
     drawn = sampler.fit(_coordinates(block, parameterization, sample), sample, starts)
     folded = drawn.mixture.fold()
     quantities = {"w": folded.w[..., 0], "mu": folded.mu, "sigma": folded.sigma}
@@ -1102,8 +1102,8 @@ LAPTOP = (
     _grid(separation=(0.2, 1.5, 3.0, 8.0), estimator=LIGHT, parameterization=PAIR),
     _grid(n=(50, 1000), estimator=LIGHT, parameterization=PAIR),
     _grid(weight=(0.3, 0.1), separation=(0.5, 1.0, 2.0), estimator=LIGHT, parameterization=PAIR),
-    _grid(**MEANS, estimator=(*FIRST, "gradient_unconstrained")),
-    _grid(**{**MEANS, "separation": (0.5, 2.0), "batch": (0,)}, estimator=("natural",)),
+    _grid(**MEANS, estimator=(*FIRST, "gradient_unconstrained"), parameterization=PAIR),
+    _grid(**{**MEANS, "separation": (0.5, 2.0), "batch": (0,)}, estimator=LIKELIHOOD),
     REAL,
 )
 CLUSTER = (
