@@ -273,6 +273,9 @@ def _sampled(table: pd.DataFrame, separation: float, known: bool = True) -> pd.D
     rows = rows[(rows["known"] == known) & (rows["name"] == "em") & (rows["weight"] == 0.5)]
     if rows["n"].nunique() < 2:
         raise ValueError(f"table must hold two sizes n at separation {separation:g}, it does not")
+    sizes = rows.groupby("replicate")["n"].nunique()
+    if (sizes < rows["n"].nunique()).any():
+        raise ValueError("table must hold every size n for every replicate, it does not")
     return rows[["n", "replicate", "miss", "sweeps"]]
 
 
@@ -624,15 +627,18 @@ def findings(result: StudyResult) -> str:
 SEPARATIONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 
 
-def _blocks(weights: tuple[float, ...], sizes: tuple[int, ...], replicates: int) -> list[dict]:
+def _blocks(
+    weights: tuple[float, ...], sizes: tuple[int, ...], replicates: int, unknown: int
+) -> list[dict]:
     """Grids of all measures."""
     population = {"known": (True,), "n": (0,), "replicate": (0,), "weight": weights}
-    samples = {"measure": ("sample",), "weight": (0.5,), "n": sizes, "replicate": range(replicates)}
+    samples = {"measure": ("sample",), "weight": (0.5,), "n": sizes}
+    known = {**samples, "known": (True,), "replicate": range(replicates)}
     return [
         {**population, "measure": ("flow", "iteration"), "separation": (0.0,)},
         {**population, "measure": ("condition",), "separation": SEPARATIONS},
-        {**samples, "separation": (0.0, 2.0), "known": (True,)},
-        {**samples, "separation": (0.0,), "known": (False,)},
+        {**known, "separation": (0.0, 2.0)},
+        {**samples, "separation": (0.0,), "known": (False,), "replicate": range(unknown)},
     ]
 
 
@@ -649,9 +655,9 @@ study = Study(
         "replicate": range(1000),
     },
     sizes={
-        "smoke": _blocks((0.5,), (100, 400), 8),
-        "laptop": _blocks((0.5, 0.3), (100, 400, 1600, 6400), 60),
-        "cluster": _blocks((0.5, 0.3, 0.1), (100, 400, 1600, 6400, 25600), 1000),
+        "smoke": _blocks((0.5,), (100, 400), 8, 8),
+        "laptop": _blocks((0.5, 0.3), (100, 400, 1600, 6400), 200, 60),
+        "cluster": _blocks((0.5, 0.3, 0.1), (100, 400, 1600, 6400, 25600), 1000, 200),
     },
     cell=cell,
     claims=CLAIMS,

@@ -179,6 +179,11 @@ def test_rates_in_n(power, outcome):
     assert separated.outcome == ("fails" if outcome == "holds" else "holds")
 
 
+def test_samples_that_failed_are_not_dropped_silently():
+    verdict = CLAIMS["gap to n^(-1/4)"].judge(samples(-0.25, 0.0).iloc[1:])
+    assert verdict.outcome == "undecided" and "every replicate" in verdict.reason
+
+
 @pytest.mark.parametrize(("best", "outcome"), [(1.05, "holds"), (3.0, "fails")])
 def test_one_chart_for_all_separations(best, outcome):
     rows = []

@@ -124,14 +124,14 @@ def bootstrap(
     ValueError
         If there are fewer than 2 units, or the statistic is not finite in a resample.
     """
-    parts = [part for _, part in table.groupby(unit, sort=True)]
+    parts = list(table.groupby(unit, sort=True).indices.values())
     if len(parts) < 2:
         raise ValueError(f"{unit} must have at least 2 values to resample, got {len(parts)}")
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(parts), size=(resamples, len(parts)))
-    values = _finite(
-        [statistic(pd.concat([parts[i] for i in draw], ignore_index=True)) for draw in draws]
-    )
+    # rows taken by position, which is faster than joining the parts
+    samples = (np.concatenate([parts[i] for i in draw]) for draw in draws)
+    values = _finite([statistic(table.take(rows).reset_index(drop=True)) for rows in samples])
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Effect(float(statistic(table)), float(low), float(high), len(parts))
 
