@@ -276,7 +276,7 @@ def _raw_rhat(table: pd.DataFrame) -> pd.DataFrame:
     rows = runs(table)
     rhat = wide(rows[rows["separation"] >= 3], ("unordered", "ordered"), "raw_rhat")
     if rhat.isna().any(axis=None):
-        raise ValueError(f"{int(rhat.isna().sum().sum())} runs have failed")
+        raise ValueError(f"{int(rhat.isna().sum().sum())} runs are missing")
     return rhat
 
 
@@ -557,10 +557,10 @@ def contest(rows: pd.DataFrame) -> Contest:
     average = logs.mean(skipna=False)
     agree = (rows.groupby("parameterization")["agrees"].mean() >= CONVERGED_SHARE).to_dict()
     able = [name for name in average.dropna().index if agree[name]]
-    leader = average[able].idxmax() if able else average.idxmax()
-    shares = np.exp(average - average[leader]).to_dict()
+    shares = np.exp(average - (average[able] if able else average).max()).to_dict()
     if not able:
         return Contest(None, NONE, (), shares, agree)
+    leader = average[able].idxmax()
     if len(logs) < LEAST_SEEDS:
         return Contest(leader, OPEN, (), shares, agree)
     if len(able) == 1:
@@ -599,6 +599,7 @@ SHORT = {
     POSITIVE: "moment positive",
 }  # fmt: skip
 OPACITY = {WINS: 0.7, TIES: 0.35, OPEN: 0.12, NONE: 0.0}
+FEWEST_FOR_BARS = 5
 NO_RUNS = "no such runs in this table"
 
 
@@ -618,7 +619,8 @@ def best_figure(result: StudyResult) -> Figure:
         _best_panel(axes, found, panel, ns[panel], columns)
     grid[-1].set_xlabel(
         "separation of the means / sigma      strong colour: wins; pale: ties; "
-        "palest: fewer than 20 data sets"
+        "palest: under 20 data sets;\n"
+        "none: no parameterization has all its runs, with agreeing chains in 90% of them"
     )
     return figure
 
@@ -646,7 +648,7 @@ def _best_panel(
 
 def _caption(one: Contest) -> str:
     if one.best is None:
-        return "none\nconverges"
+        return "none"
     notes = {WINS: "\nwins", TIES: f"\nties with {len(one.rivals)}", OPEN: ""}
     return SHORT.get(one.best, one.best).replace(" ", "\n") + notes[one.outcome]
 
@@ -829,11 +831,9 @@ def _curves(axes: Axes, rows: pd.DataFrame, names: Sequence[str], log: bool = Fa
 
 def _interval(values: pd.Series, log: bool) -> tuple[float, float, float]:
     sample = np.log(values) if log else values
-    if len(sample) > 1:
-        effect = mean(sample)
-        found = effect.estimate, effect.low, effect.high
-    else:
-        found = (float(sample.iloc[0]),) * 3
+    found = (float(sample.mean()),) * 3
+    if len(sample) >= FEWEST_FOR_BARS:
+        found = mean(sample)[:3]
     estimate, low, high = np.exp(found).tolist() if log else found
     return estimate, low, high
 
