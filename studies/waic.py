@@ -124,9 +124,10 @@ def draw_case(data: str, separation: float | None, n: int | None, replicate: int
 def fitted(case: Case, k: int) -> dict[str, Any]:
     """Criteria of the best interior optimum that EM finds from 12 starts.
 
-    Scales below a twentieth of the data's are not accepted: small sets have no other maximum.
+    Scales below a tenth of the data's are not accepted: the likelihood has no maximum, and narrow
+    components on a few points would decide.
     """
-    floored = EM(floor=0.05 * float(case.sample.scale), stop=Stop(log_likelihood=1e-7))
+    floored = EM(floor=0.1 * float(case.sample.scale), stop=Stop(log_likelihood=1e-7))
     explore = Stop(log_likelihood=1e-5, passes=1_000)
     search = MultiStart(k=k, starts=12, estimator=floored, explore=explore)
     optima = search.fit(case.sample)
