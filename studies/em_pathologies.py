@@ -707,23 +707,22 @@ def frames_figure(result: StudyResult) -> Figure:
 
 
 def frames_animation(result: StudyResult, name: str = "EM") -> FuncAnimation:
-    """The same as an animation, one frame an iteration.
-
-    Save it with ``frames_animation(result).save("em.gif", writer=PillowWriter(fps=4))``.
-    """
-    rows = of(result.table, "frames", estimator=name)
-    y = drawn_points(rows)
+    """The iterations of EM on Old Faithful, one after the other."""
+    rows = result.table[result.table["kind"] == "frames"]
+    rows = rows[rows["estimator"] == name] if len(rows) else rows
+    iterations = sorted(rows["iteration"].unique()) if len(rows) else [0]
     figure = Figure(figsize=(3.6, 3.4), dpi=80)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.15, 0.14, 0.82, 0.77))
 
     def update(iteration: int) -> list[Any]:
         axes.clear()
-        draw_frame(axes, y, rows[rows["iteration"] == iteration])
-        axes.set(title=f"{name}, iteration {iteration}", xlabel="eruption", ylabel="waiting")
+        if len(rows):
+            draw_frame(axes, drawn_points(rows), rows[rows["iteration"] == iteration])
+        axes.set(title=f"{name}, iteration {iteration:g}", xlabel="eruption", ylabel="waiting")
         return []
 
-    return FuncAnimation(figure, update, frames=sorted(rows["iteration"].unique()), blit=False)
+    return FuncAnimation(figure, update, frames=iterations, blit=False)
 
 
 def trace_figure(result: StudyResult) -> Figure:
@@ -995,6 +994,7 @@ study = Study(
     claims=CLAIMS,
     figures={
         "frames": frames_figure,
+        "animation": frames_animation,
         "trace": trace_figure,
         "collapse": collapse_figure,
         "remedies": remedies_figure,

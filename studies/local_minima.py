@@ -659,7 +659,8 @@ def findings(result: StudyResult) -> str:
     branches = table[table["kind"] == "branch"].drop_duplicates(CONFIGURATION)
     if len(branches):
         listed = ", ".join(
-            f"{row['fold']:.6f} ({row['arrangement']}, {row['true']} true, {row['fitted']} fitted)"
+            f"{row['fold']:.{6 if abs(row['fold'] - row['fold_coarse']) < 5e-7 else 2}f} "
+            f"({row['arrangement']}, {row['true']} true, {row['fitted']} fitted)"
             for _, row in branches.iterrows()
         )
         parts.append(f"The minimum with spare means on one component appears at {listed}.")

@@ -1,5 +1,7 @@
 """The report of a study: verdicts, findings, figures, what failed, and how it was made."""
 
+import base64
+import io
 import json
 import re
 from xml.etree import ElementTree
@@ -7,6 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.animation import FuncAnimation
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pages import (
     check_contrast,
@@ -18,10 +22,11 @@ from pages import (
     opened,
     words_of,
 )
+from PIL import Image
 
 from ordered_mix.report import notebook, render
 from ordered_mix.report.interval import picture
-from ordered_mix.report.of_study import StudyReport, headline
+from ordered_mix.report.of_study import StudyReport, draw, headline
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.outcome import StudyResult
 from ordered_mix.study.store import SetAside
@@ -293,3 +298,24 @@ def test_words_in_figures_fit_and_can_be_read(browser, width):
 )
 def test_words_stand_out_from_the_page(browser, scheme, selector):
     check_contrast(browser, selector, scheme)
+
+
+def test_an_animation_is_an_image_of_the_page(tmp_path):
+    def moving(result):
+        """A point on its way."""
+        figure = Figure(figsize=(2, 2), dpi=50)
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+        return FuncAnimation(figure, lambda step: axes.plot(step, step, "o"), frames=3)
+
+    study = Study(
+        "moving", "Does it move?", "a test", {"n": (1,)},
+        {"smoke": {}, "laptop": {}, "cluster": {}}, lambda seed, n: [], figures={"path": moving},
+    )  # fmt: skip
+    table = pd.DataFrame({"n": [1], "seed": [0], "status": ["done"], "error": [""]})
+    drawing = draw("path", StudyResult(study, tmp_path, table, ()))
+    (image,) = re.findall(
+        '<img src="data:image/gif;base64,([^"]*)" alt="Path. A point', drawing.svg
+    )
+    with Image.open(io.BytesIO(base64.b64decode(image))) as moved:
+        assert moved.n_frames == 3

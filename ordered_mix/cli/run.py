@@ -112,11 +112,20 @@ def _progress(quiet: bool) -> Iterator[Any]:
 
 def _draw(result: StudyResult) -> None:
     """Write the figures that can be drawn; the report names the others."""
+    from matplotlib.animation import Animation
+
+    from ordered_mix.report.style import gif
     from ordered_mix.results import replacing
 
     for name, draw in result.study.figures.items():
-        with suppress(Exception), replacing(result.path / f"{name}.svg") as temporary:
-            draw(result).savefig(temporary, format="svg", metadata={"Date": None})
+        with suppress(Exception):
+            drawn = draw(result)
+            ending = "gif" if isinstance(drawn, Animation) else "svg"
+            with replacing(result.path / f"{name}.{ending}") as temporary:
+                if isinstance(drawn, Animation):
+                    temporary.write_bytes(gif(drawn))
+                else:
+                    drawn.savefig(temporary, format="svg", metadata={"Date": None})
 
 
 def _print(result: StudyResult) -> None:

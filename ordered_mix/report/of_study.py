@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import matplotlib.style
+from matplotlib.animation import Animation
 
 from ordered_mix.report.contents import Card, Report, Section
 from ordered_mix.report.interval import claimed_in_words, in_words, picture
 from ordered_mix.report.study_setup import cells_in_words, last_run, setup
-from ordered_mix.report.style import OWN, Drawing, to_svg
+from ordered_mix.report.style import OWN, Drawing, to_gif, to_svg
 from ordered_mix.report.tables import Table
 from ordered_mix.report.tables_study import tables
 from ordered_mix.report.words import OF_STUDIES, mentioned
@@ -121,6 +122,9 @@ def draw(name: str, result: StudyResult) -> Drawing:
     title, caption = title[:1].upper() + title[1:], _description(function)
     with matplotlib.style.context(["default", OWN]):
         figure = function(result)
+        if isinstance(figure, Animation):
+            alt = f"{title}. {caption}"
+            return Drawing(title, to_gif(figure, alt), alt, caption, paper=True)
         alt = " ".join(filter(None, [f"{title}.", caption, _axes_in_words(figure)]))
         return Drawing(title, to_svg(figure, alt, shrinks=False), alt, caption, paper=True)
 
@@ -167,7 +171,7 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
 
 
-def _description(function: Callable[..., Figure]) -> str:
+def _description(function: Callable[..., Figure | Animation]) -> str:
     text = inspect.getdoc(function) if inspect.isfunction(function) else None
     return " ".join((text or "").split("\n\n")[0].split())
 

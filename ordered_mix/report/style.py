@@ -6,12 +6,15 @@ pyplot are touched; each becomes one inline SVG whose neutral colours are CSS va
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import io
 import re
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,12 +22,14 @@ import matplotlib.colors
 import matplotlib.style
 import numpy as np
 from markupsafe import Markup
+from matplotlib.animation import Animation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 WIDTH = 4.4
 RASTER_DPI = 180
+FRAMES_A_SECOND = 3
 WIDEST = 35
 """Width on the page of a figure of `WIDTH`, in rem, so that all figures have one size of text."""
 REM, LEAST, MOST = 16, 1.0, 1.3
@@ -100,7 +105,7 @@ class Drawing:
     title : str
         What it is, in a few words.
     svg : Markup
-        An ``svg`` element that carries ``alt`` as its label.
+        An ``svg`` element that carries ``alt`` as its label, or an ``img`` for an animation.
     alt : str
         What the figure shows, with the measured numbers.
     caption : str
@@ -219,6 +224,20 @@ def to_svg(figure: Figure, alt: str, shrinks: bool = True) -> Markup:
         width = f"max-width:{WIDEST * points / (72 * WIDTH):.2f}rem"
     root.attrib = {"viewBox": view_box, "role": "img", "aria-label": alt, "style": width}
     return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def gif(animation: Animation) -> bytes:
+    """The animation as a GIF that repeats."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "animation.gif"
+        animation.save(file, writer=PillowWriter(fps=FRAMES_A_SECOND))
+        return file.read_bytes()
+
+
+def to_gif(animation: Animation, alt: str) -> Markup:
+    """The animation as one image inside the page."""
+    data = base64.b64encode(gif(animation)).decode()
+    return Markup('<img src="data:image/gif;base64,{}" alt="{}">').format(data, alt)
 
 
 def _local(name: str) -> str:

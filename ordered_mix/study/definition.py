@@ -20,6 +20,7 @@ from ordered_mix.study.grid import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.animation import Animation
     from matplotlib.figure import Figure
 
     from ordered_mix.study.outcome import StudyResult
@@ -75,7 +76,7 @@ class Study:
         ``cell(seed, **factors)``, a pure function that returns tidy rows or a `Result`.
     claims : tuple of Claim
     figures : mapping of str to callable
-        From a `StudyResult` to a matplotlib Figure, by name.
+        From a `StudyResult` to a matplotlib Figure, or an Animation (a GIF in the report), by name.
     findings : callable
         From a `StudyResult` to one paragraph of plain text, made of the table's numbers: it holds
         for any size, and a sentence whose truth depends on numbers is chosen by them.
@@ -99,7 +100,7 @@ class Study:
     sizes: Mapping[str, Any]
     cell: Callable[..., Rows | Result]
     claims: tuple[Claim, ...] = ()
-    figures: Mapping[str, Callable[[StudyResult], Figure]] = field(default_factory=dict)
+    figures: Mapping[str, Callable[[StudyResult], Figure | Animation]] = field(default_factory=dict)
     findings: Callable[[StudyResult], str] = silent
     skip: Callable[..., str | None] = never
     structure: tuple[str, ...] = ()
