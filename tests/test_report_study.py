@@ -319,3 +319,6 @@ def test_an_animation_is_an_image_of_the_page(tmp_path):
     )
     with Image.open(io.BytesIO(base64.b64decode(image))) as moved:
         assert moved.n_frames == 3
+        for frame in range(3):
+            moved.seek(frame)
+            assert moved.convert("RGBA").getextrema()[3] == (255, 255)  # or frames would pile up

@@ -230,7 +230,8 @@ def gif(animation: Animation) -> bytes:
     """The animation as a GIF that repeats."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "animation.gif"
-        animation.save(file, writer=PillowWriter(fps=FRAMES_A_SECOND))
+        opaque = {"facecolor": "white"}  # else every frame shows those before it
+        animation.save(file, writer=PillowWriter(FRAMES_A_SECOND), savefig_kwargs=opaque)
         return file.read_bytes()
 
 
