@@ -604,7 +604,6 @@ MARKERS = dict(zip(CRITERIA, "osD^vP", strict=True))
 
 def wrong_figure(result: StudyResult) -> Figure:
     """Share of data sets on which each criterion chooses the wrong K.
-
     Left: another K than the true one. Right: another K than the one whose Bayesian predictive has
     the least exact generalisation loss on average. The right K is below each separation.
     """
@@ -643,7 +642,6 @@ def _shares(table: pd.DataFrame, target: str) -> pd.DataFrame:
 
 def loss_figure(result: StudyResult) -> Figure:
     """Exact generalisation loss of the K each criterion chooses, less that of the best K.
-
     In nats for n new points: means over data sets with 95% intervals.
     """
     figure = Figure(figsize=(7, 3.2), layout="constrained")
@@ -681,7 +679,6 @@ def lost_nats(table: pd.DataFrame) -> pd.DataFrame:
 
 def bias_figure(result: StudyResult) -> Figure:
     """How far criteria are from the exact generalisation loss of what they judge, on average.
-
     WAIC and LOO judge the Bayesian predictive, AIC the maximum likelihood fit; in nats for n
     points, without the constant of the sample; 95% intervals over data sets.
     """
@@ -704,7 +701,6 @@ def bias_figure(result: StudyResult) -> Figure:
 
 def invariance_figure(result: StudyResult) -> Figure:
     """Differences in WAIC by parameterization and data, in Monte Carlo errors; 1 is chance.
-
     Above, each against the others under matched priors. Below, native against matched prior on the
     same data: the native prior of ordered is the matched one, so that its row is a control.
     """
@@ -753,7 +749,6 @@ def _places(rows: pd.DataFrame) -> list[str]:
 
 def singularity_figure(result: StudyResult) -> Figure:
     """Exact p_waic through the singularity, and the learning coefficient in three ways.
-
     Weights and scales are known. Dashed: what theory gives at separation 0 (2 nu, 2 lambda, lambda)
     and for a regular model (d); 95% intervals over data sets.
     """
