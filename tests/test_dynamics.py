@@ -104,6 +104,17 @@ def test_the_gap_decays_as_predicted_near_the_singularity():
     assert np.isnan(times_to((1e-9,), "unordered", truth, (-1, 1), data.y, data.weight, 1.0)[0])
 
 
+def test_fair_times_count_steps_of_half_the_stable_size():
+    truth = two(0.5, (0, 0))
+    data, levels = population(truth), (1e-8, 1e-9)
+    for chart, largest in (("unordered", 0.5), ("relative", 1.25)):
+        raw, fair = (
+            np.diff(times_to(levels, chart, truth, (-0.05, 0.05), data.y, data.weight, 1e6, fair))
+            for fair in (False, True)
+        )
+        assert fair[0] == pytest.approx(largest * raw[0], rel=0.01)
+
+
 def test_expansion_errors_vanish_at_the_order_after_the_last_term():
     data = population(two(0.3, (0, 0)))
     errors = {1.0: [], 3.0: []}

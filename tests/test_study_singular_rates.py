@@ -22,6 +22,7 @@ DETERMINISTIC = {
     "loss is of fourth order": "holds",
     "relative leaves the plateau sooner": "fails",
     "one chart for every separation": "fails",
+    "one ascent for every separation": "fails",
 }
 
 
@@ -191,10 +192,12 @@ def test_one_chart_for_all_separations(best, outcome):
         for separation, values in ((0.1, (1.0, 9.0, best)), (2.0, (9.0, 1.0, 1.0))):
             for name, value in zip(("a", "b", "c"), values, strict=True):
                 row = {"separation": separation, "name": name, "condition": value}
-                rows.append({**row, "step": step, "weight": 0.5, "measure": "condition"})
-    verdict = CLAIMS["one chart for every separation"].judge(pd.DataFrame(rows))
-    assert verdict.outcome == outcome
-    assert verdict.effect.estimate == pytest.approx(best)
+                row |= {"steps": value if value < 9 else np.nan, "step": step, "weight": 0.5}
+                rows += [{**row, "measure": measure} for measure in ("condition", "ascent")]
+    for name in ("one chart for every separation", "one ascent for every separation"):
+        verdict = CLAIMS[name].judge(pd.DataFrame(rows))
+        assert verdict.outcome == outcome
+        assert verdict.effect.estimate == pytest.approx(best)
 
 
 # --- figures and findings -------------------------------------------------------------------------

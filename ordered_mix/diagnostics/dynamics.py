@@ -175,6 +175,7 @@ def times_to(
     y: ArrayLike,
     weight: ArrayLike | None = None,
     longest: float = 1e4,
+    fair: bool = False,
 ) -> list[float]:
     """When the gradient flow in a chart comes to given excess losses.
 
@@ -192,6 +193,9 @@ def times_to(
         As in `mean_slope`.
     longest : float
         Time at which to give up.
+    fair : bool
+        Divide the flow by its largest curvature where it is, so that the time counts steps of half
+        the largest stable size.
 
     Returns
     -------
@@ -204,7 +208,8 @@ def times_to(
 
     def flow(time: float, mu: Array) -> Array:
         at = Mixture(truth.w, mu, truth.sigma)
-        return velocity(chart, at, mean_slope(at, points, weights))
+        speed = velocity(chart, at, mean_slope(at, points, weights))
+        return speed / np.abs(curvature(chart, at, points, weights)).max() if fair else speed
 
     def passing(level: float) -> Callable[[float, Array], float]:
         def event(time: float, mu: Array) -> float:
