@@ -207,9 +207,9 @@ def improper(data: str, **unused: Any) -> Rows:
     return rows
 
 
-def nuts(data: str, replicate: int, **unused: Any) -> Rows:
+def nuts(data: str, n: int, replicate: int, **unused: Any) -> Rows:
     """One chain from a narrow component on the most tied value, and one from a regular fit."""
-    drawn = load(data)
+    drawn = sample(data, n, replicate)
     values, counts = np.unique(drawn.y, return_counts=True)
     center, scale = float(values[counts.argmax()]), float(drawn.scale)
     means, scales = np.array([float(drawn.location), center]), np.array([scale, 1e-3 * scale])
@@ -220,12 +220,21 @@ def nuts(data: str, replicate: int, **unused: Any) -> Rows:
         prior = Prior(scale_family=family).affine(float(drawn.location), scale)
         model = catalog.parameterization("unordered", 2, prior)
         drawer = NUTS(draws=100, tune=150, seed=seed_of("nuts", replicate=replicate) % 2**31)
-        lowest = drawer.fit(model, drawn, starts).mixture.sigma.min(axis=-1) / scale
-        rows += [
-            {"prior": family, "chain": chain, "narrow": np.mean(low < 0.01), "lowest": low.min()}
-            for chain, low in zip(("narrow", "regular"), lowest, strict=True)
-        ]
+        chains = drawer.fit(model, drawn, starts).mixture
+        for place, chain in enumerate(("narrow", "regular")):
+            lowest = chains[place].sigma.min(axis=-1) / scale
+            row: dict[str, Any] = {"prior": family, "chain": chain}
+            row |= predictive(chains[place]) if data == "simulated" else {}
+            rows.append({**row, "narrow": np.mean(lowest < 0.01), "lowest": lowest.min()})
     return rows
+
+
+def predictive(draws: Mixture) -> dict[str, float]:
+    """Bias of the log scales, and excess loss of the posterior predictive, simulated sets."""
+    grid, folded = population(TRUTH, 0.05), draws.fold()
+    loss = TRUTH.log_density(grid.y) - np.log(folded.density(grid.y).mean(axis=0))
+    bias = np.mean(np.log(folded.sigma / TRUTH.sigma))
+    return {"excess": float(np.asarray(grid.weight) @ loss), "scale_bias": float(bias)}
 
 
 def constraints(data: str, n: int, k: int, replicate: int) -> Rows:
@@ -533,7 +542,8 @@ def growth_inverse_gamma(table: pd.DataFrame) -> Effect:
 
 def stuck(table: pd.DataFrame, prior: str) -> Effect:
     """Share of the chains from a narrow component that stay below 1% of the data's scale."""
-    return share(of(table, "nuts", prior=prior, chain="narrow")["narrow"] > 0.5)
+    rows = of(table, "nuts", prior=prior, chain="narrow", data="faithful:waiting")
+    return share(rows["narrow"] > 0.5)
 
 
 def stuck_half_normal(table: pd.DataFrame) -> Effect:
@@ -769,15 +779,19 @@ def collapse_figure(result: StudyResult) -> Figure:
 
 def remedies_figure(result: StudyResult) -> Figure:
     """Remedies on simulated data: degenerate starts, excess loss and bias of the log scales."""
-    rows = result.table[result.table["kind"] == "collapse"]
-    rows = rows[(rows["data"] == "simulated") & (rows["k"] == 2)]
+    table = result.table[(result.table["data"] == "simulated") & (result.table["k"] == 2)]
+    rows, names = table[table["kind"] == "collapse"], list(remedies(THREE))
+    chains = table[table["kind"] == "nuts"]
+    if len(chains):
+        chains = chains[(chains["prior"] == "inverse_gamma") & (chains["chain"] == "regular")]
+        chains = chains.assign(estimator="nuts", degenerate=chains["narrow"])
+        rows, names = pd.concat([rows, chains]), [*names, "nuts"]
     figure = Figure(figsize=(7.5, 3), layout="constrained")
     columns = {
         "degenerate": "share of starts\nthat degenerate",
         "excess": "excess loss / nats a point",
         "scale_bias": "bias of log scale",
     }
-    names = list(remedies(THREE))
     for axes, (column, label) in zip(figure.subplots(1, 3, sharey=True), columns.items(),
                                      strict=True):  # fmt: skip
         for number, (color, (n, part)) in enumerate(zip(COLORS, rows.groupby("n"), strict=False)):
@@ -914,7 +928,7 @@ def findings(result: StudyResult) -> str:
         f"half-normal scales, and {'falls' if growth['inverse_gamma'] < 0 else 'grows'} with "
         f"inverse gamma variances."
     )
-    chains = table[(table["kind"] == "nuts")]
+    chains = table[(table["kind"] == "nuts") & (table["data"] == "faithful:waiting")]
     if len(chains):
         found = chains[chains["chain"] == "narrow"].groupby("prior")["narrow"].mean()
         listed = " and ".join(f"{v:.0%} with {p.replace('_', ' ')}" for p, v in found.items())
@@ -965,7 +979,8 @@ LAPTOP = (
     {"task": ("temperature",), "data": ("plane",), "n": (300,), "k": (3,), "replicate": range(20)},
     {**SIMULATED, "task": ("annealing",), "n": (200, 1000), "k": (2, 5), "replicate": range(20)},
     {"task": ("nuts",), "data": ("faithful:waiting",), "n": (0,), "k": (2,),
-     "replicate": range(6)},
+     "replicate": range(20)},
+    {**SIMULATED, "task": ("nuts",), "n": (200,), "k": (2,), "replicate": range(20)},
 )  # fmt: skip
 
 study = Study(

@@ -135,6 +135,13 @@ def test_the_truth_has_no_excess():
     assert found["scale_bias"] == pytest.approx(0, abs=1e-12)
 
 
+def test_the_predictive_of_the_truth_has_no_excess():
+    draws = pathologies.Mixture.stack([pathologies.TRUTH, pathologies.TRUTH.permute([1, 0])])
+    found = pathologies.predictive(draws)
+    assert found["excess"] == pytest.approx(0, abs=1e-12)
+    assert found["scale_bias"] == pytest.approx(0, abs=1e-12)
+
+
 def test_constraints_lose_likelihood_only():
     rows = pd.DataFrame(pathologies.constraints("faithful", 0, 2, 0)).set_index("estimator")
     values = rows["log_likelihood"]
@@ -206,8 +213,8 @@ def test_mass_by_decade(prior, name, rising, falling):
 ])  # fmt: skip
 def test_chains(prior, name, stays):
     for share, outcome in ((1.0, stays), (0.0, not stays)):
-        rows = [{"prior": prior, "chain": "narrow", "narrow": share, "replicate": r}
-                for r in range(8)]  # fmt: skip
+        rows = [{"prior": prior, "chain": "narrow", "narrow": share, "replicate": r,
+                 "data": "faithful:waiting"} for r in range(8)]  # fmt: skip
         assert effect(name, rows, "nuts").outcome == ("holds" if outcome else "fails")
 
 
