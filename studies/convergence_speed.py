@@ -16,8 +16,8 @@ does not get there; ``passes_per_1000`` those per 1,000 effective draws after wa
 
 Seconds differ from run to run, so the table has none: a cell's seconds (``timings.parquet``) over
 its passes (``passes_of_cell`` where they are more than those of the starts) give the seconds of a
-pass. Cells of one block of data sets run on one worker, the search
-for the reference first, a cell of its own, so that no other cell's seconds contain it.
+pass. Cells of one block of data sets run on one worker, the search for the reference first, a cell
+of its own, so that in an uninterrupted run no other cell's seconds contain it.
 
 Source: Esser & Nielsen 2022 for the relative coordinates; Ma, Chen, Jin, Flammarion & Jordan 2019,
 PNAS 116, 20881-20885, for sampling against optimisation; Amari 1998 for the natural gradient.
@@ -995,7 +995,7 @@ def _on_claims(result: StudyResult) -> Iterator[str]:
     effects = {v.claim.name: v.effect for v in result.verdicts if v.effect is not None}
     told = {
         "relative gradient, fixed step": "With means free and a fixed step, gradient ascent",
-        "relative gradient, fair step": "With the fair step it",
+        "relative gradient, fair step": "With the fair step, ascent",
         "relative ECM near the singularity": "ECM",
     }
     others = {"relative ECM near the singularity": "EM"}
