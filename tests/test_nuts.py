@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy import stats
 
 from ordered_mix import catalog
 from ordered_mix.data import Data, load, simulate
 from ordered_mix.diagnostics.convergence import convergence
 from ordered_mix.estimators import nuts
+from ordered_mix.estimators._draws import assemble
 from ordered_mix.estimators.nuts import NUTS
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import NotApplicable
@@ -131,6 +133,23 @@ def test_tree_holds_what_arviz_asks_for(low_dim):
     assert draws.tree["log_likelihood"]["y"].shape == (4, 30, 1000)
     expected = draws.mixture[2, 7].log_density(low_dim.y)
     assert np.allclose(draws.tree["log_likelihood"]["y"].values[2, 7], expected, rtol=1e-12)
+
+
+def test_a_weight_that_rounds_to_one_in_warm_up_spoils_nothing(low_dim):
+    parameterization = catalog.parameterization("unordered", 2)
+    w = np.full((2, 3, 2), 0.5)
+    w[0, 0] = 1.0, 1e-30
+    steps = xr.Dataset({"n_steps": (("chain", "draw"), np.ones((2, 3), dtype=int))})
+    groups = {}
+    for prefix, weight in (("", np.full((2, 3, 2), 0.5)), ("warmup_", w)):
+        values = {"w": weight, "mu": np.ones_like(w), "sigma": np.ones_like(w)}
+        drawn = {name: (("chain", "draw", "component"), value) for name, value in values.items()}
+        groups |= {f"{prefix}posterior": xr.Dataset(drawn), f"{prefix}sample_stats": steps}
+    raw = xr.DataTree.from_dict(groups)
+    draws = assemble(raw, 1.0, parameterization, parameterization, low_dim)
+    finite = np.isfinite(draws.tree["warmup_unconstrained_posterior"]["z"].to_numpy())
+    assert finite.sum() == finite.size - 1
+    assert np.isfinite(draws.tree["unconstrained_posterior"]["z"].to_numpy()).all()
 
 
 def test_zero_inverse_temperature_draws_the_prior(low_dim):
