@@ -654,7 +654,8 @@ def findings(result: StudyResult) -> str:
     cells = rows.drop_duplicates(PLACE)
     starts = max(int(cells["starts"].sum()), 1)
     parts = [
-        f"{len(rows)} certified minima of {len(cells)} populations; with equal weights outside the structure are "
+        f"{len(rows)} certified minima of {len(cells)} populations; with equal weights "
+        f"outside the structure are "
         f"{int((~wide['structure']).sum())} of {len(wide)} at separations of at least "
         f"{SEPARATED:g} and {int((~close['structure']).sum())} of {len(close)} below."
     ]
