@@ -11,8 +11,8 @@ so the fair speed divides the flow by the largest curvature at the singular poin
 
 Appendix D expands the log density in ``u = mu1 - mu2`` around the mixture mean w, with y = x - w:
 ``dl/du = c u He2(y) + c (1 - 2v) u^2 He3(y) / 2`` and so on; as printed in the version we read, its
-third-order terms are three times too large. That is all "as printed" reproduces: its slips in the
-Jacobian and in the sign of u (docs/errata.md) are not copied.
+third-order terms are three times too large. That is all "as printed" reproduces: its further slips,
+in the Jacobian and in the sign of u, are not copied, since their exact text is not in our sources.
 """
 
 from __future__ import annotations
