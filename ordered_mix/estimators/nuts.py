@@ -23,6 +23,10 @@ from ordered_mix.prior import Prior
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")
+REJECTED = (
+    "starts must have a finite log posterior and a gradient without an exact zero, "
+    "nutpie rejects at least one of them"
+)
 
 
 @dataclass(frozen=True)
@@ -125,17 +129,22 @@ class NUTS:
         values = standard.twin_data(data, self.inverse_temperature)
         compiled = compiled.with_data(**{name: values[name] for name in used})
         chains = len(points)
-        seeds = _chain_seeds(compiled, self.seed, points)
-        compiled = _starting_at(compiled, dict(zip(seeds, points, strict=True)).__getitem__)
+        cores = min(self.cores, chains)
+        starts: Callable[[int], Array] = _InOrder(points)
+        if cores > 1:
+            # only one core asks for the starts in order, so a short run learns the chains' seeds
+            first = _InOrder(points)
+            _sample(compiled, first, draws=chains, tune=chains, chains=chains, seed=self.seed)
+            starts = dict(zip(first.seeds, points, strict=True)).__getitem__
         begin = time.perf_counter()
-        raw = nutpie.sample(
+        raw = _sample(
             compiled,
+            starts,
             draws=self.draws,
             tune=self.tune,
             chains=chains,
-            cores=min(self.cores, chains),
+            cores=cores,
             seed=self.seed,
-            progress_bar=False,
             store_unconstrained=True,
             target_accept=self.target_accept,
             adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
@@ -180,29 +189,25 @@ def compiled_models() -> int:
     return _compiled.cache_info().currsize
 
 
-def _starting_at(compiled: Any, start: Callable[[int], Array]) -> Any:
-    return dataclasses.replace(compiled, initial_point_func=start)
+class _InOrder:
+    """The chains' starts in the order in which nutpie asks for them, each by a seed of its own."""
+
+    def __init__(self, points: Array) -> None:
+        self.points, self.seeds = points, list[int]()
+
+    def __call__(self, chain_seed: int) -> Array:
+        self.seeds.append(chain_seed)
+        return self.points[min(len(self.seeds), len(self.points)) - 1]
 
 
-def _chain_seeds(compiled: Any, seed: int, points: Array) -> list[int]:
-    # nutpie asks for a start by a seed of its own for each chain; with one core it asks in order
-    seeds: list[int] = []
-
-    def first_point(chain_seed: int) -> Array:
-        seeds.append(chain_seed)
-        return points[min(len(seeds), len(points)) - 1]
-
-    few = len(points)
+def _sample(compiled: Any, starts: Callable[[int], Array], cores: int = 1, **given: Any) -> Any:
+    compiled = dataclasses.replace(compiled, initial_point_func=starts)
     try:
-        nutpie.sample(
-            _starting_at(compiled, first_point),
-            draws=few, tune=few, chains=few, cores=1, seed=seed, progress_bar=False,
-        )  # fmt: skip
-    except RuntimeError:
-        seeds.append(-1)
-    if len(seeds) != few:
-        raise ValueError(
-            "starts must have a finite log posterior and a gradient without an exact zero, "
-            "nutpie rejects at least one of them"
-        )
-    return seeds
+        raw = nutpie.sample(compiled, cores=cores, progress_bar=False, **given)
+    except RuntimeError as error:
+        if not isinstance(starts, _InOrder):
+            raise
+        raise ValueError(REJECTED) from error
+    if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
+        raise ValueError(REJECTED)
+    return raw
