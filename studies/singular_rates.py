@@ -56,7 +56,7 @@ SWEEPS = 2 ** np.arange(7, 13)
 ACCURATE = 0.05
 EXCESS, LONGEST = 1e-6, 1e5
 TIGHT = Stop(log_likelihood=0.0, parameters=1e-8, passes=5_000)
-STEPS = (0.02, 0.04)
+STEPS = (0.04, 0.08)
 
 
 def cell(
@@ -558,8 +558,9 @@ def samples_figure(result: StudyResult) -> Figure:
     for axes in (left, right):
         axes.set(xscale="log", yscale="log")
     styles = {True: "-", False: "--"}
-    for at, ((separation, known), part) in enumerate(rows.groupby(["separation", "known"])):
-        words = f"separation {separation:g}, weight {'known' if known else 'unknown'}"
+    kinds = rows.groupby(["separation", "known", "weight"])
+    for at, ((separation, known, weight), part) in enumerate(kinds):
+        words = f"separation {separation:g}, weight {weight:g} {'known' if known else 'unknown'}"
         line: dict[str, Any] = {
             "ls": styles[bool(known)],
             "color": f"C{at}",
@@ -576,9 +577,12 @@ def samples_figure(result: StudyResult) -> Figure:
                 middle = found["sweeps"].groupby(found["n"]).median().clip(lower=1)
                 style = {**line, "marker": marker}
                 right.plot(middle.index, middle, label=f"{name.upper()}, {words}", **style)
+    sizes = sorted(set(rows["n"]))
     for axes in (left, right):
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
-        axes.legend(fontsize="x-small", ncols=2, **below)
+        axes.set_xticks(sizes, [f"{n:g}" for n in sizes])
+        axes.set_xticks([], minor=True)
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize="x-small")
     return figure
 
 
@@ -683,6 +687,7 @@ def _blocks(
         {**population, "measure": ("ascent",), "separation": ascents, "weight": (0.5,)},
         {**known, "separation": (0.0, 2.0)},
         {**samples, "separation": (0.0,), "known": (False,), "replicate": range(unknown)},
+        {**known, "separation": (0.0,), "weight": (0.3,), "replicate": range(unknown)},
     ]
 
 
@@ -699,7 +704,7 @@ study = Study(
         "replicate": range(1000),
     },
     sizes={
-        "smoke": _blocks((0.5,), (100, 400), 8, 8, ascents=(0.5, 2.0)),
+        "smoke": _blocks((0.5,), (100, 400), 6, 6, ascents=(0.5, 2.0)),
         "laptop": _blocks((0.5, 0.3), (100, 400, 1600, 6400), 200, 60),
         "cluster": _blocks((0.5, 0.3, 0.1), (100, 400, 1600, 6400, 25600), 1000, 200),
     },
