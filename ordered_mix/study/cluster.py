@@ -7,7 +7,7 @@ import logging
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from ordered_mix.study.errors import StudyError
 
 PATIENCE, CLOSING = 10.0, 3.0
 MISSING, REPAIRS = 8.0, 8
+ATTEMPTS = 3
 THREAD_ENVIRONMENT = dict.fromkeys(THREADS, "1")
 # A paused worker would wait for ever for memory that a leak never gives back: end it instead.
 # A worker that is silent for long computes in native code: its time limit ends it, not this.
@@ -89,11 +90,17 @@ def connected(
             finally:
                 client.close(timeout=CLOSING)
         elif slurm:
-            with _slurm(slurm) as cluster, Client(cluster, set_as_default=False) as client:
+            with (
+                _slurm(slurm) as cluster,
+                _started(Client, cluster, set_as_default=False) as client,
+            ):
                 yield Connection(client, lambda present: None)
         else:
             local = LocalWorkers(workers, memory_limit)
-            with local.cluster as cluster, Client(cluster, set_as_default=False) as client:
+            with (
+                local.cluster as cluster,
+                _started(Client, cluster, set_as_default=False) as client,
+            ):
                 yield Connection(client, local.tend)
 
 
@@ -113,7 +120,8 @@ class LocalWorkers:
         self.count, self.missing_since, self.repairs = count, time.monotonic(), 0
         self.closing: list[asyncio.Future[Any]] = []
         shared = memory_limit == "auto"
-        self.cluster = LocalCluster(
+        self.cluster = _started(
+            LocalCluster,
             n_workers=0,
             threads_per_worker=1,
             processes=True,
@@ -152,10 +160,18 @@ class LocalWorkers:
         self.cluster.scale(self.count)
 
 
+def _started(kind: Callable[..., Any], *given: Any, **settings: Any) -> Any:
+    # Dask asserts that the thread of its event loop runs within ten seconds, too few under load
+    for _ in range(ATTEMPTS - 1):
+        with suppress(AssertionError):
+            return kind(*given, **settings)
+    return kind(*given, **settings)
+
+
 def _client(address: str) -> Client:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        return Client(address, timeout=PATIENCE, set_as_default=False)
+        return _started(Client, address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise StudyError(f"no Dask scheduler answers at {address!r}: {error}") from None
 
