@@ -156,6 +156,30 @@ def test_mean_has_students_interval():
     assert effect.observations == 12
 
 
+def test_extreme_means_hold_together():
+    rng = np.random.default_rng(3)
+    samples = [rng.normal(size=8) + shift for shift in (0.0, 0.5)]
+    each = [effects.mean(sample, 0.975) for sample in samples]
+    largest = effects.extreme(samples, max)
+    assert largest.low == max(one.low for one in each)
+    assert largest.high == max(one.high for one in each)
+    assert effects.extreme([samples[0]], min) == effects.mean(samples[0])
+    with pytest.raises(ValueError, match="at least one"):
+        effects.extreme([], max)
+
+
+def test_pairs_are_complete():
+    rows = pd.DataFrame(
+        {"who": list("aabbc"), "unit": [1, 2, 1, 2, 1], "value": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    )
+    found = effects.paired(rows, "who", ("b", "a"), "value", ["unit"])
+    assert found.to_numpy().tolist() == [[3, 1], [4, 2]]
+    with pytest.raises(ValueError, match="1 of 2 data sets have no value for every who"):
+        effects.paired(rows, "who", ("a", "c"), "value", ["unit"])
+    with pytest.raises(ValueError, match="no such runs of d, e"):
+        effects.paired(rows, "who", ("a", "d", "e"), "value", ["unit"])
+
+
 def test_paired_ratio_is_that_of_logs():
     rng = np.random.default_rng(2)
     unit = np.exp(rng.normal(0, 2, 30))

@@ -27,6 +27,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from ordered_mix.study.drawing import FURTHER, PALETTE
+
 WIDTH = 4.4
 RASTER_DPI = 180
 FRAMES_A_SECOND = 3
@@ -39,17 +41,6 @@ INK, MUTED, GRID, FILL, SURFACE = "#010101", "#020202", "#030303", "#040404", "#
 NEUTRALS = {INK: "ink", MUTED: "muted", GRID: "grid", FILL: "fill", SURFACE: "surface"}
 GREY = "#8c8c8c"
 """A neutral that is legible on light and dark, for pixels, which cannot follow the theme."""
-
-PALETTE = {
-    "unordered": "#d55e00",
-    "ordered": "#0072b2",
-    "relative": "#009e73",
-    "centred": "#cc79a7",
-    "folded": "#e69f00",
-    "moment": "#56b4e9",
-}
-FURTHER = ("#999933", "#882255", "#aa4499", "#44aa99", "#117733", "#ddcc77")
-"""Okabe & Ito (2008) for the parameterizations shipped, Tol's muted scheme (2021) beyond them."""
 
 RC: dict[str, Any] = {
     "svg.fonttype": "none",

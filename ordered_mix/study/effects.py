@@ -1,9 +1,9 @@
-"""Effect sizes with 95% intervals, and winners named only where the interval allows it."""
+"""Effect sizes with 95% intervals, pairs that are complete, and winners that intervals allow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -61,9 +61,75 @@ def paired_ratio(first: ArrayLike, second: ArrayLike) -> Effect:
         raise ValueError(f"first and second must be pairs, got {len(top)} and {len(bottom)}")
     if min(top.min(), bottom.min()) <= 0:
         raise ValueError("first and second must be positive to have a ratio")
-    logs = mean(np.log(top) - np.log(bottom))
+    return from_logs(mean(np.log(top) - np.log(bottom)))
+
+
+def from_logs(logs: Effect) -> Effect:
+    """The ratio whose logarithm an effect is."""
     estimate, low, high = np.exp(logs[:3]).tolist()
     return Effect(estimate, low, high, logs.observations)
+
+
+def extreme(samples: Iterable[ArrayLike], pick: Callable[[Sequence[float]], float]) -> Effect:
+    """The largest or the least of several means; their intervals hold together in 95%.
+
+    Parameters
+    ----------
+    samples : iterable of array
+        Independent observations of each.
+    pick : callable
+        `max` or `min`.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or `mean` raises for one.
+
+    Notes
+    -----
+    Bonferroni: where every interval holds its mean, the largest mean lies between the largest of
+    the lower ends and the largest of the upper ends.
+    """
+    values = list(samples)
+    if not values:
+        raise ValueError("samples must hold at least one, got none")
+    level = 1 - (1 - CONFIDENCE) / len(values)
+    estimates, lows, highs, counts = zip(*(mean(one, level) for one in values), strict=True)
+    return Effect(pick(estimates), pick(lows), pick(highs), min(counts))
+
+
+def paired(
+    rows: pd.DataFrame, by: str, names: Sequence[Any], value: str, units: Sequence[str]
+) -> pd.DataFrame:
+    """One column for each contender and one row for each unit, nothing missing.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Tidy rows; units are those of all contenders in it, also of ones that are not named.
+    by : str
+        Column that names the contender.
+    names : sequence
+        The contenders wanted.
+    value : str
+        Column with the measure.
+    units : sequence of str
+        Columns that make a unit, such as a data set.
+
+    Raises
+    ------
+    ValueError
+        If a contender has no rows at all, or some unit lacks one, as after a failure.
+    """
+    pivot = rows.pivot(index=list(units), columns=by, values=value)
+    absent = [str(name) for name in names if name not in pivot]
+    if absent:
+        raise ValueError(f"the table holds no such runs of {', '.join(absent)}")
+    wide = pivot[list(names)]
+    lost = int(wide.isna().any(axis=1).sum())
+    if lost:
+        raise ValueError(f"{lost} of {len(wide)} data sets have no {value} for every {by}")
+    return wide
 
 
 def share(successes: ArrayLike) -> Effect:

@@ -1,0 +1,226 @@
+"""Drawing and wording of studies: what is drawn and said, and what is missing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from ordered_mix.catalog import names
+from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.batches import DONE, FAILED
+from ordered_mix.study.drawing import (
+    FEWEST_FOR_BARS,
+    LOOKS,
+    NO_RUNS,
+    brief,
+    curves,
+    dots,
+    heat,
+    in_order,
+    interval,
+    legend,
+    looks,
+    mark,
+    panels,
+    plain_ticks,
+    short,
+)
+from ordered_mix.study.effects import mean, paired_ratio
+from ordered_mix.study.outcome import StudyResult
+from ordered_mix.study.sentences import RATIO, amounts, by_outcome, listed, measured, paragraph
+
+RUNS = pd.DataFrame(
+    [
+        {"separation": at, "name": name, "value": level * (at + 1) * (1 + 0.1 * r), "replicate": r}
+        for at in (0.2, 4.0)
+        for name, level in (("ordered", 1.0), ("relative(link=log)", 2.0))
+        for r in range(6)
+    ]
+)
+
+
+@pytest.fixture
+def axes():
+    return Figure(layout="constrained").subplots()
+
+
+# --- drawing --------------------------------------------------------------------------------------
+
+
+def test_names_without_code():
+    assert short("relative(link=log)") == "relative log"
+    assert short("moment(signed=False)") == "moment positive"
+    assert short("relative_square") == "relative square"
+    assert [short(value) for value in (0.5, 3.0, 200)] == ["0.5", "3", "200"]
+    assert [brief(v) for v in (37, 99.7, 999.4, 1234, 34_900, 2e6)] == [
+        "37", "100", "999", "1.2k", "35k", "2M",
+    ]  # fmt: skip
+
+
+def test_every_parameterization_has_one_look_everywhere():
+    shipped = names()
+    assert set(shipped) <= set(LOOKS)
+    assert len(set(LOOKS.values())) == len(LOOKS) - 1  # relative is relative log
+    found = looks(["mine", "relative_softplus", "ordered", "yours"])
+    assert found["relative_softplus"] == LOOKS["relative softplus"]
+    assert found["mine"] != found["yours"]
+    assert in_order(["mine", "resolved", "ordered", "unordered"]) == [
+        "unordered", "ordered", "resolved", "mine",
+    ]  # fmt: skip
+
+
+def test_heat_writes_what_there_is(axes):
+    grid = pd.DataFrame({0.0: [1.0, np.nan], 3.0: [0.0, 50.0]}, index=["ordered", "a_b"])
+    image = heat(axes, grid, "{:.0f}".format, "cividis", (0, 50))
+    assert [text.get_text() for text in axes.texts] == ["1", "0", "50"]
+    assert [text.get_color() for text in axes.texts] == ["white", "white", "black"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["ordered", "a b"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "3"]
+    assert image.get_array().mask.sum() == 1
+
+
+@pytest.mark.parametrize("grid", [pd.DataFrame(), pd.DataFrame({"a": [np.nan]})])
+def test_an_empty_panel_says_so(axes, grid):
+    assert heat(axes, grid, "{:.0f}".format) is None
+    assert axes.texts[0].get_text() == NO_RUNS
+
+
+def test_a_heat_map_of_equal_numbers_has_a_scale(axes):
+    heat(axes, pd.DataFrame({"a": [2.0, 2.0]}), "{:.0f}".format)
+    axes.figure.draw_without_rendering()
+
+
+def test_texts_may_differ_from_the_numbers(axes):
+    grid = pd.DataFrame({"a": [1.0, 2.0]})
+    heat(axes, grid, pd.DataFrame({"a": ["one", "(two)"]}))
+    assert [text.get_text() for text in axes.texts] == ["one", "(two)"]
+
+
+def test_curves_are_means_with_their_intervals(axes):
+    curves(axes, RUNS, "value", "name", looks(["ordered", "relative(link=log)"]))
+    first, second = axes.containers
+    assert (first.get_label(), second.get_label()) == ("ordered", "relative log")
+    line, _, (bars,) = first
+    wanted = mean(RUNS["value"][(RUNS["name"] == "ordered") & (RUNS["separation"] == 4)])
+    assert line.get_ydata()[1] == pytest.approx(wanted.estimate)
+    assert bars.get_segments()[1][:, 1] == pytest.approx([wanted.low, wanted.high])
+    assert axes.get_xlabel() == "separation / sigma"
+    # one beside the other, around the same place
+    assert line.get_xdata() + second[0].get_xdata() == pytest.approx([0.0, 2.0])
+
+
+def test_logarithmic_curves_are_geometric_means(axes):
+    rows = pd.concat([RUNS, RUNS.iloc[:1].assign(value=0.0), RUNS.iloc[:1].assign(value=np.inf)])
+    curves(axes, rows, "value", "name", looks(["ordered"]), log=True)
+    values = RUNS["value"][(RUNS["name"] == "ordered") & (RUNS["separation"] == 0.2)]
+    assert axes.get_yscale() == "log"
+    assert axes.containers[0][0].get_ydata()[0] == pytest.approx(np.exp(np.log(values).mean()))
+
+
+def test_too_few_values_have_no_bar():
+    few = [1.0, 2.0, 4.0]
+    assert interval(few) == pytest.approx((7 / 3,) * 3)
+    assert interval(few, log=True) == pytest.approx((2, 2, 2))
+    many = [1.0, 2.0, 4.0, 8.0, 16.0]
+    assert len(many) == FEWEST_FOR_BARS
+    assert interval(many) == pytest.approx(mean(many)[:3])
+    assert interval(many, log=True) == pytest.approx(paired_ratio(many, np.ones(5))[:3])
+
+
+@pytest.mark.parametrize("draw", [curves, dots])
+def test_what_is_missing_leaves_a_gap(axes, draw):
+    more = ("separation", [0.2, 4.0, 8.0]) if draw is dots else ()
+    for rows in (RUNS.iloc[:0], RUNS.drop(columns="value"), RUNS.assign(value=np.nan)):
+        draw(axes, rows, "value", "name", looks(["ordered"]), *more)
+    assert not axes.containers
+    draw(axes, RUNS, "value", "name", looks(["ordered", "absent"]), *more)
+    assert len(axes.containers) == 1
+
+
+def test_dots_go_down_in_the_given_order(axes):
+    dots(axes, RUNS, "value", "name", looks(["ordered"]), "separation", [4.0, 0.2])
+    line = axes.containers[0][0]
+    assert line.get_ydata().tolist() == [0, 1] and line.get_xdata()[0] > line.get_xdata()[1]
+    assert axes.yaxis_inverted()
+
+
+def test_a_legend_names_each_label_once():
+    figure, grid = panels(1, 2, (6, 3), sharey=True)
+    assert legend(figure, grid) is figure and not figure.legends
+    for axes in grid.ravel():
+        axes.plot([0, 1], label="both")
+    grid[0, 1].plot([1, 0], label="one")
+    (drawn,) = legend(figure, grid).legends
+    assert [text.get_text() for text in drawn.get_texts()] == ["both", "one"]
+    assert panels(0, 2, (6, 3))[1].shape == (1, 2)
+
+
+def test_marks_and_ticks(axes):
+    mark(axes, 0.5, "chance")
+    axes.set_xscale("log")
+    plain_ticks(axes.xaxis, [10, 300])
+    axes.figure.draw_without_rendering()
+    assert axes.texts[0].get_text() == "chance"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "300"]
+
+
+# --- sentences ------------------------------------------------------------------------------------
+
+
+def nothing_is_computed(seed, replicate):
+    return []
+
+
+def result_of(effects, failed=0):
+    """A result whose claims, above 1, have these effects."""
+
+    def claim(name, effect):
+        def given(table):
+            if effect is None:
+                raise ValueError("no runs")
+            return Effect(*effect)
+
+        return Claim(name, f"{name}.", "here", given, "above", 1.0)
+
+    claims = tuple(claim(*item) for item in effects.items())
+    sizes = {"smoke": {}, "laptop": {}, "cluster": {}}
+    factors = {"replicate": range(9)}
+    study = Study("words", "Which?", "here", factors, sizes, nothing_is_computed, claims)
+    rows = pd.DataFrame({"replicate": range(9), "seed": 0, "error": ""})
+    rows["status"] = [FAILED] * failed + [DONE] * (9 - failed)
+    verdicts = tuple(one.judge(rows) for one in claims)
+    return StudyResult(study, None, rows, verdicts)
+
+
+def test_outcomes_choose_the_sentence():
+    words = (f"more ({RATIO})", "less", "open")
+    result = result_of({"a": (2, 1.5, 3), "b": (0.5, 0.2, 0.8), "c": (1, 0.5, 2), "d": None})
+    sentences = {"c": words, "d": words, "a": words, "b": words, "other": words}
+    told = list(by_outcome(result.verdicts, sentences))
+    assert told == ["open", "more (2.00 [1.50, 3.00])", "less"]
+    assert list(by_outcome(result.verdicts, {"b": "{0:.1f} times"})) == ["0.5 times"]
+    assert list(measured(result)) == ["a", "b", "c"]
+
+
+def test_a_paragraph_leaves_out_what_the_table_lacks():
+    def told(result):
+        yield "First."
+        raise ValueError("the table holds no more")
+
+    def broken(result):
+        raise TypeError("a mistake")
+
+    assert paragraph(result_of({}), told, lambda result: ["Second."]) == "First. Second."
+    assert paragraph(result_of({}, 1), told) == "First. 1 cell failed."
+    assert paragraph(result_of({}, 2)) == "2 cells failed."
+    with pytest.raises(TypeError, match="a mistake"):
+        paragraph(result_of({}), broken)
+
+
+def test_lists_in_words():
+    assert listed(["a"]) == "a" and listed(iter("abc")) == "a, b and c"
+    assert amounts({"half_normal": 0.25, 3.0: 1.0}) == "half normal 25%, 3 100%"
+    values = pd.Series({(50, 2): 0.5, (200, 4): 0.25})
+    assert amounts(values, "{1:.1f} at n = {0[0]}, K = {0[1]}") == (
+        "0.5 at n = 50, K = 2, 0.2 at n = 200, K = 4"
+    )
