@@ -1,0 +1,496 @@
+"""Do relative incoming weights shorten the plateaus of a network, as they are said to for mixtures?
+
+Hidden units can be permuted as components can, and learning stalls where they coincide (Amari, Park
+& Ozeki 2006). Esser & Nielsen 2022 order components by relative coordinates; for a network with one
+hidden layer of tanh units that is ``weight_i = weight_{i-1} + d_{i-1}^2 + clearance``, which orders
+units and not entries. Two measures, both on the exact squared loss for standard normal inputs:
+
+*overlap*: the teacher is ``tanh(x)``, the student has two units of output 1/2 and no bias. With the
+best mean weight the loss is ``B gap^4 / 2``, so on the slow manifold ``gap' = -2 m B gap^3`` with m
+the mobility of the gap in the chart: the power laws of the mixture, constants apart.
+
+*learning*: teacher and start are drawn, all weights are learned. Time is the sum of step times
+largest curvature. A plateau is the longest time in which the loss does not halve, before it is
+1e-4 of the teacher's power; without arriving there, until the end, so that ratios of plateaus are
+then nearer to 1 than they should be, on the same side of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ordered_mix.diagnostics.network import (
+    Network,
+    coordinates,
+    expand_in,
+    loss,
+    normal_inputs,
+    response,
+    sorted_units,
+)
+from ordered_mix.diagnostics.network_flow import (
+    flow,
+    largest_curvature,
+    nearness,
+    plateau,
+    time_to,
+)
+from ordered_mix.mixture import Array
+from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.drawing import Look, legend, looks, nothing, panels
+from ordered_mix.study.effects import exact, median, paired, share
+from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
+
+if TYPE_CHECKING:
+    from ordered_mix.study.outcome import StudyResult
+
+PAPER = "Esser & Nielsen 2022, relative coordinates applied to hidden units"
+AMARI = "Amari, Park & Ozeki 2006"
+PLAIN, SQUARE = "unordered", "relative square"
+LEARNING = (PLAIN, "relative", SQUARE, "relative clearance", "resolved")
+MOBILITY = {PLAIN: 2.0, "relative": 0.8, "centred": 1.0}
+POWER = {**dict.fromkeys(MOBILITY, 1 / 2), SQUARE: 1 / 3}
+FIRST_GAP = 0.4
+INPUTS = normal_inputs()
+LONGEST, TARGET, FLOOR = 1e5, 1e-4, 1e-12  # losses as shares of the teacher's power
+TIMES = np.concatenate([[0.0], np.geomspace(1.0, LONGEST, 137)])
+CHECKPOINTS = slice(1, None, 8)
+LEAST_GAP = 0.05
+KINDS = {"overlap": 0.25, "elimination": 0.05, "dependence": 1e-3}  # how near counts as there
+ELSEWHERE = "none"
+
+
+def cell(
+    seed: int, measure: str, teacher: int, width: int, start: str, replicate: int
+) -> list[dict]:
+    """One measure with one teacher and one start, the same for all charts."""
+    return overlap() if measure == "overlap" else learning(seed, teacher, width, start)
+
+
+def overlap() -> list[dict]:
+    """Gap, loss and curvature of the flow of two units towards each other; nothing is random."""
+    one = Network(np.ones(1), np.ones(1), np.zeros(1))
+    target, rows = response(one, INPUTS.x), []
+    ends = 1 + FIRST_GAP / 2 * np.array([-1.0, 1.0])
+    two = Network(np.full(2, 0.5), ends, np.zeros(2))
+    for chart in (*POWER, "resolved"):
+        times = np.arange(1e3, 1e4, 1e3) if chart == "resolved" else np.exp2(np.arange(14.0, 25.0))
+        path = flow(chart, two, one, INPUTS, times, fair=False, frozen=("output", "bias"))
+        for time, weight, left in zip(times, path.network.weight, path.loss, strict=True):
+            z = coordinates(chart, two._replace(weight=weight))
+            hessian = expand_in(chart, z, target, INPUTS).hessian[2:4, 2:4]
+            row = {"chart": chart, "time": float(time), "gap": float(weight[1] - weight[0])}
+            rows.append({**row, "loss": float(left), "curvature": largest_curvature(hessian)})
+    return rows
+
+
+def learning(seed: int, teacher: int, width: int, start: str) -> list[dict]:
+    """Loss at checkpoints, and the plateau, of every chart."""
+    rng = np.random.default_rng(seed)
+    taught, first = draw_teacher(rng, teacher), draw_start(rng, width, start)
+    nothing = Network(*np.zeros((3, 1)))
+    power = float(loss(nothing, response(taught, INPUTS.x), INPUTS))
+    rows: list[dict] = []
+    for chart in LEARNING:
+        path = flow(chart, first, taught, INPUTS, TIMES)
+        flat = plateau(path, TARGET * power)
+        middle = int(np.searchsorted(TIMES, flat.start + flat.length / 2).clip(0, len(TIMES) - 1))
+        there = Network(*(part[middle] for part in path.network))
+        left = np.maximum(np.minimum.accumulate(path.loss / power), FLOOR)
+        run = {"chart": chart, "plateau": flat.length, "arrived": flat.left, "final": left[-1]}
+        run |= {"arrival": time_to(path, TARGET * power), "exponent": late_exponent(left)}
+        rows.append({**run, **nearness(there, INPUTS, np.sqrt(2 * power))._asdict()})
+        for time, share_left in zip(TIMES[CHECKPOINTS], left[CHECKPOINTS], strict=True):
+            rows.append({"chart": chart, "time": float(time), "loss": float(share_left)})
+    return rows
+
+
+def draw_teacher(rng: np.random.Generator, units: int) -> Network:
+    """A teacher whose outputs are not near 0 and whose weights are positive."""
+    sign = rng.choice([-1.0, 1.0], units)
+    output, weight = sign * rng.uniform(0.5, 1.5, units), rng.uniform(0.5, 2.5, units)
+    return Network(output, weight, rng.normal(0.0, 1.0, units))
+
+
+def draw_start(rng: np.random.Generator, units: int, kind: str) -> Network:
+    """A start with ascending positive weights at least 0.05 apart, far apart or nearly equal."""
+    near = kind == "overlap"
+    centre = rng.normal(0.0, 1.5, (2, 1)) if near else np.zeros((2, 1))
+    incoming = centre + rng.normal(0.0, 0.1 if near else 1.5, (2, units))
+    ordered = sorted_units(Network(rng.normal(0.0, 1.0, units), *incoming))
+    return ordered._replace(weight=ordered.weight + LEAST_GAP * np.arange(units))
+
+
+def late_exponent(left: Array) -> float:
+    """Minus the log-log slope of the loss in time, over the last factor of 4 above the floor."""
+    last = max(int(np.searchsorted(-left, -FLOOR)) - 1, 2)
+    first = max(int(np.searchsorted(TIMES, TIMES[last] / 4)), 1)
+    return float(-np.log(left[last] / left[first]) / np.log(TIMES[last] / TIMES[first]))
+
+
+def overlap_constants() -> tuple[float, float]:
+    """B of the loss ``B gap^4 / 2``, and the decay of the gap in (mean weight, squared gap)."""
+    active = np.tanh(INPUTS.x)
+    by_mean = (1 - active**2) * INPUTS.x
+    by_square = -(active * (1 - active**2)) * INPUTS.x**2 / 4
+    features = np.stack([by_mean, by_square])
+    hessian = (features * INPUTS.probability) @ features.T
+    quartic = hessian[1, 1] - hessian[0, 1] ** 2 / hessian[0, 0]
+    return float(quartic), float(np.linalg.eigvalsh(hessian)[0] / 2)
+
+
+def predicted_gap(chart: str, time: Array) -> Array:
+    """Gap at late times in a chart with a power law."""
+    quartic = overlap_constants()[0]
+    # the square has d' = -dloss/dd, so its mobility is 4 gap
+    rate = 24 * quartic if chart == SQUARE else 4 * quartic * MOBILITY[chart]
+    return (rate * time) ** -POWER[chart]
+
+
+# --- effects --------------------------------------------------------------------------------------
+
+
+def _overlap(table: pd.DataFrame, chart: str) -> pd.DataFrame:
+    rows = table[(table["measure"] == "overlap") & (table["chart"] == chart)].sort_values("time")
+    if len(rows) < 3:
+        raise ValueError(f"table must hold the overlap in chart {chart!r}, it does not")
+    return rows
+
+
+def _slopes(rows: pd.DataFrame, by: Array) -> Array:
+    return -np.diff(np.log(rows["gap"])) / np.diff(by)
+
+
+def _largest(errors: list[Array]) -> Effect:
+    """The largest error at the end of the paths; the interval is its change in the last step."""
+    before, last = np.abs(np.array([error[-2:] for error in errors])).max(axis=0)
+    return exact(float(last), float(before))
+
+
+def _exponents(table: pd.DataFrame) -> Effect:
+    paths = {chart: _overlap(table, chart) for chart in POWER}
+    return _largest([_slopes(p, np.log(p["time"])) - POWER[chart] for chart, p in paths.items()])
+
+
+def _decay(table: pd.DataFrame) -> Effect:
+    rows = _overlap(table, "resolved")
+    return _largest([_slopes(rows, rows["time"].to_numpy()) / overlap_constants()[1] - 1])
+
+
+def _quartic(table: pd.DataFrame) -> Effect:
+    paths = [_overlap(table, chart) for chart in POWER]
+    leading = overlap_constants()[0] / 2
+    return _largest([(p["loss"] / p["gap"] ** 4 / leading - 1).to_numpy() for p in paths])
+
+
+def _leaves_later(table: pd.DataFrame) -> Effect:
+    """Fair time of the relative flow for 1 of the plain one, to the same gap."""
+    late = [(p["gap"] ** 2 * p["time"] * p["curvature"]).to_numpy()
+            for p in (_overlap(table, "relative"), _overlap(table, PLAIN))]  # fmt: skip
+    ratio = late[0] / late[1]
+    return exact(float(ratio[-1]), float(ratio[-2]))
+
+
+def runs(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each chart of each finished cell of learning."""
+    return table[(table["measure"] == "learning") & table["plateau"].notna()]
+
+
+def _wide(table: pd.DataFrame, column: str, start: str | None = None) -> pd.DataFrame:
+    """Values by cell and chart."""
+    rows = runs(table)
+    rows = rows if start is None else rows[rows["start"] == start]
+    return paired(rows, "chart", LEARNING, column, ("teacher", "width", "start", "replicate"))
+
+
+def _ratio(column: str, chart: str, start: str | None = None) -> Callable[[pd.DataFrame], Effect]:
+    """Median over teachers and starts of a chart's value for 1 of the plain one."""
+
+    def effect(table: pd.DataFrame) -> Effect:
+        values = _wide(table, column, start)
+        return median(values[chart] / values[PLAIN])
+
+    return effect
+
+
+def _trainable(table: pd.DataFrame) -> Effect:
+    """Share of plain runs with one unit too many whose loss falls like time to the power -2."""
+    rows = runs(table)
+    rows = rows[(rows["teacher"] == 1) & (rows["width"] == 2) & (rows["chart"] == PLAIN)]
+    return share((rows["exponent"] - 2).abs() < 0.2)
+
+
+def kind(rows: pd.DataFrame) -> pd.Series:
+    """The singularity beside which a plateau lies, the first of those near enough."""
+    near = [rows[name] < bound for name, bound in KINDS.items()]
+    return pd.Series(np.select(near, list(KINDS), ELSEWHERE), index=rows.index)
+
+
+def _at_overlap(table: pd.DataFrame) -> Effect:
+    rows = runs(table)
+    return share(kind(rows[rows["chart"] == PLAIN]) == "overlap")
+
+
+def _shorter(name: str, chart: str, what: str, start: str | None = None) -> Claim:
+    return Claim(
+        name,
+        f"Plateaus are shorter {what}, at equal step times largest curvature.",
+        PAPER,
+        _ratio("plateau", chart, start),
+        "below",
+        1.0,
+        "plateau for 1 of the plain weights, median over teachers and starts",
+    )
+
+
+CLAIMS = (
+    Claim(
+        "exponents carry over",
+        "Gaps of two units close with the exponents of the mixture: 1/2, and 1/3 with a square.",
+        "the mixture's flow at the overlap singularity",
+        _exponents,
+        "below",
+        0.02,
+        "largest error of an exponent",
+    ),
+    Claim(
+        "squared gap has no plateau",
+        "With mean weight and squared gap the gap decays exponentially, at the predicted rate.",
+        "the mixture's flow at the overlap singularity",
+        _decay,
+        "below",
+        0.02,
+        "relative error of the rate",
+    ),
+    Claim(
+        "loss is quartic in the gap",
+        "On the slow manifold the loss is B gap^4 / 2.",
+        "the loss expanded in the gap",
+        _quartic,
+        "below",
+        0.02,
+        "largest relative error",
+    ),
+    Claim(
+        "relative leaves overlap sooner",
+        "Towards two units that coincide, relative weights need less time at a fair step.",
+        PAPER,
+        _leaves_later,
+        "below",
+        1.0,
+        "time for 1 of the plain weights, to the same gap",
+    ),
+    _shorter("plateaus shorter, free gap", "relative", "with first weight and free gaps"),
+    _shorter("plateaus shorter, square", SQUARE, "with first weight and gap = d^2"),
+    _shorter("plateaus shorter, clearance", "relative clearance", "with gap = d^2 + clearance"),
+    _shorter(
+        "plateaus shorter from overlap", SQUARE, "with gap = d^2 from starts near overlap",
+        "overlap",
+    ),
+    _shorter("plateaus shorter, squared gap", "resolved", "with mean weight and squared gaps"),
+    Claim(
+        "lower final loss",
+        "With first weight and gap = d^2 the final loss is lower.",
+        PAPER,
+        _ratio("final", SQUARE),
+        "below",
+        1.0,
+        "final loss for 1 of the plain weights, median over teachers and starts",
+    ),
+    Claim(
+        "exponents carry over to free outputs",
+        "With outputs and biases learned too, the loss falls like time to the power -2 +- 0.2.",
+        "the mixture's flow at the overlap singularity",
+        _trainable,
+        "above",
+        0.5,
+        "share of runs with one unit too many, plain weights",
+    ),
+    Claim(
+        "plateaus lie at overlap",
+        "Most plateaus of plain weights lie beside an overlap of two units.",
+        AMARI,
+        _at_overlap,
+        "above",
+        0.5,
+        "share of runs",
+    ),
+)  # fmt: skip
+
+
+# --- figures and findings -------------------------------------------------------------------------
+
+LOOKS = looks((*LEARNING, "centred"))
+KIND_COLOURS = {"overlap": "#332288", "elimination": "#88ccee", "dependence": "#ddcc77"}
+KIND_COLOURS[ELSEWHERE] = "0.85"
+STARTS = {"wide": "wide starts", "overlap": "starts near overlap"}
+
+
+def singular_figure(result: StudyResult) -> Figure:
+    """Gap of two units that should be one: markers measured, lines predicted."""
+    figure, ((left, right),) = panels(1, 2, (8.5, 3.8))
+    rows = result.table[result.table["measure"] == "overlap"]
+    if rows.empty:
+        nothing(left)
+        nothing(right)
+        return figure
+    for chart, part in rows.groupby("chart", sort=False):
+        color, marker, _ = LOOKS[chart]
+        time = part["time"].to_numpy()
+        if chart == "resolved":
+            line = part["gap"].iloc[-1] * np.exp(overlap_constants()[1] * (time[-1] - time))
+        else:
+            line = predicted_gap(chart, time)
+        left.plot(time, line, color=color, lw=0.9)
+        left.plot(time, part["gap"], marker, ms=4, color=color, label=chart)
+        right.plot(part["gap"], part["loss"], marker, ms=4, color=color)
+    gaps = np.geomspace(rows["gap"].min(), rows["gap"].max(), 2)
+    right.plot(gaps, overlap_constants()[0] * gaps**4 / 2, color="0.4", lw=0.9)
+    left.set(xscale="log", yscale="log", xlabel="time of the flow", ylabel="gap")
+    right.set(xscale="log", yscale="log", xlabel="gap", ylabel="loss")
+    return legend(figure, left, columns=5)
+
+
+def curves_figure(result: StudyResult) -> Figure:
+    """Loss against time at a fair step: medians over teachers and starts, with intervals."""
+    rows = result.table[result.table["measure"] == "learning"].dropna(subset="time")
+    shapes = sorted(set(zip(rows["teacher"], rows["width"], strict=True)))
+    figure, grid = panels(2, len(shapes), (9, 4.8), sharex=True, sharey=True)
+    for line, start in zip(grid, STARTS, strict=True):
+        for axes, (teacher, width) in zip(line, shapes, strict=False):
+            part = rows[(rows["teacher"] == teacher) & (rows["width"] == width)]
+            part = part[part["start"] == start]
+            axes.set_title(f"teacher {teacher}, student {width}\n{STARTS[start]}", fontsize=8)
+            for chart, look in LOOKS.items():
+                values = part[part["chart"] == chart]
+                if len(values):
+                    _median_curve(axes, values, chart, look)
+        line[0].set_ylabel("loss / teacher's power")
+    figure.supxlabel("sum of step times largest curvature", fontsize="medium")
+    return legend(figure, grid, columns=5)
+
+
+def _median_curve(axes: Any, values: pd.DataFrame, chart: str, look: Look) -> None:
+    wide = values.pivot(index="time", columns="replicate", values="loss")
+    axes.plot(wide.index, wide.median(axis=1), look.linestyle, color=look.color, label=chart)
+    if wide.shape[1] >= 6:
+        effects = [median(row) for row in wide.to_numpy()]
+        low, high = ([getattr(effect, end) for effect in effects] for end in ("low", "high"))
+        axes.fill_between(wide.index, low, high, color=look.color, alpha=0.1, lw=0)
+    axes.set(xscale="log", yscale="log")
+
+
+def plateaus_figure(result: StudyResult) -> Figure:
+    """Plateau of each run for 1 of the plain weights; bars: medians, crosses: it never arrives."""
+    charts = LEARNING[1:]
+    figure, (line,) = panels(1, 2, (8.5, 3.6), sharex=True, sharey=True)
+    rows = runs(result.table)
+    for axes, start in zip(line, STARTS, strict=True):
+        axes.set(title=STARTS[start], xlabel="plateau, unordered = 1")
+        axes.set_yticks([-at for at in range(len(charts))], charts)
+        if rows[rows["start"] == start].empty:
+            continue
+        lengths, arrived = (_wide(rows, name, start) for name in ("plateau", "arrived"))
+        jitter = 0.28 * np.sin(np.arange(len(lengths)) * 2.4)
+        for at, chart in enumerate(charts):
+            ratio, there = lengths[chart] / lengths[PLAIN], arrived[chart].astype(bool)
+            color = LOOKS[chart].color
+            axes.plot(ratio[there], jitter[there] - at, "o", ms=3, alpha=0.5, color=color)
+            axes.plot(ratio[~there], jitter[~there] - at, "x", ms=4, alpha=0.7, color=color)
+            axes.plot(ratio.median(), -at, "|", ms=26, mew=2.5, color="black")
+        axes.axvline(1, color="0.6", lw=0.8, zorder=0)
+        axes.set(xscale="log")
+    return figure
+
+
+def places_figure(result: StudyResult) -> Figure:
+    """Beside which singularity the plateaus lie."""
+    figure, (line,) = panels(1, 2, (8.5, 3.2), sharey=True)
+    rows = runs(result.table)
+    for axes, start in zip(line, STARTS, strict=True):
+        part = rows[rows["start"] == start]
+        found = pd.crosstab(part["chart"], kind(part), normalize="index")
+        found = found.reindex(index=list(LEARNING), columns=list(KIND_COLOURS)).fillna(0.0)
+        edge, places = np.zeros(len(found)), -np.arange(len(found))
+        for name, color in KIND_COLOURS.items():
+            axes.barh(places, found[name], left=edge, color=color, label=f"beside {name}")
+            edge += found[name].to_numpy()
+        axes.set(title=STARTS[start], xlabel="share of runs", xlim=(0, 1))
+        axes.set_yticks(places, LEARNING)
+    return legend(figure, line)
+
+
+SENTENCES: dict[str, Words] = {
+    "exponents carry over": "Two units that should be one meet with the mixture's exponents: the "
+    "largest error is {0:.4f}.",
+    "squared gap has no plateau": "With mean weight and squared gap the gap decays exponentially, "
+    "at a rate off by {0:.1e}.",
+    "relative leaves overlap sooner": "At a fair step relative weights take {0:.3f} times as long "
+    "to the same gap.",
+    "plateaus shorter, free gap": "With everything learned, the median ratio of plateaus to those "
+    f"of plain weights is {RATIO} with first weight and free gaps,",
+    "plateaus shorter, square": f"{RATIO} with gap = d^2,",
+    "plateaus shorter, clearance": f"{RATIO} with a clearance,",
+    "plateaus shorter, squared gap": f"and {RATIO} with mean weight and squared gaps.",
+    "plateaus shorter from overlap": f"From starts near overlap it is {RATIO} with gap = d^2.",
+    "lower final loss": "The final loss with gap = d^2 is {0:.3g} [{1:.3g}, {2:.3g}] times that of "
+    "plain weights.",
+    "exponents carry over to free outputs": f"With one unit too many {SHARE} of plain runs end "
+    "with the exponent of two units that meet.",
+    "plateaus lie at overlap": f"Beside an overlap lie {SHARE} of the plain plateaus.",
+}
+
+
+def _claims_told(result: StudyResult) -> Iterator[str]:
+    return by_outcome(result.verdicts, SENTENCES)
+
+
+def _arrivals_told(result: StudyResult) -> Iterator[str]:
+    arrived = _wide(result.table, "arrived").astype(float).mean()
+    yield f"Runs that come to {TARGET:g} of the teacher's power: {amounts(arrived)}."
+
+
+def findings(result: StudyResult) -> str:
+    """What the table says, in one paragraph."""
+    return paragraph(result, _claims_told, _arrivals_told)
+
+
+def _blocks(shapes: tuple[tuple[int, int], ...], replicates: int) -> list[dict]:
+    """The overlap, and learning with these numbers of units of teacher and student."""
+    alone = {"measure": ("overlap",), "teacher": (1,), "width": (2,), "start": ("overlap",)}
+    learned = {"measure": ("learning",), "replicate": range(replicates)}
+    shaped = [{**learned, "teacher": (teacher,), "width": (width,)} for teacher, width in shapes]
+    return [{**alone, "replicate": (0,)}, *shaped]
+
+
+study = Study(
+    name="neural_network",
+    question="Do relative incoming weights shorten a network's plateaus, as claimed for mixtures?",
+    source=PAPER,
+    factors={
+        "measure": ("overlap", "learning"),
+        "teacher": (1, 2, 3),
+        "width": (2, 3, 5, 8),
+        "start": tuple(STARTS),
+        "replicate": range(1000),
+    },
+    sizes={
+        "smoke": _blocks(((1, 2),), 3),
+        "laptop": _blocks(((1, 2), (2, 2), (2, 3), (2, 5)), 24),
+        "cluster": _blocks(((1, 2), (2, 2), (2, 3), (2, 5), (3, 3), (3, 5), (3, 8)), 200),
+    },
+    cell=cell,
+    claims=CLAIMS,
+    figures={
+        "singular": singular_figure,
+        "curves": curves_figure,
+        "plateaus": plateaus_figure,
+        "places": places_figure,
+    },
+    findings=findings,
+)
