@@ -1,0 +1,92 @@
+"""Jacobians of the charts of two components against the models, and exponents at gap 0."""
+
+import numpy as np
+import pytest
+
+from ordered_mix import catalog
+from ordered_mix.diagnostics.charts import (
+    UNKNOWN,
+    jacobian,
+    near_singularity,
+    predicted_exponents,
+)
+from ordered_mix.diagnostics.dynamics import CHARTS
+from ordered_mix.diagnostics.fisher import spectrum
+from ordered_mix.mixture import Mixture
+from ordered_mix.prior import Prior
+
+AT = Mixture([0.3, 0.7], [-1.0, 1.2], [0.8, 1.3])
+MODELS = {
+    "unordered": ("unordered", {}, True),
+    "relative": ("relative", {}, True),
+    "centred": ("centred", {}, True),
+    "folded": ("folded", {}, True),
+    "resolved": ("resolved", {}, True),
+    "relative, log": ("relative", {"link": "log"}, False),
+    "relative, softplus": ("relative", {"link": "softplus"}, False),
+    "relative, square": ("relative", {"link": "square"}, False),
+}
+
+
+def spans(columns):
+    """Projection onto the space of the columns."""
+    basis, _ = np.linalg.qr(columns)
+    return basis @ basis.T
+
+
+@pytest.mark.parametrize("chart", MODELS)
+def test_jacobians_are_those_of_the_models(chart):
+    name, options, free = MODELS[chart]
+    model = catalog.parameterization(name, 2, Prior(), **options)
+    z = model.unconstrain(AT)
+    found = model.jacobian_free(model.free(z)) if free else model.jacobian(z)
+    ours = jacobian(chart, AT, "all")
+    # the models name location and gap in an order of their own; the weights' and scales' units
+    # are those of the free coordinates only
+    for column in ours.T if free else ours.T[:2]:
+        assert np.abs(found - column[:, None]).max(axis=0).min() < 1e-12, column
+    np.testing.assert_allclose(spans(found), spans(ours), atol=1e-12)
+
+
+def test_what_is_unknown_adds_columns():
+    for chart in CHARTS:
+        widths = [jacobian(chart, AT, unknown).shape for unknown in UNKNOWN]
+        assert widths == [(6, 2), (6, 3), (6, 3), (6, 5)]
+        assert np.all(jacobian(chart, AT, "scale")[4:, 2] == 1)
+
+
+@pytest.mark.parametrize("weight", [0.5, 0.3])
+@pytest.mark.parametrize("chart", CHARTS)
+def test_leading_terms_of_the_eigenvalues(chart, weight):
+    gap = 0.005
+    ends = gap * np.array([weight - 1, weight])
+    at = Mixture([weight, 1 - weight], ends, [1.0, 1.0])
+    smallest, largest = near_singularity(chart, weight, gap)
+    values = spectrum(at, jacobian(chart, at))
+    assert values == pytest.approx([smallest, largest], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("chart", "smallest", "condition"),
+    [
+        ("unordered", 2, -2),
+        ("relative", 2, -2),
+        ("folded", 2, -2),
+        ("resolved", 0, 0),
+        ("bent", 0, 0),
+        ("relative, log", 4, -4),
+        ("relative, square", 3, -3),
+        ("relative, squared gap", 2, -4),
+    ],
+)
+def test_exponents(chart, smallest, condition):
+    assert predicted_exponents(chart, 0.3) == (smallest, condition)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match=r"chart must be one of unordered, .*, got 'polar'"):
+        jacobian("polar", AT)
+    with pytest.raises(ValueError, match=r"unknown must be one of none, .*, got 'shape'"):
+        jacobian("folded", AT, "shape")
+    with pytest.raises(ValueError, match=r"mixture must be a single one of two components"):
+        jacobian("folded", Mixture.stack([AT, AT]))
