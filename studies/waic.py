@@ -19,7 +19,7 @@ the data sets of a separation and n: at D = .2 and n = 200 that is 1 although th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -27,7 +27,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ordered_mix import catalog
@@ -50,8 +49,21 @@ from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.claims import HOLDS
+from ordered_mix.study.drawing import (
+    SEPARATION,
+    curves,
+    heat,
+    in_order,
+    legend,
+    looks,
+    mark,
+    nothing,
+    panels,
+)
 from ordered_mix.study.effects import mean, paired_ratio
 from ordered_mix.study.outcome import StudyResult
+from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, measured, paragraph
 
 ISSUE = "the project's question about WAIC under each parameterization"
 WATANABE = "Watanabe 2010, JMLR 11, 3571-3594"
@@ -429,6 +441,7 @@ def bias(table: pd.DataFrame, criterion: str) -> Effect:
 def validation_errors(table: pd.DataFrame) -> pd.DataFrame:
     """Distance of WAIC and PSIS-LOO to exact cross-validation, in nats."""
     rows = sets(table[table["estimator"] == "refit"])
+    rows = rows.reindex(columns=[*SET, "waic", "loo", "cross_validation"])
     exact = rows["cross_validation"]
     return rows[SET].assign(WAIC=(rows["waic"] - exact).abs(), LOO=(rows["loo"] - exact).abs())
 
@@ -442,224 +455,6 @@ def validation_ratio(table: pd.DataFrame) -> Effect:
     """Distance of PSIS-LOO to exact cross-validation for that of WAIC."""
     errors = validation_errors(table)
     return paired_ratio(errors["LOO"], errors["WAIC"])
-
-
-# --- claims ---------------------------------------------------------------------------------------
-
-TARGETS = {"true": "another K than the true one", "best": "another K than the best predicting one"}
-
-
-def _selection_claims() -> Iterable[Claim]:
-    for target, words in TARGETS.items():
-        for first in ("AIC", "BIC"):
-            for second in ("WAIC", "LOO", "sBIC"):
-                yield Claim(
-                    f"{first} is wrong more often than {second} ({target} K)",
-                    f"Near the singularity {first} chooses {words} more often than {second}.",
-                    "Watanabe 2013, JMLR 14, 867-897; Drton & Plummer 2017, JRSS B 79, 323-380",
-                    partial(more_often_wrong, first=first, second=second, target=target),
-                    direction="above",
-                    margin=0.0,
-                    unit=f"share of data sets at separations up to {NEAR:g}",
-                )
-
-
-def _invariance_claims() -> Iterable[Claim]:
-    for name in SAMPLED:
-        yield Claim(
-            f"{name} is invariant",
-            f"With matched priors {name} is the same in every parameterization.",
-            ISSUE,
-            partial(disagreement, criterion=name.lower()),
-            direction="below",
-            margin=1.5,
-            unit="Monte Carlo errors, root mean square",
-        )
-
-
-CLAIMS = (
-    *_invariance_claims(),
-    Claim(
-        "WAIC is invariant on real data",
-        "With matched priors WAIC is the same in every parameterization on the shipped sets.",
-        ISSUE,
-        partial(disagreement, criterion="waic", real=True),
-        direction="below",
-        margin=1.5,
-        unit="Monte Carlo errors, root mean square",
-    ),
-    Claim(
-        "WAIC of draws is exact",
-        "With weights and scales known every parameterization samples the exact WAIC.",
-        ISSUE,
-        distance_to_exact,
-        direction="below",
-        margin=1.5,
-        unit="Monte Carlo errors, root mean square",
-    ),
-    Claim(
-        "native priors change WAIC near the singularity",
-        f"At separations up to {NEAR:g} native priors change WAIC by more than its Monte Carlo "
-        "error.",
-        ISSUE,
-        partial(native_effect, low=0.0, high=NEAR),
-        direction="above",
-        margin=1.0,
-        unit="Monte Carlo errors of the difference",
-    ),
-    Claim(
-        "native priors change WAIC of separated components",
-        f"At separations from {APART:g} native priors change WAIC by more than its Monte Carlo "
-        "error.",
-        ISSUE,
-        partial(native_effect, low=APART, high=np.inf),
-        direction="above",
-        margin=1.0,
-        unit="Monte Carlo errors of the difference",
-    ),
-    *_selection_claims(),
-    Claim(
-        "p_waic is twice the singular fluctuation",
-        "At the singularity p_waic is 2 nu = 1.346 (weights and scales known).",
-        f"{WATANABE}, Theorem 3",
-        partial(departure, column="p_waic", value=TWO_NU),
-        direction="within",
-        margin=0.1,
-    ),
-    Claim(
-        "p_waic is twice the learning coefficient",
-        "At the singularity p_waic is 2 lambda = 1.5 (weights and scales known).",
-        ISSUE,
-        partial(departure, column="p_waic", value=2 * LAMBDA),
-        direction="within",
-        margin=0.1,
-    ),
-    Claim(
-        "generalisation loss exceeds entropy by lambda/n",
-        "At the singularity n times the excess generalisation loss is lambda = 3/4 on average.",
-        WATANABE,
-        partial(departure, column="excess", value=LAMBDA),
-        direction="within",
-        margin=0.15,
-        unit="nats",
-    ),
-    Claim(
-        "WAIC and the generalisation loss add up to 2 lambda",
-        "At the singularity n (G - S) and n (WAIC - S_n) have the mean lambda = 3/4.",
-        f"{WATANABE}, Theorem 3",
-        partial(departure, column="both", value=LAMBDA),
-        direction="within",
-        margin=0.05,
-        unit="nats",
-    ),
-    Claim(
-        "WBIC at two temperatures gives lambda",
-        "At the singularity WBIC at 1 / log n and 1.5 / log n gives lambda = 3/4.",
-        "Watanabe 2013, JMLR 14, 867-897",
-        partial(departure, column="learning_coefficient", value=LAMBDA),
-        direction="within",
-        margin=0.1,
-    ),
-    *(
-        Claim(
-            f"{name} estimates the generalisation loss",
-            f"Over all separations {name} has the mean of the exact generalisation loss (K = 2).",
-            f"{WATANABE}, Theorems 1 and 3",
-            partial(bias, criterion=name),
-            direction="within",
-            margin=0.5,
-            unit="nats",
-        )
-        for name in ("WAIC", "LOO")
-    ),
-    Claim(
-        "WAIC is cross-validation",
-        "On small sets WAIC is exact leave-one-out cross-validation to a quarter of a nat.",
-        f"{WATANABE}, Theorem 1",
-        validation_error,
-        direction="below",
-        margin=0.25,
-        unit="nats",
-    ),
-    Claim(
-        "PSIS-LOO is closer to cross-validation",
-        "On small sets PSIS-LOO is closer to exact leave-one-out cross-validation than WAIC.",
-        "Vehtari, Gelman & Gabry 2017, Statistics and Computing 27, 1413-1432",
-        validation_ratio,
-        direction="below",
-        margin=1.0,
-        unit="distance of PSIS-LOO for that of WAIC",
-    ),
-)
-
-
-# --- figures --------------------------------------------------------------------------------------
-
-COLOURS = dict(
-    zip(CRITERIA, ("#d55e00", "#e69f00", "#999933", "#0072b2", "#56b4e9", "#009e73"), strict=True)
-)
-PANELS = {"true": "against the true K", "best": "against the best predicting K"}
-MARKERS = dict(zip(CRITERIA, "osD^vP", strict=True))
-
-
-def wrong_figure(result: StudyResult) -> Figure:
-    """Share of data sets on which each criterion chooses the wrong K.
-    Left: another K than the true one. Right: another K than the one whose Bayesian predictive has
-    the least exact generalisation loss on average. The right K is below each separation.
-    """
-    shares = {target: _shares(result.table, target) for target in PANELS}
-    counts = sorted({n for part in shares.values() for n, _ in part.columns})
-    figure = Figure(figsize=(7, 0.9 + 1.75 * max(len(counts), 1)), layout="constrained")
-    if not counts:
-        return _empty(figure, "no data set has K = 1, 2, 3")
-    panels = figure.subplots(len(counts), 2, squeeze=False, sharey=True)
-    best = best_number(result.table).swaplevel() if shares["best"].size else pd.Series()
-    for row, n in zip(panels, counts, strict=True):
-        for axes, (target, words) in zip(row, PANELS.items(), strict=True):
-            axes.set_title(f"n = {int(n)}, {words}", fontsize=9)
-            part = shares[target]
-            if n not in part.columns:
-                axes.set_axis_off()
-                continue
-            image = _heat(axes, 100 * part[n], "{:.0f}", "cividis_r", 0, 100)
-            right = {at: best[n, at] if target == "best" else 1 + (at > 0) for at in part[n]}
-            labels = [f"{at:g}\nK = {k}" for at, k in right.items()]
-            axes.set_xticks(range(len(labels)), labels, fontsize=7)
-    for axes in panels[-1]:
-        axes.set_xlabel("separation / sigma")
-    figure.colorbar(image, ax=panels, label="wrong K, % of data sets", shrink=0.8)
-    return figure
-
-
-def _shares(table: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Share of wrong choices by criterion, with n and separation as columns."""
-    parts = {}
-    for name in CRITERIA:
-        with suppress(ValueError, KeyError):
-            parts[name] = wrong(table, target, [name])[name].groupby(["n", "separation"]).mean()
-    return pd.DataFrame(parts).T.reindex(CRITERIA) if parts else pd.DataFrame()
-
-
-def loss_figure(result: StudyResult) -> Figure:
-    """Exact generalisation loss of the K each criterion chooses, less that of the best K.
-    In nats for n new points: means over data sets with 95% intervals.
-    """
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
-    try:
-        lost = lost_nats(result.table)
-    except (ValueError, KeyError):
-        return _empty(figure, "no data set has all criteria")
-    counts = sorted(lost["n"].unique())
-    panels = figure.subplots(1, len(counts), squeeze=False, sharey=True)[0]
-    for axes, n in zip(panels, counts, strict=True):
-        for number, name in enumerate(CRITERIA):
-            rows = lost[(lost["n"] == n) & (lost["criterion"] == name)]
-            _curve(axes, rows, "lost", name, 0.016 * (number - 2.5))
-        axes.axhline(0, color="0.5", lw=0.8)
-        axes.set(title=f"n = {int(n)}", xlabel="separation / sigma")
-    panels[0].set_ylabel("lost by the chosen K, nats")
-    _legend(figure, panels[0])
-    return figure
 
 
 def lost_nats(table: pd.DataFrame) -> pd.DataFrame:
@@ -677,26 +472,145 @@ def lost_nats(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(parts)
 
 
+# --- claims ---------------------------------------------------------------------------------------
+
+TARGETS = {"true": "another K than the true one", "best": "another K than the best predicting one"}
+SELECTION = "Watanabe 2013, JMLR 14, 867-897; Drton & Plummer 2017, JRSS B 79, 323-380"
+Z = "Monte Carlo errors, root mean square"
+CHANGE = "native priors change WAIC by more than its Monte Carlo error."
+NOISE = "Monte Carlo errors of the difference"
+
+CLAIMS = (
+    *(Claim(f"{name} is invariant",
+            f"With matched priors {name} is the same in every parameterization.",
+            ISSUE, partial(disagreement, criterion=name.lower()), "below", 1.5, Z)
+      for name in SAMPLED),
+    Claim("WAIC is invariant on real data",
+          "With matched priors WAIC is the same in every parameterization on the shipped sets.",
+          ISSUE, partial(disagreement, criterion="waic", real=True), "below", 1.5, Z),
+    Claim("WAIC of draws is exact",
+          "With weights and scales known every parameterization samples the exact WAIC.",
+          ISSUE, distance_to_exact, "below", 1.5, Z),
+    Claim("native priors change WAIC near the singularity",
+          f"At separations up to {NEAR:g} {CHANGE}",
+          ISSUE, partial(native_effect, low=0.0, high=NEAR), "above", 1.0, NOISE),
+    Claim("native priors change WAIC of separated components",
+          f"At separations from {APART:g} {CHANGE}",
+          ISSUE, partial(native_effect, low=APART, high=np.inf), "above", 1.0, NOISE),
+    *(Claim(f"{first} is wrong more often than {second} ({target} K)",
+            f"Near the singularity {first} chooses {words} more often than {second}.",
+            SELECTION, partial(more_often_wrong, first=first, second=second, target=target),
+            "above", 0.0, f"share of data sets at separations up to {NEAR:g}")
+      for target, words in TARGETS.items()
+      for first in ("AIC", "BIC") for second in ("WAIC", "LOO", "sBIC")),
+    Claim("p_waic is twice the singular fluctuation",
+          "At the singularity p_waic is 2 nu = 1.346 (weights and scales known).",
+          f"{WATANABE}, Theorem 3",
+          partial(departure, column="p_waic", value=TWO_NU), "within", 0.1),
+    Claim("p_waic is twice the learning coefficient",
+          "At the singularity p_waic is 2 lambda = 1.5 (weights and scales known).",
+          ISSUE, partial(departure, column="p_waic", value=2 * LAMBDA), "within", 0.1),
+    Claim("generalisation loss exceeds entropy by lambda/n",
+          "At the singularity n times the excess generalisation loss is lambda = 3/4 on average.",
+          WATANABE, partial(departure, column="excess", value=LAMBDA), "within", 0.15, "nats"),
+    Claim("WAIC and the generalisation loss add up to 2 lambda",
+          "At the singularity n (G - S) and n (WAIC - S_n) have the mean lambda = 3/4.",
+          f"{WATANABE}, Theorem 3",
+          partial(departure, column="both", value=LAMBDA), "within", 0.05, "nats"),
+    Claim("WBIC at two temperatures gives lambda",
+          "At the singularity WBIC at 1 / log n and 1.5 / log n gives lambda = 3/4.",
+          "Watanabe 2013, JMLR 14, 867-897",
+          partial(departure, column="learning_coefficient", value=LAMBDA), "within", 0.1),
+    *(Claim(f"{name} estimates the generalisation loss",
+            f"Over all separations {name} has the mean of the exact generalisation loss (K = 2).",
+            f"{WATANABE}, Theorems 1 and 3", partial(bias, criterion=name), "within", 0.5, "nats")
+      for name in ("WAIC", "LOO")),
+    Claim("WAIC is cross-validation",
+          "On small sets WAIC is exact leave-one-out cross-validation to a quarter of a nat.",
+          f"{WATANABE}, Theorem 1", validation_error, "below", 0.25, "nats"),
+    Claim("PSIS-LOO is closer to cross-validation",
+          "On small sets PSIS-LOO is closer to exact leave-one-out cross-validation than WAIC.",
+          "Vehtari, Gelman & Gabry 2017, Statistics and Computing 27, 1413-1432",
+          validation_ratio, "below", 1.0, "distance of PSIS-LOO for that of WAIC"),
+)  # fmt: skip
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+STYLES = looks(CRITERIA)
+PANELS = {"true": "against the true K", "best": "against the best predicting K"}
+
+
+def wrong_figure(result: StudyResult) -> Figure:
+    """Share of data sets on which each criterion chooses the wrong K.
+    Left: another K than the true one. Right: another K than the one whose Bayesian predictive has
+    the least exact generalisation loss on average. The right K is below each separation.
+    """
+    shares = {target: _shares(result.table, target) for target in PANELS}
+    counts = sorted({n for part in shares.values() for n, _ in part.columns})
+    figure, grid = panels(len(counts), 2, (7, 0.9 + 1.75 * max(len(counts), 1)), sharey=True)
+    if not counts:
+        nothing(grid[0, 0], "no data set has K = 1, 2, 3")
+    image = None
+    for row, n in zip(grid, counts, strict=False):
+        for axes, (target, words) in zip(row, PANELS.items(), strict=True):
+            axes.set_title(f"n = {int(n)}, {words}", fontsize=9)
+            part = shares[target]
+            part = part[n] if n in part.columns else pd.DataFrame()
+            if heat(axes, 100 * part, "{:.0f}".format, limits=(0, 100)) is None:
+                continue
+            image = axes.images[0]
+            best = best_number(result.table).swaplevel() if target == "best" else None
+            right = [1 + (at > 0) if best is None else best[n, at] for at in part]
+            labels = [f"{at:g}\nK = {k}" for at, k in zip(part, right, strict=True)]
+            axes.set_xticks(range(len(labels)), labels)
+            axes.set_xlabel(SEPARATION)
+    if image is not None:
+        figure.colorbar(image, ax=grid, label="wrong K, % of data sets", shrink=0.8)
+    return figure
+
+
+def _shares(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Share of wrong choices by criterion, with n and separation as columns."""
+    parts = {}
+    for name in CRITERIA:
+        with suppress(ValueError, KeyError):
+            parts[name] = wrong(table, target, [name])[name].groupby(["n", "separation"]).mean()
+    return pd.DataFrame(parts).T.reindex(CRITERIA) if parts else pd.DataFrame()
+
+
+def loss_figure(result: StudyResult) -> Figure:
+    """Exact generalisation loss of the K each criterion chooses, less that of the best K.
+    In nats for n new points: means over data sets with 95% intervals.
+    """
+    rows = pd.DataFrame({"n": []})
+    with suppress(ValueError, KeyError):
+        rows = lost_nats(result.table)
+    return _by_n(rows, "lost", CRITERIA, "lost by the chosen K, nats")
+
+
 def bias_figure(result: StudyResult) -> Figure:
     """How far criteria are from the exact generalisation loss of what they judge, on average.
-    WAIC and LOO judge the Bayesian predictive, AIC the maximum likelihood fit; in nats for n
+    WAIC and LOO judge the Bayesian predictive, AIC the maximum likelihood fit, K = 2; in nats for n
     points, without the constant of the sample; 95% intervals over data sets.
     """
     rows = biases(result.table)
-    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    return _by_n(rows, "bias", ("AIC", "WAIC", "LOO"), "criterion - exact loss, nats")
+
+
+def _by_n(rows: pd.DataFrame, value: str, criteria: Sequence[str], label: str) -> Figure:
+    """A panel for each n with the means of each criterion."""
     counts = sorted(rows["n"].unique())
+    figure, grid = panels(1, len(counts), (7, 3.4), sharey=True)
     if not counts:
-        return _empty(figure, "no data set has an exact loss")
-    panels = figure.subplots(1, len(counts), squeeze=False, sharey=True)[0]
-    for axes, n in zip(panels, counts, strict=True):
-        for number, name in enumerate(("AIC", "WAIC", "LOO")):
-            part = rows[(rows["n"] == n) & (rows["criterion"] == name)]
-            _curve(axes, part, "bias", name, 0.03 * (number - 1))
-        axes.axhline(0, color="0.5", lw=0.8)
-        axes.set(title=f"n = {int(n)}, K = 2", xlabel="separation / sigma")
-    panels[0].set_ylabel("criterion - exact loss, nats")
-    _legend(figure, panels[0])
-    return figure
+        nothing(grid[0, 0], "no data set has all criteria")
+    for axes, n in zip(grid[0], counts, strict=False):
+        series = {name: STYLES[name] for name in criteria}
+        curves(axes, rows[rows["n"] == n], value, "criterion", series)
+        mark(axes, 0.0)
+        axes.set_title(f"n = {int(n)}")
+    grid[0, 0].set_ylabel(label)
+    return legend(figure, grid, 6)
 
 
 def invariance_figure(result: StudyResult) -> Figure:
@@ -704,47 +618,32 @@ def invariance_figure(result: StudyResult) -> Figure:
     Above, each against the others under matched priors. Below, native against matched prior on the
     same data: the native prior of ordered is the matched one, so that its row is a control.
     """
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    panels = figure.subplots(2, 1, squeeze=False)[:, 0]
-    makers: tuple[tuple[Callable[[], pd.DataFrame], str], ...] = (
-        (lambda: _two(z_scores(result.table, "waic")), "matched priors: against the others, K = 2"),
-        (lambda: _two(native_changes(result.table)), "native against matched prior, K = 2"),
-    )
-    for axes, (make, title) in zip(panels, makers, strict=True):
+    figure, grid = panels(2, 1, (7, 5))
+    makers: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+        "matched priors: against the others, K = 2": partial(z_scores, criterion="waic"),
+        "native against matched prior, K = 2": native_changes,
+    }
+    for axes, (title, make) in zip(grid[:, 0], makers.items(), strict=True):
         axes.set_title(title, fontsize=9)
-        try:
-            rows = make()
-        except ValueError:
-            axes.set_axis_off()
-            continue
-        rows = rows.assign(
-            place=[_place(*key) for key in rows[["data", "separation"]].itertuples(index=False)]
-        )
-        squares = rows.assign(square=rows["z"] ** 2).pivot_table(
-            index="parameterization", columns="place", values="square", aggfunc="mean"
-        )
-        places = [place for place in _places(rows) if place in squares.columns]
-        order = [name for name in MATCHED if name in squares.index]
-        heat = np.sqrt(squares.loc[order, places])
-        image = _heat(axes, heat, "{:.1f}", "cividis_r", 0, 6)
-        figure.colorbar(image, ax=axes, label="r.m.s. z of WAIC", extend="max")
+        found = pd.DataFrame()
+        with suppress(ValueError):
+            found = _root_mean_square(make(result.table))
+        image = heat(axes, found, "{:.1f}".format, limits=(0, 6))
+        if image is not None:
+            figure.colorbar(image, ax=axes, label="r.m.s. z of WAIC", extend="max")
     return figure
 
 
-def _two(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["k"] == 2]
-
-
-def _place(data: str, separation: float) -> str:
-    return f"{separation:g}" if data == "simulated" else data.replace("faithful:", "")
-
-
-def _places(rows: pd.DataFrame) -> list[str]:
-    ordered = rows.sort_values(["separation", "data"])
-    ordered = pd.concat(
-        [ordered[ordered["data"] == "simulated"], ordered[ordered["data"] != "simulated"]]
-    )
-    return list(dict.fromkeys(ordered["place"]))
+def _root_mean_square(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of the z scores of two components by parameterization; simulated data first."""
+    rows = rows[rows["k"] == 2].assign(square=rows["z"] ** 2, real=rows["data"] != "simulated")
+    places = ["real", "separation", "data"]
+    squares = rows.pivot_table(index="parameterization", columns=places, values="square")
+    squares.columns = [
+        data.replace("faithful:", "") if real else f"{separation:g}"
+        for real, separation, data in squares.columns
+    ]
+    return np.sqrt(squares.loc[in_order(squares.index)])
 
 
 def singularity_figure(result: StudyResult) -> Figure:
@@ -753,296 +652,191 @@ def singularity_figure(result: StudyResult) -> Figure:
     and for a regular model (d); 95% intervals over data sets.
     """
     rows = exact_of(_simulated(result.table))
-    figure = Figure(figsize=(7, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, grid = panels(1, 2, (7, 3.8))
+    left, right = grid[0]
     counts = sorted(rows["n"].unique())
-    shades = ["#56b4e9", "#0072b2", "#009e73", "#d55e00", "#cc79a7"]
-    for number, n in enumerate(counts):
-        part = rows[rows["n"] == n].assign(criterion="")
-        _curve(left, part, "p_waic", f"n = {int(n)}", 0.0, shades[number % 5], "o")
+    named = rows.assign(series=[f"n = {int(n)}" for n in rows["n"]])
+    curves(left, named, "p_waic", "series", looks(f"n = {int(n)}" for n in counts))
     for value, words in ((2.0, "d"), (2 * LAMBDA, "2 lambda"), (TWO_NU, "2 nu")):
-        left.axhline(value, color="0.5", lw=0.8, ls="--")
-        left.annotate(
-            words, (1.02, value), xycoords=("axes fraction", "data"), va="center", fontsize=8
-        )
-    left.set(xlabel="separation / sigma", ylabel="p_waic, mean")
+        mark(left, value, words)
+    left.set_ylabel("p_waic, mean")
+    measures = {"excess": "n (G - S)", "both": "with WAIC", "learning_coefficient": "from WBIC"}
     parts = [at_the_singularity(result.table[result.table["n"] == n]) for n in counts]
-    zero = pd.concat([part for part in parts if len(part)])
-    measures = {
-        "excess": "n (G - S)",
-        "both": "with WAIC, halved",
-        "learning_coefficient": "from WBIC",
-    }
-    for number, (column, words) in enumerate(measures.items()):
-        _curve(
-            right,
-            zero,
-            column,
-            words,
-            0.0,
-            shades[number + 1],
-            "osD"[number],
-            across="n",
-            spread=1.06 ** (number - 1),
-        )
-    right.axhline(LAMBDA, color="0.5", lw=0.8, ls="--")
-    right.annotate(
-        "lambda", (1.02, LAMBDA), xycoords=("axes fraction", "data"), va="center", fontsize=8
+    zero = pd.concat(
+        [part for part in parts if len(part)] or [rows.reindex(columns=["n", *measures])]
     )
-    right.set(xscale="log", xlabel="n, at separation 0", ylabel="learning coefficient")
+    zero = zero.melt("n", list(measures), "measure")
+    curves(right, zero, "value", "measure", looks(measures), x="n")
+    mark(right, LAMBDA, "lambda")
+    right.set(xlabel="n, at separation 0", ylabel="learning coefficient")
     for axes in (left, right):
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=8, frameon=False)
+        handles, labels = axes.get_legend_handles_labels()
+        axes.legend(
+            handles, [measures.get(label.replace(" ", "_"), label) for label in labels],
+            loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=8, frameon=False,
+        )  # fmt: skip
     return figure
 
 
 def real_figure(result: StudyResult) -> Figure:
-    """The K that each criterion chooses on the shipped data."""
+    """The K that each criterion chooses on the shipped data, among 1, 2 and 3."""
     table = result.table[result.table["data"] != "simulated"]
     chosen = {}
     for name in CRITERIA:
         with suppress(ValueError, KeyError):
             best = scores(table, [name])[name].idxmin(axis=1)
             chosen[name] = best.groupby("data").first()
-    figure = Figure(figsize=(7, 2.6), layout="constrained")
-    if not chosen:
-        return _empty(figure, "no shipped set has K = 1, 2, 3")
-    axes = figure.subplots()
-    heat = pd.DataFrame(chosen).T.reindex(CRITERIA)
-    _heat(axes, heat.astype(float), "{:.0f}", "Blues", 0, 5)
-    axes.set_title("K chosen among 1, 2, 3", fontsize=9)
+    figure, grid = panels(1, 1, (7, 2.6))
+    found = pd.DataFrame(chosen).T.reindex(CRITERIA)
+    heat(grid[0, 0], found, "{:.0f}".format, "Blues", (0, 5))
+    grid[0, 0].set_title("K chosen among 1, 2, 3", fontsize=9)
     return figure
 
 
 def validation_figure(result: StudyResult) -> Figure:
-    """Distance of WAIC and PSIS-LOO to exact cross-validation on small sets."""
+    """Distance of WAIC and PSIS-LOO to exact cross-validation on small sets, one point each."""
     errors = validation_errors(result.table)
-    figure = Figure(figsize=(5, 3.2), layout="constrained")
+    figure, grid = panels(1, 1, (5, 3.4))
+    axes = grid[0, 0]
     if errors.empty:
-        return _empty(figure, "no data set was sampled without each of its points")
-    axes = figure.subplots()
-    order = {value: place for place, value in enumerate(sorted(errors["separation"].unique()))}
+        nothing(axes, "no data set was sampled without each of its points")
+        return figure
+    places = sorted(errors["separation"].unique())
     for shift, name in ((-0.12, "WAIC"), (0.12, "LOO")):
-        at = errors["separation"].map(order) + shift
-        axes.plot(at, errors[name], MARKERS[name], color=COLOURS[name], ms=4, alpha=0.7, label=name)
-    axes.set_xticks(list(order.values()), [f"{value:g}" for value in order])
-    axes.set(yscale="log", xlabel="separation / sigma", ylabel="distance to cross-validation, nats")
-    figure.legend(loc="outside upper left", ncols=2, fontsize=8, frameon=False)
-    return figure
-
-
-def _heat(axes: Axes, table: pd.DataFrame, form: str, colours: str, low: float, high: float) -> Any:
-    """A table as colours with the numbers written in; what is missing stays blank."""
-    values = np.ma.masked_invalid(table.to_numpy(dtype=float))
-    image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto")
-    for (row, column), value in np.ndenumerate(values):
-        if np.ma.is_masked(value):
-            continue
-        red, green, blue, _ = image.cmap(image.norm(value))
-        ink = "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "white"
-        axes.text(column, row, form.format(value), ha="center", va="center", fontsize=7, color=ink)
-    labels = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.columns]
-    longest = max(map(len, labels))
-    axes.set_xticks(range(len(labels)), labels, fontsize=7, rotation=20 if longest > 8 else 0)
-    axes.set_yticks(range(len(table)), [str(name) for name in table.index], fontsize=7)
-    axes.tick_params(length=0)
-    return image
-
-
-def _curve(
-    axes: Axes,
-    rows: pd.DataFrame,
-    column: str,
-    label: str,
-    shift: float,
-    colour: str | None = None,
-    marker: str | None = None,
-    across: str = "separation",
-    spread: float = 1.0,
-) -> None:
-    """Means with 95% intervals over data sets."""
-    found = {
-        at: mean(part[column])
-        for at, part in rows.groupby(across)
-        if part[column].notna().sum() > 1
-    }
-    if not found:
-        return
-    at = np.array([float(place) for place in found]) * spread + shift
-    middle, low, high = np.array([effect[:3] for effect in found.values()]).T
-    axes.errorbar(
-        at, middle, [middle - low, high - middle], fmt=marker or MARKERS[label], ls="-", lw=1.2,
-        ms=3.5, elinewidth=0.8, color=colour or COLOURS[label], label=label,
-    )  # fmt: skip
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=6, fontsize=8, frameon=False)
-
-
-def _empty(figure: Figure, words: str) -> Figure:
-    figure.text(0.5, 0.5, words, ha="center", va="center")
-    return figure
+        at = errors["separation"].map(places.index) + shift
+        color, marker, _ = STYLES[name]
+        axes.plot(at, errors[name], marker, color=color, ms=4, alpha=0.7, label=name)
+    axes.set_xticks(range(len(places)), [f"{value:g}" for value in places])
+    axes.set(yscale="log", xlabel=SEPARATION, ylabel="distance to cross-validation, nats")
+    return legend(figure, axes)
 
 
 # --- findings -------------------------------------------------------------------------------------
 
+SENTENCES: dict[str, Words] = {
+    "WAIC of draws is exact": "Against the exact WAIC, weights and scales known, the root mean "
+    "square z is {0:.2f}.",
+    "native priors change WAIC near the singularity": "Noise taken out, native priors change WAIC "
+    f"by {{0:.1f}} Monte Carlo errors at separations up to {NEAR:g}.",
+    "native priors change WAIC of separated components": "From separation "
+    f"{APART:g} they change it by {{0:.1f}}.",
+    "WAIC is cross-validation": "On small sets WAIC is {0:.2f} nats from exact cross-validation "
+    "on average.",
+    "PSIS-LOO is closer to cross-validation": (
+        "PSIS-LOO is closer ({0:.2f} times as far).",
+        "PSIS-LOO is farther ({0:.2f} times as far).",
+        "Whether PSIS-LOO is closer is undecided ({0:.2f} times as far).",
+    ),
+}
+
 
 def findings(result: StudyResult) -> str:
     """What the numbers say, in a paragraph."""
-    effects = {v.claim.name: v for v in result.verdicts if v.effect is not None}
-    told = [
-        *_told_invariance(result.table, effects),
-        *_told_native(result.table, effects),
-        *_told_selection(result.table),
-        *_told_singularity(result.table, effects),
-        *_told_validation(effects),
-        *_told_real(result.table),
-    ]
-    if len(result.failures):
-        told.append(f"{len(result.failures)} cells failed and are left out.")
-    return " ".join(told)
-
-
-def _told_invariance(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
-    named = {
-        name: effects[f"{name} is invariant"]
-        for name in SAMPLED
-        if f"{name} is invariant" in effects
-    }
-    if named:
-        agree = [name for name, verdict in named.items() if verdict.outcome == "holds"]
-        sizes = ", ".join(
-            f"{name} {verdict.effect.estimate:.2f}" for name, verdict in named.items()
-        )
-        yield (
-            f"With matched priors the parameterizations agree on {_listed(agree)} up to Monte "
-            f"Carlo error (root mean square z between them: {sizes}; 1 is chance)."
-            if agree
-            else "With matched priors the parameterizations do not agree to within 1.5 Monte Carlo "
-            f"errors (root mean square z between them: {sizes}; 1 is chance), so some do not "
-            "sample the posterior well."
-        )
-    exact = effects.get("WAIC of draws is exact")
-    if exact is not None:
-        yield (
-            f"Against the exact WAIC, weights and scales known, the root mean square z is "
-            f"{exact.effect.estimate:.2f}."
-        )
-    mixed = draws_of(table)
-    if len(mixed):
-        poor = (mixed["rhat"] > POOR).groupby(mixed["parameterization"]).mean().sort_values()
-        yield (
-            f"R-hat of the log likelihood exceeds {POOR:g} in "
-            f"{(mixed['rhat'] > POOR).mean():.1%} of these runs, most often in {poor.index[-1]} "
-            f"({poor.iloc[-1]:.0%})."
-            if poor.iloc[-1] > 0
-            else f"R-hat of the log likelihood exceeds {POOR:g} in none of these runs."
-        )
-
-
-def _told_native(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
-    try:
-        changes = native_changes(table)
-    except ValueError:
-        return
-    changes = changes[(changes["parameterization"] != CONTROL) & (changes["k"] == 2)]
-    size = changes["change"].abs().groupby(changes["parameterization"]).median().sort_values()
-    where = changes["z"].abs().gt(2).groupby(changes["parameterization"]).mean()
-    largest = str(size.index[-1])
-    yield (
-        f"A native prior changes WAIC most in {largest} (median {size.iloc[-1]:.2f} nats, beyond "
-        f"two Monte Carlo errors in {where[largest]:.0%} of the data sets) and least in "
-        f"{size.index[0]} ({size.iloc[0]:.2f} nats, {where[str(size.index[0])]:.0%})."
+    return paragraph(
+        result,
+        _told_invariance,
+        lambda result: by_outcome(result.verdicts, SENTENCES),
+        _told_convergence,
+        _told_native,
+        _told_selection,
+        _told_singularity,
+        _told_real,
     )
-    near = effects.get("native priors change WAIC near the singularity")
-    apart = effects.get("native priors change WAIC of separated components")
-    if near is not None and apart is not None:
+
+
+def _told_invariance(result: StudyResult) -> Iterator[str]:
+    effects = measured(result)
+    named = {name: f"{name} is invariant" for name in SAMPLED if f"{name} is invariant" in effects}
+    if not named:
+        return
+    held = {verdict.claim.name for verdict in result.verdicts if verdict.outcome == HOLDS}
+    agree = [name for name, claim in named.items() if claim in held]
+    sizes = amounts({n: effects[claim].estimate for n, claim in named.items()}, "{0} {1:.2f}")
+    if agree:
+        start = f"With matched priors the parameterizations agree on {listed(agree)} up to Monte "
+        yield f"{start}Carlo error (root mean square z between them: {sizes}; 1 is chance)."
+        return
+    yield (
+        "That the parameterizations agree with matched priors to 1.5 Monte Carlo errors is not "
+        f"shown for any criterion (root mean square z between them: {sizes}; 1 is chance)."
+    )
+
+
+def _told_convergence(result: StudyResult) -> Iterator[str]:
+    rows = draws_of(result.table)
+    if rows.empty:
+        return
+    poor = rows["rhat"] > POOR
+    worst = poor.groupby(rows["parameterization"]).mean().sort_values().tail(1)
+    often = f"{poor.mean():.1%} of these runs, most often in {amounts(worst, '{0} ({1:.0%})')}"
+    many = often if poor.any() else "none of these runs"
+    yield f"R-hat of the log likelihood exceeds {POOR:g} in {many}."
+
+
+def _told_native(result: StudyResult) -> Iterator[str]:
+    changes = native_changes(result.table)
+    changes = changes[(changes["parameterization"] != CONTROL) & (changes["k"] == 2)]
+    if len(changes):
+        size = changes["change"].abs().groupby(changes["parameterization"]).median().sort_values()
+        where = changes["z"].abs().gt(2).groupby(changes["parameterization"]).mean()
+        most, least = size.index[-1], size.index[0]
         yield (
-            f"Noise taken out, the change is {near.effect.estimate:.1f} Monte Carlo errors at "
-            f"separations up to {NEAR:g} and {apart.effect.estimate:.1f} from {APART:g}."
+            f"A native prior changes WAIC most in {most} (median {size[most]:.2f} nats, beyond two "
+            f"Monte Carlo errors in {where[most]:.0%} of the data sets) and least in {least} "
+            f"({size[least]:.2f} nats, {where[least]:.0%})."
         )
-    exact = exact_changes(table)
+    exact = exact_changes(result.table)
     if len(exact):
         shift = exact["change"].abs().groupby(exact["parameterization"]).median()
-        told = " and ".join(f"{value:.3f} nats in {name}" for name, value in shift.items())
+        told = amounts(shift, "{1:.3f} nats in {0}")
         yield f"With weights and scales known the exact change is {told} (medians)."
 
 
-def _told_selection(table: pd.DataFrame) -> Iterable[str]:
-    try:
-        shares = {target: _near(wrong(table, target)).mean() for target in TARGETS}
-        lost = lost_nats(table)
-        best = best_number(table)
-    except (ValueError, KeyError):
-        return
-    for target, share in shares.items():
-        ranked = ", ".join(f"{name} {value:.0%}" for name, value in share.sort_values().items())
-        yield f"Up to separation {NEAR:g} the share that chooses {TARGETS[target]} is {ranked}."
-    mean_loss = lost[lost["separation"] <= NEAR].groupby("criterion")["lost"].mean().sort_values()
+def _told_selection(result: StudyResult) -> Iterator[str]:
+    table = result.table
+    for target, words in TARGETS.items():
+        missed = wrong(table, target)
+        near = missed[missed.index.get_level_values("separation") <= NEAR].mean().sort_values()
+        yield f"Up to separation {NEAR:g} the share that chooses {words} is {amounts(near)}."
+    lost = lost_nats(table)
+    lost = lost[lost["separation"] <= NEAR].groupby("criterion")["lost"].mean().sort_values()
     yield (
-        f"In prediction, {mean_loss.index[0]} loses least there ({mean_loss.iloc[0]:.2f} nats for "
-        f"all n points) and {mean_loss.index[-1]} most ({mean_loss.iloc[-1]:.2f})."
+        f"In prediction, {lost.index[0]} loses least there ({lost.iloc[0]:.2f} nats for "
+        f"all n points) and {lost.index[-1]} most ({lost.iloc[-1]:.2f})."
     )
-    for n, part in best.groupby("n"):
+    for n, part in best_number(table).groupby("n"):
         truly = part[part == 2].reset_index()["separation"]
-        yield (
-            f"At n = {int(n)} two components predict best from separation {truly.min():g} on."
-            if len(truly)
-            else f"At n = {int(n)} two components predict best at no separation studied."
-        )
+        where = f"from separation {truly.min():g} on" if len(truly) else "at no separation studied"
+        yield f"At n = {int(n)} two components predict best {where}."
 
 
-def _near(missed: pd.DataFrame) -> pd.DataFrame:
-    return missed[missed.index.get_level_values("separation") <= NEAR]
+def _told_singularity(result: StudyResult) -> Iterator[str]:
+    effects = measured(result)
 
+    def value(claim: str, theory: float) -> float:
+        return effects[claim].estimate + theory
 
-def _told_singularity(table: pd.DataFrame, effects: dict[str, Any]) -> Iterable[str]:
-    p_waic = effects.get("p_waic is twice the singular fluctuation")
-    if p_waic is None:
-        return
-    n = int(at_the_singularity(table)["n"].iloc[0])
-    value = p_waic.effect.estimate + TWO_NU
-    closer = "2 nu" if abs(value - TWO_NU) < abs(value - 2 * LAMBDA) else "2 lambda"
+    n = int(at_the_singularity(result.table)["n"].max())
+    p_waic = value("p_waic is twice the singular fluctuation", TWO_NU)
+    both = ("2 nu", "2 lambda")
+    closer, other = both if abs(p_waic - TWO_NU) < abs(p_waic - 2 * LAMBDA) else both[::-1]
     yield (
-        f"At the singularity, n = {n}, the exact p_waic is {value:.3f} on average, closer to "
-        f"{closer} than to {'2 lambda' if closer == '2 nu' else '2 nu'} (2 nu = {TWO_NU:.3f}, "
-        f"2 lambda = {2 * LAMBDA:g}, parameters: 2)."
+        f"At the singularity, n = {n}, the exact p_waic is {p_waic:.3f} on average, closer to "
+        f"{closer} than to {other} (2 nu = {TWO_NU:.3f}, 2 lambda = {2 * LAMBDA:g}, parameters: 2)."
     )
-    both = effects.get("WAIC and the generalisation loss add up to 2 lambda")
-    tempered = effects.get("WBIC at two temperatures gives lambda")
-    if both is not None and tempered is not None:
-        yield (
-            f"The learning coefficient {LAMBDA:g} comes out as {both.effect.estimate + LAMBDA:.3f} "
-            f"from WAIC with the generalisation loss and {tempered.effect.estimate + LAMBDA:.3f} "
-            "from WBIC."
-        )
+    joint = value("WAIC and the generalisation loss add up to 2 lambda", LAMBDA)
+    tempered = value("WBIC at two temperatures gives lambda", LAMBDA)
+    yield (
+        f"The learning coefficient {LAMBDA:g} comes out as {joint:.3f} from WAIC with the "
+        f"generalisation loss and {tempered:.3f} from WBIC."
+    )
 
 
-def _told_validation(effects: dict[str, Any]) -> Iterable[str]:
-    distance = effects.get("WAIC is cross-validation")
-    ratio = effects.get("PSIS-LOO is closer to cross-validation")
-    if distance is not None and ratio is not None:
-        closer = "closer" if ratio.effect.estimate < 1 else "farther"
-        yield (
-            f"On small sets WAIC is {distance.effect.estimate:.2f} nats from exact "
-            f"cross-validation on average, and PSIS-LOO is {closer} "
-            f"({ratio.effect.estimate:.2f} times as far)."
-        )
-
-
-def _told_real(table: pd.DataFrame) -> Iterable[str]:
-    real = table[table["data"] != "simulated"]
-    try:
-        chosen = pd.DataFrame({name: frame.idxmin(axis=1) for name, frame in scores(real).items()})
-    except (ValueError, KeyError):
-        return
+def _told_real(result: StudyResult) -> Iterator[str]:
+    found = scores(result.table[result.table["data"] != "simulated"])
+    chosen = pd.DataFrame({name: frame.idxmin(axis=1) for name, frame in found.items()})
     agree = int((chosen.nunique(axis=1) == 1).sum())
     yield f"On {agree} of {len(chosen)} shipped sets all criteria choose the same K."
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 # --- the grid -------------------------------------------------------------------------------------

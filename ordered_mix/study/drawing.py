@@ -179,7 +179,7 @@ def heat(
         )  # fmt: skip
     columns = [short(name) for name in grid.columns]
     slanted: dict[str, Any] = {"rotation": 25, "ha": "right"}
-    long = sum(map(len, columns)) > 60
+    long = max(map(len, columns)) * len(columns) > 90
     axes.set_xticks(range(len(columns)), columns, fontsize=7.5, **(slanted if long else {}))
     axes.set_yticks(range(len(grid)), [short(name) for name in grid.index], fontsize=7.5)
     axes.tick_params(length=0)

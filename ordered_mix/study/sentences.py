@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Verdict
+from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Effect, Verdict
 from ordered_mix.study.drawing import short
 
 if TYPE_CHECKING:
@@ -24,23 +24,23 @@ def paragraph(result: StudyResult, *tellers: Teller) -> str:
     ----------
     result : StudyResult
     *tellers : callable
-        From the result to sentences. One that raises ValueError, because the table does not hold
-        what it tells of, ends there.
+        From the result to sentences. One that raises ValueError or KeyError, because the table
+        holds no such rows or column, ends there.
     """
     told: list[str] = []
     for teller in tellers:
         try:
             told.extend(teller(result))
-        except ValueError:
+        except (ValueError, KeyError):
             continue
     if failed := len(result.failures):
         told.append(f"{failed} cell{'s' * (failed > 1)} failed.")
     return " ".join(told)
 
 
-def measured(result: StudyResult) -> dict[str, Verdict]:
-    """Verdicts that have an effect, by the name of their claim."""
-    return {one.claim.name: one for one in result.verdicts if one.effect is not None}
+def measured(result: StudyResult) -> dict[str, Effect]:
+    """Effects that the table gives, by the name of their claim."""
+    return {one.claim.name: one.effect for one in result.verdicts if one.effect is not None}
 
 
 def by_outcome(verdicts: Sequence[Verdict], sentences: Mapping[str, Words]) -> Iterator[str]:
