@@ -12,7 +12,9 @@ the mobility of the gap in the chart: the power laws of the mixture, constants a
 *learning*: teacher and start are drawn, all weights are learned. Time is the sum of step times
 largest curvature. A plateau is the longest time in which the loss does not halve, before it is
 1e-4 of the teacher's power; without arriving there, until the end, so that ratios of plateaus are
-then nearer to 1 than they should be, on the same side of it.
+then nearer to 1 than they should be, on the same side of it. The square root of a squared gap has
+no derivative at 0: where two units differ in more than their weights, the loss has a slope there,
+and the flow in squared gaps runs into that wall, where the curvature leaves only tiny steps.
 """
 
 from __future__ import annotations
@@ -37,12 +39,13 @@ from ordered_mix.diagnostics.network_flow import (
     flow,
     largest_curvature,
     nearness,
+    overlap_constants,
     plateau,
     time_to,
 )
 from ordered_mix.mixture import Array
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.drawing import Look, legend, looks, nothing, panels
+from ordered_mix.study.drawing import legend, looks, nothing, panels
 from ordered_mix.study.effects import exact, median, paired, share
 from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
 
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
 
 PAPER = "Esser & Nielsen 2022, relative coordinates applied to hidden units"
+MIXTURE = "the mixture's flow at the overlap singularity"
 AMARI = "Amari, Park & Ozeki 2006"
 PLAIN, SQUARE = "unordered", "relative square"
 LEARNING = (PLAIN, "relative", SQUARE, "relative clearance", "resolved")
@@ -57,6 +61,7 @@ MOBILITY = {PLAIN: 2.0, "relative": 0.8, "centred": 1.0}
 POWER = {**dict.fromkeys(MOBILITY, 1 / 2), SQUARE: 1 / 3}
 FIRST_GAP = 0.4
 INPUTS = normal_inputs()
+QUARTIC, DECAY = overlap_constants(INPUTS)
 LONGEST, TARGET, FLOOR = 1e5, 1e-4, 1e-12  # losses as shares of the teacher's power
 TIMES = np.concatenate([[0.0], np.geomspace(1.0, LONGEST, 137)])
 CHECKPOINTS = slice(1, None, 8)
@@ -133,22 +138,10 @@ def late_exponent(left: Array) -> float:
     return float(-np.log(left[last] / left[first]) / np.log(TIMES[last] / TIMES[first]))
 
 
-def overlap_constants() -> tuple[float, float]:
-    """B of the loss ``B gap^4 / 2``, and the decay of the gap in (mean weight, squared gap)."""
-    active = np.tanh(INPUTS.x)
-    by_mean = (1 - active**2) * INPUTS.x
-    by_square = -(active * (1 - active**2)) * INPUTS.x**2 / 4
-    features = np.stack([by_mean, by_square])
-    hessian = (features * INPUTS.probability) @ features.T
-    quartic = hessian[1, 1] - hessian[0, 1] ** 2 / hessian[0, 0]
-    return float(quartic), float(np.linalg.eigvalsh(hessian)[0] / 2)
-
-
 def predicted_gap(chart: str, time: Array) -> Array:
     """Gap at late times in a chart with a power law."""
-    quartic = overlap_constants()[0]
     # the square has d' = -dloss/dd, so its mobility is 4 gap
-    rate = 24 * quartic if chart == SQUARE else 4 * quartic * MOBILITY[chart]
+    rate = 24 * QUARTIC if chart == SQUARE else 4 * QUARTIC * MOBILITY[chart]
     return (rate * time) ** -POWER[chart]
 
 
@@ -156,7 +149,8 @@ def predicted_gap(chart: str, time: Array) -> Array:
 
 
 def _overlap(table: pd.DataFrame, chart: str) -> pd.DataFrame:
-    rows = table[(table["measure"] == "overlap") & (table["chart"] == chart)].sort_values("time")
+    rows = table[(table["measure"] == "overlap") & (table["chart"] == chart)]
+    rows = rows.drop_duplicates("time").sort_values("time")  # every replicate is the same
     if len(rows) < 3:
         raise ValueError(f"table must hold the overlap in chart {chart!r}, it does not")
     return rows
@@ -179,13 +173,12 @@ def _exponents(table: pd.DataFrame) -> Effect:
 
 def _decay(table: pd.DataFrame) -> Effect:
     rows = _overlap(table, "resolved")
-    return _largest([_slopes(rows, rows["time"].to_numpy()) / overlap_constants()[1] - 1])
+    return _largest([_slopes(rows, rows["time"].to_numpy()) / DECAY - 1])
 
 
 def _quartic(table: pd.DataFrame) -> Effect:
     paths = [_overlap(table, chart) for chart in POWER]
-    leading = overlap_constants()[0] / 2
-    return _largest([(p["loss"] / p["gap"] ** 4 / leading - 1).to_numpy() for p in paths])
+    return _largest([(p["loss"] / p["gap"] ** 4 / (QUARTIC / 2) - 1).to_numpy() for p in paths])
 
 
 def _leaves_later(table: pd.DataFrame) -> Effect:
@@ -249,77 +242,35 @@ def _shorter(name: str, chart: str, what: str, start: str | None = None) -> Clai
 
 
 CLAIMS = (
-    Claim(
-        "exponents carry over",
-        "Gaps of two units close with the exponents of the mixture: 1/2, and 1/3 with a square.",
-        "the mixture's flow at the overlap singularity",
-        _exponents,
-        "below",
-        0.02,
-        "largest error of an exponent",
-    ),
-    Claim(
-        "squared gap has no plateau",
-        "With mean weight and squared gap the gap decays exponentially, at the predicted rate.",
-        "the mixture's flow at the overlap singularity",
-        _decay,
-        "below",
-        0.02,
-        "relative error of the rate",
-    ),
-    Claim(
-        "loss is quartic in the gap",
-        "On the slow manifold the loss is B gap^4 / 2.",
-        "the loss expanded in the gap",
-        _quartic,
-        "below",
-        0.02,
-        "largest relative error",
-    ),
-    Claim(
-        "relative leaves overlap sooner",
-        "Towards two units that coincide, relative weights need less time at a fair step.",
-        PAPER,
-        _leaves_later,
-        "below",
-        1.0,
-        "time for 1 of the plain weights, to the same gap",
-    ),
+    Claim("exponents carry over",
+          "Gaps of two units close with the exponents of the mixture: 1/2, and 1/3 with a square.",
+          MIXTURE, _exponents, "below", 0.02, "largest error of an exponent"),
+    Claim("squared gap has no plateau",
+          "With mean weight and squared gap the gap decays exponentially, at the predicted rate.",
+          MIXTURE, _decay, "below", 0.02, "relative error of the rate"),
+    Claim("loss is quartic in the gap",
+          "On the slow manifold the loss is B gap^4 / 2.",
+          "the loss expanded in the gap", _quartic, "below", 0.02, "largest relative error"),
+    Claim("relative leaves overlap sooner",
+          "Towards two units that coincide, relative weights need less time at a fair step.",
+          PAPER, _leaves_later, "below", 1.0, "time for 1 of the plain weights, to the same gap"),
     _shorter("plateaus shorter, free gap", "relative", "with first weight and free gaps"),
     _shorter("plateaus shorter, square", SQUARE, "with first weight and gap = d^2"),
     _shorter("plateaus shorter, clearance", "relative clearance", "with gap = d^2 + clearance"),
-    _shorter(
-        "plateaus shorter from overlap", SQUARE, "with gap = d^2 from starts near overlap",
-        "overlap",
-    ),
+    _shorter("plateaus shorter from overlap", SQUARE,
+             "with gap = d^2 from starts near overlap", "overlap"),
     _shorter("plateaus shorter, squared gap", "resolved", "with mean weight and squared gaps"),
-    Claim(
-        "lower final loss",
-        "With first weight and gap = d^2 the final loss is lower.",
-        PAPER,
-        _ratio("final", SQUARE),
-        "below",
-        1.0,
-        "final loss for 1 of the plain weights, median over teachers and starts",
-    ),
-    Claim(
-        "exponents carry over to free outputs",
-        "With outputs and biases learned too, the loss falls like time to the power -2 +- 0.2.",
-        "the mixture's flow at the overlap singularity",
-        _trainable,
-        "above",
-        0.5,
-        "share of runs with one unit too many, plain weights",
-    ),
-    Claim(
-        "plateaus lie at overlap",
-        "Most plateaus of plain weights lie beside an overlap of two units.",
-        AMARI,
-        _at_overlap,
-        "above",
-        0.5,
-        "share of runs",
-    ),
+    Claim("lower final loss",
+          "With first weight and gap = d^2 the final loss is lower.",
+          PAPER, _ratio("final", SQUARE), "below", 1.0,
+          "final loss for 1 of the plain weights, median over teachers and starts"),
+    Claim("exponents carry over to free outputs",
+          "With outputs and biases learned too, the loss falls like time to the power -2 +- 0.2.",
+          MIXTURE, _trainable, "above", 0.5,
+          "share of runs with one unit too many, plain weights"),
+    Claim("plateaus lie at overlap",
+          "Most plateaus of plain weights lie beside an overlap of two units.",
+          AMARI, _at_overlap, "above", 0.5, "share of runs"),
 )  # fmt: skip
 
 
@@ -343,21 +294,24 @@ def singular_figure(result: StudyResult) -> Figure:
         color, marker, _ = LOOKS[chart]
         time = part["time"].to_numpy()
         if chart == "resolved":
-            line = part["gap"].iloc[-1] * np.exp(overlap_constants()[1] * (time[-1] - time))
+            line = part["gap"].iloc[-1] * np.exp(DECAY * (time[-1] - time))
         else:
             line = predicted_gap(chart, time)
         left.plot(time, line, color=color, lw=0.9)
-        left.plot(time, part["gap"], marker, ms=4, color=color, label=chart)
-        right.plot(part["gap"], part["loss"], marker, ms=4, color=color)
+        left.plot(time, part["gap"], marker, ms=5, color=color, label=chart)
+        right.plot(part["gap"], part["loss"], marker, ms=5, color=color)
     gaps = np.geomspace(rows["gap"].min(), rows["gap"].max(), 2)
-    right.plot(gaps, overlap_constants()[0] * gaps**4 / 2, color="0.4", lw=0.9)
+    right.plot(gaps, QUARTIC * gaps**4 / 2, color="0.4", lw=0.9)
     left.set(xscale="log", yscale="log", xlabel="time of the flow", ylabel="gap")
     right.set(xscale="log", yscale="log", xlabel="gap", ylabel="loss")
     return legend(figure, left, columns=5)
 
 
 def curves_figure(result: StudyResult) -> Figure:
-    """Loss against time at a fair step: medians over teachers and starts, with intervals."""
+    """Loss against time at a fair step: medians over teachers and starts, two with intervals.
+
+    The clearance is left out, it hardly differs from none.
+    """
     rows = result.table[result.table["measure"] == "learning"].dropna(subset="time")
     shapes = sorted(set(zip(rows["teacher"], rows["width"], strict=True)))
     figure, grid = panels(2, len(shapes), (9, 4.8), sharex=True, sharey=True)
@@ -366,22 +320,24 @@ def curves_figure(result: StudyResult) -> Figure:
             part = rows[(rows["teacher"] == teacher) & (rows["width"] == width)]
             part = part[part["start"] == start]
             axes.set_title(f"teacher {teacher}, student {width}\n{STARTS[start]}", fontsize=8)
-            for chart, look in LOOKS.items():
+            for chart in (name for name in LEARNING if name != "relative clearance"):
                 values = part[part["chart"] == chart]
                 if len(values):
-                    _median_curve(axes, values, chart, look)
+                    _median_curve(axes, values, chart)
         line[0].set_ylabel("loss / teacher's power")
-    figure.supxlabel("sum of step times largest curvature", fontsize="medium")
-    return legend(figure, grid, columns=5)
+    for axes in grid[-1]:
+        axes.set_xlabel("sum of step x curvature", fontsize="small")
+    return legend(figure, grid, columns=4)
 
 
-def _median_curve(axes: Any, values: pd.DataFrame, chart: str, look: Look) -> None:
+def _median_curve(axes: Any, values: pd.DataFrame, chart: str) -> None:
+    look = LOOKS[chart]
     wide = values.pivot(index="time", columns="replicate", values="loss")
     axes.plot(wide.index, wide.median(axis=1), look.linestyle, color=look.color, label=chart)
-    if wide.shape[1] >= 6:
+    if chart in (PLAIN, SQUARE) and wide.shape[1] >= 6:
         effects = [median(row) for row in wide.to_numpy()]
         low, high = ([getattr(effect, end) for effect in effects] for end in ("low", "high"))
-        axes.fill_between(wide.index, low, high, color=look.color, alpha=0.1, lw=0)
+        axes.fill_between(wide.index, low, high, color=look.color, alpha=0.15, lw=0)
     axes.set(xscale="log", yscale="log")
 
 
@@ -480,8 +436,8 @@ study = Study(
         "replicate": range(1000),
     },
     sizes={
-        "smoke": _blocks(((1, 2),), 3),
-        "laptop": _blocks(((1, 2), (2, 2), (2, 3), (2, 5)), 24),
+        "smoke": _blocks(((1, 2),), 6),
+        "laptop": _blocks(((1, 2), (2, 2), (2, 3), (2, 5)), 40),
         "cluster": _blocks(((1, 2), (2, 2), (2, 3), (2, 5), (3, 3), (3, 5), (3, 8)), 200),
     },
     cell=cell,

@@ -21,6 +21,7 @@ from ordered_mix.diagnostics.network_flow import (
     flow,
     largest_curvature,
     nearness,
+    overlap_constants,
     plateau,
     time_to,
 )
@@ -118,6 +119,36 @@ def test_largest_curvature_at_the_overlap_is_larger_in_relative_weights():
         at = expand_in(chart, coordinates(chart, two), response(ONE, INPUTS.x), INPUTS)
         curvature[chart] = largest_curvature(at.hessian[2:4, 2:4])
     assert curvature["relative"] / curvature["unordered"] == pytest.approx(2.5)
+
+
+def test_constants_at_the_overlap():
+    quartic, decay = overlap_constants(INPUTS)
+    assert quartic == pytest.approx(0.0010096997, abs=5e-11)
+    assert decay == pytest.approx(4.95102e-4, abs=5e-10)
+
+
+@pytest.mark.parametrize(
+    ("chart", "power", "constant"),
+    [("unordered", 1 / 2, 1 / 8), ("relative", 1 / 2, 1 / 3.2), ("centred", 1 / 2, 1 / 4),
+     ("relative square", 1 / 3, 1 / 24)],
+)  # fmt: skip
+def test_two_units_that_should_be_one_meet_like_components(chart, power, constant):
+    two = Network(np.full(2, 0.5), np.array([0.9, 1.1]), np.zeros(2))
+    times = np.array([0.0, 2.0**23, 2.0**24])
+    path = flow(chart, two, ONE, INPUTS, times, fair=False, frozen=("output", "bias"))
+    gap = np.diff(path.network.weight)[:, 0]
+    assert np.log2(gap[1] / gap[2]) == pytest.approx(power, abs=3e-3)
+    quartic = 0.0010096997
+    assert gap[2] ** (1 / power) * times[2] == pytest.approx(constant / quartic, rel=0.03)
+    assert path.loss[2] == pytest.approx(quartic * gap[2] ** 4 / 2, rel=1e-3)
+
+
+def test_in_squared_gaps_they_meet_exponentially():
+    two = Network(np.full(2, 0.5), np.array([0.9, 1.1]), np.zeros(2))
+    times = np.array([0.0, 5000.0, 6000.0])
+    path = flow("resolved", two, ONE, INPUTS, times, fair=False, frozen=("output", "bias"))
+    gap = np.diff(path.network.weight)[:, 0]
+    assert np.log(gap[1] / gap[2]) / 1000 == pytest.approx(4.95102e-4, rel=1e-3)
 
 
 def test_fair_time_is_the_sum_of_step_times_largest_curvature():

@@ -139,6 +139,25 @@ def largest_curvature(hessian: Array) -> float:
     return float(np.abs(np.linalg.eigvalsh(hessian)).max())
 
 
+def overlap_constants(inputs: Inputs) -> tuple[float, float]:
+    """Loss and decay where two units of output 1/2 without bias learn one: ``tanh(x)``.
+
+    Returns
+    -------
+    quartic : float
+        B of the loss ``B gap^4 / 2``, the mean weight being the best for the gap.
+    decay : float
+        Rate of the gap under the flow in (mean weight, squared gap), at late times.
+    """
+    active = np.tanh(inputs.x)
+    by_mean = (1 - active**2) * inputs.x
+    by_square = -active * (1 - active**2) * inputs.x**2 / 4
+    features = np.stack([by_mean, by_square])
+    hessian = (features * inputs.probability) @ features.T
+    quartic = hessian[1, 1] - hessian[0, 1] ** 2 / hessian[0, 0]
+    return float(quartic), float(np.linalg.eigvalsh(hessian)[0] / 2)
+
+
 def time_to(path: Path, level: float) -> float:
     """When the loss of a path first comes to a level, infinite if it does not."""
     falling = _falling(path)
