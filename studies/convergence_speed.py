@@ -31,7 +31,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -63,7 +62,20 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study, seed_of
-from ordered_mix.study.effects import bootstrap, mean, paired_ratio
+from ordered_mix.study.drawing import (
+    SEPARATION,
+    Look,
+    brief,
+    curves,
+    heat,
+    in_order,
+    legend,
+    looks,
+    panels,
+)
+from ordered_mix.study.effects import bootstrap, extreme, paired, paired_ratio
+from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
+from ordered_mix.study.tables import four_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,6 +104,7 @@ PARAMETERIZATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "resolved": ("resolved", {}),
     "moment": ("moment", {}),
 }
+PAIR = ("unordered", "relative")
 MODES = {"map": True, "map_no_jacobian": False}
 FREE_COORDINATES = ("gradient_fixed", "gradient_fair")
 LIKELIHOOD = ("em", "ecm", *FREE_COORDINATES, "gradient_unconstrained", "natural")
@@ -312,10 +325,10 @@ def _speed(
     for digits in DIGITS:
         to = np.where(beyond, np.inf, passes_to(passes, objective, best - 10.0**-digits))
         cost, share = expected_passes(to, spent)
-        row |= {f"passes_{digits}": _short(cost), f"share_{digits}": _short(share)}
+        row |= {f"passes_{digits}": four_digits(cost), f"share_{digits}": four_digits(share)}
     for after in MILESTONES:
         below = np.where(beyond, np.inf, shortfall(passes, objective, best, after))
-        row[f"short_{after}"] = _short(max(float(below.min()), 0.0))
+        row[f"short_{after}"] = four_digits(max(float(below.min()), 0.0))
     return row, int(np.argmax(np.where(beyond, -np.inf, objective[-1])))
 
 
@@ -323,24 +336,21 @@ def _errors(block: Block, mixture: Mixture) -> dict[str, float]:
     if block.truth is None:
         return {}
     return {
-        "wasserstein": _short(wasserstein(mixture, block.truth)),
-        "distance": _short(folded_distance(mixture, block.truth)),
+        "wasserstein": four_digits(wasserstein(mixture, block.truth)),
+        "distance": four_digits(folded_distance(mixture, block.truth)),
     }
-
-
-def _short(value: Any) -> float:
-    """Four digits, which keeps the table small."""
-    return float(f"{float(value):.4g}")
 
 
 def _values(mixture: Mixture, prefix: str = "") -> dict[str, float]:
     one = mixture.fold()
     values = (one.w[..., 0], *np.moveaxis(one.mu, -1, 0), *np.moveaxis(one.sigma, -1, 0))
-    return {prefix + name: _short(value) for name, value in zip(PARAMETERS, values, strict=True)}
+    return {
+        prefix + name: four_digits(value) for name, value in zip(PARAMETERS, values, strict=True)
+    }
 
 
 def _reference_row(block: Block, best: Reference) -> dict[str, Any]:
-    row = {"passes": best.passes, "share_2": _short(best.share), "optima": best.optima}
+    row = {"passes": best.passes, "share_2": four_digits(best.share), "optima": best.optima}
     return row | _errors(block, best.mixture)
 
 
@@ -377,7 +387,7 @@ def _posterior(block: Block, draws: Mixture) -> dict[str, Any]:
     flat = draws.reshape(-1)
     center = Mixture(*(getattr(flat, name).mean(axis=0) for name in FIELDS))
     columns = (flat.w[:, 0], *flat.mu.T, *flat.sigma.T)
-    sds = {f"sd_{p}": _short(v.std()) for p, v in zip(PARAMETERS, columns, strict=True)}
+    sds = {f"sd_{p}": four_digits(v.std()) for p, v in zip(PARAMETERS, columns, strict=True)}
     return _errors(block, center) | _values(center) | sds
 
 
@@ -397,8 +407,8 @@ def _nuts_row(block: Block, parameterization: str, index: int) -> dict[str, Any]
         "passes": int(warmup + after),
         "passes_rhat": warmup + after if there is None or there.passes is None else there.passes,
         "converged": there is not None,
-        "rhat": _short(measured["rhat"].max()),
-        "passes_per_1000": _short(1000 * after / effective),
+        "rhat": four_digits(measured["rhat"].max()),
+        "passes_per_1000": four_digits(1000 * after / effective),
         "divergences": int(drawn.statistics["diverging"].to_numpy().sum()),
     }
     return row | _posterior(block, folded)
@@ -420,29 +430,16 @@ def _simulated(table: pd.DataFrame, free: str = "all") -> pd.DataFrame:
 
 def _of(table: pd.DataFrame, runner: Runner) -> pd.DataFrame:
     estimator, parameterization = runner
-    chosen = table["estimator"] == estimator
-    chosen &= table["parameterization"] == parameterization
-    return table[chosen].set_index(UNIT).sort_index()
+    return table[
+        (table["estimator"] == estimator) & (table["parameterization"] == parameterization)
+    ]
 
 
-def pairs(
-    table: pd.DataFrame, first: Runner, second: Runner, columns: tuple[str, str]
-) -> pd.DataFrame:
-    """One measure of two runners on the same data sets, columns ``first`` and ``second``.
-
-    Raises
-    ------
-    ValueError
-        If a data set has only one of the two, as after a failure.
-    """
-    one, two = _of(table, first), _of(table, second)
-    both = one.index.intersection(two.index)
-    left = len(one.index.union(two.index)) - len(both)
-    if left:
-        raise ValueError(f"{left} data sets lack {' '.join(first)} or {' '.join(second)}")
-    if not len(both):
-        raise ValueError(f"no data set has {' '.join(first)} and {' '.join(second)}")
-    return pd.DataFrame({"first": one[columns[0]], "second": two[columns[1]]})
+def _column(rows: pd.DataFrame, name: str) -> pd.Series:
+    """A column as floats, empty where no cell has it."""
+    if name not in rows:
+        return pd.Series(np.nan, index=rows.index)
+    return rows[name].astype(float)
 
 
 def slowdown(
@@ -453,13 +450,18 @@ def slowdown(
     columns: tuple[str, str] = ("passes_4", "passes_4"),
 ) -> Callable[[pd.DataFrame], Effect]:
     """Effect: passes of the first runner for one of the second, geometric mean over data sets."""
+    names = (" ".join(first), " ".join(second))
 
     def effect(table: pd.DataFrame) -> Effect:
         rows = _simulated(table, free)
         if separations is not None:
             rows = rows[rows["separation"].isin(separations)]
-        found = pairs(rows, first, second, columns)
-        return paired_ratio(found["first"], found["second"])
+        rows = rows.assign(runner=rows["estimator"] + " " + rows["parameterization"])
+        rows = rows[rows["runner"].isin(names)]
+        cost = [_column(rows, name) for name in columns]
+        rows = rows.assign(cost=cost[0].where(rows["runner"] == names[0], cost[1]))
+        found = paired(rows, "runner", names, "cost", UNIT)
+        return paired_ratio(found[names[0]], found[names[1]])
 
     return effect
 
@@ -520,10 +522,7 @@ def largest_shift(table: pd.DataFrame) -> Effect:
     if not len(cells):
         raise ValueError("no data set has MAP with and without the Jacobian and NUTS")
     groups = [part["shift"] for _, part in cells.groupby(["separation", "parameterization"])]
-    level = 1 - 0.05 / len(groups)
-    effects = np.array([mean(group, level)[:3] for group in groups])
-    estimate, low, high = effects.max(axis=0).tolist()
-    return Effect(estimate, low, high, len(cells[UNIT].drop_duplicates()))
+    return extreme(groups, max)._replace(observations=len(cells[UNIT].drop_duplicates()))
 
 
 def shifts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -554,114 +553,59 @@ def invariance(table: pd.DataFrame) -> Effect:
 
 
 PASSES = "passes for one, to 1e-4 nats, failures charged in full"
+RANKS = "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws"
+LARGE = "this project, issue 8; 0.5 is Cohen's large correlation"
+
+
+def _gradients(step: str, *where: Any) -> Callable[[pd.DataFrame], Effect]:
+    return slowdown((f"gradient_{step}", "relative"), (f"gradient_{step}", "unordered"), *where)
+
+
 CLAIMS = (
-    Claim(
-        "relative gradient, fixed step",
-        "With means free and the paper's fixed step, gradient ascent in relative coordinates "
-        "needs fewer passes near the singularity (separation <= 1).",
-        PAPER,
-        slowdown(("gradient_fixed", "relative"), ("gradient_fixed", "unordered"), "means", NEAR),
-        "below",
-        1.0,
-        PASSES,
-    ),
-    Claim(
-        "relative gradient, fair step",
-        "The same with the fair step, a share of the stability limit of each coordinate system.",
-        PAPER,
-        slowdown(("gradient_fair", "relative"), ("gradient_fair", "unordered"), "means", NEAR),
-        "below",
-        1.0,
-        PASSES,
-    ),
-    Claim(
-        "relative gradient, fixed step, all free",
-        "With weights and scales free too, gradient ascent with a fixed step needs fewer passes "
-        "in relative coordinates, over all separations.",
-        PAPER,
-        slowdown(("gradient_fixed", "relative"), ("gradient_fixed", "unordered")),
-        "below",
-        1.0,
-        PASSES,
-    ),
-    Claim(
-        "relative gradient, fair step, all free",
-        "The same with the fair step.",
-        PAPER,
-        slowdown(("gradient_fair", "relative"), ("gradient_fair", "unordered")),
-        "below",
-        1.0,
-        PASSES,
-    ),
-    Claim(
-        "relative ECM near the singularity",
-        "With means free, relative ECM needs fewer iterations than EM (separation <= 1).",
-        PAPER,
-        slowdown(("ecm", "relative"), ("em", "unordered"), "means", NEAR),
-        "below",
-        1.0,
-        PASSES,
-    ),
-    Claim(
-        "relative ECM, all free",
-        "With weights and scales free too, relative ECM needs fewer iterations than EM "
-        "(separation <= 1).",
-        PAPER,
-        slowdown(("ecm", "relative"), ("em", "unordered"), "all", NEAR),
-        "below",
-        1.0,
-        PASSES,
-    ),
-    Claim(
-        "one ranking for L-BFGS and NUTS",
-        "Parameterizations rank the same for MAP by L-BFGS and for NUTS.",
-        "this project, issue 8; 0.5 is Cohen's large correlation",
-        agreement("map"),
-        "above",
-        0.5,
-        "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws",
-    ),
-    Claim(
-        "one ranking for gradient ascent and NUTS",
-        "Parameterizations rank the same for gradient ascent with the fair step, in the sampler's "
-        "coordinates, and for NUTS.",
-        "this project, issue 8; 0.5 is Cohen's large correlation",
-        agreement("gradient_unconstrained"),
-        "above",
-        0.5,
-        "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws",
-    ),
-    Claim(
-        "the Jacobian moves the MAP",
-        "In some cell the MAP with the Jacobian is more than one posterior sd from that without.",
-        "this project, issue 8",
-        largest_shift,
-        "above",
-        1.0,
-        "posterior sds, in the cell with the largest shift",
-    ),
-    Claim(
-        "sampling is faster than optimisation",
-        "NUTS (unordered) has a folded R-hat of 1.01 after fewer passes than EM with restarts "
-        "takes to the global optimum (1e-2 nats).",
-        "Ma, Chen, Jin, Flammarion & Jordan 2019",
-        slowdown(
-            ("nuts", "unordered"), ("em", "unordered"), "all", MAIN, ("passes_rhat", "passes_2")
-        ),
-        "below",
-        1.0,
-        "passes of NUTS for one of EM",
-    ),
-    Claim(
-        "the natural gradient does not see coordinates",
-        "The natural gradient needs the same passes, to 10%, in relative as in unordered ones.",
-        "Amari 1998",
-        invariance,
-        "within",
-        0.1,
-        "relative excess of passes to 1e-4 nats",
-    ),
-)
+    Claim("relative gradient, fixed step",
+          "With means free and the paper's fixed step, gradient ascent in relative coordinates "
+          "needs fewer passes near the singularity (separation <= 1).",
+          PAPER, _gradients("fixed", "means", NEAR), "below", 1.0, PASSES),
+    Claim("relative gradient, fair step",
+          "The same with the fair step, a share of the stability limit of each coordinate system.",
+          PAPER, _gradients("fair", "means", NEAR), "below", 1.0, PASSES),
+    Claim("relative gradient, fixed step, all free",
+          "With weights and scales free too, gradient ascent with a fixed step needs fewer passes "
+          "in relative coordinates, over all separations.",
+          PAPER, _gradients("fixed"), "below", 1.0, PASSES),
+    Claim("relative gradient, fair step, all free", "The same with the fair step.",
+          PAPER, _gradients("fair"), "below", 1.0, PASSES),
+    Claim("relative ECM near the singularity",
+          "With means free, relative ECM needs fewer iterations than EM (separation <= 1).",
+          PAPER, slowdown(("ecm", "relative"), ("em", "unordered"), "means", NEAR),
+          "below", 1.0, PASSES),
+    Claim("relative ECM, all free",
+          "With weights and scales free too, relative ECM needs fewer iterations than EM "
+          "(separation <= 1).",
+          PAPER, slowdown(("ecm", "relative"), ("em", "unordered"), "all", NEAR),
+          "below", 1.0, PASSES),
+    Claim("one ranking for L-BFGS and NUTS",
+          "Parameterizations rank the same for MAP by L-BFGS and for NUTS.",
+          LARGE, agreement("map"), "above", 0.5, RANKS),
+    Claim("one ranking for gradient ascent and NUTS",
+          "Parameterizations rank the same for gradient ascent with the fair step, in the "
+          "sampler's coordinates, and for NUTS.",
+          LARGE, agreement("gradient_unconstrained"), "above", 0.5, RANKS),
+    Claim("the Jacobian moves the MAP",
+          "In some cell the MAP with the Jacobian is more than one posterior sd from that without.",
+          "this project, issue 8", largest_shift, "above", 1.0,
+          "posterior sds, in the cell with the largest shift"),
+    Claim("sampling is faster than optimisation",
+          "NUTS (unordered) has a folded R-hat of 1.01 after fewer passes than EM with restarts "
+          "takes to the global optimum (1e-2 nats).",
+          "Ma, Chen, Jin, Flammarion & Jordan 2019",
+          slowdown(("nuts", "unordered"), ("em", "unordered"), "all", MAIN,
+                   ("passes_rhat", "passes_2")),
+          "below", 1.0, "passes of NUTS for one of EM"),
+    Claim("the natural gradient does not see coordinates",
+          "The natural gradient needs the same passes, to 10%, in relative as in unordered ones.",
+          "Amari 1998", invariance, "within", 0.1, "relative excess of passes to 1e-4 nats"),
+)  # fmt: skip
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -678,7 +622,6 @@ LABELS = {
     "laplace": "Laplace",
     "nuts": "NUTS",
 }
-COLORS = ("#000000", "#0072b2", "#d55e00", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8c6bb1")
 LINES: tuple[Runner, ...] = (
     ("em", "unordered"),
     ("ecm", "relative"),
@@ -689,227 +632,162 @@ LINES: tuple[Runner, ...] = (
     ("laplace", "unordered"),
     ("nuts", "unordered"),
 )
-MARKERS = "osv^DPX*"
-COST = {"nuts": "passes_rhat"}
+TITLE = {
+    runner: LABELS[runner[0]] if runner[0] not in ("ecm", "gradient_fair")
+    else f"{LABELS[runner[0]]}, {runner[1]}"
+    for runner in LINES
+}  # fmt: skip
+STYLES = looks(TITLE.values())
+COSTS = "passes to 1e-4 nats (NUTS: to R-hat 1.01)"
 FLOOR, CEILING = 1e-9, 1e3
 
 
-def _title(runner: Runner) -> str:
-    estimator, parameterization = runner
-    bare = estimator in ("em", "natural", "map", "laplace", "nuts")
-    return LABELS[estimator] if bare else f"{LABELS[estimator]}, {parameterization}"
-
-
-def _column(rows: pd.DataFrame, name: str) -> pd.Series:
-    """A column as floats, empty where no cell has it."""
-    if name not in rows:
-        return pd.Series(np.nan, index=rows.index)
-    return rows[name].astype(float)
+def _costs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what a success costs, and the name of the line that they belong to, if any."""
+    runners = zip(rows["estimator"], rows["parameterization"], strict=True)
+    sampled = rows["estimator"] == "nuts"
+    cost = _column(rows, "passes_4").where(~sampled, _column(rows, "passes_rhat"))
+    return rows.assign(cost=cost, line=[TITLE.get(runner) for runner in runners])
 
 
 def traces_figure(result: StudyResult) -> Figure:
     """Nats that the best start is short of the best: medians and quartiles over data sets."""
-    rows = _simulated(result.table)
+    rows = _costs(_simulated(result.table))
     found = sorted(rows["separation"].unique())
     chosen = [s for s in (0.5, 2.0, 4.0) if s in found] or found[:3]
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    panels = figure.subplots(1, max(len(chosen), 1), sharey=True, squeeze=False)[0]
-    for axes, separation in zip(panels, chosen, strict=False):
-        for runner, color, marker in zip(LINES, COLORS, MARKERS, strict=True):
-            if runner[0] in ("laplace", "nuts"):
-                continue
-            part = _of(rows[rows["separation"] == separation], runner)
-            short = [_column(part, f"short_{after}").dropna().to_numpy() for after in MILESTONES]
-            if not all(len(values) for values in short):
-                continue
-            low, middle, high = (
-                np.clip([_quantile(v, q) for v in short], FLOOR, CEILING) for q in (0.25, 0.5, 0.75)
-            )
-            axes.fill_between(MILESTONES, low, high, color=color, alpha=0.12, linewidth=0)
-            axes.plot(MILESTONES, middle, f"-{marker}", color=color, ms=4, label=_title(runner))
+    figure, grid = panels(1, len(chosen), (9, 4.2), sharey=True)
+    for axes, separation in zip(grid[0], chosen, strict=False):
+        part = rows[rows["separation"] == separation]
+        for line, look in STYLES.items():
+            _trace(axes, part[part["line"] == line], line, look)
         axes.set(xscale="log", yscale="log", xlabel="passes of each start")
         axes.set_title(f"separation {separation:g} sigma", fontsize="medium")
-    panels[0].set_ylabel(f"nats below the best, best of {STARTS} starts")
-    _legend_below(figure, panels)
-    return figure
+    grid[0, 0].set_ylabel(f"nats below the best, best of {STARTS} starts")
+    return legend(figure, grid)
 
 
-def _quantile(values: np.ndarray, q: float) -> float:
-    return float(np.quantile(values, q, method="nearest"))  # infinite values stay apart
-
-
-def _legend_below(figure: Figure, panels: Any) -> None:
-    found: dict[str, Any] = {}
-    for axes in np.ravel(panels):
-        handles, labels = axes.get_legend_handles_labels()
-        found |= dict(zip(labels, handles, strict=True))
-    if found:
-        figure.legend(
-            found.values(), found.keys(), loc="outside lower center", ncols=3, fontsize="small"
-        )
+def _trace(axes: Axes, rows: pd.DataFrame, line: str, look: Look) -> None:
+    short = [_column(rows, f"short_{after}").dropna() for after in MILESTONES]
+    if not all(len(values) for values in short):
+        return
+    # infinite values stay apart
+    levels = [np.quantile(values, [0.25, 0.5, 0.75], method="nearest") for values in short]
+    low, middle, high = np.clip(levels, FLOOR, CEILING).T
+    axes.fill_between(MILESTONES, low, high, color=look.color, alpha=0.12, linewidth=0)
+    axes.plot(MILESTONES, middle, **look._asdict(), ms=4, lw=1.1, label=line)
 
 
 def curves_figure(result: StudyResult) -> Figure:
     """Passes for one success against the separation, with 95% intervals over data sets."""
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, free in zip(panels, ("all", "means"), strict=True):
-        rows = _simulated(result.table, free)
-        for at, runner in enumerate(LINES):
-            column = COST.get(runner[0], "passes_4")
-            part = _of(rows, runner).reset_index()
-            logs = np.log10(_column(part, column))
-            _curve(axes, part["separation"], logs, at, runner, power=True)
-        axes.set(yscale="log", xlabel="separation / sigma")
+    figure, grid = panels(1, 2, (9, 4.6), sharey=True)
+    for axes, free in zip(grid[0], ("all", "means"), strict=True):
+        rows = _costs(_simulated(result.table, free))
+        curves(axes, rows, "cost", "line", STYLES, log=True)
         known = "all parameters free" if free == "all" else "means free"
         axes.set_title(f"{known}, n = 200, equal weights", fontsize="medium")
-    panels[0].set_ylabel("passes to 1e-4 nats (NUTS: to R-hat 1.01)")
-    _legend_below(figure, panels)
-    return figure
-
-
-def _curve(
-    axes: Axes, where: pd.Series, values: pd.Series, at: int, runner: Runner, power: bool = False
-) -> None:
-    points = []
-    for separation, group in values.groupby(where):
-        group = group.dropna()
-        if len(group) > 1:
-            points.append((separation, *mean(group)[:3]))
-    if not points:
-        return
-    x, *levels = np.array(points).T
-    middle, low, high = (10**level if power else level for level in levels)
-    x = x + 0.04 * (at - len(LINES) / 2)
-    reach = np.abs([middle - low, high - middle])
-    style: dict[str, Any] = {
-        "color": COLORS[at],
-        "marker": MARKERS[at],
-        "ms": 4,
-        "lw": 1.2,
-        "capsize": 2,
-    }
-    axes.errorbar(x, middle, reach, label=_title(runner), **style)
+    grid[0, 0].set_ylabel(COSTS)
+    return legend(figure, grid)
 
 
 def quality_figure(result: StudyResult) -> Figure:
     """Share of the starts that reach the best optimum, and the error, against the separation."""
-    rows = _simulated(result.table)
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    panels = figure.subplots(1, 2)
-    for axes, column in zip(panels, ("share_2", "wasserstein"), strict=True):
-        for at, runner in enumerate(LINES):
-            part = _of(rows, runner).reset_index()
-            _curve(axes, part["separation"], _column(part, column), at, runner)
-        axes.set(xlabel="separation / sigma")
-    panels[0].set(ylabel="share of starts within 1e-2 nats of the best", ylim=(-0.03, 1.03))
-    panels[1].set_ylabel("Wasserstein distance to the truth / sigma")
-    panels[1].set_ylim(bottom=0)
-    _legend_below(figure, panels)
-    return figure
+    rows = _costs(_simulated(result.table))
+    figure, grid = panels(1, 2, (9, 4.6))
+    left, right = grid[0]
+    curves(left, rows, "share_2", "line", STYLES)
+    left.set(ylabel="share of starts within 1e-2 nats of the best", ylim=(-0.03, 1.03))
+    curves(right, rows, "wasserstein", "line", STYLES)
+    right.set_ylabel("Wasserstein distance to the truth / sigma")
+    right.set_ylim(bottom=0)
+    return legend(figure, grid)
 
 
 def map_figure(result: StudyResult) -> Figure:
-    """Passes of every parameterization over the separations."""
+    """Passes of every parameterization over the separations, geometric means over data sets."""
     rows = _simulated(result.table)
-    kinds = {
-        "gradient_fair": "passes_4",
-        "gradient_unconstrained": "passes_4",
-        "map": "passes_4",
-        "nuts": "passes_per_1000",
-    }
-    figure = Figure(figsize=(9, 7.2), layout="constrained")
-    for axes, (estimator, column) in zip(figure.subplots(2, 2).flat, kinds.items(), strict=True):
+    kinds = ("gradient_fair", "gradient_unconstrained", "map", "nuts")
+    figure, grid = panels(2, 2, (9, 7.2))
+    for axes, estimator in zip(grid.flat, kinds, strict=True):
+        sampler = estimator == "nuts"
         part = rows[rows["estimator"] == estimator]
-        logs = np.log10(_column(part, column))
-        grid = logs.groupby([part["parameterization"], part["separation"]]).mean().unstack()
-        grid = grid.reindex(list(PARAMETERIZATIONS))
-        unit = "for 1,000 effective draws" if estimator == "nuts" else "to 1e-4 nats"
-        title = f"{LABELS[estimator]}\npasses {unit}"
-        _heat(axes, grid, title, "viridis_r", _count)
-        axes.set_xlabel("separation / sigma")
+        logs = np.log10(_column(part, "passes_per_1000" if sampler else "passes_4"))
+        means = logs.groupby([part["parameterization"], part["separation"]]).mean().unstack()
+        heat(axes, means.reindex(in_order(means.index)), _passes, "viridis_r")
+        unit = "for 1,000 effective draws" if sampler else "to 1e-4 nats"
+        axes.set_title(f"{LABELS[estimator]}\npasses {unit}", fontsize="medium")
+        axes.set_xlabel(SEPARATION)
     return figure
 
 
-RATIOS: tuple[tuple[Runner, Runner], ...] = (
-    (("ecm", "relative"), ("em", "unordered")),
-    (("gradient_fair", "relative"), ("gradient_fair", "unordered")),
-    (("gradient_unconstrained", "relative"), ("gradient_unconstrained", "unordered")),
-    (("map", "relative"), ("map", "unordered")),
-)
+def _passes(log_passes: float) -> str:
+    return brief(10**log_passes)
+
+
+RATIOS: dict[str, tuple[Runner, Runner]] = {
+    f"{LABELS[one]}: relative / unordered": ((one, "relative"), (one, "unordered"))
+    for one in ("gradient_fair", "gradient_unconstrained", "map")
+}
+RATIOS = {"ECM, relative / EM": (("ecm", "relative"), ("em", "unordered")), **RATIOS}
 
 
 def ratio_figure(result: StudyResult) -> Figure:
     """Passes of relative coordinates for one of the others, over separation and n."""
     table = result.table
     rows = table[(table["data"] == SIMULATED) & (table["free"] == "all") & (table["weight"] == 0.5)]
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    for axes, (first, second) in zip(figure.subplots(2, 2).flat, RATIOS, strict=True):
-        logs = []
-        for runner in (first, second):
-            chosen = (rows["estimator"] == runner[0]) & (rows["parameterization"] == runner[1])
-            part = rows[chosen].set_index(["n", *UNIT])
-            logs.append(np.log2(_column(part, "passes_4")))
-        ratio = (logs[0] - logs[1]).groupby(["n", "separation"]).mean().unstack()
-        title = f"{_title(first)} / {_title(second)}"
-        text = title if first[0] == "ecm" else f"{LABELS[first[0]]}: relative / unordered"
-        _heat(axes, ratio, text, "RdBu_r", lambda value: f"{2**value:.2g}", bound=3.0)
-        axes.set(xlabel="separation / sigma", ylabel="n")
+    figure, grid = panels(2, 2, (9, 5))
+    for axes, (title, runners) in zip(grid.flat, RATIOS.items(), strict=True):
+        parts = [_of(rows, runner).set_index(["n", *UNIT]) for runner in runners]
+        top, bottom = (np.log2(_column(part, "passes_4")) for part in parts)
+        ratio = (top - bottom).groupby(["n", "separation"]).mean().unstack()
+        heat(axes, ratio, lambda value: f"{2**value:.2g}", "RdBu_r", (-3, 3))
+        axes.set_title(title, fontsize="medium")
+        axes.set(xlabel=SEPARATION, ylabel="n")
     return figure
+
+
+REAL_RUNNERS: tuple[Runner, ...] = (
+    *LINES[:2], ("gradient_fixed", "unordered"), *LINES[2:6], ("map", "relative"),
+    ("nuts", "unordered"), ("nuts", "relative"),
+)  # fmt: skip
 
 
 def real_figure(result: StudyResult) -> Figure:
     """Passes on the real data sets; a star where no start succeeds or R-hat stays above 1.01."""
-    table = result.table
-    rows = table[table["data"] != SIMULATED]
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    axes = figure.subplots()
-    runners = [*LINES[:2], ("gradient_fixed", "unordered"), *LINES[2:6], ("map", "relative")]
-    runners += [("nuts", "unordered"), ("nuts", "relative")]
-    grid, stars = {}, {}
-    for runner in runners:
-        chosen = (rows["estimator"] == runner[0]) & (rows["parameterization"] == runner[1])
-        part = rows[chosen].set_index("data")
-        name = _title(runner)
-        if runner[0] in ("map", "nuts"):
-            name = f"{LABELS[runner[0]]}, {runner[1]}"
-        grid[name] = np.log10(_column(part, COST.get(runner[0], "passes_4")))
-        reached_it = _column(part, "converged" if runner[0] == "nuts" else "share_4")
-        stars[name] = reached_it == 0
-    frame = pd.DataFrame(grid).T
-    _heat(axes, frame, "passes to 1e-4 nats (NUTS: to R-hat 1.01)", "viridis_r",
-          _count, stars=pd.DataFrame(stars).T)  # fmt: skip
-    axes.tick_params(axis="x", rotation=20)
+    rows = _costs(result.table[result.table["data"] != SIMULATED])
+    missed = _column(rows, "share_4").where(rows["estimator"] != "nuts", _column(rows, "converged"))
+    stars = np.where(missed == 0, "*", "")
+    texts = [f"{brief(cost)}{star}" for cost, star in zip(rows["cost"], stars, strict=True)]
+    rows = rows.assign(logs=np.log10(rows["cost"]), text=texts)
+    values, words = {}, {}
+    for runner in REAL_RUNNERS:
+        part = _of(rows, runner).set_index("data")
+        name = f"{LABELS[runner[0]]}, {runner[1]}"
+        values[name], words[name] = part["logs"], part["text"]
+    figure, grid = panels(1, 1, (9, 4.6))
+    heat(grid[0, 0], pd.DataFrame(values).T, pd.DataFrame(words).T, "viridis_r")
+    grid[0, 0].set_title(COSTS, fontsize="medium")
     return figure
 
 
 def seconds_figure(result: StudyResult) -> Figure:
-    """Seconds for one success on one core: a cell's seconds over its passes, times the passes."""
+    """Seconds for one success on one core: a cell's seconds over its passes, times the passes.
+    Medians and quartiles over the blocks of 200 points, all parameters free.
+    """
     cost = seconds(result)
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    axes = figure.subplots()
+    figure, grid = panels(1, 1, (9, 4.4))
+    axes = grid[0, 0]
     names = [name for name in LABELS if name in set(cost["estimator"])]
-    for place, (parameterization, color) in enumerate(
-        zip(("unordered", "relative"), COLORS[1:3], strict=True)
-    ):
-        for row, name in enumerate(names):
-            chosen = (cost["estimator"] == name) & (cost["parameterization"] == parameterization)
-            values = cost.loc[chosen, "seconds"].to_numpy()
-            if not len(values):
-                continue
-            low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-            y = row + 0.16 * (2 * place - 1)
-            axes.plot([low, high], [y, y], color=color, lw=2)
-            axes.plot(middle, y, MARKERS[place], color=color, label=parameterization)
+    for shift, (parameterization, look) in zip((-0.16, 0.16), looks(PAIR).items(), strict=True):
+        part = cost[cost["parameterization"] == parameterization]
+        for name, values in part.groupby("estimator")["seconds"]:
+            low, middle, high = values.quantile([0.25, 0.5, 0.75])
+            at = names.index(name) + shift
+            axes.plot([low, high], [at, at], color=look.color, lw=2)
+            axes.plot(middle, at, look.marker, color=look.color, label=parameterization)
     axes.set_yticks(range(len(names)), [LABELS[name] for name in names])
     axes.invert_yaxis()
-    axes.set(
-        xscale="log", xlabel="seconds to 1e-4 nats (NUTS: to R-hat 1.01), median and quartiles"
-    )
-    axes.set_title("over the blocks of 200 points, all parameters free", fontsize="medium")
-    if names:
-        _legend_below(figure, axes)
-    return figure
+    axes.set(xscale="log", xlabel=COSTS.replace("passes", "seconds"))
+    return legend(figure, axes)
 
 
 def seconds(result: StudyResult) -> pd.DataFrame:
@@ -922,15 +800,12 @@ def seconds(result: StudyResult) -> pd.DataFrame:
     DataFrame
         Columns estimator, parameterization, seconds_per_pass, seconds.
     """
-    table = _simulated(result.table)
+    table = _costs(_simulated(result.table))
     table = table[~table["estimator"].isin(("reference", "laplace"))]
-    cost = _column(table, "passes_4").where(
-        table["estimator"] != "nuts", _column(table, "passes_rhat")
-    )
     keys = [*result.study.factors]
     spent = _column(table, "passes_of_cell").fillna(table["passes"])
     cells = (
-        table.assign(cost=cost, passes=spent)
+        table.assign(passes=spent)
         .groupby(keys, as_index=False)
         .agg(passes=("passes", "sum"), cost=("cost", "mean"))
     )
@@ -940,127 +815,83 @@ def seconds(result: StudyResult) -> pd.DataFrame:
     return merged[["estimator", "parameterization", "seconds_per_pass", "seconds"]]
 
 
-def _heat(
-    axes: Axes,
-    grid: pd.DataFrame,
-    title: str,
-    colors: str,
-    write: Callable[[float], str],
-    bound: float | None = None,
-    stars: pd.DataFrame | None = None,
-) -> None:
-    axes.set_title(title, fontsize="medium")
-    values = grid.to_numpy(dtype=float)
-    if not np.isfinite(values).any():
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "no cells", ha="center", transform=axes.transAxes)
-        return
-    low, high = (-bound, bound) if bound else (np.nanmin(values), np.nanmax(values))
-    scale = matplotlib.colors.Normalize(low, max(high, low + 1e-9))
-    axes.imshow(values, aspect="auto", cmap=colors, norm=scale, interpolation="nearest")
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            shade = matplotlib.colormaps[colors](scale(value))
-            dark = np.dot(shade[:3], (0.299, 0.587, 0.114)) < 0.5
-            star = "*" if stars is not None and stars.iloc[row, column] else ""
-            axes.text(column, row, write(value) + star, ha="center", va="center",
-                      fontsize="x-small", color="white" if dark else "black")  # fmt: skip
-    axes.set_xticks(range(values.shape[1]), [_name(c) for c in grid.columns])
-    axes.set_yticks(range(values.shape[0]), [_name(i) for i in grid.index])
-
-
-def _count(log_passes: float) -> str:
-    """Passes in short, as 37, 1.2k or 35k."""
-    passes = 10**log_passes
-    if passes < 999.5:
-        return f"{passes:.2g}" if passes < 99.5 else f"{passes:.0f}"
-    if passes < 999_500:
-        return f"{passes / 1e3:.2g}k" if passes < 99_500 else f"{passes / 1e3:.0f}k"
-    return f"{passes / 1e6:.2g}M"
-
-
-def _name(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
-
-
 # --- findings -------------------------------------------------------------------------------------
+
+PASSES_FOR_ONE = "{0:.2g} passes [{1:.2g}, {2:.2g}]"
+
+
+def _compared(subject: str, other: str) -> Words:
+    start = f"{subject} in relative coordinates takes {PASSES_FOR_ONE} for one of {other} at "
+    start += "separations up to 1: "
+    return f"{start}fewer.", f"{start}more.", f"{start}no clear difference."
+
+
+def _ranking(optimiser: str) -> Words:
+    start = f"The ranking of parameterizations for {optimiser}"
+    end = "that for NUTS (rank correlation {0:.2f} [{1:.2f}, {2:.2f}])."
+    words = ("predicts", "does not predict", "does not reliably predict")
+    holds, fails, undecided = (f"{start} {word} {end}" for word in words)
+    return holds, fails, undecided
+
+
+SAMPLING = f"NUTS takes {PASSES_FOR_ONE} to R-hat 1.01 for one that EM with restarts takes to the "
+SAMPLING += "global optimum: "
+MOVED = "The Jacobian moves the MAP by up to {0:.2g} posterior sds: "
+SENTENCES: dict[str, Words] = {
+    "relative gradient, fixed step": _compared(
+        "With means free and a fixed step, gradient ascent", "the means themselves"
+    ),
+    "relative gradient, fair step": _compared("With the fair step, ascent", "the means themselves"),
+    "relative ECM near the singularity": _compared("ECM", "EM"),
+    "sampling is faster than optimisation": (
+        f"{SAMPLING}sampling is the faster.",
+        f"{SAMPLING}optimisation is the faster.",
+        f"{SAMPLING}no clear difference.",
+    ),
+    "one ranking for L-BFGS and NUTS": _ranking("L-BFGS"),
+    "one ranking for gradient ascent and NUTS": _ranking("gradient ascent"),
+    "the Jacobian moves the MAP": (
+        f"{MOVED}more than one.",
+        f"{MOVED}less than one.",
+        f"{MOVED}not clearly one.",
+    ),
+}
 
 
 def findings(result: StudyResult) -> str:
     """What the table and the verdicts say, in one paragraph."""
-    return " ".join([*_on_claims(result), *_on_success(result), *_on_failures(result)])
-
-
-def _on_claims(result: StudyResult) -> Iterator[str]:
-    effects = {v.claim.name: v.effect for v in result.verdicts if v.effect is not None}
-    told = {
-        "relative gradient, fixed step": "With means free and a fixed step, gradient ascent",
-        "relative gradient, fair step": "With the fair step, ascent",
-        "relative ECM near the singularity": "ECM",
-    }
-    others = {"relative ECM near the singularity": "EM"}
-    for name, subject in told.items():
-        if name in effects:
-            effect, other = effects[name], others.get(name, "the means themselves")
-            yield (
-                f"{subject} in relative coordinates takes {effect.estimate:.2g} passes "
-                f"[{effect.low:.2g}, {effect.high:.2g}] for one of {other} at separations up to 1: "
-                f"{_judged(effect, 'fewer', 'more')}."
-            )
-    if "sampling is faster than optimisation" in effects:
-        effect = effects["sampling is faster than optimisation"]
-        yield (
-            f"NUTS takes {effect.estimate:.2g} passes [{effect.low:.2g}, {effect.high:.2g}] to "
-            f"R-hat 1.01 for one that EM with restarts takes to the global optimum: "
-            f"{_judged(effect, 'sampling is the faster', 'optimisation is the faster')}."
-        )
-    for one in ("L-BFGS", "gradient ascent"):
-        if f"one ranking for {one} and NUTS" in effects:
-            effect = effects[f"one ranking for {one} and NUTS"]
-            word = "predicts" if effect.low > 0.5 else "does not reliably predict"
-            yield (
-                f"The ranking of parameterizations for {one} {word} that for NUTS "
-                f"(rank correlation {effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}])."
-            )
-    if "the Jacobian moves the MAP" in effects:
-        effect = effects["the Jacobian moves the MAP"]
-        word = "more than one posterior sd" if effect.low > 1 else "not clearly one posterior sd"
-        yield f"The Jacobian moves the MAP by up to {effect.estimate:.2g} posterior sds: {word}."
-
-
-def _judged(effect: Effect, below: str, above: str) -> str:
-    return below if effect.high < 1 else above if effect.low > 1 else "no clear difference"
+    return paragraph(
+        result,
+        lambda result: by_outcome(result.verdicts, SENTENCES),
+        _on_success,
+        _on_failures,
+    )
 
 
 def _on_success(result: StudyResult) -> Iterator[str]:
-    rows = _simulated(result.table)
+    rows = _costs(_simulated(result.table))
     for separation in sorted({rows["separation"].min(), rows["separation"].max()} - {np.nan}):
         part = rows[rows["separation"] == separation]
-        shares = []
-        for runner in LINES:
-            share = _column(_of(part, runner), "share_2").mean()
-            if np.isfinite(share):
-                shares.append(f"{_title(runner)} {share:.0%}")
-        if shares:
+        shares = _column(part, "share_2").groupby(part["line"]).mean().dropna()
+        told = amounts(shares.reindex([line for line in STYLES if line in shares]))
+        if told:
             yield (
                 f"At a separation of {separation:g} the share of starts that reach the best "
-                f"optimum is: {', '.join(shares)}."
+                f"optimum is: {told}."
             )
 
 
 def _on_failures(result: StudyResult) -> Iterator[str]:
     rows = _simulated(result.table)
-    fixed = rows[rows["estimator"] == "gradient_fixed"]
-    if len(fixed) and (failed := _column(fixed, "failed").mean()) > 0:
+    failed = _column(rows[rows["estimator"] == "gradient_fixed"], "failed").mean()
+    if failed > 0:
         yield (
             f"With everything free, {failed:.0%} of the starts of the fixed step leave the domain "
             "or collapse."
         )
-    nuts = rows[rows["estimator"] == "nuts"]
-    if len(nuts):
-        share = nuts["converged"].astype(float).mean()
-        yield f"NUTS reaches a folded R-hat of 1.01 in {share:.0%} of its runs."
-    yield f"{len(result.failures)} cells failed."
+    converged = _column(rows[rows["estimator"] == "nuts"], "converged")
+    if len(converged):
+        yield f"NUTS reaches a folded R-hat of 1.01 in {converged.mean():.0%} of its runs."
 
 
 # --- sizes ----------------------------------------------------------------------------------------
@@ -1070,7 +901,6 @@ SIZES_OF_SETS = (50, 200, 1000)
 FIRST = ("reference", "em", "ecm", *FREE_COORDINATES)
 SAMPLED = ("gradient_unconstrained", "map", "laplace", "nuts")
 LIGHT = ("reference", "em", "ecm", "gradient_fair", "gradient_unconstrained", "map")
-PAIR = ("unordered", "relative")
 LINEAR = (*PAIR, "centred", "folded")
 REAL = {
     "data": tuple(shipped()),

@@ -89,7 +89,7 @@ def test_findings_tell_what_the_table_holds(smoke):
     assert f"1.01 in {nuts['converged'].astype(float).mean():.0%} of its runs" in text
     em = table[(table["estimator"] == "em") & (table["free"] == "all")]
     assert f"EM {em['share_2'].mean():.0%}" in text
-    assert text.endswith("0 cells failed.")
+    assert "failed" not in text
 
 
 def test_seconds_are_passes_times_the_seconds_of_a_pass(smoke):
@@ -158,7 +158,7 @@ def test_a_missing_run_is_told():
         rows_of("em", "unordered", [3.0, 4.0]) + rows_of("ecm", "relative", [3.0, 4.0, 5.0])
     )
     verdict = CLAIMS["relative ECM, all free"].judge(table)
-    assert verdict.outcome == "undecided" and "1 data sets lack" in verdict.reason
+    assert verdict.outcome == "undecided" and "1 of 3 data sets have no" in verdict.reason
 
 
 @pytest.mark.parametrize(("sign", "outcome"), [(1, "holds"), (-1, "fails")])
