@@ -496,11 +496,11 @@ SHOWN = {
 
 def _lines(axes: Any, rows: pd.DataFrame, x: str, y: str, names: tuple[str, ...]) -> None:
     """One line for each chart on logarithmic axes."""
-    look = looks(names)
-    for chart in names:
+    labels = [chart.replace(",", "") for chart in names]
+    for chart, (label, look) in zip(names, looks(labels).items(), strict=True):
         part = rows[rows["chart"] == chart].sort_values(x)
         if len(part):
-            axes.plot(part[x], part[y], label=chart, ms=4, lw=1.2, **look[chart]._asdict())
+            axes.plot(part[x], part[y], label=label, ms=4, lw=1.2, **look._asdict())
     if not axes.lines:
         nothing(axes)
         return
