@@ -7,7 +7,7 @@ units and not entries. Two measures, both on the exact squared loss for standard
 
 *overlap*: the teacher is ``tanh(x)``, the student has two units of output 1/2 and no bias. With the
 best mean weight the loss is ``B gap^4 / 2``, so on the slow manifold ``gap' = -2 m B gap^3`` with m
-the mobility of the gap in the chart: the power laws of the mixture, constants apart.
+the mobility of the gap in the chart: the power laws of the mixture, but for the constants.
 
 *learning*: teacher and start are drawn, all weights are learned. Time is the sum of step times
 largest curvature. A plateau is the longest time in which the loss does not halve, before it is
@@ -41,7 +41,6 @@ from ordered_mix.diagnostics.network_flow import (
     nearness,
     overlap_constants,
     plateau,
-    time_to,
 )
 from ordered_mix.mixture import Array
 from ordered_mix.study import Claim, Effect, Study
@@ -98,8 +97,8 @@ def learning(seed: int, teacher: int, width: int, start: str) -> list[dict]:
     """Loss at checkpoints, and the plateau, of every chart."""
     rng = np.random.default_rng(seed)
     taught, first = draw_teacher(rng, teacher), draw_start(rng, width, start)
-    nothing = Network(*np.zeros((3, 1)))
-    power = float(loss(nothing, response(taught, INPUTS.x), INPUTS))
+    silent = Network(*np.zeros((3, 1)))
+    power = float(loss(silent, response(taught, INPUTS.x), INPUTS))
     rows: list[dict] = []
     for chart in LEARNING:
         path = flow(chart, first, taught, INPUTS, TIMES)
@@ -108,7 +107,7 @@ def learning(seed: int, teacher: int, width: int, start: str) -> list[dict]:
         there = Network(*(part[middle] for part in path.network))
         left = np.maximum(np.minimum.accumulate(path.loss / power), FLOOR)
         run = {"chart": chart, "plateau": flat.length, "arrived": flat.left, "final": left[-1]}
-        run |= {"arrival": time_to(path, TARGET * power), "exponent": late_exponent(left)}
+        run["exponent"] = late_exponent(left)
         rows.append({**run, **nearness(there, INPUTS, np.sqrt(2 * power))._asdict()})
         for time, share_left in zip(TIMES[CHECKPOINTS], left[CHECKPOINTS], strict=True):
             rows.append({"chart": chart, "time": float(time), "loss": float(share_left)})
@@ -285,7 +284,7 @@ STARTS = {"wide": "wide starts", "overlap": "starts near overlap"}
 def singular_figure(result: StudyResult) -> Figure:
     """Gap of two units that should be one: markers measured, lines predicted."""
     figure, ((left, right),) = panels(1, 2, (8.5, 3.8))
-    rows = result.table[result.table["measure"] == "overlap"]
+    rows = result.table[result.table["measure"] == "overlap"].drop_duplicates(["chart", "time"])
     if rows.empty:
         nothing(left)
         nothing(right)
@@ -437,7 +436,7 @@ study = Study(
     },
     sizes={
         "smoke": _blocks(((1, 2),), 6),
-        "laptop": _blocks(((1, 2), (2, 2), (2, 3), (2, 5)), 40),
+        "laptop": _blocks(((1, 2), (2, 2), (2, 3), (2, 5)), 60),
         "cluster": _blocks(((1, 2), (2, 2), (2, 3), (2, 5), (3, 3), (3, 5), (3, 8)), 200),
     },
     cell=cell,
