@@ -11,7 +11,8 @@ hybrid with weights and variances, EM and annealed EM; ``frames`` keeps iteratio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,18 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study, seed_of
-from ordered_mix.study.effects import exact, mean, paired_ratio, share
+from ordered_mix.study.drawing import (
+    SHADES,
+    dots,
+    legend,
+    lines,
+    looks,
+    mark,
+    panels,
+    plain_ticks,
+)
+from ordered_mix.study.effects import exact, mean, paired, paired_ratio, share
+from ordered_mix.study.sentences import RATIO, Words, amounts, by_outcome, paragraph
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -469,15 +481,6 @@ def of(table: pd.DataFrame, task: str, **where: Any) -> pd.DataFrame:
     return rows
 
 
-def wide(table: pd.DataFrame, column: str, value: str, units: list[str]) -> pd.DataFrame:
-    """One column for each value of another, complete units only; an error if any is not."""
-    pivot = table.pivot(index=units, columns=column, values=value)
-    lost = int(pivot.isna().any(axis=1).sum())
-    if lost:
-        raise ValueError(f"{lost} of {len(pivot)} data sets have no {value} for every {column}")
-    return pivot
-
-
 def law(table: pd.DataFrame) -> Effect:
     """One step of EM from scale 1/100: log(1/v') v / 2, less 1; scale 1/50 as the coarse one."""
     found = []
@@ -490,16 +493,11 @@ def law(table: pd.DataFrame) -> Effect:
 def collapse_change(table: pd.DataFrame, factor: str, **where: Any) -> Effect:
     """Share of degenerate starts of plain EM, largest less smallest value of a factor."""
     rows = of(table, "collapse", estimator="free", data="simulated", **where)
-    found = wide(rows, factor, "degenerate", ["replicate"])
-    low, high = found.columns.min(), found.columns.max()
-    if low == high:
+    values = sorted(rows[factor].unique())
+    if len(values) < 2:
         raise ValueError(f"the table holds one value of {factor} only")
-    return mean(found[high] - found[low])
-
-
-def change_with_n(table: pd.DataFrame) -> Effect:
-    """Between the largest and the smallest n, 4 components fitted."""
-    return collapse_change(table, "n", k=4)
+    found = paired(rows, factor, values, "degenerate", ["replicate"])
+    return mean(found[values[-1]] - found[values[0]])
 
 
 def change_with_k(table: pd.DataFrame) -> Effect:
@@ -519,8 +517,7 @@ def price(table: pd.DataFrame) -> Effect:
     """Excess loss of the inverse gamma penalty less that of the best regular plain optimum."""
     rows = of(table, "collapse", data="simulated", k=2)
     rows = rows[rows["n"] == rows["n"].max()]
-    found = wide(rows[rows["estimator"].isin(("free", "inverse_gamma"))], "estimator", "excess",
-                 ["replicate"])  # fmt: skip
+    found = paired(rows, "estimator", ("inverse_gamma", "free"), "excess", ["replicate"])
     return mean(found["inverse_gamma"] - found["free"])
 
 
@@ -530,37 +527,16 @@ def decade_growth(table: pd.DataFrame, prior: str) -> Effect:
     return exact(*(rows[name].diff().iloc[-4:].mean() for name in ("mass", "mass_coarse")))
 
 
-def growth_half_normal(table: pd.DataFrame) -> Effect:
-    """With half-normal scales."""
-    return decade_growth(table, "half_normal")
-
-
-def growth_inverse_gamma(table: pd.DataFrame) -> Effect:
-    """With inverse gamma variances."""
-    return decade_growth(table, "inverse_gamma")
-
-
 def stuck(table: pd.DataFrame, prior: str) -> Effect:
     """Share of the chains from a narrow component that stay below 1% of the data's scale."""
     rows = of(table, "nuts", prior=prior, chain="narrow", data="faithful:waiting")
     return share(rows["narrow"] > 0.5)
 
 
-def stuck_half_normal(table: pd.DataFrame) -> Effect:
-    """With half-normal scales."""
-    return stuck(table, "half_normal")
-
-
-def stuck_inverse_gamma(table: pd.DataFrame) -> Effect:
-    """With inverse gamma variances."""
-    return stuck(table, "inverse_gamma")
-
-
 def tied_and_free(table: pd.DataFrame, value: str) -> pd.DataFrame:
     """A column of the constraints on simulated sets, tied and free, by replicate."""
     rows = of(table, "constraints", data="simulated")
-    rows = rows[rows["estimator"].isin(("free", "tied"))]
-    return wide(rows, "estimator", value, ["n", "k", "replicate"])
+    return paired(rows, "estimator", ("tied", "free"), value, ["n", "k", "replicate"])
 
 
 def tied_passes(table: pd.DataFrame) -> Effect:
@@ -577,9 +553,9 @@ def tied_stability(table: pd.DataFrame) -> Effect:
 
 def tied_cost(table: pd.DataFrame) -> Effect:
     """Log likelihood a point lost by tied scales, on the shipped sets."""
-    rows = table[(table["kind"] == "constraints") & table["data"].isin(SETS)]
-    rows = rows[rows["estimator"].isin(("free", "tied")) & (rows["k"] == 3)]
-    found = wide(rows, "estimator", "log_likelihood", ["data"])
+    rows = of(table, "constraints", k=3)
+    rows = rows[rows["data"].isin(SETS)]
+    found = paired(rows, "estimator", ("free", "tied"), "log_likelihood", ["data"])
     return mean(found["free"] - found["tied"])
 
 
@@ -598,29 +574,10 @@ def critical(table: pd.DataFrame) -> Effect:
 
 def annealed(table: pd.DataFrame, value: str, one: str, other: str, k: int) -> Effect:
     """Difference of two methods on the same data sets."""
-    rows = of(table, "annealing", k=k)
-    found = wide(rows, "estimator", value, ["n", "replicate"])
+    found = paired(
+        of(table, "annealing", k=k), "estimator", (one, other), value, ["n", "replicate"]
+    )
     return mean(found[one] - found[other])
-
-
-def annealing_gain(table: pd.DataFrame) -> Effect:
-    """Share of starts at the best optimum, annealed less plain EM, five components."""
-    return annealed(table, "share_best", "annealed, perturbed", "em", 5)
-
-
-def cooling_gain(table: pd.DataFrame) -> Effect:
-    """Share of starts at the best optimum, cooled variance less plain EM, five components."""
-    return annealed(table, "share_best", "cooled variance", "em", 5)
-
-
-def accuracy_gain(table: pd.DataFrame) -> Effect:
-    """Share of points in their component, EM less k-means, two components."""
-    return annealed(table, "accuracy", "em", "kmeans", 2)
-
-
-def hybrid_bias(table: pd.DataFrame) -> Effect:
-    """Log scale, hybrid less EM, two components."""
-    return annealed(table, "scale_bias", "hybrid", "em", 2)
 
 
 def claim(name: str, statement: str, source: str, effect: Any, wanted: str, unit: str) -> Claim:
@@ -634,7 +591,8 @@ CLAIMS = (
     claim("law of the collapse", "Near a point the variance falls like ln(1/v') = 2 / v a step.",
           NOTES, law, "within 0.01", "relative error"),
     claim("collapse falls with n", "With more data fewer starts degenerate (4 fitted).",
-          NOTES, change_with_n, "below 0", "share of starts, largest n less smallest"),
+          NOTES, partial(collapse_change, factor="n", k=4),
+          "below 0", "share of starts, largest n less smallest"),
     claim("collapse rises with K", "With more components more starts degenerate.",
           NOTES, change_with_k, "above 0", "share of starts, 4 less 2 components"),
     claim("remedies work", "A penalty, tied scales or the prior prevent degenerate ends.",
@@ -643,13 +601,13 @@ CLAIMS = (
     claim("remedies are cheap", "The penalty costs little where plain EM has a good optimum.",
           "Chen & Tan 2009, consistency", price, "within 0.005", "nats a point"),
     claim("half-normal is improper", "Tied data and half-normal scales: mass grows towards 0.",
-          HALF, growth_half_normal, "above 0", "powers of ten a decade"),
+          HALF, partial(decade_growth, prior="half_normal"), "above 0", "powers of ten a decade"),
     claim("inverse gamma is proper", "With inverse gamma variances the mass falls towards 0.",
-          HALF, growth_inverse_gamma, "below 0", "powers of ten a decade"),
+          HALF, partial(decade_growth, prior="inverse_gamma"), "below 0", "powers of ten a decade"),
     claim("half-normal chains stay", "NUTS from a narrow component stays there (half-normal).",
-          HALF, stuck_half_normal, "above 0.5", "share of chains"),
+          HALF, partial(stuck, prior="half_normal"), "above 0.5", "share of chains"),
     claim("inverse gamma chains leave", "NUTS from a narrow component leaves it (inverse gamma).",
-          HALF, stuck_inverse_gamma, "below 0.5", "share of chains"),
+          HALF, partial(stuck, prior="inverse_gamma"), "below 0.5", "share of chains"),
     claim("tied scales save passes", "Tied scales need fewer passes than free ones.",
           NOTES, tied_passes, "below 1", "passes for one with free scales"),
     claim("tied scales are stable", "With tied scales more starts reach the best optimum.",
@@ -662,19 +620,26 @@ CLAIMS = (
           "Rose, Gurewitz & Fox 1990; EM eigenvalue variance / c", critical, "below 0.001",
           "relative error"),
     claim("annealing finds the optimum", "Annealed EM reaches the best optimum more often than EM.",
-          "Ueda & Nakano 1998", annealing_gain, "above 0", "share of starts"),
+          "Ueda & Nakano 1998",
+          partial(annealed, value="share_best", one="annealed, perturbed", other="em", k=5),
+          "above 0", "share of starts"),
     claim("cooling finds the optimum", "EM after cooling a known variance does so, too.",
-          "Rose, Gurewitz & Fox 1990", cooling_gain, "above 0", "share of starts"),
+          "Rose, Gurewitz & Fox 1990",
+          partial(annealed, value="share_best", one="cooled variance", other="em", k=5),
+          "above 0", "share of starts"),
     claim("EM is more accurate", "EM assigns more points rightly than k-means.",
-          NOTES, accuracy_gain, "above 0", "share of points"),
+          NOTES,
+          partial(annealed, value="accuracy", one="em", other="kmeans", k=2),
+          "above 0", "share of points"),
     claim("hybrid shrinks scales", "Hard assignment makes scales too small.",
-          "Bryant & Williamson 1978", hybrid_bias, "below 0", "log scale, hybrid less EM"),
+          "Bryant & Williamson 1978",
+          partial(annealed, value="scale_bias", one="hybrid", other="em", k=2),
+          "below 0", "log scale, hybrid less EM"),
 )  # fmt: skip
 
 
 # --- figures --------------------------------------------------------------------------------------
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHOWN = (0, 1, 2, 4, 8, 15)
 
 
@@ -689,7 +654,7 @@ def draw_frame(axes: Any, y: Array, rows: pd.DataFrame) -> None:
     axes.plot(*y.T, ".", color="0.6", ms=2, rasterized=True)
     for _, row in rows.iterrows():
         values, vectors = np.linalg.eigh([[row["xx"], row["xy"]], [row["xy"], row["yy"]]])
-        color = COLORS[int(row["component"])]
+        color = SHADES[int(row["component"])]
         center = (row["mean_0"], row["mean_1"])
         angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
         wide_, high = 4 * np.sqrt(values[::-1])
@@ -735,222 +700,195 @@ def frames_animation(result: StudyResult, name: str = "EM") -> FuncAnimation:
     return FuncAnimation(figure, update, frames=iterations, blit=False)
 
 
+def kind(result: StudyResult, task: str) -> pd.DataFrame:
+    """Rows of one task, if any."""
+    return result.table[result.table["kind"] == task]
+
+
 def trace_figure(result: StudyResult) -> Figure:
     """EM on the data -1, 1, 3 from a narrow component at 3: log10 variance by iteration."""
-    rows = result.table[result.table["kind"] == "trace"]
-    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for color, (sigma, part) in zip(COLORS, rows.groupby("start_sigma"), strict=False):
-        size = -part["log10_variance"]
-        axes.plot(part["iteration"], size, "o-", color=color, label=f"from sigma = {sigma:g}")
-    axes.axhline(323, color="0.5", ls=":", label="smallest double")
+    rows = kind(result, "trace")
+    figure, grid = panels(1, 1, (5.5, 3.4))
+    axes = grid[0, 0]
+    names = [f"from sigma = {sigma:g}" for sigma in rows["start_sigma"]]
+    rows = rows.assign(size=-rows["log10_variance"], name=names)
+    lines(axes, rows, "iteration", "size", "name")
+    mark(axes, 323, "smallest\ndouble")
     axes.set(xlabel="iteration", ylabel="- log10 variance", yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize="small")
-    return figure
+    return legend(figure, axes)
 
 
 def collapse_figure(result: StudyResult) -> Figure:
     """Share of starts of plain EM that degenerate, by method; means over data sets with 95%."""
-    rows = result.table[result.table["kind"] == "collapse"]
+    rows = kind(result, "collapse")
     rows = rows[rows["estimator"] == "free"] if len(rows) else rows
-    rows = rows.assign(label=[
+    places = [
         f"{d}, n = {n}, K = {k}" if d == "simulated" else f"{d}, K = {k}"
         for d, n, k in zip(rows["data"], rows["n"], rows["k"], strict=True)
-    ])  # fmt: skip
-    labels = list(dict.fromkeys(rows["label"]))
-    figure = Figure(figsize=(7, 1.2 + 0.28 * len(labels)), layout="constrained")
-    axes = figure.subplots()
-    for number, (color, method) in enumerate(zip(COLORS, METHODS, strict=False)):
-        if not labels:
-            break
-        groups = rows.groupby("label", sort=False)[f"degenerate_{method}"]
-        center, reach = groups.mean(), 1.96 * groups.sem().fillna(0.0)
-        height = np.arange(len(labels)) + 0.22 * (number - 1)
-        axes.errorbar(center[labels], height, xerr=reach[labels], fmt="o", ms=4, color=color,
-                      label=method)  # fmt: skip
-    axes.set_yticks(range(len(labels)), labels)
+    ]
+    labels = list(dict.fromkeys(places))
+    columns = {f"degenerate_{method}": method for method in METHODS}
+    rows = rows.assign(place=places).rename(columns=columns).reindex(columns=["place", *METHODS])
+    figure, grid = panels(1, 1, (7, 1.6 + 0.28 * len(labels)))
+    axes = grid[0, 0]
+    rows = rows.melt("place", METHODS, "method")
+    dots(axes, rows, "value", "method", looks(METHODS), "place", labels)
     axes.set(xlabel="share of starts that degenerate", xlim=(-0.02, 1.02))
-    if labels:
-        axes.invert_yaxis()
-        figure.legend(loc="outside upper center", ncols=3)
-    return figure
+    return legend(figure, axes)
+
+
+def compared(
+    rows: pd.DataFrame, by: str, columns: dict[str, str], height: float
+) -> tuple[Figure, NDArray[Any]]:
+    """A panel for each column: means over data sets with 95%, an estimator a line."""
+    names = list(dict.fromkeys(rows["estimator"])) if len(rows) else []
+    figure, grid = panels(1, len(columns), (8, height), sharey=True)
+    series = looks(dict.fromkeys(rows[by]))
+    for axes, (column, label) in zip(grid[0], columns.items(), strict=True):
+        dots(axes, rows, column, by, series, "estimator", names)
+        axes.set_xlabel(label)
+    return legend(figure, grid[0, 0]), grid[0]
 
 
 def remedies_figure(result: StudyResult) -> Figure:
     """Remedies on simulated data: degenerate starts, excess loss and bias of the log scales."""
     table = result.table[(result.table["data"] == "simulated") & (result.table["k"] == 2)]
-    rows, names = table[table["kind"] == "collapse"], list(remedies(THREE))
-    chains = table[table["kind"] == "nuts"]
+    rows, chains = table[table["kind"] == "collapse"], table[table["kind"] == "nuts"]
     if len(chains):
         chains = chains[(chains["prior"] == "inverse_gamma") & (chains["chain"] == "regular")]
         chains = chains.assign(estimator="nuts", degenerate=chains["narrow"])
-        rows, names = pd.concat([rows, chains]), [*names, "nuts"]
-    figure = Figure(figsize=(7.5, 3), layout="constrained")
+        rows = pd.concat([rows, chains])
+    rows = rows.sort_values("n", kind="stable")
+    rows = rows.assign(series=[f"n = {n}" for n in rows["n"]])
     columns = {
         "degenerate": "share of starts\nthat degenerate",
         "excess": "excess loss / nats a point",
         "scale_bias": "bias of log scale",
     }
-    for axes, (column, label) in zip(figure.subplots(1, 3, sharey=True), columns.items(),
-                                     strict=True):  # fmt: skip
-        for number, (color, (n, part)) in enumerate(zip(COLORS, rows.groupby("n"), strict=False)):
-            groups = part.groupby("estimator")[column]
-            center, reach = groups.mean().reindex(names), 1.96 * groups.sem().reindex(names)
-            height = np.arange(len(names)) + 0.2 * (number - 1)
-            axes.errorbar(center, height, xerr=reach.fillna(0.0), fmt="o", ms=4, color=color,
-                          label=f"n = {n}")  # fmt: skip
-        axes.set(xlabel=label)
-        axes.axvline(0, color="0.8", zorder=0)
-    figure.axes[0].set_yticks(range(len(names)), names)
-    figure.axes[0].invert_yaxis()
-    if len(rows):
-        handles = figure.axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper center", ncols=4)
+    figure, axes = compared(rows, "series", columns, 3.4)
+    for one in axes:
+        one.axvline(0, color="0.8", zorder=0)
     return figure
 
 
 def improper_figure(result: StudyResult) -> Figure:
     """Posterior mass by decade of one component's scale, at the most tied value of the data."""
-    rows = result.table[result.table["kind"] == "improper"]
-    figure = Figure(figsize=(5.5, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for color, (prior, part) in zip(COLORS, rows.groupby("prior"), strict=False):
-        axes.plot(-part["decade"], part["mass"], "o-", color=color, label=prior.replace("_", " "))
+    rows = kind(result, "improper")
+    rows = rows.assign(place=-rows["decade"])
+    figure, grid = panels(1, 1, (5.5, 3.4))
+    axes = grid[0, 0]
+    lines(axes, rows, "place", "mass", "prior")
     axes.set(xlabel="log10 scale / scale of the data, upper end of the decade")
     axes.set_ylabel("log10 mass + constant")
     if len(rows):
         half = rows.loc[rows["prior"] == "half_normal", "mass"]
         axes.set_ylim(half.min() - 10, half.max() + 10)  # the other one soon is below 10^-1000
-        axes.legend(fontsize="small")
-    return figure
+    return legend(figure, axes)
 
 
 def constraints_figure(result: StudyResult) -> Figure:
     """Cost and gain of constraints: log likelihood lost, passes, and starts at the best optimum."""
-    rows = result.table[result.table["kind"] == "constraints"]
-    figure = Figure(figsize=(8, 4.4), layout="constrained")
-    panels = figure.subplots(1, 3, sharey=True)
-    names = list(dict.fromkeys(rows["estimator"])) if len(rows) else []
-    place = ["data", "n", "k", "replicate"]
-    rows = rows.assign(best=rows.groupby(place)["log_likelihood"].transform("max"))
-    rows = rows.assign(lost=rows["best"] - rows["log_likelihood"])
-    labels = {"lost": "log likelihood lost / nats a point", "passes": "passes (median of starts)",
-              "share_best": "share of starts\nat the best optimum"}  # fmt: skip
-    sets = list(dict.fromkeys(rows["data"]))
-    for axes, (column, label) in zip(panels, labels.items(), strict=True):
-        for number, data in enumerate(sets):
-            found = rows[rows["data"] == data].groupby("estimator")[column].mean().reindex(names)
-            height = np.arange(len(names)) + 0.09 * (number - len(sets) / 2)
-            axes.plot(found, height, "osD^v<>Ph"[number % 9], ms=4.5, color=COLORS[number % 6],
-                      label=data)  # fmt: skip
-        axes.set(xlabel=label)
-        if column == "passes" and names:
-            axes.set_xscale("log")
-            axes.set_xticks([10, 30, 100, 300], ["10", "30", "100", "300"])
-            axes.set_xticks([], minor=True)
-    panels[0].set_yticks(range(len(names)), names)
-    panels[0].invert_yaxis()
-    if sets:
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4,
-                      fontsize="small")  # fmt: skip
+    rows = kind(result, "constraints")
+    best = rows.groupby(["data", "n", "k", "replicate"])["log_likelihood"].transform("max")
+    rows = rows.assign(lost=best - rows["log_likelihood"])
+    columns = {
+        "lost": "log likelihood lost / nats a point",
+        "passes": "passes (median of starts)",
+        "share_best": "share of starts\nat the best optimum",
+    }
+    figure, axes = compared(rows, "data", columns, 4.8)
+    if len(rows):
+        axes[1].set_xscale("log")
+        plain_ticks(axes[1].xaxis, [10, 30, 100, 300])
     return figure
 
 
 def temperature_figure(result: StudyResult) -> Figure:
     """From EM to k-means: distance of the means, and certainty of assignments, as c falls."""
-    rows = result.table[result.table["kind"] == "temperature"]
-    figure = Figure(figsize=(7.5, 3.2), layout="constrained")
-    far, sure = figure.subplots(1, 2)
-    for color, (data, part) in zip(COLORS, rows.groupby("data"), strict=False):
-        groups = part.groupby("c")
-        distance = groups["distance"].median().clip(lower=1e-16)
-        far.plot(distance.index, distance, "o-", ms=4, color=color, label=data)
-        certainty = groups["certainty"].median()
-        sure.plot(certainty.index, certainty, "o-", ms=4, color=color)
+    columns = ["distance", "certainty"]
+    rows = kind(result, "temperature").groupby(["data", "c"], as_index=False)[columns].median()
+    figure, grid = panels(1, 2, (7.5, 3.6))
+    far, sure = grid[0]
+    lines(far, rows.assign(distance=rows["distance"].clip(lower=1e-16)), "c", "distance", "data")
+    lines(sure, rows, "c", "certainty", "data")
     far.set(xscale="log", yscale="log", xlabel="c", ylabel="distance to the means of k-means")
     sure.set(xscale="log", xlabel="c", ylabel="mean of the largest responsibility")
-    if len(rows):
-        far.legend(fontsize="small")
-    return figure
+    return legend(figure, far)
 
 
 def annealing_figure(result: StudyResult) -> Figure:
     """k-means, hybrid, EM and annealed EM on simulated data; means over data sets with 95%."""
-    rows = result.table[result.table["kind"] == "annealing"]
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    names = list(dict.fromkeys(rows["estimator"])) if len(rows) else []
-    columns = {"accuracy": "share of points\nin their component", "share_best":
-               "share of starts\nat the best optimum", "passes": "passes"}  # fmt: skip
-    for axes, (column, label) in zip(figure.subplots(1, 3, sharey=True), columns.items(),
-                                     strict=True):  # fmt: skip
-        for number, (color, (k, part)) in enumerate(zip(COLORS, rows.groupby("k"), strict=False)):
-            groups = part.groupby("estimator")[column]
-            center, reach = groups.mean().reindex(names), 1.96 * groups.sem().reindex(names)
-            height = np.arange(len(names)) + 0.2 * (number - 0.5)
-            axes.errorbar(center, height, xerr=reach.fillna(0.0), fmt="o", ms=4, color=color,
-                          label=f"K = {k}")  # fmt: skip
-        axes.set(xlabel=label)
-    figure.axes[0].set_yticks(range(len(names)), names)
-    figure.axes[0].invert_yaxis()
-    if names:
-        handles = figure.axes[0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside upper center", ncols=3)
-    return figure
+    rows = kind(result, "annealing")
+    rows = rows.assign(series=[f"K = {k}" for k in rows["k"]])
+    columns = {
+        "accuracy": "share of points\nin their component",
+        "share_best": "share of starts\nat the best optimum",
+        "passes": "passes",
+    }
+    return compared(rows, "series", columns, 3.4)[0]
 
 
 # --- findings -------------------------------------------------------------------------------------
 
+SENTENCES: dict[str, Words] = {
+    "tied scales save passes": f"Tied scales take {RATIO} passes for one with free scales.",
+}
+
 
 def findings(result: StudyResult) -> str:
     """What the table shows, in numbers."""
-    table = result.table
-    steps = of(table, "trace", start_sigma=0.01).set_index("iteration")
-    parts = [
-        f"From a component of scale 1/100 at the point 3 one step of EM takes the log likelihood "
-        f"from {steps['log_likelihood'].loc[0]:.4f} to {steps['log_likelihood'].loc[1]:.2f} and "
-        f"the variance to 10^{steps['log10_variance'].loc[1]:.2f}."
-    ]
-    free = of(table, "collapse", data="simulated", estimator="free")
-    groups = free.groupby(["n", "k"])["degenerate"].mean()
-    listed = ", ".join(f"{value:.1%} at n = {n}, K = {k}" for (n, k), value in groups.items())
-    parts.append(f"Of plain EM's starts on simulated data degenerate {listed}.")
-    ends = of(table, "collapse", data="simulated").groupby("estimator")["degenerate"].mean()
-    listed = ", ".join(
-        f"{ends[name]:.1%} with {name.replace('_', ' ')}" for name in remedies(THREE)
+    return paragraph(
+        result,
+        _on_collapse,
+        _on_tied_values,
+        lambda result: by_outcome(result.verdicts, SENTENCES),
+        _on_annealing,
     )
-    parts.append(f"Over all simulated sets these are {listed}.")
-    masses = of(table, "improper")
-    growth = {name: decade_growth(table, name).estimate for name in masses["prior"].unique()}
-    parts.append(
-        f"On {int(masses['ties'].max())} tied values the posterior mass changes by "
-        f"10^{growth['half_normal']:.1f} from a decade of the scale to the next lower one with "
-        f"half-normal scales, and {'falls' if growth['inverse_gamma'] < 0 else 'grows'} with "
-        f"inverse gamma variances."
+
+
+def _on_collapse(result: StudyResult) -> Iterator[str]:
+    steps = of(result.table, "trace", start_sigma=0.01).set_index("iteration")
+    before, after = steps["log_likelihood"].loc[0], steps["log_likelihood"].loc[1]
+    yield (
+        "From a component of scale 1/100 at the point 3 one step of EM takes the log likelihood "
+        f"from {before:.4f} to {after:.2f} and the variance to "
+        f"10^{steps['log10_variance'].loc[1]:.2f}."
     )
-    chains = table[(table["kind"] == "nuts") & (table["data"] == "faithful:waiting")]
-    if len(chains):
-        found = chains[chains["chain"] == "narrow"].groupby("prior")["narrow"].mean()
-        listed = " and ".join(f"{v:.0%} with {p.replace('_', ' ')}" for p, v in found.items())
-        parts.append(
-            f"In chains that start narrow the smaller scale stays below 1% of the data's in "
-            f"{listed} scales (share of draws)."
-        )
-    ratio = tied_passes(table)
-    parts.append(f"Tied scales take {ratio.estimate:.2f} passes for one with free scales.")
-    found = of(table, "annealing").groupby(["k", "estimator"])["share_best"].mean()
-    listed = ", ".join(
-        f"{value:.0%} ({name}, K = {k})"
-        for (k, name), value in found.items()
-        if name not in ("kmeans", "hybrid")
+    rows = of(result.table, "collapse", data="simulated")
+    free = rows[rows["estimator"] == "free"].groupby(["n", "k"])["degenerate"].mean()
+    told = amounts(free, "{1:.1%} at n = {0[0]}, K = {0[1]}")
+    yield f"Of plain EM's starts on simulated data degenerate {told}."
+    ends = rows.groupby("estimator")["degenerate"].mean().reindex(list(remedies(THREE)))
+    yield f"Over all simulated sets these are {amounts(ends, '{1:.1%} with {0}')}."
+
+
+def _on_tied_values(result: StudyResult) -> Iterator[str]:
+    masses = of(result.table, "improper")
+    half, gamma = (decade_growth(masses, p).estimate for p in ("half_normal", "inverse_gamma"))
+    yield (
+        f"On {int(masses['ties'].max())} tied values the posterior mass changes by 10^{half:.1f} "
+        "from a decade of the scale to the next lower one with half-normal scales, and "
+        f"{'falls' if gamma < 0 else 'grows'} with inverse gamma variances."
     )
-    parts.append(f"The best optimum is reached by {listed} of the starts.")
+    chains = of(result.table, "nuts", data="faithful:waiting", chain="narrow")
+    told = amounts(chains.groupby("prior")["narrow"].mean(), "{1:.0%} with {0} scales")
+    yield (
+        "In chains that start narrow the smaller scale stays below 1% of the data's in "
+        f"{told} (share of draws)."
+    )
+
+
+def _on_annealing(result: StudyResult) -> Iterator[str]:
+    found = of(result.table, "annealing").groupby(["k", "estimator"])["share_best"].mean()
+    told = found.drop(["kmeans", "hybrid"], level="estimator")
+    told = amounts(told, "{1:.0%} ({0[1]}, K = {0[0]})")
+    yield f"The best optimum is reached by {told} of the starts."
     if found.loc[:, "annealed, perturbed"].min() < found.loc[:, "em"].min():
-        parts.append(
+        yield (
             "With free variances the merged point holds at every temperature T above 1 (its EM "
             "eigenvalue is 1 / T), so annealing from high temperatures begins at the saddle."
         )
-    return " ".join(parts)
 
 
 NONE = {"n": (0,), "replicate": (0,)}

@@ -15,15 +15,16 @@ disappears; ``basins`` maps the starts of two means.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data, population
@@ -38,7 +39,19 @@ from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.drawing import (
+    SEPARATION,
+    SHADES,
+    curves,
+    heat,
+    legend,
+    lines,
+    looks,
+    panels,
+    plain_ticks,
+)
 from ordered_mix.study.effects import exact, mean, share
+from ordered_mix.study.sentences import amounts, paragraph
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -302,6 +315,7 @@ TASKS: dict[str, Callable[..., list[dict[str, Any]]]] = {
 
 # --- claims ---------------------------------------------------------------------------------------
 
+ERRORS = ("approximation_error", "approximation_error_coarse")
 CONFIGURATION = ["arrangement", "true", "fitted"]
 PLACE = ["arrangement", "true", "fitted", "separation", "weight", "n", "replicate"]
 
@@ -368,14 +382,12 @@ def slopes(table: pd.DataFrame, column: str) -> dict[Any, float]:
 
 def slope_on_line(table: pd.DataFrame) -> Effect:
     """The slope for three components on the line."""
-    columns = ("approximation_error", "approximation_error_coarse")
-    return exact(*(slopes(table, name)["line", 3, 3] for name in columns))
+    return exact(*(slopes(table, name)["line", 3, 3] for name in ERRORS))
 
 
 def slope_elsewhere(table: pd.DataFrame) -> Effect:
     """The slowest slope of the other configurations."""
-    columns = ("approximation_error", "approximation_error_coarse")
-    found = [slopes(table, name) for name in columns]
+    found = [slopes(table, name) for name in ERRORS]
     return exact(*(max(v for key, v in one.items() if key != ("line", 3, 3)) for one in found))
 
 
@@ -399,113 +411,43 @@ def moved(table: pd.DataFrame, coordinates: str) -> Effect:
     return share(np.concatenate([np.arange(starts) < hits for starts, hits in counts]))
 
 
-def moved_ordered(table: pd.DataFrame) -> Effect:
-    """With sorted starts."""
-    return moved(table, "ordered")
-
-
-def moved_relative(table: pd.DataFrame) -> Effect:
-    """With relative coordinates."""
-    return moved(table, "relative")
-
-
 CLAIMS = (
-    Claim(
-        name="minima have the structure",
-        statement="All minima of separated populations of equal weights have the structure.",
-        source=CHEN,
-        effect=mixed_share,
-        direction="below",
-        margin=0.01,
-        unit="share of minima outside the structure",
-    ),
-    Claim(
-        name="samples have the structure",
-        statement="So do all minima of separated samples of 200 and 2,000.",
-        source=CHEN + ", for the population; carried over to samples here",
-        effect=structured_samples,
-        direction="above",
-        margin=0.95,
-        unit="share of data sets",
-    ),
-    Claim(
-        name="threshold",
-        statement="Three components on the line have no spurious minimum up to separation 10.",
-        source=CHEN + ", a separation condition; the value from exact quadrature",
-        effect=threshold,
-        direction="above",
-        margin=10.0,
-        unit="standard deviations",
-    ),
-    Claim(
-        name="error decays",
-        statement="The approximation error of the minima decays with the separation.",
-        source=CHEN,
-        effect=slope_elsewhere,
-        direction="below",
-        margin=0.0,
-        unit="slowest log-log slope, other configurations",
-    ),
-    Claim(
-        name="faster on the line",
-        statement="For three components on the line it decays faster than 1/separation.",
-        source=CHEN,
-        effect=slope_on_line,
-        direction="below",
-        margin=-1.0,
-        unit="log-log slope",
-    ),
-    Claim(
-        name="k-means++ starts are better",
-        statement="k-means++ starts end at the truth more often than random points do.",
-        source="Arthur & Vassilvitskii 2007",
-        effect=plus_plus_gain,
-        direction="above",
-        margin=0.0,
-        unit="share of starts",
-    ),
-    Claim(
-        name="random starts fail",
-        statement="Of random starts for five separated components, less than half reach the truth.",
-        source=JIN,
-        effect=random_reached,
-        direction="below",
-        margin=0.5,
-        unit="share of starts",
-    ),
-    Claim(
-        name="same minima",
-        statement="Sorted starts and relative coordinates have the same minima as EM.",
-        source="equivariance of EM; Esser & Nielsen 2022 change coordinates only",
-        effect=largest_shift,
-        direction="below",
-        margin=1e-6,
-        unit="standard deviations",
-    ),
-    Claim(
-        name="ordering keeps the basins",
-        statement="Sorting the starts of EM changes no start's minimum.",
-        source="equivariance of EM",
-        effect=moved_ordered,
-        direction="below",
-        margin=0.01,
-        unit="share of starts",
-    ),
-    Claim(
-        name="relative coordinates change the basins",
-        statement="With relative coordinates some starts end in another minimum.",
-        source="the sweep over reference mean and gaps is another map",
-        effect=moved_relative,
-        direction="above",
-        margin=0.01,
-        unit="share of starts",
-    ),
-)
+    Claim("minima have the structure",
+          "All minima of separated populations of equal weights have the structure.",
+          CHEN, mixed_share, "below", 0.01, "share of minima outside the structure"),
+    Claim("samples have the structure", "So do all minima of separated samples of 200 and 2,000.",
+          CHEN + ", for the population; carried over to samples here",
+          structured_samples, "above", 0.95, "share of data sets"),
+    Claim("threshold",
+          "Three components on the line have no spurious minimum up to separation 10.",
+          CHEN + ", a separation condition; the value from exact quadrature",
+          threshold, "above", 10.0, "standard deviations"),
+    Claim("error decays", "The approximation error of the minima decays with the separation.",
+          CHEN, slope_elsewhere, "below", 0.0, "slowest log-log slope, other configurations"),
+    Claim("faster on the line",
+          "For three components on the line it decays faster than 1/separation.",
+          CHEN, slope_on_line, "below", -1.0, "log-log slope"),
+    Claim("k-means++ starts are better",
+          "k-means++ starts end at the truth more often than random points do.",
+          "Arthur & Vassilvitskii 2007", plus_plus_gain, "above", 0.0, "share of starts"),
+    Claim("random starts fail",
+          "Of random starts for five separated components, less than half reach the truth.",
+          JIN, random_reached, "below", 0.5, "share of starts"),
+    Claim("same minima", "Sorted starts and relative coordinates have the same minima as EM.",
+          "equivariance of EM; Esser & Nielsen 2022 change coordinates only",
+          largest_shift, "below", 1e-6, "standard deviations"),
+    Claim("ordering keeps the basins", "Sorting the starts of EM changes no start's minimum.",
+          "equivariance of EM",
+          partial(moved, coordinates="ordered"), "below", 0.01, "share of starts"),
+    Claim("relative coordinates change the basins",
+          "With relative coordinates some starts end in another minimum.",
+          "the sweep over reference mean and gaps is another map",
+          partial(moved, coordinates="relative"), "above", 0.01, "share of starts"),
+)  # fmt: skip
 
 
 # --- figures --------------------------------------------------------------------------------------
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SPAN = 12.0
 
 
@@ -525,7 +467,7 @@ def configurations_figure(result: StudyResult) -> Figure:
         axes.fill_between(y, -0.5, density / density.max() * max(len(rows), 1) - 0.5, color="0.88")
         for level, (_, row) in enumerate(rows.iterrows()):
             means = row[[f"mean_{place}" for place in range(fitted)]].to_numpy(float)
-            axes.plot(means, np.full(fitted, level), "|", color=COLORS[level], ms=13, mew=2)
+            axes.plot(means, np.full(fitted, level), "|", color=SHADES[level], ms=13, mew=2)
             for at, many in zip(*np.unique(means.round(1), return_counts=True), strict=True):
                 if many > 1:
                     axes.text(at, level + 0.24, f"{many}x", ha="center", va="bottom", fontsize=7)
@@ -537,165 +479,169 @@ def configurations_figure(result: StudyResult) -> Figure:
 
 
 def structure_figure(result: StudyResult) -> Figure:
-    """Share of the populations' minima that have the structure, by separation."""
+    """Share of the populations' minima that have the structure, by separation, in percent."""
     table = found_minima(result.table)
     table = table[(table["arrangement"] == "line") & (table["weight"] == 1)]
-    shares = table.pivot_table(
-        index=["true", "fitted"], columns="separation", values="structure", aggfunc="mean"
-    )
-    figure = Figure(figsize=(5.5, 1.5 + 0.19 * len(shares)), layout="constrained")
-    axes = figure.subplots()
-    if shares.empty:
-        return figure
-    image = axes.imshow(shares.astype(float), aspect="auto", vmin=0, vmax=1, cmap="cividis")
-    axes.set_yticks(range(len(shares)), [f"{t} / {f}" for t, f in shares.index], fontsize="small")
-    axes.set_xticks(range(shares.shape[1]), [f"{value:g}" for value in shares.columns])
-    axes.set(xlabel="separation / sigma", ylabel="components, true / fitted")
-    figure.colorbar(image, label="share of minima with the structure")
+    shares = table.groupby(["true", "fitted", "separation"])["structure"].mean().unstack()
+    shares.index = [f"{true} / {fitted}" for true, fitted in shares.index]
+    figure, grid = panels(1, 1, (5.5, 1.5 + 0.19 * len(shares)))
+    heat(grid[0, 0], 100 * shares, "{:.0f}".format, "cividis", (0, 100))
+    grid[0, 0].set(xlabel=SEPARATION, ylabel="components, true / fitted")
     return figure
 
 
 def starts_figure(result: StudyResult) -> Figure:
     """Share of starts that end at the truth, by separation; population, and data sets."""
     table = result.table[result.table["arrangement"].eq("line") & result.table["weight"].eq(1)]
-    figure = Figure(figsize=(7, 3.4), layout="constrained")
-    panels = figure.subplots(1, 3, sharey=True)
-    for axes, n in zip(panels, (0, 200, 2000), strict=True):
+    figure, grid = panels(1, 3, (7, 3.4), sharey=True)
+    for axes, n in zip(grid[0], (0, 200, 2000), strict=True):
         rows = found_minima(table[table["n"] == n], samples=n > 0)
         reached = reached_truth(rows[rows["true"] == 3])
-        for color, name in zip(COLORS, METHODS, strict=False):
-            groups = reached.groupby("separation")[f"share_{name}"]
-            center, reach = groups.mean(), 1.96 * groups.sem().fillna(0.0)
-            axes.errorbar(center.index, center, reach, color=color, marker="o", ms=4, label=name)
-        axes.set(xlabel="separation / sigma", title=f"n = {n}" if n else "population")
-        axes.set_ylim(-0.03, 1.03)
-    panels[0].set_ylabel("share of starts at the truth")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    return figure
+        reached = reached.rename(columns={f"share_{name}": name for name in METHODS})
+        reached = reached.melt("separation", METHODS, "method")
+        curves(axes, reached, "value", "method", looks(METHODS))
+        axes.set(title=f"n = {n:,}" if n else "population", ylim=(-0.03, 1.03))
+    grid[0, 0].set_ylabel("share of starts at the truth")
+    return legend(figure, grid)
 
 
 def decay_figure(result: StudyResult) -> Figure:
     """Approximation error of the mingled minimum against the separation."""
     rows = result.table[result.table["kind"] == "decay"]
-    figure = Figure(figsize=(5.5, 3.6), layout="constrained")
-    axes = figure.subplots()
-    for color, (name, part) in zip(COLORS, rows.groupby(CONFIGURATION), strict=False):
-        part = part.sort_values("separation")
-        label = f"{name[0]}, {name[1]} true, {name[2]} fitted"
-        axes.plot(part["separation"], part["approximation_error"], "o-", color=color, label=label)
+    figure, grid = panels(1, 1, (5.5, 3.9))
+    axes = grid[0, 0]
+    lines(axes, rows.assign(name=_named(rows)), "separation", "approximation_error", "name")
     if len(rows):
         ends_at = np.array([rows["separation"].min(), rows["separation"].max()])
         axes.plot(ends_at, ends_at[0] / ends_at, "k:", label="1 / separation")
-    axes.set(
-        xscale="log", yscale="log", xlabel="separation / sigma", ylabel="largest error / sigma"
-    )
-    axes.set_xticks([8, 10, 12, 14, 16, 18], ["8", "10", "12", "14", "16", "18"])
-    axes.set_xticks([], minor=True)
-    if len(rows):
-        axes.legend(fontsize="small")
-    return figure
+    axes.set(xscale="log", yscale="log", xlabel=SEPARATION, ylabel="largest error / sigma")
+    plain_ticks(axes.xaxis, [8, 10, 12, 14, 16, 18])
+    return legend(figure, axes, 2)
+
+
+def _named(rows: pd.DataFrame) -> list[str]:
+    columns = (rows[name] for name in CONFIGURATION)
+    return [
+        f"{place}, {true} true, {fitted} fitted"
+        for place, true, fitted in zip(*columns, strict=True)
+    ]
 
 
 def bifurcation_figure(result: StudyResult) -> Figure:
-    """Gap of the spare means on the first component against the separation, through the fold."""
+    """Gap of the spare means on the first component against the separation, through the fold.
+    Full lines are minima, dashed ones saddles; a minimum appears at the point.
+    """
     rows = result.table[result.table["kind"] == "branch"]
-    figure = Figure(figsize=(5.5, 3.6), layout="constrained")
-    axes = figure.subplots()
-    for color, (name, part) in zip(COLORS, rows.groupby(CONFIGURATION), strict=False):
+    rows = rows.assign(name=_named(rows))
+    figure, grid = panels(1, 1, (5.5, 4.0))
+    axes = grid[0, 0]
+    for name, look in looks(rows["name"]).items():
+        part = rows[rows["name"] == name]
+        color, at, gap = look.color, part["separation_at"], part["spare_gap"]
         stable, unstable = (sign * part["smallest_eigenvalue"] > -1e-8 for sign in (1, -1))
-        label = f"{name[0]}, {name[1]} true, {name[2]} fitted: {part['fold'].iloc[0]:.3f}"
-        axes.plot(part["separation_at"], part["spare_gap"].where(stable), color=color, label=label)
-        axes.plot(part["separation_at"], part["spare_gap"].where(unstable), "--", color=color)
-        at_fold = part.loc[part["smallest_eigenvalue"].abs().idxmin()]
-        axes.plot(at_fold["separation_at"], at_fold["spare_gap"], "o", color=color)
-    axes.set(
-        xlabel="separation / sigma", ylabel="spread of the spare means / sigma", ylim=(0, None)
-    )
-    if len(rows):
-        axes.legend(fontsize="small", title="minimum (full line) appears at")
-    return figure
+        label = f"{name}: from {part['fold'].iloc[0]:.3f}"
+        axes.plot(at, gap.where(stable), color=color, label=label)
+        axes.plot(at, gap.where(unstable), "--", color=color)
+        turn = part["smallest_eigenvalue"].abs().idxmin()
+        axes.plot(at[turn], gap[turn], "o", color=color)
+    axes.set(xlabel=SEPARATION, ylabel="spread of the spare means / sigma", ylim=(0, None))
+    return legend(figure, axes, 2)
 
 
 def basins_figure(result: StudyResult) -> Figure:
     """Where two means end, by their starts; three true components on the line."""
     rows = result.table[result.table["kind"] == "basin"]
     apart = sorted(rows["separation"].unique()) or [SPAN]
-    figure = Figure(figsize=(6.4, 0.6 + 2.8 * len(apart)), layout="constrained")
-    panels = figure.subplots(len(apart), 2, squeeze=False)
-    shades = ["0.3", *COLORS[:5]]
-    colors = ListedColormap(shades)
-    norm = BoundaryNorm(np.arange(-1.5, 5), colors.N)
-    for line, separation in zip(panels, apart, strict=True):
-        part = rows[rows["separation"] == separation]
-        for axes, (name, title) in zip(
-            line, (("em", "EM"), ("relative", "relative ECM")), strict=True
-        ):
-            if len(part):
-                grid = part.pivot(index="start_1", columns="start_0", values=f"end_{name}")
-                axes.pcolormesh(
-                    grid.columns, grid.index, grid, cmap=colors, norm=norm, rasterized=True
-                )
-            axes.set(title=f"{title}, separation {separation:g}", aspect="equal")
-            axes.set(xlabel="start of mean 1 / sigma", ylabel="start of mean 2 / sigma")
+    figure, grid = panels(len(apart), 2, (6.4, 0.9 + 3.0 * len(apart)))
+    shades = ["0.3", *SHADES[:2], *SHADES[3:6]]
+    colors, norm = ListedColormap(shades), BoundaryNorm(np.arange(-1.5, 5), len(shades))
+    kinds = {"em": "EM", "relative": "relative ECM"}
+    for (row, separation), (column, name) in product(enumerate(apart), enumerate(kinds)):
+        axes, part = grid[row, column], rows[rows["separation"] == separation]
+        if len(part):
+            ended = part.pivot(index="start_1", columns="start_0", values=f"end_{name}")
+            edges = ended.columns, ended.index, ended
+            axes.pcolormesh(*edges, cmap=colors, norm=norm, rasterized=True)
+        axes.set(title=f"{kinds[name]}, separation {separation:g}", box_aspect=1)
+        axes.set(xlabel="start of mean 1 / sigma", ylabel="start of mean 2 / sigma")
     words = ("no minimum", "left component alone", "right component alone")
-    handles = [Patch(color=color, label=word) for color, word in zip(shades, words, strict=False)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize="small")
-    return figure
+    for shade, word in zip(shades, words, strict=False):
+        grid[0, 0].plot([], [], "s", color=shade, label=word)
+    return legend(figure, grid[0, 0], 3)
+
+
+# --- findings -------------------------------------------------------------------------------------
 
 
 def findings(result: StudyResult) -> str:
     """What the table shows, in numbers."""
-    table = result.table
-    rows = found_minima(table)
-    equal = rows[rows["weight"] == 1]
-    wide = equal[equal["separation"] >= SEPARATED]
-    close = equal[equal["separation"] < SEPARATED]
-    other = rows[(rows["weight"] != 1) & (rows["separation"] >= SEPARATED)]
-    cells = rows.drop_duplicates(PLACE)
-    starts = max(int(cells["starts"].sum()), 1)
-    parts = [
-        f"{len(rows)} certified minima of {len(cells)} populations; with equal weights "
-        f"outside the structure are "
-        f"{int((~wide['structure']).sum())} of {len(wide)} at separations of at least "
-        f"{SEPARATED:g} and {int((~close['structure']).sum())} of {len(close)} below."
-    ]
-    if len(other):
-        parts.append(
-            f"With unequal true weights it is {int((~other['structure']).sum())} of {len(other)} "
-            f"at these separations."
-        )
-    branches = table[table["kind"] == "branch"].drop_duplicates(CONFIGURATION)
-    if len(branches):
-        listed = ", ".join(
-            f"{row['fold']:.{6 if abs(row['fold'] - row['fold_coarse']) < 5e-7 else 2}f} "
-            f"({row['arrangement']}, {row['true']} true, {row['fitted']} fitted)"
-            for _, row in branches.iterrows()
-        )
-        parts.append(f"The minimum with spare means on one component appears at {listed}.")
-    try:
-        found = slopes(table, "approximation_error")
-        listed = ", ".join(f"{value:.1f} ({a}, {t}/{f})" for (a, t, f), value in found.items())
-        parts.append(f"Its error goes with the separation to the power {listed}.")
-    except ValueError as error:
-        parts.append(f"The decay of its error is not measured: {error}.")
-    parts.append(
-        f"Of {starts} starts on populations, sorting moved "
-        f"{cells['moved_ordered'].sum() / starts:.2%} to another minimum and relative coordinates "
-        f"{cells['moved_relative'].sum() / starts:.2%}; "
-        f"{cells['stalled_relative'].sum() / starts:.2%} ended at no minimum with relative "
-        f"coordinates (a component without data stays where it is), "
-        f"{cells['stalled_em'].sum() / starts:.2%} with EM."
-    )
-    reached = reached_truth(wide)
-    listed = ", ".join(
-        f"{part['share_random'].mean():.0%} of random and {part['share_kmeans++'].mean():.0%} of "
-        f"k-means++ starts for {true} components"
-        for true, part in reached[reached["true"] > 1].groupby("true")
-    )
-    if listed:
-        parts.append(f"At separations of at least {SEPARATED:g} the truth is reached by {listed}.")
-    return " ".join(parts)
+    return paragraph(result, _on_structure, _on_branches, _on_decay, _on_basins, _on_starts)
 
+
+def _on_structure(result: StudyResult) -> Iterator[str]:
+    rows = found_minima(result.table)
+    equal, wide = rows["weight"] == 1, rows["separation"] >= SEPARATED
+
+    def outside(part: pd.DataFrame) -> str:
+        return f"{int((~part['structure']).sum())} of {len(part)}"
+
+    yield (
+        f"{len(rows)} certified minima of {len(rows.drop_duplicates(PLACE))} populations; with "
+        f"equal weights outside the structure are {outside(rows[equal & wide])} at separations of "
+        f"at least {SEPARATED:g} and {outside(rows[equal & ~wide])} below."
+    )
+    other = rows[~equal & wide]
+    if len(other):
+        yield f"With unequal true weights it is {outside(other)} at these separations."
+
+
+def _on_branches(result: StudyResult) -> Iterator[str]:
+    rows = result.table[result.table["kind"] == "branch"].drop_duplicates(CONFIGURATION)
+    if len(rows):
+        digits = np.where((rows["fold"] - rows["fold_coarse"]).abs() < 5e-7, 6, 2)
+        found = zip(rows["fold"], digits, _named(rows), strict=True)
+        told = ", ".join(f"{at:.{many}f} ({name})" for at, many, name in found)
+        yield f"The minimum with spare means on one component appears at {told}."
+
+
+def _on_decay(result: StudyResult) -> Iterator[str]:
+    try:
+        found = slopes(result.table, ERRORS[0])
+    except ValueError as error:
+        yield f"The decay of its error is not measured: {error}."
+        return
+    if found:
+        told = amounts(found, "{1:.1f} ({0[0]}, {0[1]}/{0[2]})")
+        yield f"Its error goes with the separation to the power {told}."
+
+
+def _on_basins(result: StudyResult) -> Iterator[str]:
+    cells = found_minima(result.table).drop_duplicates(PLACE)
+    starts = int(cells["starts"].sum())
+    if not starts:
+        return
+    columns = ["moved_ordered", "moved_relative", "stalled_relative", "stalled_em"]
+    sorting, relative, stalled, stalled_em = (f"{cells[c].sum() / starts:.2%}" for c in columns)
+    yield (
+        f"Of {starts} starts on populations, sorting moved {sorting} to another minimum and "
+        f"relative coordinates {relative}; {stalled} ended at no minimum with relative "
+        f"coordinates (a component without data stays where it is), {stalled_em} with EM."
+    )
+
+
+def _on_starts(result: StudyResult) -> Iterator[str]:
+    rows = found_minima(result.table)
+    reached = reached_truth(rows[(rows["weight"] == 1) & (rows["separation"] >= SEPARATED)])
+    shares = reached[reached["true"] > 1].groupby("true")[["share_random", "share_kmeans++"]].mean()
+    told = ", ".join(
+        f"{random:.0%} of random and {better:.0%} of k-means++ starts for {true} components"
+        for true, random, better in shares.itertuples()
+    )
+    if told:
+        yield f"At separations of at least {SEPARATED:g} the truth is reached by {told}."
+
+
+# --- the grid -------------------------------------------------------------------------------------
 
 ONCE = {"replicate": (0,), "n": (0,), "weight": (1.0,)}
 ON_LINE = {"arrangement": ("line",)}

@@ -12,6 +12,7 @@ from ordered_mix.study.drawing import (
     FEWEST_FOR_BARS,
     LOOKS,
     NO_RUNS,
+    PALETTE,
     brief,
     curves,
     dots,
@@ -19,6 +20,7 @@ from ordered_mix.study.drawing import (
     in_order,
     interval,
     legend,
+    lines,
     looks,
     mark,
     panels,
@@ -59,7 +61,8 @@ def test_names_without_code():
 
 def test_every_parameterization_has_one_look_everywhere():
     shipped = names()
-    assert set(shipped) <= set(LOOKS)
+    assert len(set(looks(shipped).values())) == len(shipped)
+    assert all(look.color == PALETTE.get(name, look.color) for name, look in LOOKS.items())
     assert len(set(LOOKS.values())) == len(LOOKS) - 1  # relative is relative log
     found = looks(["mine", "relative_softplus", "ordered", "yours"])
     assert found["relative_softplus"] == LOOKS["relative softplus"]
@@ -142,6 +145,15 @@ def test_dots_go_down_in_the_given_order(axes):
     line = axes.containers[0][0]
     assert line.get_ydata().tolist() == [0, 1] and line.get_xdata()[0] > line.get_xdata()[1]
     assert axes.yaxis_inverted()
+
+
+def test_lines_follow_the_order_of_x(axes):
+    rows = pd.DataFrame({"x": [3, 1, 2], "y": [9.0, 1.0, 4.0], "kind": ["a", "a", "b_c"]})
+    lines(axes, rows, "x", "y", "kind")
+    first, second = axes.lines
+    assert first.get_ydata().tolist() == [1, 9] and second.get_label() == "b c"
+    lines(axes, rows.iloc[:0], "x", "y", "kind")
+    assert axes.texts[0].get_text() == NO_RUNS
 
 
 def test_a_legend_names_each_label_once():

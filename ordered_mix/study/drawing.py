@@ -56,6 +56,7 @@ LOOKS = {
     "relative square": Look(PALETTE["relative"], "*", ":"),
     "centred": Look(PALETTE["centred"], "h"),
     "resolved": Look("#666666", "p", "--"),
+    "sheared": Look(FURTHER[1], "<", "-."),
 }
 """Look of each parameterization by its short name, in the order that every figure keeps."""
 
@@ -241,8 +242,19 @@ def curves(
     if log:
         axes.set_yscale("log")
     axes.set_xticks(range(len(places)), [f"{place:g}" for place in places])
+    axes.set_xlim(-0.5, len(places) - 0.5)
     axes.set_xlabel(SEPARATION if x == "separation" else x)
     axes.grid(axis="y", lw=0.4, alpha=0.5)
+
+
+def lines(axes: Axes, rows: pd.DataFrame, x: str, y: str, by: str) -> None:
+    """One line for each value of a column, through its points in the order of x."""
+    names = list(dict.fromkeys(rows[by]))
+    for name, look in looks(names).items():
+        part = rows[rows[by] == name].sort_values(x)
+        axes.plot(part[x], part[y], **look._asdict(), ms=4, lw=1.1, label=short(name))
+    if not names:
+        nothing(axes)
 
 
 def dots(
@@ -259,7 +271,7 @@ def dots(
     Parameters are those of `curves`, with the column `y` and its values `places` downwards.
     """
     rows = _finite(rows, value, False)
-    for at, middle, reach, drawn in _series(rows, value, by, series, y, places, False):
+    for at, middle, reach, drawn in _series(rows, value, by, series, y, places, widest=0.2):
         axes.errorbar(middle, at, xerr=reach, **{**drawn, "linestyle": "none"})
     axes.set_yticks(range(len(places)), [short(place) for place in places])
     axes.set_ylim(max(len(places), 1) - 0.5, -0.5)
@@ -281,11 +293,12 @@ def _series(
     series: Mapping[str, Look],
     along: str,
     places: Sequence[Any],
-    log: bool,
+    log: bool = False,
+    widest: float = 0.08,
 ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]]:
     """Places side by side, means, reach of the intervals and keywords of each series."""
     position = {place: at for at, place in enumerate(places)}
-    step = min(0.08, 0.7 / max(len(series), 1))
+    step = min(widest, 0.7 / max(len(series), 1))
     for number, (name, look) in enumerate(series.items()):
         groups = rows[rows[by] == name].groupby(along)[value]
         found = {position[at]: interval(part, log) for at, part in groups if at in position}
