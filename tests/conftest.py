@@ -22,6 +22,7 @@ VARIANTS = {
     "folded": [{}],
     "moment": [{}, {"signed": False}],
     "resolved": [{}],
+    "sheared": [{}, {"gap": "bent"}],
 }
 NUMBERS = {"location": 0.3, "spread": 1.7, "scale": 0.6, "concentration": 3.0}
 

@@ -131,6 +131,7 @@ def test_bad_priors(numbers, message):
     [
         ("ordered", 1, Prior(), "at least two components"),
         ("resolved", 3, Prior(), "defined for two components"),
+        ("sheared", 3, Prior(), "that of two components"),
         ("relative", 2, Prior(known_w=(0.3, 0.7)), "known unequal weights"),
         ("moment", 2, Prior(known_sigma=1.0), "known scales"),
     ],

@@ -49,6 +49,7 @@ MEANS_BOXES = {
     "centred": [(-40.0, 4.0, 300), WIDE],
     "folded": [WIDE, WIDE],
     "resolved": [(-80.0, 8.0, 300), WIDE],
+    "sheared": [WIDE, WIDE],
 }
 
 
@@ -149,7 +150,7 @@ def test_many_draws_at_once_are_those_of_pymc(found):
         for few, many in zip(one_by_one, together, strict=True)
         for j in range(2)
     ]
-    assert min(p_values) > 1e-4 / 100  # six of them for each of fewer than 16 structures
+    assert min(p_values) > 1e-4 / 100  # six of them for each of at most 16 structures
 
 
 @pytest.mark.parametrize("known", [{"known_w": (0.3, 0.7)}, {"known_sigma": 1.5}])
