@@ -460,7 +460,7 @@ study = Study(
     },
     sizes={
         "smoke": _blocks((0.0, 2.0), (N,), 1),
-        "laptop": _blocks((0.0, 1.0, 2.0), (N,), 4),
+        "laptop": _blocks((0.0, 1.0, 2.0), (N,), 8),
         "cluster": _blocks((0.0, 1.0, 2.0, 4.0), (50, N, 800), 50),
     },
     cell=cell,
