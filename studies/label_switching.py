@@ -22,14 +22,13 @@ Vehtari et al. 2021 (R-hat and ESS).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ordered_mix import catalog
 from ordered_mix.data import Data, load, shipped, simulate
@@ -40,11 +39,24 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study, seed_of
-from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED
-from ordered_mix.study.effects import TIE, mean, share, winner
+from ordered_mix.study.drawing import (
+    SEPARATION,
+    curves,
+    heat,
+    legend,
+    looks,
+    mark,
+    nothing,
+    panels,
+    short,
+)
+from ordered_mix.study.effects import TIE, extreme, from_logs, mean, paired, share, winner
+from ordered_mix.study.sentences import RATIO, SHARE, Words, by_outcome, paragraph
+from ordered_mix.study.tables import four_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from ordered_mix.study.outcome import StudyResult
 
@@ -135,7 +147,8 @@ def cell(
     # only the reference's are needed, and the table stays small
     sds = found.sd.tolist() if sampler == REFERENCE else [None] * len(QUANTITIES)
     row |= {f"sd_{name}": sd for name, sd in zip(QUANTITIES, sds, strict=True)}
-    return [{name: _short(value) for name, value in row.items()}]
+    kept = (type(None), int)
+    return [{k: v if isinstance(v, kept) else four_digits(v) for k, v in row.items()}]
 
 
 def skip(
@@ -185,11 +198,6 @@ def _coverage(mixture: Mixture, truth: Mixture) -> float:
     return float(np.mean((low <= values) & (values <= high)))
 
 
-def _short(value: float | None) -> float | None:
-    """Four significant digits: what the table is good for, at half its size."""
-    return value if value is None or isinstance(value, int) else float(f"{value:.4g}")
-
-
 # --- the table ------------------------------------------------------------------------------------
 
 
@@ -227,18 +235,9 @@ def errors(table: pd.DataFrame, sampler: str = DIAGONAL) -> pd.DataFrame:
 
 
 def wide(rows: pd.DataFrame, names: Sequence[str], column: str) -> pd.DataFrame:
-    """A column by data set and parameterization; a run that failed gives NaN.
-
-    Raises
-    ------
-    ValueError
-        If there is no run at all of a parameterization.
-    """
-    index = [name for name in CELL if rows[name].notna().any()]
-    absent = sorted(set(names) - set(rows["parameterization"]))
-    if absent:
-        raise ValueError(f"the table holds no such runs of {', '.join(absent)}")
-    return rows.pivot(index=index, columns="parameterization", values=column)[list(names)]
+    """A column by data set and parameterization; ValueError if a run is missing."""
+    units = [name for name in CELL if rows[name].notna().any()]
+    return paired(rows, "parameterization", names, column, units)
 
 
 def pairs(rows: pd.DataFrame, top: str, bottom: str, column: str = "ess_per_pass") -> pd.Series:
@@ -252,32 +251,12 @@ def by_replicate(values: pd.Series) -> np.ndarray:
     return values.unstack("replicate").mean(axis=0, skipna=False).to_numpy()
 
 
-def extreme(effects: Sequence[Effect], pick: Callable[..., float]) -> Effect:
-    """The least favourable of several effects whose intervals hold simultaneously."""
-    estimates, lows, highs, counts = zip(*effects, strict=True)
-    return Effect(pick(estimates), pick(lows), pick(highs), min(counts))
-
-
-def simultaneous(count: int) -> float:
-    """Confidence of each of so many intervals that hold together in 95% (Bonferroni)."""
-    return 1 - 0.05 / count
-
-
-def ratio(logs: Effect) -> Effect:
-    """From the log scale to a ratio."""
-    estimate, low, high = np.exp(logs[:3]).tolist()
-    return Effect(estimate, low, high, logs.observations)
-
-
 # --- effects of the claims ------------------------------------------------------------------------
 
 
 def _raw_rhat(table: pd.DataFrame) -> pd.DataFrame:
     rows = runs(table)
-    rhat = wide(rows[rows["separation"] >= 3], ("unordered", "ordered"), "raw_rhat")
-    if rhat.isna().any(axis=None):
-        raise ValueError(f"{int(rhat.isna().sum().sum())} runs are missing")
-    return rhat
+    return wide(rows[rows["separation"] >= 3], ("unordered", "ordered"), "raw_rhat")
 
 
 def disagreeing(table: pd.DataFrame) -> Effect:
@@ -294,8 +273,7 @@ def cured(table: pd.DataFrame) -> Effect:
 def folded_afterwards(table: pd.DataFrame) -> Effect:
     """ESS per pass of `unordered` over `ordered` at the separation where it is least."""
     logs = pairs(main(table), "unordered", "ordered")
-    parts = [part.to_numpy() for _, part in logs.groupby("separation")]
-    return ratio(extreme([mean(part, simultaneous(len(parts))) for part in parts], min))
+    return from_logs(extreme([part for _, part in logs.groupby("separation")], min))
 
 
 def _close(table: pd.DataFrame) -> pd.DataFrame:
@@ -305,17 +283,14 @@ def _close(table: pd.DataFrame) -> pd.DataFrame:
 
 def bounded_loss(table: pd.DataFrame) -> Effect:
     """ESS per pass of log gaps over `unordered` when components overlap, where it is largest."""
-    level = simultaneous(len(BOUNDED))
     logs = [pairs(_close(table), name, "unordered") for name in BOUNDED]
-    return ratio(extreme([mean(by_replicate(one), level) for one in logs], max))
+    return from_logs(extreme(map(by_replicate, logs), max))
 
 
 def bounded_divergences(table: pd.DataFrame) -> Effect:
     """Divergences per 1,000 draws that log gaps have beyond `unordered`, where they are fewest."""
-    column = "divergences_per_1000"
-    found = wide(_close(table), ("unordered", *BOUNDED), column)
-    level = simultaneous(len(BOUNDED))
-    more = [mean(by_replicate(found[name] - found["unordered"]), level) for name in BOUNDED]
+    found = wide(_close(table), ("unordered", *BOUNDED), "divergences_per_1000")
+    more = (by_replicate(found[name] - found["unordered"]) for name in BOUNDED)
     return extreme(more, min)
 
 
@@ -331,7 +306,7 @@ def divergences_at_boundary(table: pd.DataFrame) -> Effect:
 def same_sampler(table: pd.DataFrame) -> Effect:
     """The larger of the log ratios of ESS per pass and of passes, `relative` to `ordered`."""
     columns = ("ess_per_pass", "passes")
-    level = simultaneous(len(columns))
+    level = 1 - 0.05 / len(columns)
     found = [mean(pairs(runs(table), LOG, "ordered", column), level) for column in columns]
     return max(found, key=lambda effect: max(abs(effect.low), abs(effect.high)))
 
@@ -340,7 +315,7 @@ def centred_gain(table: pd.DataFrame) -> Effect:
     """ESS per pass of `centred` over `relative` with a log gap, well separated."""
     rows = main(table)
     logs = pairs(rows[rows["separation"] >= 3], "centred", LOG)
-    return ratio(mean(by_replicate(logs)))
+    return from_logs(mean(by_replicate(logs)))
 
 
 def low_rank_gain(table: pd.DataFrame) -> Effect:
@@ -354,13 +329,13 @@ def low_rank_gain(table: pd.DataFrame) -> Effect:
         )
     if logs[0].empty:
         raise ValueError("the table holds no runs with a low-rank mass matrix at n = 200")
-    return ratio(mean(by_replicate(logs[0] - logs[1])))
+    return from_logs(mean(by_replicate(logs[0] - logs[1])))
 
 
 def loss_in_pymc(table: pd.DataFrame) -> Effect:
     """ESS per pass of `ordered` over `unordered` at separation 0.5 in PyMC's own sampler."""
     rows = main(table, PYMC)
-    return ratio(mean(pairs(rows[rows["separation"] == 0.5], "ordered", "unordered")))
+    return from_logs(mean(pairs(rows[rows["separation"] == 0.5], "ordered", "unordered")))
 
 
 def misled(table: pd.DataFrame) -> Effect:
@@ -375,7 +350,7 @@ def folded_on_real_data(table: pd.DataFrame) -> Effect:
     real = table[(table["sampler"] == DIAGONAL) & (table["data"] != "simulated")]
     real = real.assign(ess_per_pass=real["ess"] / real["passes"])
     logs = pairs(real, "unordered", "ordered")
-    return ratio(mean(logs.unstack("replicate").mean(axis=1, skipna=False)))
+    return from_logs(mean(logs.unstack("replicate").mean(axis=1, skipna=False)))
 
 
 def coverage_error(table: pd.DataFrame) -> Effect:
@@ -388,136 +363,69 @@ def coverage_error(table: pd.DataFrame) -> Effect:
     return mean(by_replicate(rows.set_index(["separation", "replicate"])["coverage"]) - 0.9)
 
 
+RELABEL = "Stephens 2000 (relabelling afterwards); the margin is this project's"
 CLAIMS = (
-    Claim(
-        name="without order chains disagree",
-        statement="At separation 3 and more, raw R-hat of unordered chains is above 1.05.",
-        source="Stephens 2000; " + BETANCOURT,
-        effect=disagreeing,
-        direction="above",
-        margin=0.5,
-        unit="share of data sets",
-    ),
-    Claim(
-        name="order cures label switching",
-        statement="Where unordered chains disagree at separation 3 and more, ordered ones agree.",
-        source="documentation of PyMC's ordered transform; " + BETANCOURT,
-        effect=cured,
-        direction="above",
-        margin=0.95,
-        unit="share of those data sets",
-    ),
-    Claim(
-        name="folding afterwards is as good",
-        statement="Unordered draws, folded, have at least 90% of the ESS per pass of ordered ones "
-        "at every separation.",
-        source="Stephens 2000 (relabelling afterwards); the margin is this project's",
-        effect=folded_afterwards,
-        direction="above",
-        margin=0.9,
-        unit="ESS per pass, unordered / ordered, least favourable separation",
-    ),
-    Claim(
-        name="log gaps lose where components overlap",
-        statement="At separations up to 1.5, ordered, relative (log) and centred coordinates "
-        "each lose 10% of the ESS per pass of unordered ones, or more.",
-        source=BETANCOURT + " (the bowtie: ESS 24 of 10,000 at means +-.75)",
-        effect=bounded_loss,
-        direction="below",
-        margin=0.9,
-        unit="ESS per pass, log gap / unordered, least loss",
-    ),
-    Claim(
-        name="log gaps diverge where components overlap",
-        statement="At separations up to 1.5, each of them has at least one divergence in 1,000 "
-        "draws more than unordered coordinates.",
-        source=BETANCOURT,
-        effect=bounded_divergences,
-        direction="above",
-        margin=1.0,
-        unit="more divergences per 1,000 draws, least favourable",
-    ),
-    Claim(
-        name="divergences lie at gap -> 0",
-        statement="Divergent draws of log gaps have a gap below a tenth of a standard deviation "
-        "more often than all draws.",
-        source=BETANCOURT,
-        effect=divergences_at_boundary,
-        direction="above",
-        margin=0.0,
-        unit="difference of shares",
-    ),
-    Claim(
-        name="ordered is relative",
-        statement="PyMC's ordered transform and relative coordinates with a log gap are one "
-        "sampler: ESS per pass and passes differ by less than 10%.",
-        source="both are mu_1 and log(mu_2 - mu_1), with the same prior",
-        effect=same_sampler,
-        direction="within",
-        margin=0.1,
-        unit="log ratio, the larger of the two",
-    ),
-    Claim(
-        name="centred beats relative",
-        statement="At separation 3 and more, the midpoint beats the first mean as the companion "
-        "of a log gap.",
-        source="orthogonality of midpoint and gap; against " + PAPER,
-        effect=centred_gain,
-        direction="above",
-        margin=1.0,
-        unit="ESS per pass, centred / relative",
-    ),
-    Claim(
-        name="a low-rank mass matrix pays",
-        statement="At separations 1 to 3 it at least doubles the ESS per pass, on average over "
-        "the parameterizations.",
-        source="first trials of this project (2 to 4 times at moderate separation)",
-        effect=low_rank_gain,
-        direction="above",
-        margin=2.0,
-        unit="ESS per pass, low rank / diagonal",
-    ),
-    Claim(
-        name="PyMC's sampler sees the same loss",
-        statement="At separation 0.5 ordered means lose 10% of the ESS per pass or more in "
-        "PyMC's own sampler, too.",
-        source="the loss is one of geometry, not of the implementation",
-        effect=loss_in_pymc,
-        direction="below",
-        margin=0.9,
-        unit="ESS per pass, ordered / unordered",
-    ),
-    Claim(
-        name="agreeing chains are right",
-        statement="Of the runs in ordered means with folded R-hat below 1.05, at most 5% have a "
-        "posterior mean half a posterior sd off the reference.",
-        source="Vehtari et al. 2021 on what R-hat is for",
-        effect=misled,
-        direction="below",
-        margin=0.05,
-        unit="share of agreeing runs",
-    ),
-    Claim(
-        name="folding afterwards on real data",
-        statement="On the shipped sets, unordered draws, folded, have at least 90% of the ESS "
-        "per pass of ordered ones on average.",
-        source="Stephens 2000 (relabelling afterwards); the margin is this project's",
-        effect=folded_on_real_data,
-        direction="above",
-        margin=0.9,
-        unit="ESS per pass, unordered / ordered",
-    ),
-    Claim(
-        name="intervals cover the truth",
-        statement="Folded 90% intervals cover the truth in 90% +- 3% of the data sets at "
-        "separation 3 and more, n = 1,000.",
-        source="Bernstein-von Mises, where the model is regular",
-        effect=coverage_error,
-        direction="within",
-        margin=0.03,
-        unit="coverage less 0.9",
-    ),
-)
+    Claim("without order chains disagree",
+          "At separation 3 and more, raw R-hat of unordered chains is above 1.05.",
+          "Stephens 2000; " + BETANCOURT, disagreeing, "above", 0.5, "share of data sets"),
+    Claim("order cures label switching",
+          "Where unordered chains disagree at separation 3 and more, ordered ones agree.",
+          "documentation of PyMC's ordered transform; " + BETANCOURT,
+          cured, "above", 0.95, "share of those data sets"),
+    Claim("folding afterwards is as good",
+          "Unordered draws, folded, have at least 90% of the ESS per pass of ordered ones at every "
+          "separation.",
+          RELABEL, folded_afterwards, "above", 0.9,
+          "ESS per pass, unordered / ordered, least favourable separation"),
+    Claim("log gaps lose where components overlap",
+          "At separations up to 1.5, ordered, relative (log) and centred coordinates each lose 10% "
+          "of the ESS per pass of unordered ones, or more.",
+          BETANCOURT + " (the bowtie: ESS 24 of 10,000 at means +-.75)",
+          bounded_loss, "below", 0.9, "ESS per pass, log gap / unordered, least loss"),
+    Claim("log gaps diverge where components overlap",
+          "At separations up to 1.5, each of them has at least one divergence in 1,000 draws more "
+          "than unordered coordinates.",
+          BETANCOURT, bounded_divergences, "above", 1.0,
+          "more divergences per 1,000 draws, least favourable"),
+    Claim("divergences lie at gap -> 0",
+          "Divergent draws of log gaps have a gap below a tenth of a standard deviation more often "
+          "than all draws.",
+          BETANCOURT, divergences_at_boundary, "above", 0.0, "difference of shares"),
+    Claim("ordered is relative",
+          "PyMC's ordered transform and relative coordinates with a log gap are one sampler: ESS "
+          "per pass and passes differ by less than 10%.",
+          "both are mu_1 and log(mu_2 - mu_1), with the same prior",
+          same_sampler, "within", 0.1, "log ratio, the larger of the two"),
+    Claim("centred beats relative",
+          "At separation 3 and more, the midpoint beats the first mean as the companion of a log "
+          "gap.",
+          "orthogonality of midpoint and gap; against " + PAPER,
+          centred_gain, "above", 1.0, "ESS per pass, centred / relative"),
+    Claim("a low-rank mass matrix pays",
+          "At separations 1 to 3 it at least doubles the ESS per pass, on average over the "
+          "parameterizations.",
+          "first trials of this project (2 to 4 times at moderate separation)",
+          low_rank_gain, "above", 2.0, "ESS per pass, low rank / diagonal"),
+    Claim("PyMC's sampler sees the same loss",
+          "At separation 0.5 ordered means lose 10% of the ESS per pass or more in PyMC's own "
+          "sampler, too.",
+          "the loss is one of geometry, not of the implementation",
+          loss_in_pymc, "below", 0.9, "ESS per pass, ordered / unordered"),
+    Claim("agreeing chains are right",
+          "Of the runs in ordered means with folded R-hat below 1.05, at most 5% have a posterior "
+          "mean half a posterior sd off the reference.",
+          "Vehtari et al. 2021 on what R-hat is for",
+          misled, "below", 0.05, "share of agreeing runs"),
+    Claim("folding afterwards on real data",
+          "On the shipped sets, unordered draws, folded, have at least 90% of the ESS per pass of "
+          "ordered ones on average.",
+          RELABEL, folded_on_real_data, "above", 0.9, "ESS per pass, unordered / ordered"),
+    Claim("intervals cover the truth",
+          "Folded 90% intervals cover the truth in 90% +- 3% of the data sets at separation 3 and "
+          "more, n = 1,000.",
+          "Bernstein-von Mises, where the model is regular",
+          coverage_error, "within", 0.03, "coverage less 0.9"),
+)  # fmt: skip
 
 
 # --- the map: which parameterization is best ------------------------------------------------------
@@ -582,40 +490,26 @@ def contests(table: pd.DataFrame) -> dict[tuple[str, float, int, float], Contest
 
 # --- figures --------------------------------------------------------------------------------------
 
-STYLES: Mapping[str, tuple[str, str, str]] = {
-    "unordered": ("#d55e00", "o", "-"),
-    "folded": ("#e69f00", "s", "-"),
-    "moment": ("#56b4e9", "^", "-"),
-    POSITIVE: ("#56b4e9", "v", ":"),
-    "ordered": ("#0072b2", "D", "-"),
-    LOG: ("#009e73", "P", "-"),
-    SOFTPLUS: ("#009e73", "X", "--"),
-    SQUARE: ("#009e73", "*", ":"),
-    "centred": ("#cc79a7", "h", "-"),
-    "resolved": ("#666666", "p", "--"),
-}
-SHORT = {
-    LOG: "relative log", SOFTPLUS: "relative softplus", SQUARE: "relative square",
-    POSITIVE: "moment positive",
-}  # fmt: skip
+STYLES = looks(SAMPLED)
 OPACITY = {WINS: 0.7, TIES: 0.35, OPEN: 0.12, NONE: 0.0}
-FEWEST_FOR_BARS = 5
-NO_RUNS = "no such runs in this table"
+ROW = "folded ESS per 1,000 passes"
+BRACKETS = "brackets: chains agree in under 90% of the runs"
 
 
 def best_figure(result: StudyResult) -> Figure:
     """The map: the best parameterization over separation x n."""
     found = contests(result.table)
-    panels = list(dict.fromkeys((sampler, weight) for sampler, weight, _, _ in found))
-    panels.sort(key=lambda panel: (panel[0] != DIAGONAL, -panel[1]))
-    ns = {panel: sorted({n for s, w, n, _ in found if (s, w) == panel}) for panel in panels}
+    settings = list(dict.fromkeys((sampler, weight) for sampler, weight, _, _ in found))
+    settings.sort(key=lambda panel: (panel[0] != DIAGONAL, -panel[1]))
+    ns = {panel: sorted({n for s, w, n, _ in found if (s, w) == panel}) for panel in settings}
     columns = sorted({separation for *_, separation in found})
-    heights = [len(ns[panel]) + 0.7 for panel in panels] or [1]
-    figure = Figure(figsize=(8.4, 0.8 + 0.52 * sum(heights)), layout="constrained")
-    grid = figure.subplots(len(heights), squeeze=False, height_ratios=heights)[:, 0]
-    if not panels:
-        grid[0].set_title(NO_RUNS)
-    for axes, panel in zip(grid, panels, strict=False):
+    heights = [len(ns[panel]) + 0.7 for panel in settings] or [1]
+    size = (8.4, 0.8 + 0.52 * sum(heights))
+    figure, grid = panels(len(heights), 1, size, height_ratios=heights)
+    grid = grid[:, 0]
+    if not settings:
+        nothing(grid[0])
+    for axes, panel in zip(grid, settings, strict=False):
         _best_panel(axes, found, panel, ns[panel], columns)
     grid[-1].set_xlabel(
         "separation of the means / sigma      strong colour: wins; pale: ties; "
@@ -633,7 +527,7 @@ def _best_panel(
             one = found.get((*panel, n, separation))
             if one is None:
                 continue
-            color = STYLES[one.best][0] if one.best else "white"
+            color = STYLES[one.best].color if one.best else "white"
             axes.fill_between(
                 [column - 0.48, column + 0.48], row - 0.47, row + 0.47,
                 color=color, alpha=OPACITY[one.outcome], linewidth=0,
@@ -650,32 +544,27 @@ def _caption(one: Contest) -> str:
     if one.best is None:
         return "none"
     notes = {WINS: "\nwins", TIES: f"\nties with {len(one.rivals)}", OPEN: ""}
-    return SHORT.get(one.best, one.best).replace(" ", "\n") + notes[one.outcome]
+    return short(one.best).replace(" ", "\n") + notes[one.outcome]
 
 
 def loss_figure(result: StudyResult) -> Figure:
-    """ESS per pass of every parameterization as a percentage of the best one's."""
+    """ESS per pass of every parameterization as a percentage of the best one's, equal weights."""
     found = contests(result.table)
-    panels = sorted({(s, n) for s, weight, n, _ in found if weight == 0.5})
-    count = -(-max(len(panels), 1) // 2)
-    figure = Figure(figsize=(8.4, 0.8 + 3.2 * count), layout="constrained")
-    grid = figure.subplots(count, 2, sharex=True, sharey=True, squeeze=False).ravel()
+    settings = sorted({(s, n) for s, weight, n, _ in found if weight == 0.5})
+    count = -(-max(len(settings), 1) // 2)
+    figure, grid = panels(count, 2, (8.4, 0.8 + 3.2 * count), sharex=True, sharey=True)
     columns = sorted({separation for *_, separation in found})
-    for axes, (sampler, n) in zip(grid, panels, strict=False):
-        chosen = {s: found.get((sampler, 0.5, n, s)) for s in columns}
-        text = [[_percent(chosen[s], name) for s in columns] for name in SAMPLED]
-        shares = [one.share if one else {} for one in map(chosen.get, columns)]
-        values = [[row.get(name, np.nan) for row in shares] for name in SAMPLED]
-        _heat(axes, 100 * np.array(values), text)
-        axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
+    for axes, (sampler, n) in zip(grid.flat, settings, strict=False):
+        chosen = {at: found.get((sampler, 0.5, n, at)) for at in columns}
+        shares = {at: one.share if one else {} for at, one in chosen.items()}
+        texts = {at: {name: _percent(one, name) for name in SAMPLED} for at, one in chosen.items()}
+        values = 100 * pd.DataFrame(shares, index=SAMPLED)
+        heat(axes, values, pd.DataFrame(texts, index=SAMPLED), "cividis", (0, 100))
         axes.set_title(f"{sampler}, n = {n:,}", fontsize=9, loc="left")
-    for axes in grid[len(panels) :]:
+    for axes in grid.flat[len(settings) :]:
         axes.set_visible(False)
-    figure.supxlabel(
-        "separation of the means / sigma (equal weights)\nnumbers: % of the best one's ESS per "
-        "pass; brackets: chains agree in under 90% of the runs",
-        fontsize=9,
-    )
+    words = f"{SEPARATION}\nnumbers: % of the best one's ESS per pass; {BRACKETS}"
+    figure.supxlabel(words, fontsize=9)
     return figure
 
 
@@ -686,97 +575,86 @@ def _percent(one: Contest | None, name: str) -> str:
     return number if one.agree[name] else f"({number})"
 
 
-def _heat(axes: Axes, values: np.ndarray, text: list[list[str]]) -> None:
-    axes.imshow(values, vmin=0, vmax=100, cmap="cividis", aspect="auto")
-    for row, column in np.ndindex(values.shape):
-        color = "black" if values[row, column] > 55 else "white"
-        axes.text(column, row, text[row][column], ha="center", va="center", fontsize=6.5,
-                  color=color)  # fmt: skip
-    axes.set_yticks(range(len(SAMPLED)), [SHORT.get(name, name) for name in SAMPLED], fontsize=7.5)
-    axes.tick_params(length=0)
+def _against_separation(
+    axes: Axes, rows: pd.DataFrame, label: str, names: Sequence[str] = SAMPLED, **options: Any
+) -> None:
+    """Means of the column ``value`` for these parameterizations."""
+    curves(axes, rows, "value", "parameterization", {n: STYLES[n] for n in names}, **options)
+    axes.set_ylabel(label)
 
 
 def efficiency_figure(result: StudyResult) -> Figure:
     """ESS per 1,000 passes against the separation, with 95% intervals over data sets."""
-    figure = Figure(figsize=(8.4, 5.0), layout="constrained")
-    grid = figure.subplots(1, 2, sharey=True)
-    for axes, sampler in zip(grid, (DIAGONAL, LOW_RANK), strict=True):
+    figure, grid = panels(1, 2, (8.4, 5.0), sharey=True)
+    for axes, sampler in zip(grid[0], (DIAGONAL, LOW_RANK), strict=True):
         rows = main(result.table, sampler)
-        _curves(axes, rows.assign(value=1000 * rows["ess_per_pass"]), SAMPLED, log=True)
+        _against_separation(axes, rows.assign(value=1000 * rows["ess_per_pass"]), "", log=True)
         axes.set_title(f"{sampler}, n = 200, equal weights", fontsize=9, loc="left")
-    grid[0].set_ylabel("folded ESS per 1,000 passes")
-    return _with_legend(figure, grid[0])
+    grid[0, 0].set_ylabel(ROW)
+    return legend(figure, grid, 5)
 
 
 def labels_figure(result: StudyResult) -> Figure:
     """Switching within and between chains, and R-hat before and after folding."""
-    names = ("unordered", "folded", "moment", "ordered")
-    rows = main(result.table)
-    figure = Figure(figsize=(8.4, 6.2), layout="constrained")
-    grid = figure.subplots(2, 2, sharex=True)
-    _curves(grid[0, 0], rows.assign(value=rows["switching_rate"]), names)
-    grid[0, 0].set_ylabel("label switches per draw")
-    _curves(grid[0, 1], rows.assign(value=rows["chain_disagreement"]), names)
-    grid[0, 1].set_ylabel("disagreement between chains")
-    for axes, column, label in zip(
-        grid[1], ("raw_rhat", "rhat"), ("R-hat as drawn", "R-hat, folded"), strict=True
-    ):
-        excess = rows[np.isfinite(rows[column])]
-        _curves(axes, excess.assign(value=excess[column]), names, log=True)
-        axes.axhline(AGREE, color="0.5", linewidth=0.8, linestyle="--")
-        axes.set(ylabel=label, yscale="linear")
+    names, rows = ("unordered", "folded", "moment", "ordered"), main(result.table)
+    measures = {
+        "switching_rate": "label switches per draw",
+        "chain_disagreement": "disagreement between chains",
+        "raw_rhat": "R-hat as drawn",
+        "rhat": "R-hat, folded",
+    }
+    figure, grid = panels(2, 2, (8.4, 6.2), sharex=True)
+    for axes, (column, label) in zip(grid.flat, measures.items(), strict=True):
+        one = rows.assign(value=rows[column])
+        _against_separation(axes, one, label, names, log="rhat" in column)
+        if "rhat" in column:
+            mark(axes, AGREE)
+            axes.set_yscale("linear")
     grid[1, 1].sharey(grid[1, 0])
-    return _with_legend(figure, grid[0, 0])
+    return legend(figure, grid)
 
 
 def boundary_figure(result: StudyResult) -> Figure:
     """Divergences and the mass at small gaps."""
     rows = main(result.table)
-    figure = Figure(figsize=(8.4, 4.8), layout="constrained")
-    grid = figure.subplots(1, 2)
-    _curves(grid[0], rows.assign(value=rows["divergences_per_1000"]), SAMPLED)
-    grid[0].set(ylabel="divergences per 1,000 draws")
-    grid[0].set_yscale("symlog", linthresh=1)
-    grid[0].set_ylim(bottom=-0.1)
-    _curves(grid[1], rows.assign(value=rows["gap_mass"]), SAMPLED)
-    grid[1].set_ylabel("share of draws with gap < 0.1 sd")
-    return _with_legend(figure, grid[0])
+    figure, grid = panels(1, 2, (8.4, 4.8))
+    left, right = grid[0]
+    divergences = rows.assign(value=rows["divergences_per_1000"])
+    _against_separation(left, divergences, "divergences per 1,000 draws")
+    left.set_yscale("symlog", linthresh=1)
+    left.set_ylim(bottom=-0.1)
+    small = rows.assign(value=rows["gap_mass"])
+    _against_separation(right, small, "share of draws with gap < 0.1 sd")
+    return legend(figure, grid, 5)
 
 
 def accuracy_figure(result: StudyResult) -> Figure:
     """Error of posterior means against the reference, and what the ESS promises."""
     rows = errors(result.table)
     rows = rows[(rows["n"] == 200) & (rows["weight"] == 0.5)]
-    rows = rows.assign(error=rows["error"].clip(lower=1e-3))  # means are kept to 4 decimals
-    figure = Figure(figsize=(8.4, 4.8), layout="constrained")
-    grid = figure.subplots(1, 2)
-    _curves(grid[0], rows.assign(value=rows["error"]), SAMPLED, log=True)
-    grid[0].set_ylabel("largest error of a posterior mean / posterior sd")
-    _curves(grid[1], rows.assign(value=rows["error"] * np.sqrt(rows["ess"])), SAMPLED, log=True)
-    grid[1].set_ylabel("the same in standard errors, 1 / sqrt(ESS)")
-    return _with_legend(figure, grid[0])
+    rows = rows.assign(value=rows["error"].clip(lower=1e-3))  # means are kept to 4 decimals
+    figure, grid = panels(1, 2, (8.4, 4.8))
+    left, right = grid[0]
+    _against_separation(left, rows, "largest error of a posterior mean / posterior sd", log=True)
+    rows = rows.assign(value=rows["value"] * np.sqrt(rows["ess"]))
+    _against_separation(right, rows, "the same in standard errors, 1 / sqrt(ESS)", log=True)
+    return legend(figure, grid, 5)
 
 
 def real_figure(result: StudyResult) -> Figure:
-    """ESS per 1,000 passes on the shipped data sets."""
+    """ESS per 1,000 passes on the shipped data sets, coloured by share of a set's largest."""
     table = result.table[result.table["data"] != "simulated"]
     sets = [name for name in shipped() if name in set(table["data"])]
-    figure = Figure(figsize=(8.4, 4.6), layout="constrained")
-    grid = figure.subplots(1, 2, sharey=True)
-    for axes, sampler in zip(grid, (DIAGONAL, LOW_RANK), strict=True):
-        cells = [[_real(table, sampler, name, data) for data in sets] for name in SAMPLED]
-        values = np.array([[value for value, _ in row] for row in cells]).reshape(len(SAMPLED), -1)
-        if not sets:
-            values, cells = np.full((len(SAMPLED), 1), np.nan), [[(np.nan, "")]] * len(SAMPLED)
-        top = np.fmax.reduce(values, axis=0)  # colours compare within a data set
-        _heat(axes, 100 * values / top, [[text for _, text in row] for row in cells])
-        axes.set_xticks(range(len(sets)), sets, fontsize=7.5, rotation=30, ha="right")
+    figure, grid = panels(1, 2, (8.4, 4.6), sharey=True)
+    for axes, sampler in zip(grid[0], (DIAGONAL, LOW_RANK), strict=True):
+        cells = {
+            data: {name: _real(table, sampler, name, data) for name in SAMPLED} for data in sets
+        }
+        found = pd.DataFrame(cells, index=SAMPLED)
+        values, texts = (found.map(lambda cell, at=at: cell[at]) for at in (0, 1))
+        heat(axes, 100 * values / values.max(), texts, "cividis", (0, 100))
         axes.set_title(sampler, fontsize=9, loc="left")
-    figure.supxlabel(
-        "numbers: folded ESS per 1,000 passes, coloured by share of the set's largest\n"
-        "brackets: chains agree in under 90% of the runs",
-        fontsize=9,
-    )
+    figure.supxlabel(f"{ROW}; {BRACKETS}", fontsize=9)
     return figure
 
 
@@ -791,73 +669,23 @@ def _real(table: pd.DataFrame, sampler: str, name: str, data: str) -> tuple[floa
 
 def coverage_figure(result: StudyResult) -> Figure:
     """Coverage of the truth by folded 90% intervals, equal weights."""
-    figure = Figure(figsize=(8.4, 4.0), layout="constrained")
-    ns = (50, 200, 1000)
-    grid = figure.subplots(1, len(ns), sharey=True)
-    for axes, n in zip(grid, ns, strict=True):
+    figure, grid = panels(1, 3, (8.4, 4.0), sharey=True)
+    for axes, n in zip(grid[0], (50, 200, 1000), strict=True):
         rows = runs(result.table, n=n, weight=0.5)
-        rows = rows[rows["coverage"].notna()]
-        _curves(axes, rows.assign(value=rows["coverage"]), ("unordered", "ordered", "moment"))
-        axes.axhline(0.9, color="0.5", linewidth=0.8, linestyle="--")
+        names = ("unordered", "ordered", "moment")
+        _against_separation(axes, rows.assign(value=rows["coverage"]), "", names)
+        mark(axes, 0.9)
         axes.set_title(f"n = {n:,}", fontsize=9, loc="left")
-    grid[0].set_ylabel("share of true parameters covered")
-    return _with_legend(figure, grid[0])
-
-
-def _curves(axes: Axes, rows: pd.DataFrame, names: Sequence[str], log: bool = False) -> None:
-    """Mean of ``value`` over data sets for each separation, with its 95% interval."""
-    columns = sorted(rows["separation"].unique())
-    for number, name in enumerate(names):
-        part = rows[rows["parameterization"] == name]
-        if part.empty:
-            continue
-        groups = part.groupby("separation")["value"]
-        points = pd.DataFrame({at: _interval(values, log) for at, values in groups}).T
-        x = [columns.index(at) + 0.05 * (number - len(names) / 2) for at in points.index]
-        color, marker, line = STYLES[name]
-        reach = [points[0] - points[1], points[2] - points[0]]
-        axes.errorbar(
-            x, points[0], np.maximum(reach, 0), color=color, marker=marker, linestyle=line,
-            markersize=4, linewidth=1.1, elinewidth=0.7, label=SHORT.get(name, name),
-        )  # fmt: skip
-    if rows.empty:
-        axes.set_title(NO_RUNS)
-    elif log:
-        axes.set_yscale("log")
-    axes.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
-    axes.set_xlabel("separation of the means / sigma")
-    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
-
-
-def _interval(values: pd.Series, log: bool) -> tuple[float, float, float]:
-    sample = np.log(values) if log else values
-    found = (float(sample.mean()),) * 3
-    if len(sample) >= FEWEST_FOR_BARS:
-        found = mean(sample)[:3]
-    estimate, low, high = np.exp(found).tolist() if log else found
-    return estimate, low, high
-
-
-def _with_legend(figure: Figure, axes: Axes) -> Figure:
-    handles, names = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside lower center", ncols=5, fontsize="small",
-                      frameon=False)  # fmt: skip
-    return figure
+    grid[0, 0].set_ylabel("share of true parameters covered")
+    return legend(figure, grid)
 
 
 # --- findings -------------------------------------------------------------------------------------
 
 
-RATIO = "{0:.2f} [{1:.2f}, {2:.2f}]"
-SHARE = "{0:.0%} [{1:.0%}, {2:.0%}]"
-SENTENCES: Mapping[str, tuple[str, str, str]] = {
-    # claim: what to say if it holds, if it fails, if it is undecided
+SENTENCES: dict[str, Words] = {
     "without order chains disagree": (
-        f"As drawn, unordered chains disagree on {SHARE} of the data sets at separation 3 or more.",
-        f"As drawn, unordered chains disagree on only {SHARE} of the data sets at separation 3 or "
-        "more.",
-        f"As drawn, unordered chains disagree on {SHARE} of the data sets at separation 3 or more.",
+        f"As drawn, unordered chains disagree on {SHARE} of the data sets at separation 3 or more."
     ),
     "order cures label switching": (
         f"Ordering cures that on {SHARE} of them.",
@@ -894,28 +722,30 @@ SENTENCES: Mapping[str, tuple[str, str, str]] = {
         f"Well separated, midpoint and first mean do not differ clearly ({RATIO}).",
     ),
     "a low-rank mass matrix pays": (
-        f"A low-rank mass matrix has {RATIO} times the ESS per pass at separations 1 to 3.",
-        f"A low-rank mass matrix has only {RATIO} times the ESS per pass at separations 1 to 3.",
-        f"A low-rank mass matrix has {RATIO} times the ESS per pass at separations 1 to 3.",
+        f"A low-rank mass matrix has {RATIO} times the ESS per pass at separations 1 to 3."
     ),
 }
 
 
 def findings(result: StudyResult) -> str:
     """What the table says, in one paragraph."""
+    return paragraph(
+        result,
+        _on_size,
+        lambda result: by_outcome(result.verdicts, SENTENCES),
+        _on_map,
+        _on_real_data,
+    )
+
+
+def _on_size(result: StudyResult) -> Iterator[str]:
     table = result.table
     simulated = table[table["data"] == "simulated"][list(CELL)].drop_duplicates()
     real = set(table["data"]) - {"simulated"}
-    parts = [f"{len(table):,} runs on {len(simulated):,} simulated and {len(real)} real data sets."]
-    for verdict in result.verdicts:
-        words = SENTENCES.get(verdict.claim.name)
-        if words and verdict.effect is not None:
-            choice = (HOLDS, FAILS, UNDECIDED).index(verdict.outcome)
-            parts.append(words[choice].format(*verdict.effect))
-    return " ".join([*parts, *filter(None, (_map_sentence(result), _real_sentence(result)))])
+    yield f"{len(table):,} runs on {len(simulated):,} simulated and {len(real)} real data sets."
 
 
-def _map_sentence(result: StudyResult) -> str:
+def _on_map(result: StudyResult) -> Iterator[str]:
     """The row of the map that has 20 data sets, in words."""
     words, least = [], []
     for separation, rows in main(result.table).groupby("separation"):
@@ -923,32 +753,29 @@ def _map_sentence(result: StudyResult) -> str:
         if one.outcome in (OPEN, NONE):
             continue
         how = f"ties with {len(one.rivals)}" if one.outcome == TIES else "wins"
-        words.append(f"{separation:g} {one.best} ({how})")
+        words.append(f"{separation:g} {short(one.best)} ({how})")
         least.append(np.nanmin(list(one.share.values())))
-    if not words:
-        return ""
-    return (
-        f"Best by separation at n = 200 and equal weights: {', '.join(words)}; the worst choice "
-        f"has {min(least):.0%} to {max(least):.0%} of the best one's ESS per pass."
-    )
+    if words:
+        yield (
+            f"Best by separation at n = 200 and equal weights: {', '.join(words)}; the worst "
+            f"choice has {min(least):.0%} to {max(least):.0%} of the best one's ESS per pass."
+        )
 
 
-def _real_sentence(result: StudyResult) -> str:
-    table = result.table
-    best = []
+def _on_real_data(result: StudyResult) -> Iterator[str]:
+    best = {}
     for data in shipped():
-        rows = runs(table, data=data)
-        rows = rows[rows["rhat"] < AGREE]
-        if len(rows):
-            average = np.log(rows["ess_per_pass"]).groupby(rows["parameterization"]).mean()
-            best.append(f"{data} {average.idxmax()}")
-    if not best:
-        return ""
-    return (
-        "On real data the largest average among agreeing chains, without a test: "
-        f"{', '.join(best)}."
-    )
+        rows = runs(result.table, data=data)
+        rows = rows[rows["agrees"]]
+        average = np.log(rows["ess_per_pass"]).groupby(rows["parameterization"]).mean()
+        if len(average):
+            best[data] = short(average.idxmax())
+    if best:
+        told = ", ".join(f"{data} {name}" for data, name in best.items())
+        yield f"On real data the largest average among agreeing chains, without a test: {told}."
 
+
+# --- the grid -------------------------------------------------------------------------------------
 
 SIMULATED: dict[str, Any] = {
     "data": ("simulated",),

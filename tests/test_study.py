@@ -176,6 +176,8 @@ def test_pairs_are_complete():
     assert found.to_numpy().tolist() == [[3, 1], [4, 2]]
     with pytest.raises(ValueError, match="1 of 2 data sets have no value for every who"):
         effects.paired(rows, "who", ("a", "c"), "value", ["unit"])
+    with pytest.raises(ValueError, match="no such runs of a"):
+        effects.paired(rows.iloc[:0], "who", ("a",), "value", ["unit"])
     with pytest.raises(ValueError, match="no such runs of d, e"):
         effects.paired(rows, "who", ("a", "d", "e"), "value", ["unit"])
 

@@ -121,11 +121,10 @@ def paired(
     ValueError
         If a contender has no rows at all, or some unit lacks one, as after a failure.
     """
-    pivot = rows.pivot(index=list(units), columns=by, values=value)
-    absent = [str(name) for name in names if name not in pivot]
+    absent = [str(name) for name in names if name not in set(rows[by])]
     if absent:
         raise ValueError(f"the table holds no such runs of {', '.join(absent)}")
-    wide = pivot[list(names)]
+    wide = rows.pivot(index=list(units), columns=by, values=value)[list(names)]
     lost = int(wide.isna().any(axis=1).sum())
     if lost:
         raise ValueError(f"{lost} of {len(wide)} data sets have no {value} for every {by}")
