@@ -198,7 +198,9 @@ def test_headline_knows_every_answer_of_a_diagnosis(found):
 
 
 def test_only_results_have_a_report():
-    with pytest.raises(ValueError, match="a Comparison, a DrawsDiagnosis or a StudyResult, got dict"):
+    with pytest.raises(
+        ValueError, match="a Comparison, a DrawsDiagnosis or a StudyResult, got dict"
+    ):
         render({})
 
 
