@@ -33,7 +33,8 @@ class Runs:
         self.problem = problem
         self.penalty = penalty_of(problem, em.penalty, em.prior)
         self.floor = em.floor / problem.scale[:, None]
-        self.settle = len(em.schedule) - 1
+        self.schedule = em.schedule
+        self.settle = len(self.schedule) - 1
 
     def begin(self) -> State:
         w, mu, sigma = self.problem.start()
@@ -87,7 +88,7 @@ class Runs:
         self, runs: Index, state: State, moments: Moments, penalty: Penalty | None
     ) -> tuple[Array, Array, Array]:
         """The next parameters, from the moments about the current means."""
-        w, mu, sigma = state.w.copy(), state.mu.copy(), state.sigma.copy()
+        w, mu, sigma = state.w, state.mu, state.sigma
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             shift = np.zeros_like(mu)
             if "mu" not in self.em.frozen:
@@ -131,11 +132,12 @@ class Runs:
 
     def _failures(self, moments: Moments, sigma: Array, penalty: Penalty | None) -> Codes:
         failure = np.zeros(len(sigma), dtype=np.int8)
-        if "sigma" not in self.em.frozen:
+        if "sigma" not in self.em.frozen and not sigma.min() > COLLAPSED:
             failure[~np.all(sigma > COLLAPSED, axis=1)] = Failure.VARIANCE_COLLAPSED
         # With everything else frozen, or with a prior on the means, an empty component is defined.
         defined = "mu" in self.em.frozen and "sigma" in self.em.frozen
-        if not defined and (penalty is None or self.em.prior is None):
+        empty = moments.s0.min() <= EMPTY
+        if empty and not defined and (penalty is None or self.em.prior is None):
             failure[np.any(moments.s0 <= EMPTY, axis=1)] = Failure.COMPONENT_EMPTIED
         return failure
 
@@ -149,8 +151,7 @@ class Runs:
         passes: Index,
         failure: Codes,
     ) -> State:
-        schedule = self.em.schedule
-        temperature = schedule[min(iteration, len(schedule) - 1)]
+        temperature = self.schedule[min(iteration, self.settle)]
         parameters = (self.problem, runs, w, mu, sigma)
         if self.em.assignment == "hard":
             log_likelihood, objective, *memory = hard_pass(*parameters)
