@@ -17,6 +17,7 @@ from ordered_mix.report.interval import claimed_in_words, in_words
 from ordered_mix.report.of_study import headline
 from ordered_mix.report.page import write_report
 from ordered_mix.report.study_setup import command, last_run
+from ordered_mix.study.claims import FAILS
 from ordered_mix.study.engine import load_study
 from ordered_mix.study.outcome import StudyResult, load_result, write_verdicts
 
@@ -74,10 +75,29 @@ def table(found: Sequence[StudyResult]) -> str:
     return "\n".join(rows)
 
 
+def failures(found: Sequence[StudyResult]) -> str:
+    """The claims that do not hold, in README.md: effect, figures and command of each."""
+    items = []
+    for result in found:
+        name = result.study.name
+        again = (
+            f"[figures](studies/results/{name}/report.html), `{command(result, last_run(result))}`"
+        )
+        for verdict in result.verdicts:
+            if verdict.outcome == FAILS and verdict.effect:
+                claim = verdict.claim
+                unit = f" {claim.unit}" if claim.unit else ""
+                effect = f"{in_words(verdict.effect)}{unit}, claimed {claimed_in_words(claim)}"
+                items.append(f"- *{_cell(claim.statement)}* No: {_cell(effect)} ({again}).")
+    head = f"<details><summary>The {len(items)} claims that do not hold</summary>"
+    return "\n".join([head, "", *items, "", "</details>"])
+
+
 def readme(text: str, found: Sequence[StudyResult]) -> str:
-    """The text of README.md with the table between its markers written anew."""
+    """The text of README.md with what stands between its markers written anew."""
     begin, _, rest = text.partition(BEGIN)
-    return f"{begin}{BEGIN}\n\n{table(found)}\n\n{END}{rest.partition(END)[2]}"
+    written = f"{table(found)}\n\n{failures(found)}"
+    return f"{begin}{BEGIN}\n\n{written}\n\n{END}{rest.partition(END)[2]}"
 
 
 def _cell(text: str) -> str:
