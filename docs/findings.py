@@ -88,7 +88,8 @@ def failures(found: Sequence[StudyResult]) -> str:
                 claim = verdict.claim
                 unit = f" {claim.unit}" if claim.unit else ""
                 effect = f"{in_words(verdict.effect)}{unit}, claimed {claimed_in_words(claim)}"
-                items.append(f"- *{_cell(claim.statement)}* No: {_cell(effect)} ({again}).")
+                stated = f"**{_cell(claim.name)}**: *{_cell(claim.statement)}*"
+                items.append(f"- {stated} No: {_cell(effect)} ({again}).")
     head = f"<details><summary>The {len(items)} claims that do not hold</summary>"
     return "\n".join([head, "", *items, "", "</details>"])
 
