@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,8 @@ def run(file, out, workers):
     """Run the study in this process, the one that gets killed."""
     from ordered_mix.study.engine import load_study, run_study
 
+    # jobs in the background of a shell inherit an ignored SIGINT
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     result = run_study(load_study(file), out=out, workers=workers)
     if len(result.failures):
         raise SystemExit(f"failures:\n{result.failures.to_string()}")
