@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -44,6 +45,7 @@ class MixtureGraph:
     """Maps between unconstrained z, free x and (w, mu, sigma), each compiled when first used.
 
     All take and return arrays with any leading batch axes, the coordinates along the last axis.
+    Threads may share them, one call at a time.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class MixtureGraph:
         with pm.Model() as numeric:
             module.block(k, prior, **options)
         point = numeric.initial_point()
+        # what a compiled function stores between its operations belongs to one call
+        self._alone = threading.RLock()
         self._hyper = {name: pt.scalar(name) for name in prior.numbers()}
         with pm.Model() as self._model:
             parameters = module.block(k, replace(prior, **self._hyper), **options)
@@ -251,8 +255,9 @@ class MixtureGraph:
             np.broadcast_to(value, (*batch, value.shape[-1])).reshape(-1, value.shape[-1])
             for value in arrays
         ]
-        compiled = self._compiled(name)
-        outputs = compiled.function(*rows, *map(float, prior.numbers().values()))
+        with self._alone:
+            compiled = self._compiled(name)
+            outputs = compiled.function(*rows, *map(float, prior.numbers().values()))
         return [
             np.broadcast_to(value, (*batch, *value.shape))
             if fixed

@@ -155,7 +155,7 @@ class Parameterization:
         """
         if mixture.k != self.k:
             raise ValueError(f"mixture must have {self.k} components, it has {mixture.k}")
-        z = self._unconstrain_unchecked(mixture)
+        z = self.unconstrain_unchecked(mixture)
         outside = ~np.isfinite(z).all(axis=-1)
         violation = self.domain.violation(mixture, outside)
         if violation is None and np.any(outside):
@@ -166,13 +166,19 @@ class Parameterization:
             raise ValueError(f"mixture must lie inside the domain of {self.label}: {violation}")
         return z
 
+    def unconstrain_unchecked(self, mixture: Mixture) -> Array:
+        """The same without a check: NaN or infinite outside of the domain and on its boundary."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = self.module.coordinates(mixture, **self.options)
+            return self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
+
     def inside(self, z: Array) -> NDArray[np.bool_]:
         """Whether `unconstrain` leads back to z, shape (...).
 
         It does not from the other side of a closed boundary (``link="identity"``), nor from the
         mirror image of a gap (``link="square"``).
         """
-        back = self._unconstrain_unchecked(self.forward(z))
+        back = self.unconstrain_unchecked(self.forward(z))
         return np.isclose(back, z, rtol=1e-6, atol=1e-6).all(axis=-1)
 
     def start(self, mixture: Mixture | None = None) -> Array:
@@ -300,11 +306,6 @@ class Parameterization:
     def _hook(self, name: str, *arguments: Any) -> str | None:
         hook = getattr(self.module, name, None)
         return hook(*arguments, **self.options) if hook else None
-
-    def _unconstrain_unchecked(self, mixture: Mixture) -> Array:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            values = self.module.coordinates(mixture, **self.options)
-            return self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
 
     def _orders(self) -> tuple[str, ...]:
         z = np.random.default_rng(0).standard_normal((1024, self.dimension))

@@ -1,5 +1,6 @@
 """Maps, starts, domains and densities of the library, for every model file."""
 
+from concurrent.futures import ThreadPoolExecutor
 from math import lgamma
 
 import numpy as np
@@ -139,6 +140,14 @@ def test_log_posterior_makes_one_pass(build, monkeypatch):
     data = simulate(Mixture([0.4, 0.6], [-1, 2], [1, 0.7]), 50, seed=1)
     found.log_posterior(points_of(found, 7, seed=9), data)
     assert len(calls) == 1
+
+
+def test_threads_may_share_the_maps(build):
+    system = build("relative", 2)
+    z = np.random.default_rng(4).standard_normal((200, system.dimension))
+    alone = [system.log_prior(row) for row in z]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(system.log_prior, z)) == alone
 
 
 def test_log_posterior_takes_weighted_data_and_batches(build):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ordered_mix import kernels
 from ordered_mix.data import Data
 from ordered_mix.diagnostics.sampler import arviz_names
-from ordered_mix.mixture import Array, Mixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import COMPONENT
 
@@ -84,9 +84,9 @@ def assemble(
         named = raw[f"{prefix}sample_stats"].data_vars.items()
         statistics = arviz_names({str(name): values for name, values in named})
         groups[f"{prefix}posterior"] = _posterior(mixture, parameterization)
-        groups[f"{prefix}unconstrained_posterior"] = _dataset(
-            {"z": _unconstrained(drawn, standard)}
-        )
+        # early in warm-up a weight may round to 0 or 1
+        z = standard.unconstrain_unchecked(drawn)
+        groups[f"{prefix}unconstrained_posterior"] = _dataset({"z": z})
         groups[f"{prefix}sample_stats"] = _dataset(
             {name: statistics[name].to_numpy() for name in STATISTICS if name in statistics}
         )
@@ -98,13 +98,6 @@ def assemble(
     tree = xr.DataTree.from_dict(groups)
     tree.attrs["seconds"] = seconds
     return Draws(tree)
-
-
-def _unconstrained(mixture: Mixture, standard: Parameterization) -> Array:
-    # Unlike `unconstrain` without a check: early in warm-up a weight may round to 0 or 1
-    free = standard.module.coordinates(mixture, **standard.options)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return standard.unconstrain_free(standard.graph.flatten(free, mixture.batch_shape))
 
 
 def _mixture(posterior: xr.Dataset) -> Mixture:

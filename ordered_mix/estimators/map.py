@@ -110,9 +110,6 @@ class MAP:
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
                 return standard.log_posterior(z, standardized, self.jacobian)
 
-        if self.method == "trust_region":
-            # its Hessians call the compiled graph, which does not bear two threads at once
-            return _fit([climb(evaluate) for climb in climbs], standard, data)
         return _fit(lockstep(climbs, evaluate), standard, data)
 
     def _climb(
