@@ -145,7 +145,7 @@ class Bench:
     def kill_worker(self, number, moment, rng):
         name = f"worker-{number}"
         process = self.start(name)
-        while not (family := workers_of(process.pid)):
+        while not (family := workers_of(process.pid)) and process.poll() is None:
             time.sleep(0.01)
         self.wait(process, name, moment)
         stored = self.stored(name)

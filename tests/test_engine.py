@@ -58,6 +58,24 @@ def log_of(folder):
     return (folder / "log").read_text().split()
 
 
+def until(condition, *processes):
+    """Wait for a condition, but neither for ever nor for processes that have ended."""
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "waited for two minutes"
+        assert all(process.poll() is None for process in processes), "a process has ended"
+        time.sleep(0.02)
+
+
+def end(process):
+    """Stop a process, by force if it does not listen."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
 @contextmanager
 def fleet(folder, workers=2):
     """A scheduler and workers as one starts them by hand; yields the scheduler and its address."""
@@ -72,12 +90,11 @@ def fleet(folder, workers=2):
         subprocess.Popen([*worker, *where], **quiet) as second,
     ):
         try:
-            while not file.exists():
-                time.sleep(0.05)
+            until(file.exists, first, second)
             yield first, json.loads(file.read_text())["address"]
         finally:
             for process in (second, first):
-                process.terminate()
+                end(process)
 
 
 @pytest.fixture(scope="module")
@@ -351,11 +368,13 @@ def test_ctrl_c_stops_cleanly_and_resumes(run, tmp_path):
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        while not cells.is_dir() or len(list(cells.iterdir())) < 5:
-            time.sleep(0.02)
+        until(lambda: cells.is_dir() and len(list(cells.iterdir())) >= 5, process)
         family = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
-        stderr = process.communicate(timeout=60)[1]
+        try:
+            stderr = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
     assert process.returncode == -signal.SIGINT
     assert stderr.count("Traceback") == 1 and stderr.rstrip().endswith("KeyboardInterrupt")
     assert not psutil.wait_procs(family, timeout=10)[1]
