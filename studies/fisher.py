@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import MARKERS, SHADES, heat, legend, looks, nothing, panels
-from ordered_mix.study.effects import exact
+from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
 
 if TYPE_CHECKING:
@@ -184,20 +185,17 @@ def _clearance(truth: Mixture, unknown: str, clearance: float, step: float) -> l
 
 # --- effects --------------------------------------------------------------------------------------
 
-
-def _rows(table: pd.DataFrame, measure: str, **where: Any) -> pd.DataFrame:
-    """Rows of one measure with these values; the columns it lacks are empty."""
-    rows = table[table["measure"] == measure]
-    for name, value in where.items():
-        rows = rows[rows[name] == value]
-    return rows.assign(**{name: np.nan for name in COLUMNS if name not in rows})
+COLUMNS = ("chart", "least", "largest", "algorithm", "start", "passes", "loss", "gap", "spread")
+_rows = partial(rows_of, columns=COLUMNS)
 
 
 def exponents(
     table: pd.DataFrame, unknown: str, weight: float = 0.5, column: str = "least"
 ) -> dict[str, tuple[float, float]]:
     """Exponent of the gap in every chart, extrapolated, and its distance to the last slope."""
-    rows = _rows(table, "spectrum", unknown=unknown, weight=weight).sort_values("separation")
+    rows = _rows(table, measure="spectrum", unknown=unknown, weight=weight).sort_values(
+        "separation"
+    )
     rows = rows.assign(condition=rows["largest"] / rows["least"])
     found = {}
     for chart, part in rows.groupby("chart", sort=False):
@@ -220,7 +218,7 @@ def _missed(unknown: str) -> Callable[[pd.DataFrame], Effect]:
     """Largest error of the exponents over charts and weights; its reach is the extrapolation."""
 
     def effect(table: pd.DataFrame) -> Effect:
-        rows, misses = _rows(table, "spectrum", unknown=unknown), []
+        rows, misses = _rows(table, measure="spectrum", unknown=unknown), []
         counts = rows.groupby("weight")["separation"].nunique()
         for weight in counts[counts > 3].index:
             found = exponents(table, unknown, weight)
@@ -234,7 +232,7 @@ def _missed(unknown: str) -> Callable[[pd.DataFrame], Effect]:
 
 def _condition_ratio(table: pd.DataFrame) -> Effect:
     """Condition number of relative for 1 of the original at the two smallest gaps."""
-    rows = _rows(table, "spectrum", unknown="none", weight=0.5)
+    rows = _rows(table, measure="spectrum", unknown="none", weight=0.5)
     rows = rows.assign(condition=rows["largest"] / rows["least"])
     wide = rows.pivot(index="separation", columns="chart", values="condition")
     ratio = (wide["relative"] / wide["unordered"]).sort_index().to_numpy()
@@ -253,7 +251,7 @@ def _resolved(unknown: tuple[str, ...]) -> Callable[[pd.DataFrame], Effect]:
 
 def _spread(table: pd.DataFrame) -> Effect:
     """Largest relative difference of ds^2, and the largest over the other half of the cells."""
-    rows = _rows(table, "length")
+    rows = _rows(table, measure="length")
     half = np.unique(rows["separation"])[::2]
     others = rows[rows["separation"].isin(half)]
     return exact(float(rows["spread"].max()), float(others["spread"].max()))
@@ -261,7 +259,7 @@ def _spread(table: pd.DataFrame) -> Effect:
 
 def passes(table: pd.DataFrame, step: float = STEPS[0], unknown: str = "none") -> pd.DataFrame:
     """Passes by algorithm of every truth, start and chart; infinite where it never arrives."""
-    rows = _rows(table, "natural", step=step, unknown=unknown)
+    rows = _rows(table, measure="natural", step=step, unknown=unknown)
     index = ["separation", "start", "chart"]
     return rows.pivot(index=index, columns="algorithm", values="passes").fillna(np.inf)
 
@@ -294,7 +292,7 @@ def _natural_lost(table: pd.DataFrame) -> Effect:
 def filtration(table: pd.DataFrame, step: float = STEPS[0], **where: Any) -> pd.DataFrame:
     """Best fits by clearance, one row for each chart."""
     chosen = {"separation": 0.0, "weight": 0.5, "unknown": "none", **where}
-    rows = _rows(table, "clearance", step=step, **chosen)
+    rows = _rows(table, measure="clearance", step=step, **chosen)
     return rows.assign(condition=rows["largest"] / rows["least"]).sort_values("clearance")
 
 
@@ -324,7 +322,7 @@ def _free_above(table: pd.DataFrame) -> Effect:
     """Largest loss where the truth's own gap exceeds the clearance."""
 
     def largest(step: float) -> float:
-        rows = _rows(table, "clearance", step=step)
+        rows = _rows(table, measure="clearance", step=step)
         return float(rows.loc[rows["separation"] > rows["clearance"], "loss"].abs().max())
 
     return exact(*map(largest, STEPS))
@@ -332,7 +330,7 @@ def _free_above(table: pd.DataFrame) -> Effect:
 
 def _emptied(table: pd.DataFrame) -> Effect:
     """Smallest eigenvalue at a gap of 1 and weight 0.01 for 1 at weight 0.5, weight unknown."""
-    rows = _rows(table, "spectrum", unknown="weight", separation=1.0)
+    rows = _rows(table, measure="spectrum", unknown="weight", separation=1.0)
     found = rows.pivot(index="chart", columns="weight", values="least")
     ratio = found[0.01] / found[0.5]
     return exact(float(ratio["relative"]), float(ratio["unordered"]))
@@ -488,8 +486,6 @@ CLAIMS = (
 
 
 # --- figures and findings -------------------------------------------------------------------------
-
-COLUMNS = ("chart", "least", "largest", "algorithm", "start", "passes", "loss", "gap", "spread")
 SHOWN = {
     "none": "weights and scales known",
     "scale": "common scale unknown",
@@ -516,7 +512,7 @@ def spectrum_figure(result: StudyResult) -> Figure:
     figure, axes = panels(2, len(UNKNOWN), (11.0, 6.0), sharex=True, sharey="row")
     names = (*CHARTS, "moment")
     for at, unknown in enumerate(UNKNOWN):
-        rows = _rows(result.table, "spectrum", unknown=unknown, weight=0.5)
+        rows = _rows(result.table, measure="spectrum", unknown=unknown, weight=0.5)
         rows = rows.assign(condition=rows["largest"] / rows["least"])
         _lines(axes[0, at], rows, "separation", "least", names)
         _lines(axes[1, at], rows, "separation", "condition", names)
@@ -546,7 +542,7 @@ def exponents_figure(result: StudyResult) -> Figure:
 
 def natural_figure(result: StudyResult) -> Figure:
     """Passes to an excess loss of 1e-5 by algorithm and coordinates, one dot for each start."""
-    kinds = _rows(result.table, "natural", step=STEPS[0])[["unknown", "separation"]]
+    kinds = _rows(result.table, measure="natural", step=STEPS[0])[["unknown", "separation"]]
     places = sorted(
         set(map(tuple, kinds.to_numpy())), key=lambda kind: (kind[0] != "none", kind[1])
     )
@@ -577,7 +573,7 @@ def natural_figure(result: StudyResult) -> Figure:
 def clearance_figure(result: StudyResult) -> Figure:
     """The filtration: loss, gap and condition number of the best fit against the clearance."""
     figure, axes = panels(1, 3, (10.5, 3.8))
-    rows = _rows(result.table, "clearance", step=STEPS[0])
+    rows = _rows(result.table, measure="clearance", step=STEPS[0])
     kinds = rows[rows["chart"] == "relative"].groupby(["separation", "weight", "unknown"])
     for at, ((separation, weight, unknown), part) in enumerate(kinds):
         part = part.sort_values("clearance")

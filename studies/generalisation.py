@@ -13,6 +13,7 @@ one learning rate for all, for the natural gradient, for EM and for relative ECM
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import curves, legend, looks, nothing, panels
-from ordered_mix.study.effects import from_logs, mean, share
+from ordered_mix.study.effects import from_logs, mean, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
 
@@ -185,18 +186,13 @@ def _stopped(truth: Mixture, fit: Fit, units: list[int], name: str, chart: str) 
 
 # --- effects --------------------------------------------------------------------------------------
 
-
-def _rows(table: pd.DataFrame, measure: str, **where: Any) -> pd.DataFrame:
-    """Rows of one measure with these values; the columns it lacks are empty."""
-    rows = table[table["measure"] == measure]
-    for name, value in where.items():
-        rows = rows[rows[name] == value]
-    return rows.assign(**{name: np.nan for name in COLUMNS if name not in rows})
+COLUMNS = ("mu1", "mu2", "chart", "bound", "unit", "algorithm", "passes", "excess", "start")
+_rows = partial(rows_of, columns=COLUMNS)
 
 
 def norms(table: pd.DataFrame) -> tuple[Array, Array]:
     """Norm of (mu1, mu2) and of (mu1, gap) of every pair."""
-    rows = _rows(table, "norm")
+    rows = _rows(table, measure="norm")
     original = np.hypot(rows["mu1"], rows["mu2"]).to_numpy()
     return original, np.hypot(rows["mu1"], rows["mu2"] - rows["mu1"]).to_numpy()
 
@@ -210,7 +206,7 @@ def _bound_ratio(kind: str) -> Callable[[pd.DataFrame], Effect]:
     """Bound in relative coordinates for 1 in the original ones, mean over separations by set."""
 
     def effect(table: pd.DataFrame) -> Effect:
-        rows = _rows(table, "bound", n=N)
+        rows = _rows(table, measure="bound", n=N)
         wide = rows.pivot(index=["unit", "separation"], columns="chart", values="bound")
         return _ratio(np.log(wide[f"relative{kind}"] / wide[f"unordered{kind}"]))
 
@@ -234,7 +230,7 @@ def _excess_ratio(
     """Excess loss of the first (algorithm, chart) for 1 of the second at equal passes."""
 
     def effect(table: pd.DataFrame) -> Effect:
-        rows = _rows(table, "estimate", n=N, passes=passes)
+        rows = _rows(table, measure="estimate", n=N, passes=passes)
         rows = rows if separation is None else rows[rows["separation"] == separation]
         wide = rows.pivot(
             index=["unit", "separation", "start"], columns=["algorithm", "chart"], values="excess"
@@ -343,13 +339,11 @@ CLAIMS = (
 
 # --- figures and findings -------------------------------------------------------------------------
 
-COLUMNS = ("mu1", "mu2", "chart", "bound", "unit", "algorithm", "passes", "excess", "start")
-
 
 def norm_figure(result: StudyResult) -> Figure:
     """Where the relative norm is smaller and where it is larger; worst-case bounds by data set."""
     figure, axes = panels(1, 2, (9.0, 4.0))
-    rows, (original, relative) = _rows(result.table, "norm"), norms(result.table)
+    rows, (original, relative) = _rows(result.table, measure="norm"), norms(result.table)
     for smaller, colour, words in (
         (True, "#0072b2", "norm of (mu1, gap) smaller"),
         (False, "#d55e00", "norm of (mu1, gap) larger"),
@@ -357,7 +351,7 @@ def norm_figure(result: StudyResult) -> Figure:
         part = rows[(relative <= original) == smaller]
         axes[0, 0].plot(part["mu1"], part["mu2"], ".", ms=4, color=colour, label=words)
     axes[0, 0].set(xlabel="mu1 / sigma", ylabel="mu2 / sigma", aspect="equal")
-    bounds = _rows(result.table, "bound", n=N)
+    bounds = _rows(result.table, measure="bound", n=N)
     wide = bounds.pivot(index=["unit", "separation"], columns="chart", values="bound")
     for kind, marker, words in (("", "o", "the same box"), (" ball", "x", "balls of norm 3")):
         if len(wide):
@@ -374,7 +368,7 @@ def norm_figure(result: StudyResult) -> Figure:
 def excess_figure(result: StudyResult) -> Figure:
     """Excess generalisation loss against passes by coordinates, geometric means with intervals."""
     names = (*ASCENTS, "EM and ECM")
-    rows = _rows(result.table, "estimate", n=N)
+    rows = _rows(result.table, measure="estimate", n=N)
     rows = rows.assign(algorithm=rows["algorithm"].replace(dict.fromkeys(SWEEPS, names[-1])))
     places = sorted(rows["separation"].unique())
     figure, axes = panels(
@@ -421,7 +415,7 @@ SENTENCES: dict[str, Words] = {
 
 def _singular(result: StudyResult) -> Iterator[str]:
     """How often the natural gradient met a singular information."""
-    rows = _rows(result.table, "estimate", algorithm=NATURAL, passes=BUDGETS[-1])
+    rows = _rows(result.table, measure="estimate", algorithm=NATURAL, passes=BUDGETS[-1])
     if len(rows):
         lost = (rows["ended"] == "singular_information").groupby(rows["chart"]).mean()
         worst = str(lost.idxmax())

@@ -18,6 +18,7 @@ in the Jacobian and in the sign of u, are not copied, since their exact text is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,7 @@ from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.effects import exact
+from ordered_mix.study.effects import exact, rows_of
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -193,6 +194,11 @@ def _plane(truth: Mixture, span: float, points: int) -> Mixture:
 
 
 # --- effects --------------------------------------------------------------------------------------
+
+COLUMNS = (
+    "chart", "gap", "least", "largest", "mu1", "mu2", "level", "time", "form", "u", "error_u",
+)  # fmt: skip
+_rows = partial(rows_of, columns=COLUMNS)
 
 
 def _paper(table: pd.DataFrame, measure: str, plane: tuple[float, float]) -> pd.DataFrame:
@@ -492,27 +498,6 @@ INK = "#222222"
 WORDS = {"exact": "exact", "corrected": "corrected expansion", "printed": "expansion as printed"}
 
 
-COLUMNS = (
-    "chart",
-    "gap",
-    "least",
-    "largest",
-    "mu1",
-    "mu2",
-    "level",
-    "time",
-    "form",
-    "u",
-    "error_u",
-)
-
-
-def _rows(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Rows of one measure; without any, a table whose columns are empty."""
-    rows = table[table["measure"] == measure]
-    return rows.assign(**{name: np.nan for name in COLUMNS if name not in rows})
-
-
 def fields_figure(result: StudyResult) -> Figure:
     """Figure 1 of the paper: speed and streamlines, original above relative, for both truths."""
     planes = [_paper_or_none(result.table, plane) for plane in PAPER_PLANES]
@@ -523,7 +508,7 @@ def fields_figure(result: StudyResult) -> Figure:
 def coordinates_figure(result: StudyResult) -> Figure:
     """The same for every other truth, weight and scale, in all coordinates."""
     table = result.table
-    rows = _rows(table, "field")
+    rows = _rows(table, measure="field")
     rows = rows[rows["mean2"] > rows["mean1"]]
     planes = _planes(rows, ["mean1", "mean2", "sigma2", "weight", "span"])
     return _streams([[(plane, chart) for chart in CHARTS] for plane in planes], by="row")
@@ -532,7 +517,7 @@ def coordinates_figure(result: StudyResult) -> Figure:
 def truncation_figure(result: StudyResult) -> Figure:
     """Appendix D: the exact field, the corrected expansion and the printed one, side by side."""
     table = result.table
-    planes = _planes(_rows(table, "truncation"), ["span", "weight"])
+    planes = _planes(_rows(table, measure="truncation"), ["span", "weight"])
     panels = [
         [(None if plane is None else plane[plane["form"] == form], form) for form in WORDS]
         for plane in planes
@@ -632,7 +617,7 @@ def valley_figure(result: StudyResult) -> Figure:
     table = result.table
     figure = Figure(figsize=(8.5, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    rows = _rows(table, "valley")
+    rows = _rows(table, measure="valley")
     rows = rows[(rows["step"] == STEPS[0]) & (rows["gap"] > 0)]
     rows = rows[(rows["mean1"] == rows["mean2"]) & (rows["weight"] == 0.5)]
     for chart in CHARTS:
@@ -672,9 +657,9 @@ def _logarithmic(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _ratios(table: pd.DataFrame, chart: str, fair: bool) -> Array:
     """Times to the smallest excess loss relative to the original's, of all starts that arrive."""
-    rows = _rows(table, "descent")
+    rows = _rows(table, measure="descent")
     rows = rows[rows["level"] == LEVELS[-1]]
-    if rows.empty or (fair and _rows(table, "valley")["gap"].isna().all()):
+    if rows.empty or (fair and _rows(table, measure="valley")["gap"].isna().all()):
         return np.empty(0)
     index = ["mean1", "span", "mu1", "mu2"]
     times = rows.pivot(index=index, columns="chart", values="time")
@@ -688,7 +673,7 @@ def _ratios(table: pd.DataFrame, chart: str, fair: bool) -> Array:
 def expansion_figure(result: StudyResult) -> Figure:
     """Error of dl/du as Appendix D expands it, printed and corrected, against u."""
     table = result.table
-    rows = _rows(table, "expansion")
+    rows = _rows(table, measure="expansion")
     figure = Figure(figsize=(6, 3.8), layout="constrained")
     axes = figure.subplots()
     styles = {"printed": ("#d55e00", "s", "--"), "corrected": ("#0072b2", "o", "-")}

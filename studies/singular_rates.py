@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.effects import bootstrap, exact
+from ordered_mix.study.effects import bootstrap, exact, rows_of
 from ordered_mix.study.grid import seed_of
 
 if TYPE_CHECKING:
@@ -206,6 +207,9 @@ def predicted_decay(name: str, weight: float) -> float:
 
 
 # --- effects --------------------------------------------------------------------------------------
+
+COLUMNS = ("name", "time", "gap", "miss", "sweeps", "condition", "step", "steps")
+_rows = partial(rows_of, columns=COLUMNS)
 
 
 def _paths(table: pd.DataFrame) -> list[tuple[str, float, pd.DataFrame]]:
@@ -492,18 +496,11 @@ COLOURS = {
     "ecm": "#009e73",
     "em, weight unknown": "#0072b2",
 }
-COLUMNS = ("name", "time", "gap", "miss", "sweeps", "condition", "step", "steps")
-
-
-def _rows(table: pd.DataFrame, *measures: str) -> pd.DataFrame:
-    """Rows of some measures; without any, a table whose columns are empty."""
-    rows = table[table["measure"].isin(measures)]
-    return rows.assign(**{name: np.nan for name in COLUMNS if name not in rows})
 
 
 def powers_figure(result: StudyResult) -> Figure:
     """Measured local exponents along the paths, predicted ones as crosses."""
-    rows = _rows(result.table, "flow", "iteration")
+    rows = _rows(result.table, measure=("flow", "iteration"))
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
     axes.set(xlabel="exponent p of gap ~ time^(-p)")
@@ -528,7 +525,7 @@ def powers_figure(result: StudyResult) -> Figure:
 
 def decay_figure(result: StudyResult) -> Figure:
     """Gap against time for every chart, weight 1/2; power laws left, exponentials right."""
-    rows = _rows(result.table, "flow")
+    rows = _rows(result.table, measure="flow")
     rows = rows[rows["weight"] == 0.5]
     figure = Figure(figsize=(8.5, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -548,7 +545,7 @@ def decay_figure(result: StudyResult) -> Figure:
 
 def samples_figure(result: StudyResult) -> Figure:
     """Error of the gap and sweeps to statistical accuracy against n, with intervals."""
-    rows = _rows(result.table, "sample")
+    rows = _rows(result.table, measure="sample")
     figure = Figure(figsize=(8.5, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.set(xlabel="n", ylabel="RMS error of the gap / sigma")
@@ -598,7 +595,7 @@ def condition_figure(result: StudyResult) -> Figure:
         ),
         strict=True,
     ):
-        rows = _rows(result.table, measure)
+        rows = _rows(result.table, measure=measure)
         rows = rows[(rows["step"] == STEPS[0]) & (rows["weight"] == 0.5)]
         for name in CHARTS:
             part = rows[rows["name"] == name].sort_values("separation")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.effects import exact, median, paired_ratio, share
+from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
 from ordered_mix.study.grid import seed_of
 
 if TYPE_CHECKING:
@@ -232,6 +233,9 @@ def _shift_error(algorithm: str, truth: Mixture, data: Data) -> float:
 
 
 # --- effects --------------------------------------------------------------------------------------
+
+COLUMNS = ("algorithm", "theory", "trace", "step", "sweeps")
+_rows = partial(rows_of, columns=COLUMNS)
 
 
 def _wide(table: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -484,24 +488,15 @@ STYLES = {
 FLOOR = 1e-6
 
 
-COLUMNS = ("algorithm", "theory", "trace", "step", "sweeps")
-
-
-def _rows(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Rows of one measure; without any, a table whose columns are empty."""
-    rows = table[table["measure"] == measure]
-    return rows.assign(**{name: np.nan for name in COLUMNS if name not in rows})
-
-
 def one_data_set_figure(result: StudyResult) -> Figure:
     """The four panels of Figure 2 for the first data set."""
-    rows = _rows(result.table, "path")
+    rows = _rows(result.table, measure="path")
     return _four_panels(rows[rows["replicate"] == rows["replicate"].min()])
 
 
 def medians_figure(result: StudyResult) -> Figure:
     """The same four panels, medians over data sets with their 95% intervals."""
-    return _four_panels(_rows(result.table, "path"))
+    return _four_panels(_rows(result.table, measure="path"))
 
 
 def _four_panels(rows: pd.DataFrame) -> Figure:
@@ -568,7 +563,7 @@ def _window(plane: Axes, relative: Axes, rows: pd.DataFrame) -> None:
 
 def iterations_figure(result: StudyResult) -> Figure:
     """Sweeps of each algorithm on every data set, and their ratio to those of EM."""
-    rows = _rows(result.table, "ends")
+    rows = _rows(result.table, measure="ends")
     figure = Figure(figsize=(8.5, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     if rows.empty:
@@ -591,7 +586,7 @@ def iterations_figure(result: StudyResult) -> Figure:
 def rates_figure(result: StudyResult) -> Figure:
     """1 - rate against separation: lines theory at the truth, dots traces of data sets."""
     table = result.table
-    theory, traces = _rows(table, "population"), _rows(table, "rate")
+    theory, traces = _rows(table, measure="population"), _rows(table, measure="rate")
     theory = theory[theory["step"] == STEPS[0]]
     weights = sorted(set(traces["weight"]) or set(theory["weight"])) or [0.5]
     figure = Figure(figsize=(8.5, 3.6), layout="constrained")
@@ -620,7 +615,7 @@ def rates_figure(result: StudyResult) -> Figure:
 def findings(result: StudyResult) -> str:
     """What the table says, in one paragraph."""
     effects = {verdict.claim.name: verdict.effect for verdict in result.verdicts}
-    ends = _rows(result.table, "ends")
+    ends = _rows(result.table, measure="ends")
     sentences = []
     if len(ends):
         sweeps = ends.groupby("algorithm")["sweeps"].median()

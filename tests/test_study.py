@@ -168,6 +168,16 @@ def test_extreme_means_hold_together():
         effects.extreme([], max)
 
 
+def test_rows_of_a_table_have_every_column():
+    table = pd.DataFrame(
+        {"measure": list("abca"), "n": [1, 1, 2, 2], "value": [1.0, 2.0, 3.0, 4.0]}
+    )
+    assert effects.rows_of(table, measure="a", n=2)["value"].tolist() == [4]
+    found = effects.rows_of(table, ("value", "lost"), measure=("a", "c"))
+    assert found["value"].tolist() == [1, 3, 4] and found["lost"].isna().all()
+    assert "lost" in effects.rows_of(table, ("lost",), measure="d") and "lost" not in table
+
+
 def test_pairs_are_complete():
     rows = pd.DataFrame(
         {"who": list("aabbc"), "unit": [1, 2, 1, 2, 1], "value": [1.0, 2.0, 3.0, 4.0, 5.0]}

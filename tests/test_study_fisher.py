@@ -6,6 +6,7 @@ import pytest
 from inprocess import run_here
 
 from ordered_mix import catalog
+from ordered_mix.study.effects import rows_of
 from ordered_mix.study.engine import load_study
 
 MODULE = catalog.module("fisher", "study")
@@ -31,8 +32,8 @@ def test_every_cell_is_done_and_every_claim_has_a_finite_interval(result):
 
 
 def least(result, chart, gap, unknown="none"):
-    rows = MODULE._rows(result.table, "spectrum", unknown=unknown, weight=0.5, separation=gap)
-    return rows.set_index("chart").loc[chart]
+    where = {"measure": "spectrum", "unknown": unknown, "weight": 0.5, "separation": gap}
+    return rows_of(result.table, **where).set_index("chart").loc[chart]
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,24 @@ def extreme(samples: Iterable[ArrayLike], pick: Callable[[Sequence[float]], floa
     return Effect(pick(estimates), pick(lows), pick(highs), min(counts))
 
 
+def rows_of(table: pd.DataFrame, columns: Sequence[str] = (), **where: Any) -> pd.DataFrame:
+    """Rows of a table with these values; columns that it lacks are there, and empty.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Tidy rows.
+    columns : sequence of str
+        Columns that are used, which a table without the cells that fill them lacks.
+    **where
+        The value wanted in a column, or a tuple of those that will do.
+    """
+    rows = table
+    for name, value in where.items():
+        rows = rows[rows[name].isin(value) if isinstance(value, tuple) else rows[name] == value]
+    return rows.assign(**{name: np.nan for name in columns if name not in rows})
+
+
 def paired(
     rows: pd.DataFrame, by: str, names: Sequence[Any], value: str, units: Sequence[str]
 ) -> pd.DataFrame:
