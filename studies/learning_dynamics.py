@@ -17,7 +17,7 @@ in the Jacobian and in the sign of u, are not copied, since their exact text is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.effects import exact, rows_of
+from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -692,66 +693,39 @@ def expansion_figure(result: StudyResult) -> Figure:
     return figure
 
 
+PHRASES: dict[str, Words] = {
+    "larger gradients": "On the two planes of Figure 1 the mean gradient in relative coordinates "
+    "is at least {0:.3f} times that of the original ones",
+    "larger everywhere": "it is the larger one at {0:.1%} of the points or more",
+    "larger at a fair step": "divided by the largest curvature, which bounds the step, it is "
+    "{0:.3f} times as large",
+    "valleys reduced": "On the slow line at gap 0.1 the condition number of relative coordinates "
+    "is {0:.3f} times that of the original ones",
+    "valley removed by the squared gap": "that of the mixture mean and the squared gap {0:.3f} "
+    "times",
+    "sooner at the truth": "Near the singularity the relative flow takes {0:.3f} times as long to "
+    "an excess loss of 1e-4",
+    "sooner at a fair step": "{0:.3f} times as long at a fair step",
+    "sooner from afar": "on the wide plane it is the sooner one from {0:.0%} of the starts",
+    "squared gap sooner at a fair step": "the resolved flow takes {0:.3f} times as long",
+    "projection sets no trap": "Projection on a gap of at least 0 ends at the merged point from "
+    "{0:.1%} of the starts",
+    "clearance releases": "with a clearance of 0.001 from {0:.1%}",
+    "printed expansion is of third order": "The error of dl/du as printed in Appendix D vanishes "
+    "like u to the power {0:.2f}",
+    "corrected expansion is of third order": "corrected like u to the power {0:.2f}",
+    "expansion describes Figure 1": "on the planes of Figure 1 the truncated expansion is off by "
+    "{0:.0%} or more in the median",
+}
+
+
+def _phrases(result: StudyResult) -> Iterator[str]:
+    return chained(by_outcome(result.verdicts, PHRASES))
+
+
 def findings(result: StudyResult) -> str:
     """What the table says, in one paragraph."""
-    effects = {verdict.claim.name: verdict.effect for verdict in result.verdicts}
-    parts = [
-        (
-            "larger gradients",
-            "On the two planes of Figure 1 the mean gradient in relative coordinates is at least "
-            "{0:.3f} times that of the original ones",
-        ),
-        ("larger everywhere", "it is the larger one at {0:.1%} of the points or more"),
-        (
-            "larger at a fair step",
-            "divided by the largest curvature, which bounds the step, it is {0:.3f} times as large",
-        ),
-        (
-            "valleys reduced",
-            "On the slow line at gap 0.1 the condition number of relative coordinates is {0:.3f} "
-            "times that of the original ones",
-        ),
-        (
-            "valley removed by the squared gap",
-            "that of the mixture mean and the squared gap {0:.3f} times",
-        ),
-        (
-            "sooner at the truth",
-            "Near the singularity the relative flow takes {0:.3f} times as long to an excess loss "
-            "of 1e-4",
-        ),
-        ("sooner at a fair step", "{0:.3f} times as long at a fair step"),
-        ("sooner from afar", "on the wide plane it is the sooner one from {0:.0%} of the starts"),
-        ("squared gap sooner at a fair step", "the resolved flow takes {0:.3f} times as long"),
-        (
-            "projection sets no trap",
-            "Projection on a gap of at least 0 ends at the merged point from {0:.1%} of the starts",
-        ),
-        ("clearance releases", "with a clearance of 0.001 from {0:.1%}"),
-        (
-            "printed expansion is of third order",
-            "The error of dl/du as printed in Appendix D vanishes like u to the power {0:.2f}",
-        ),
-        ("corrected expansion is of third order", "corrected like u to the power {0:.2f}"),
-        (
-            "expansion describes Figure 1",
-            "on the planes of Figure 1 the truncated expansion is off by {0:.0%} or more in the "
-            "median",
-        ),
-    ]
-    sentences: list[str] = []
-    for name, text in parts:
-        effect = effects.get(name)
-        if effect is None:
-            continue
-        phrase = text.format(effect.estimate)
-        if phrase[0].isupper() or not sentences:
-            sentences.append(phrase[0].upper() + phrase[1:])
-        else:
-            sentences[-1] += f"; {phrase}"
-    tally = pd.Series([verdict.outcome for verdict in result.verdicts]).value_counts()
-    counts = ", ".join(f"{tally[word]} {word}" for word in tally.index)
-    return ". ".join([*sentences, f"Of {len(result.verdicts)} claims: {counts}"]) + "."
+    return paragraph(result, _phrases, tally)
 
 
 def _blocks(starts: int, planes: int, gaps: int, others: tuple[dict, ...]) -> list[dict]:

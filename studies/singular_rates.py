@@ -14,7 +14,7 @@ mean with the link ``sqrt(2 + gap^2) / 2`` ("bent"), a squared gap near 0 and ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.effects import bootstrap, exact, rows_of
 from ordered_mix.study.grid import seed_of
+from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -611,57 +612,43 @@ def condition_figure(result: StudyResult) -> Figure:
     return figure
 
 
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    effects = {verdict.claim.name: verdict.effect for verdict in result.verdicts}
-    parts = (
-        (
-            "exponents of gradient flow",
-            "At the singularity the exponents of the gap under gradient flow miss the predicted "
-            "ones by at most {0:.4f}",
-        ),
-        ("exponents of EM and ECM", "those of EM and ECM by at most {0:.4f}"),
-        (
-            "no plateau in the squared gap",
-            "with the mixture mean and the squared gap, with the bent link and along the natural "
-            "gradient the decay is exponential, its rate off by at most {0:.2%}",
-        ),
-        (
-            "relative leaves the plateau sooner",
-            "The relative flow takes {0:.3f} times as long as the original one to a given gap",
-        ),
-        (
-            "gap to n^(-1/4)",
-            "From n points the exponent of the gap's error exceeds -1/4 by {0:.3f} ({1:.3f} to "
-            "{2:.3f})",
-        ),
-        ("separated gap to n^(-1/2)", "at separation 2 it exceeds -1/2 by {0:.3f}"),
-        ("sweeps like n^(1/2)", "that of the sweeps of EM exceeds 1/2 by {0:.3f}"),
-    )
-    sentences: list[str] = []
-    for name, text in parts:
-        effect = effects.get(name)
-        if effect is None:
-            continue
-        phrase = text.format(*effect[:3])
-        if phrase[0].isupper() or not sentences:
-            sentences.append(phrase[0].upper() + phrase[1:])
-        else:
-            sentences[-1] += f"; {phrase}"
-    for name, measure, words in (
-        ("one chart for every separation", "condition", "best condition number"),
-        ("one ascent for every separation", "ascent", "fewest steps of ascent"),
+PHRASES: dict[str, Words] = {
+    "exponents of gradient flow": "At the singularity the exponents of the gap under gradient "
+    "flow miss the predicted ones by at most {0:.4f}",
+    "exponents of EM and ECM": "those of EM and ECM by at most {0:.4f}",
+    "no plateau in the squared gap": "with the mixture mean and the squared gap, with the bent "
+    "link and along the natural gradient the decay is exponential, its rate off by at most {0:.2%}",
+    "relative leaves the plateau sooner": "The relative flow takes {0:.3f} times as long as the "
+    "original one to a given gap",
+    "gap to n^(-1/4)": "From n points the exponent of the gap's error exceeds -1/4 by {0:.3f} "
+    "({1:.3f} to {2:.3f})",
+    "separated gap to n^(-1/2)": "at separation 2 it exceeds -1/2 by {0:.3f}",
+    "sweeps like n^(1/2)": "that of the sweeps of EM exceeds 1/2 by {0:.3f}",
+}
+
+
+def _phrases(result: StudyResult) -> Iterator[str]:
+    return chained(by_outcome(result.verdicts, PHRASES))
+
+
+def _nearest(result: StudyResult) -> Iterator[str]:
+    """The charts nearest to the best at every separation."""
+    for measure, words in (
+        ("condition", "best condition number"),
+        ("ascent", "fewest steps of ascent"),
     ):
-        if effects.get(name) is not None:
-            ratios = worst(result.table, STEPS[0], measure).sort_values()
-            sentences.append(
+        ratios = worst(result.table, STEPS[0], measure).sort_values()
+        if len(ratios) > 1:
+            yield (
                 f"The chart nearest to the {words} at every separation is {ratios.index[0]}, at "
                 f"worst {ratios.iloc[0]:.2f} times that, then {ratios.index[1]} with "
-                f"{ratios.iloc[1]:.1f}"
+                f"{ratios.iloc[1]:.1f}."
             )
-    tally = pd.Series([verdict.outcome for verdict in result.verdicts]).value_counts()
-    counts = ", ".join(f"{tally[word]} {word}" for word in tally.index)
-    return ". ".join([*sentences, f"Of {len(result.verdicts)} claims: {counts}"]) + "."
+
+
+def findings(result: StudyResult) -> str:
+    """What the table says, in one paragraph."""
+    return paragraph(result, _phrases, _nearest, tally)
 
 
 SEPARATIONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)

@@ -15,7 +15,7 @@ iterations of EM. The traces' own rates are compared with it, over separations a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +35,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
 from ordered_mix.study.grid import seed_of
+from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -612,60 +613,41 @@ def rates_figure(result: StudyResult) -> Figure:
     return figure
 
 
+PHRASES: dict[str, Words] = {
+    "fewer iterations": "Sweeps of ECM as derived for one of EM: {0:.3f} (95% interval {1:.3f} to "
+    "{2:.3f})",
+    "faster on most data": "it is the faster one on {0:.1%} of the data sets",
+    "nearer to the truth": "After ten sweeps its distance to the truth is {0:.2f} times that of EM",
+    "Appendix B finds the maximum": "The update of Appendix B ends at the maximum of the "
+    "likelihood on {0:.1%} of the data sets",
+    "Algorithm 1 finds the maximum": "that of Algorithm 1 on {0:.1%}",
+    "printed updates move with the data": "Moving data and start by ten moves a printed update by "
+    "{0:.0f} too much or too little",
+    "rates as in theory": "The rates of the traces miss those of theory by a share of {0:.1e} in "
+    "the median",
+    "slowdown is 1/p_reference": "near the singularity the slowdown misses 1 / p_reference by at "
+    "most {0:.2%}",
+}
+
+
+def _phrases(result: StudyResult) -> Iterator[str]:
+    return chained(by_outcome(result.verdicts, PHRASES))
+
+
+def _sweeps(result: StudyResult) -> Iterator[str]:
+    """Sweeps from the start of Figure 2, medians over data sets."""
+    ends = _rows(result.table, measure="ends")
+    sweeps = ends.groupby("algorithm")["sweeps"].median()
+    yield (
+        f"From (-2.5, 2), on {ends['replicate'].nunique()} data sets, EM takes a median of "
+        f"{sweeps['em']:g} sweeps, relative ECM as derived {sweeps['ecm']:g}, as printed in "
+        f"Algorithm 1 {sweeps[PRINTED[0]]:g} and as printed in Appendix B {sweeps[PRINTED[1]]:g}."
+    )
+
+
 def findings(result: StudyResult) -> str:
     """What the table says, in one paragraph."""
-    effects = {verdict.claim.name: verdict.effect for verdict in result.verdicts}
-    ends = _rows(result.table, measure="ends")
-    sentences = []
-    if len(ends):
-        sweeps = ends.groupby("algorithm")["sweeps"].median()
-        sentences.append(
-            f"From (-2.5, 2), on {ends['replicate'].nunique()} data sets, EM takes a median of "
-            f"{sweeps['em']:g} sweeps, relative ECM as derived {sweeps['ecm']:g}, as printed in "
-            f"Algorithm 1 {sweeps[PRINTED[0]]:g} and as printed in Appendix B "
-            f"{sweeps[PRINTED[1]]:g}"
-        )
-    parts = (
-        (
-            "fewer iterations",
-            "Sweeps of ECM as derived for one of EM: {0:.3f} (95% interval {1:.3f} to {2:.3f})",
-        ),
-        ("faster on most data", "it is the faster one on {0:.1%} of the data sets"),
-        (
-            "nearer to the truth",
-            "After ten sweeps its distance to the truth is {0:.2f} times that of EM",
-        ),
-        (
-            "Appendix B finds the maximum",
-            "The update of Appendix B ends at the maximum of the likelihood on {0:.1%} of the data "
-            "sets",
-        ),
-        ("Algorithm 1 finds the maximum", "that of Algorithm 1 on {0:.1%}"),
-        (
-            "printed updates move with the data",
-            "Moving data and start by ten moves a printed update by {0:.0f} too much or too little",
-        ),
-        (
-            "rates as in theory",
-            "The rates of the traces miss those of theory by a share of {0:.1e} in the median",
-        ),
-        (
-            "slowdown is 1/p_reference",
-            "near the singularity the slowdown misses 1 / p_reference by at most {0:.2%}",
-        ),
-    )
-    for name, text in parts:
-        effect = effects.get(name)
-        if effect is None:
-            continue
-        phrase = text.format(*effect[:3])
-        if phrase[0].isupper() or not sentences:
-            sentences.append(phrase[0].upper() + phrase[1:])
-        else:
-            sentences[-1] += f"; {phrase}"
-    tally = pd.Series([verdict.outcome for verdict in result.verdicts]).value_counts()
-    counts = ", ".join(f"{tally[word]} {word}" for word in tally.index)
-    return ". ".join([*sentences, f"Of {len(result.verdicts)} claims: {counts}"]) + "."
+    return paragraph(result, _sweeps, _phrases, tally)
 
 
 def _blocks(

@@ -29,7 +29,16 @@ from ordered_mix.study.drawing import (
 )
 from ordered_mix.study.effects import mean, paired_ratio
 from ordered_mix.study.outcome import StudyResult
-from ordered_mix.study.sentences import RATIO, amounts, by_outcome, listed, measured, paragraph
+from ordered_mix.study.sentences import (
+    RATIO,
+    amounts,
+    by_outcome,
+    chained,
+    listed,
+    measured,
+    paragraph,
+    tally,
+)
 
 RUNS = pd.DataFrame(
     [
@@ -227,6 +236,16 @@ def test_a_paragraph_leaves_out_what_the_table_lacks():
     assert paragraph(result_of({}, 2)) == "2 cells failed."
     with pytest.raises(TypeError, match="a mistake"):
         paragraph(result_of({}), broken)
+
+
+def test_phrases_that_begin_small_go_on_with_their_sentence():
+    assert list(chained(["it is 1", "then 2", "There 3"])) == ["It is 1; then 2.", "There 3."]
+    assert list(chained([])) == []
+
+
+def test_outcomes_are_counted():
+    result = result_of({"a": (2, 1.5, 3), "b": (3, 2, 4), "c": (0.5, 0.2, 0.8)})
+    assert list(tally(result)) == ["Of 3 claims: 2 holds, 1 fails."]
 
 
 def test_lists_in_words():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,27 @@ def by_outcome(verdicts: Sequence[Verdict], sentences: Mapping[str, Words]) -> I
             continue
         which = (HOLDS, FAILS, UNDECIDED).index(verdict.outcome)
         yield (words if isinstance(words, str) else words[which]).format(*verdict.effect)
+
+
+def chained(phrases: Iterable[str]) -> Iterator[str]:
+    """Sentences made of phrases; one that begins small goes on with the sentence before it."""
+    sentence = ""
+    for phrase in phrases:
+        if sentence and not phrase[0].isupper():
+            sentence += f"; {phrase}"
+            continue
+        if sentence:
+            yield f"{sentence}."
+        sentence = phrase[0].upper() + phrase[1:]
+    if sentence:
+        yield f"{sentence}."
+
+
+def tally(result: StudyResult) -> Iterator[str]:
+    """How many claims hold, fail and are undecided, the most frequent outcome first."""
+    counts = Counter(verdict.outcome for verdict in result.verdicts).most_common()
+    found = ", ".join(f"{count} {outcome}" for outcome, count in counts)
+    yield f"Of {len(result.verdicts)} claims: {found}."
 
 
 def listed(names: Iterable[str]) -> str:
