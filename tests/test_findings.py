@@ -18,7 +18,8 @@ from ordered_mix.study.outcome import load_result, verdict_table
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "studies" / "results"
 PUBLISHED = sorted(path.name for path in RESULTS.glob("*") if path.is_dir())
-FILES = {"provenance.json", "report.html", "study.json", "table.parquet", "verdicts.json"}
+TABLES = {"table.parquet", "timings.parquet"}
+FILES = TABLES | {"provenance.json", "report.html", "study.json", "verdicts.json"}
 PLACE = re.compile(r"(?<![\w.>/])/(?:home|root|tmp|work|usr|opt|mnt|var|Users)/\w|file:|\w:\\\\")
 EACH = pytest.mark.parametrize("name", PUBLISHED)
 
