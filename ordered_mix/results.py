@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,15 +18,20 @@ from typing import Any
 
 import xarray as xr
 
+from ordered_mix.errors import RunError
+
 MANIFEST = "comparison.json"
 SCHEMA = 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ResultFolder:
     """A folder that belongs to one comparison.
 
-    Files are written under a temporary name and renamed, so a file that is there is whole.
+    Files are written under a temporary name and renamed, and their SHA-256 is noted in the
+    manifest, so a file that counts as there is whole and as it was written.
 
     Parameters
     ----------
@@ -45,23 +53,59 @@ class ResultFolder:
             If the folder cannot be written, or holds something else and ``force`` is not set.
         """
         make_folder(self.path)
-        if force:
-            self._clear()
-        elif self._foreign():
+        if not force and self._foreign():
             raise ValueError(
                 f"out {str(self.path)!r} holds results of something else, "
                 "choose another folder or overwrite it with --force"
             )
-        self.write(MANIFEST, lambda path: path.write_text(json.dumps(self._manifest(), indent=1)))
+        if force:
+            self._clear()
+        self._note(self._noted())
+
+    @contextmanager
+    def held(self, force: bool = False) -> Iterator[None]:
+        """The same, with every other process kept out and leftovers of a killed one removed.
+
+        Raises
+        ------
+        ValueError
+            As `open`.
+        RunError
+            If another process holds the folder.
+        """
+        make_folder(self.path)
+        with _alone(self.path):
+            self.open(force)
+            remove_leftovers(self.path)
+            yield
 
     def __contains__(self, name: str) -> bool:
-        return (self.path / name).is_file()
+        try:
+            return self._noted().get(name) == _hash_of(self.path / name)
+        except OSError:
+            return False
 
     def write(self, name: str, write: Callable[[Path], Any]) -> Path:
-        """Write one file atomically: ``write`` is handed a temporary path."""
+        """Write one file atomically: ``write`` is handed a temporary path.
+
+        Raises
+        ------
+        RunError
+            If the file cannot be written, e.g. because the disk is full.
+        """
         target = self.path / name
-        with replacing(target) as temporary:
-            write(temporary)
+        try:
+            with replacing(target) as temporary:
+                write(temporary)
+                # before the file has its name: a kill in between leaves no file without a hash
+                self._note(self._noted() | {name: _hash_of(temporary)})
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise RunError(
+                f"out {str(self.path)!r} cannot be written: {reason}; the files that are there "
+                "are kept, make room and run the same command again"
+            ) from error
+        log.info("wrote %s", target)
         return target
 
     def write_tree(self, name: str, tree: xr.DataTree) -> Path:
@@ -69,25 +113,38 @@ class ResultFolder:
         return self.write(name, lambda path: tree.to_netcdf(path, engine="h5netcdf"))
 
     def read_tree(self, name: str) -> xr.DataTree | None:
-        """Read an ArviZ DataTree; None if it is not there or cannot be read."""
-        try:
-            with xr.open_datatree(self.path / name, engine="h5netcdf") as tree:
-                return tree.load()
-        except (OSError, ValueError, KeyError):
+        """Read an ArviZ DataTree; None if it is not there as it was written."""
+        if name not in self:
             return None
+        with xr.open_datatree(self.path / name, engine="h5netcdf") as tree:
+            return tree.load()
 
     def _manifest(self) -> dict[str, Any]:
-        return {"schema": SCHEMA, "identity": self.identity}
+        return {"schema": SCHEMA, "identity": json.loads(json.dumps(self.identity))}
+
+    def _note(self, files: dict[str, str]) -> None:
+        text = json.dumps({**self._manifest(), "files": files}, indent=1)
+        with replacing(self.path / MANIFEST) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def _noted(self) -> dict[str, str]:
+        """SHA-256 of every file written so far, none if the manifest is of something else."""
+        try:
+            found = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+            files = found.pop("files")
+            return files if found == self._manifest() and isinstance(files, dict) else {}
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+            return {}
 
     def _foreign(self) -> bool:
         names = [item.name for item in self.path.iterdir() if not item.name.startswith(".")]
         if not names:
             return False
         try:
-            found = json.loads((self.path / MANIFEST).read_text())
-        except (OSError, ValueError):
+            found = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+            return {name: found.get(name) for name in self._manifest()} != self._manifest()
+        except (OSError, ValueError, AttributeError, RecursionError):
             return True
-        return found != json.loads(json.dumps(self._manifest()))
 
     def _clear(self) -> None:
         for pattern in (
@@ -136,10 +193,51 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A temporary path to write to, renamed to the target unless the block raises."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    """A temporary path to write to, renamed to the target unless the block raises.
+
+    Symbolic links are not followed: the temporary file is created anew under a name that cannot
+    be guessed, and renaming replaces a link, not what it points to.
+    """
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process was writing to a folder that nobody else writes to now."""
+    for leftover in folder.glob(".*.*.*"):
+        leftover.unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    # The kernel drops the lock with the process that holds it, killed or not.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunError(
+            f"out {str(folder)!r} is in use by another process: wait for it, or choose another "
+            "folder"
+        ) from None
+    except OSError as error:
+        raise RunError(
+            f"out {str(folder)!r} is on a file system without locks: {error.strerror}"
+        ) from None
+
+
+def _hash_of(file: Path) -> str:
+    with open(file, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

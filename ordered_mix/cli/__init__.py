@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
-from typing import Annotated
+import traceback
+from typing import Annotated, NoReturn
 
 import typer
 
 import ordered_mix
 from ordered_mix.cli import compare, diagnose, run
+from ordered_mix.cli.options import log
 
 FAILED = 1
 BAD_INPUT = 2
@@ -20,26 +24,51 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Gaussian mixtures in several coordinate systems: which parameterization, which "
     "estimator, and can the fit be trusted?",
-    epilog="Exit status: 0 done, 1 a study or its report is not complete, 2 bad input, "
-    "130 interrupted (run the same command again to resume).",
+    epilog="""Examples:
+
+ordered-mix list
+
+ordered-mix compare faithful:waiting
+
+ordered-mix diagnose own.nc --mu centre --sigma spread --weights share
+
+ordered-mix run em_rates --size smoke
+
+ordered-mix COMMAND --help
+
+Exit status: 0 done; 1 a study or its report is not complete, or a fault of the program; \
+2 bad input; 130 interrupted, and the same command resumes.""",
 )
 
 
 def main() -> None:
     """Entry point of ``ordered-mix``: errors of the user's input end in one sentence."""
     try:
-        app(standalone_mode=True)
+        try:
+            app(prog_name="ordered-mix")
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read our output has gone; the interpreter must not try to flush it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(FAILED) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            print("ordered-mix: interrupted, the same command resumes", file=sys.stderr)
+        raise
     except ValueError as error:
-        print(f"ordered-mix: {error}", file=sys.stderr)
-        raise SystemExit(BAD_INPUT) from None
+        _stop(error, BAD_INPUT)
     except RuntimeError as error:
         if type(error).__name__ != "StudyError":
             raise
-        print(f"ordered-mix: {error}", file=sys.stderr)
-        raise SystemExit(FAILED) from None
-    except KeyboardInterrupt:
-        print("ordered-mix: interrupted, run the same command to resume", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+        _stop(error, FAILED)
+
+
+def _stop(error: Exception, status: int) -> NoReturn:
+    if log.isEnabledFor(logging.INFO):
+        traceback.print_exception(error)
+    print(f"ordered-mix: {error}", file=sys.stderr)
+    raise SystemExit(status) from None
 
 
 def _print_version(asked: bool) -> None:
@@ -66,15 +95,16 @@ def list_command() -> None:
     from ordered_mix import catalog
     from ordered_mix.data import shipped
 
-    print("Parameterizations:")
-    for name in catalog.names():
-        print(f"  {name:12} {catalog.summary(name)}")
-    print("Studies:")
-    for name in catalog.names("study"):
-        print(f"  {name:12} {catalog.summary(name, 'study')}")
-    print("Data sets:")
-    for name in shipped():
-        print(f"  {name}")
+    summaries = {
+        "Parameterizations": {name: catalog.summary(name) for name in catalog.names()},
+        "Studies": {name: catalog.summary(name, "study") for name in catalog.names("study")},
+        "Data sets": dict.fromkeys(shipped(), ""),
+    }
+    width = max(len(name) for named in summaries.values() for name in named)
+    for heading, named in summaries.items():
+        print(f"{heading}:")
+        for name, summary in named.items():
+            print(f"  {name:{width}}  {summary}".rstrip())
 
 
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare_command)

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ordered_mix.cli.text import print_summary, stages
+from ordered_mix.cli.options import Force, Json, Quiet, Verbose, log
+from ordered_mix.cli.progress import stages
+from ordered_mix.cli.text import print_summary
 
 if TYPE_CHECKING:
     from ordered_mix.comparison import Comparison, Settings
 
 SUMMARY = "summary.json"
-EXAMPLES = (
-    "Examples: ordered-mix compare faithful:waiting · ordered-mix compare my.csv:height "
-    "--components 3 · ordered-mix compare galaxies --parameterizations unordered,centred"
-)
+EXAMPLES = """Examples:
+
+ordered-mix compare faithful:waiting
+
+ordered-mix compare my.csv:height --components 3
+
+ordered-mix compare galaxies --parameterizations unordered,centred --out results/galaxies"""
 
 
 def compare_command(
@@ -42,9 +47,10 @@ def compare_command(
     out: Annotated[
         Path | None, typer.Option(help="Output folder.", show_default="results/DATA")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Overwrite results that are there.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Compare parameterizations and estimators on one column of numbers.
 
@@ -83,6 +89,7 @@ def _compare(
     from ordered_mix.results import ResultFolder, slug
 
     check(data, settings)
+    log.info("data %s, n = %d", data.name, data.n)
     folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, None))
     folder.open(force)
     if SUMMARY in folder:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ordered_mix.cli.options import Force, Json, Quiet, Verbose
+from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_verdicts
 
-EXAMPLES = "Example: ordered-mix diagnose own.nc --mu centre --sigma spread --weights share"
+EXAMPLES = """Examples:
+
+ordered-mix diagnose own.nc
+
+ordered-mix diagnose own.nc --mu centre --sigma spread --weights share
+
+ordered-mix diagnose own.nc --data my.csv:height --method ecr"""
 
 
 def diagnose_command(
@@ -28,8 +37,10 @@ def diagnose_command(
     out: Annotated[
         Path | None, typer.Option(help="Output folder.", show_default="results/DRAWS")
     ] = None,
-    force: Annotated[bool, typer.Option(help="Overwrite results that are there.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Diagnose the draws of your own mixture model: label switching, convergence, WAIC and LOO.
 
@@ -40,18 +51,26 @@ def diagnose_command(
     from ordered_mix.report import render
     from ordered_mix.results import ResultFolder, digest, slug
 
-    tree = load_draws(draws)
-    y = None if data is None else load(data).y
-    found = diagnose(tree, mu, sigma, weights, y=y, method=method, name=draws.stem)
-    page = render(found)
-    given = digest(found.mixture.w, found.mixture.mu, found.mixture.sigma)
-    asked = {"mu": mu, "sigma": sigma, "weights": weights, "data": data, "method": found.method}
-    identity = {"draws": draws.name, "sha256": given, **asked}
-    folder = ResultFolder(out or Path("results") / slug(draws.stem), identity)
-    folder.open(force)
-    folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
-    folder.write("table.csv", lambda path: found.table.to_csv(path, index=False))
-    folder.write_tree("relabelled.nc", found.relabelled.draws)
-    folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
-    if not quiet:
-        print_verdicts([vars(verdict) for verdict in found.verdicts], folder.path)
+    with stages(quiet or as_json) as progress:
+        progress("read the draws")
+        tree = load_draws(draws)
+        y = None if data is None else load(data).y
+        progress("relabel and diagnose")
+        found = diagnose(tree, mu, sigma, weights, y=y, method=method, name=draws.stem)
+        progress("report")
+        page = render(found)
+        given = digest(found.mixture.w, found.mixture.mu, found.mixture.sigma)
+        asked = {"mu": mu, "sigma": sigma, "weights": weights, "data": data}
+        identity = {"draws": draws.name, "sha256": given, **asked, "method": found.method}
+        folder = ResultFolder(out or Path("results") / slug(draws.stem), identity)
+        folder.open(force)
+        folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
+        folder.write("table.csv", lambda path: found.table.to_csv(path, index=False))
+        folder.write_tree("relabelled.nc", found.relabelled.draws)
+        folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    verdicts = [vars(verdict) for verdict in found.verdicts]
+    if as_json:
+        summary = {"draws": draws.name, "verdicts": verdicts, "folder": str(folder.path)}
+        print(json.dumps(summary, indent=1))
+    elif not quiet:
+        print_verdicts(verdicts, folder.path)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ordered_mix.cli.options import Json, Quiet, Verbose, log
+from ordered_mix.cli.progress import cells
+from ordered_mix.cli.text import print_study
+
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
-    from ordered_mix.study.progress import Progress
 
-EXAMPLES = (
-    "Examples: ordered-mix run em_rates --size smoke · ordered-mix run em_rates --set "
-    "separation=1,2 --workers 4 · ordered-mix run path/to/mine.py --dask tcp://localhost:8786"
-)
+EXAMPLES = """Examples:
+
+ordered-mix run em_rates --size smoke
+
+ordered-mix run em_rates --set separation=1,2 --workers 4
+
+ordered-mix run path/to/mine.py --dask tcp://localhost:8786"""
 
 
 def run_command(
@@ -49,8 +54,9 @@ def run_command(
         bool, typer.Option("--resume", help="Keep cells of an older version of the study's code.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Compute all cells anew.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
     """Run a study: compute its grid of cells, test its claims, write its report.
 
@@ -65,7 +71,8 @@ def run_command(
     loaded = load_study(study)
     overrides = parse_settings(factors or [], loaded.factors)
     folder = out or Path("results") / f"{loaded.name.replace('_', '-')}-{size}"
-    with _progress(quiet or as_json) as progress:
+    log.info("study %s, size %s, folder %s", loaded.name, size, folder)
+    with cells(quiet or as_json) as progress:
         result = run_study(
             loaded,
             size,
@@ -78,36 +85,15 @@ def run_command(
             force=force,
             progress=progress,
         )
+    log.info("report")
     problems = write_report(result)
     _draw(result)
     if as_json:
         print(json.dumps(verdict_table(result.verdicts).astype(str).to_dict("records"), indent=1))
     elif not quiet:
-        _print(result)
+        print_study(result)
     if problems:
         raise StudyError(f"{' '.join(problems)} All else is written")
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True, quiet=quiet)
-    bars = Bars(BarColumn(), TextColumn("{task.description}"), console=console)
-    last: list[Progress] = []
-    with bars:
-        task = bars.add_task("starting", total=None)
-
-        def show(state: Progress) -> None:
-            last[:] = [state]
-            settled = state.total - state.left
-            bars.update(task, total=state.total, completed=settled, description=str(state))
-
-        yield show
-    if last and not console.is_terminal:
-        console.print(str(last[0]))
 
 
 def _draw(result: StudyResult) -> None:
@@ -126,23 +112,3 @@ def _draw(result: StudyResult) -> None:
                     temporary.write_bytes(gif(drawn))
                 else:
                     drawn.savefig(temporary, format="svg", metadata={"Date": None})
-
-
-def _print(result: StudyResult) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console()
-    console.print(Text(result.study.question, style="bold"))
-    for verdict in result.verdicts:
-        console.print()
-        claim = verdict.claim
-        console.print(Text(f"{claim.statement} ", style="bold"), Text(verdict.outcome.upper()))
-        console.print(Text(f"  {verdict.reason} Source: {claim.source}."))
-    for title, rows in (("failed", result.failures), ("skipped", result.skipped)):
-        if len(rows):
-            console.print(Text(f"\n{len(rows)} cells {title}, the first: {rows.iloc[0].to_dict()}"))
-    for item in result.set_aside:
-        console.print(Text(f"Computed anew, the file is set aside: {item.path} ({item.reason})"))
-    console.print(Text(f"\nTable: {result.path / 'table.parquet'}"))
-    console.print(Text(f"Report: {result.path / 'report.html'}"))

@@ -1,11 +1,15 @@
-"""What the commands print: stages while they work, tables and verdicts at the end."""
+"""What the commands print at their end: tables and verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ordered_mix.study.outcome import StudyResult
 
 FORMATS = {
     "rhat_raw": ".3f",
@@ -35,29 +39,11 @@ SAMPLER_COLUMNS = {
 }
 
 
-@contextmanager
-def stages(quiet: bool) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True, quiet=quiet)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("start", total=None)
-
-        def stage(name: str) -> None:
-            progress.update(task, description=name)
-            if not console.is_terminal:
-                console.print(name)
-
-        yield stage
-
-
-def print_summary(summary: dict[str, Any]) -> None:
-    from rich.console import Console
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """The tables and verdicts of a comparison."""
     from rich.text import Text
 
-    console = Console()
+    console = _console()
     heading = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
     console.print(Text(heading, style="bold"))
     for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
@@ -71,7 +57,45 @@ def print_summary(summary: dict[str, Any]) -> None:
         console.print(Text(f"Note: {summary['note']}."))
 
 
-def _table(rows: list[dict[str, Any]], columns: dict[str, str]) -> Any:
+def print_verdicts(verdicts: Sequence[Mapping[str, str]], folder: Path) -> None:
+    """Questions with their answers, and where the report is."""
+    from rich.text import Text
+
+    console = _console()
+    for verdict in verdicts:
+        console.print()
+        console.print(Text(verdict["question"], style="bold"), Text(verdict["answer"]))
+        console.print(Text(f"  {verdict['reason']}"))
+    console.print(Text(f"\nReport: {folder / 'report.html'}"))
+
+
+def print_study(result: StudyResult) -> None:
+    """The claims of a study with their verdicts, and what failed or was left out."""
+    from rich.text import Text
+
+    console = _console()
+    console.print(Text(result.study.question, style="bold"))
+    for verdict in result.verdicts:
+        console.print()
+        claim = verdict.claim
+        console.print(Text(f"{claim.statement} ", style="bold"), Text(verdict.outcome.upper()))
+        console.print(Text(f"  {verdict.reason} Source: {claim.source}."))
+    for title, rows in (("failed", result.failures), ("skipped", result.skipped)):
+        if len(rows):
+            console.print(Text(f"\n{len(rows)} cells {title}, the first: {rows.iloc[0].to_dict()}"))
+    for item in result.set_aside:
+        console.print(Text(f"Computed anew, the file is set aside: {item.path} ({item.reason})"))
+    console.print(Text(f"\nTable: {result.path / 'table.parquet'}"))
+    console.print(Text(f"Report: {result.path / 'report.html'}"))
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Any:
     from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
@@ -84,26 +108,7 @@ def _table(rows: list[dict[str, Any]], columns: dict[str, str]) -> Any:
     return table
 
 
-def print_verdicts(verdicts: list[dict[str, str]], folder: Path) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console()
-    for verdict in verdicts:
-        console.print()
-        console.print(Text(verdict["question"], style="bold"), Text(verdict["answer"]))
-        console.print(Text(f"  {verdict['reason']}"))
-    console.print(Text(f"\nReport: {folder / 'report.html'}"))
-
-
 def _cell(key: str, value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    formats = {
-        "rhat_raw": ".3f",
-        "rhat_folded": ".3f",
-        "share_at_best": ".0%",
-        "divergences": ".0f",
-    }
-    formats |= {"ess_folded": ".0f", "ess_per_1000_passes": ".1f", "passes_per_run": ".0f"}
-    return format(value, formats.get(key, ".2f"))
+    return format(value, FORMATS.get(key, ".2f"))

@@ -203,7 +203,7 @@ class _InOrder:
 def _sample(compiled: Any, starts: Callable[[int], Array], cores: int = 1, **given: Any) -> Any:
     compiled = dataclasses.replace(compiled, initial_point_func=starts)
     try:
-        raw = nutpie.sample(compiled, cores=cores, progress_bar=False, **given)
+        raw = _uninterrupted(compiled, cores=cores, progress_bar=False, **given)
     except RuntimeError as error:
         if not isinstance(starts, _InOrder):
             raise
@@ -211,3 +211,13 @@ def _sample(compiled: Any, starts: Callable[[int], Array], cores: int = 1, **giv
     if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
         raise ValueError(REJECTED)
     return raw
+
+
+def _uninterrupted(compiled: Any, **given: Any) -> Any:
+    """All draws, or the KeyboardInterrupt, in place of which nutpie returns the draws it has."""
+    running = nutpie.sample(compiled, blocking=False, **given)
+    try:
+        return running.wait()
+    except KeyboardInterrupt:
+        running.cancel()
+        raise
