@@ -70,7 +70,7 @@ reliability: .venv/.installed ## kill runs of a study at 60 random moments and c
 lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
 	@{ echo "# Written by \`make lock\`: to run, test, lint and build on Python 3.12 and newer."; \
 	$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes \
-		--extra test --extra lint --extra build \
+		--extra test --extra accessibility --extra lint --extra build \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		pyproject.toml; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
