@@ -37,7 +37,7 @@ from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.drawing import MARKERS, SHADES, heat, legend, looks, nothing, panels
+from ordered_mix.study.drawing import MARKERS, SHADES, heat, legend, lines, looks, nothing, panels
 from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
 
@@ -494,28 +494,16 @@ SHOWN = {
 }
 
 
-def _lines(axes: Any, rows: pd.DataFrame, x: str, y: str, names: tuple[str, ...]) -> None:
-    """One line for each chart on logarithmic axes."""
-    labels = [chart.replace(",", "") for chart in names]
-    for chart, (label, look) in zip(names, looks(labels).items(), strict=True):
-        part = rows[rows["chart"] == chart].sort_values(x)
-        if len(part):
-            axes.plot(part[x], part[y], label=label, ms=4, lw=1.2, **look._asdict())
-    if not axes.lines:
-        nothing(axes)
-        return
-    axes.set(xscale="log", yscale="log")
-
-
 def spectrum_figure(result: StudyResult) -> Figure:
     """Smallest eigenvalue and condition number of the information against the gap, weight 1/2."""
     figure, axes = panels(2, len(UNKNOWN), (11.0, 6.0), sharex=True, sharey="row")
-    names = (*CHARTS, "moment")
     for at, unknown in enumerate(UNKNOWN):
         rows = _rows(result.table, measure="spectrum", unknown=unknown, weight=0.5)
         rows = rows.assign(condition=rows["largest"] / rows["least"])
-        _lines(axes[0, at], rows, "separation", "least", names)
-        _lines(axes[1, at], rows, "separation", "condition", names)
+        for panel, value in zip(axes[:, at], ("least", "condition"), strict=True):
+            lines(panel, rows, "separation", value, "chart")
+            if len(rows):
+                panel.set(xscale="log", yscale="log")
         axes[0, at].set_title(SHOWN[unknown], fontsize=9)
         axes[1, at].set_xlabel("gap / sigma")
     axes[0, 0].set_ylabel("smallest eigenvalue")

@@ -26,7 +26,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ordered_mix import catalog
@@ -44,6 +43,7 @@ from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.drawing import legend, looks, panels
 from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
 
@@ -488,13 +488,6 @@ CLAIMS = (
 
 # --- figures and findings -------------------------------------------------------------------------
 
-COLOURS = {
-    "unordered": "#d55e00",
-    "relative": "#009e73",
-    "centred": "#cc79a7",
-    "folded": "#e69f00",
-    "resolved": "#0072b2",
-}
 INK = "#222222"
 WORDS = {"exact": "exact", "corrected": "corrected expansion", "printed": "expansion as printed"}
 
@@ -616,16 +609,15 @@ def _stream(axes: Axes, plane: pd.DataFrame, name: str, levels: Array, density: 
 def valley_figure(result: StudyResult) -> Figure:
     """Condition number on the slow line, and times to an excess loss at a fair step."""
     table = result.table
-    figure = Figure(figsize=(8.5, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = panels(1, 2, (8.5, 3.6))
     rows = _rows(table, measure="valley")
     rows = rows[(rows["step"] == STEPS[0]) & (rows["gap"] > 0)]
     rows = rows[(rows["mean1"] == rows["mean2"]) & (rows["weight"] == 0.5)]
-    for chart in CHARTS:
+    style = looks(CHARTS)
+    for chart, look in style.items():
         part = rows[rows["chart"] == chart].sort_values("gap")
         condition = part["largest"] / part["least"].where(part["least"] > 0)
-        line = "--" if chart == "folded" else "-"
-        left.plot(part["gap"], condition, line, marker="o", ms=3, color=COLOURS[chart])
+        left.plot(part["gap"], condition, ms=4, label=LABELS[chart], **look._asdict())
     left.set(xlabel="gap / sigma", ylabel="condition number", **_logarithmic(rows))
     right.axvline(1, color="0.6", linewidth=0.8)
     for at, chart in enumerate(CHARTS[1:]):
@@ -635,20 +627,16 @@ def valley_figure(result: StudyResult) -> Figure:
                 ratios,
                 np.full(len(ratios), -at + offset),
                 "o" if fair else "|",
-                color=COLOURS[chart],
+                color=style[chart].color,
                 alpha=0.5,
                 markersize=4 if fair else 7,
             )
     right.set_yticks([-at for at in range(len(CHARTS) - 1)], CHARTS[1:])
     right.set_xscale("log")
     right.set(xlabel=f"time to an excess loss of {LEVELS[-1]:g}, original = 1")
-    handles = [Line2D([], [], color=COLOURS[chart], label=LABELS[chart]) for chart in CHARTS]
-    handles += [
-        Line2D([], [], color="0.4", marker="|", linestyle="", label="time of the flow, by start"),
-        Line2D([], [], color="0.4", marker="o", linestyle="", label="the same at a fair step"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
-    return figure
+    right.plot([], [], "|", color="0.4", label="time of the flow, by start")
+    right.plot([], [], "o", ms=4, color="0.4", label="the same at a fair step")
+    return legend(figure, [left, right], 3)
 
 
 def _logarithmic(rows: pd.DataFrame) -> dict[str, Any]:
@@ -675,22 +663,16 @@ def expansion_figure(result: StudyResult) -> Figure:
     """Error of dl/du as Appendix D expands it, printed and corrected, against u."""
     table = result.table
     rows = _rows(table, measure="expansion")
-    figure = Figure(figsize=(6, 3.8), layout="constrained")
-    axes = figure.subplots()
-    styles = {"printed": ("#d55e00", "s", "--"), "corrected": ("#0072b2", "o", "-")}
+    figure, ((axes,),) = panels(1, 1, (6, 4.2))
+    style = looks(FORMS)
     for (form, weight), part in rows.groupby(["form", "weight"]):
-        color, marker, line = styles[form]
         part = part.sort_values("u")
-        label = f"{WORDS[form]}, first weight {weight:g}"
-        alpha = 1.0 if weight < 0.5 else 0.4
-        axes.plot(
-            part["u"], part["error_u"], line, marker=marker, color=color, label=label, alpha=alpha
-        )
+        words: dict[str, Any] = {"label": f"{WORDS[form]}, first weight {weight:g}"}
+        words |= {"alpha": 1.0 if weight < 0.5 else 0.4}
+        axes.plot(part["u"], part["error_u"], **words, **style[form]._asdict())
     axes.set(xlabel="u = mu1 - mu2, in sigma", **_logarithmic(rows))
     axes.set_ylabel("error of the mean dl/du")
-    if len(rows):
-        axes.legend(fontsize="small")
-    return figure
+    return legend(figure, axes, 2)
 
 
 PHRASES: dict[str, Words] = {

@@ -34,7 +34,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study, seed_of
-from ordered_mix.study.drawing import Look, curves, heat, legend, looks, panels, short
+from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
 from ordered_mix.study.effects import CONFIDENCE, extreme, from_logs, mean, paired
 from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
 
@@ -220,12 +220,11 @@ CLAIMS = (
 
 
 # --- figures and findings -------------------------------------------------------------------------
-BENT = {"bent": Look("#000000", "<"), "sheared bent": Look("#882255", "X", ":")}
 
 
 def efficiency_figure(result: StudyResult) -> Figure:
     """ESS per 1,000 passes and divergences of every chart, with 95% intervals over data sets."""
-    rows, series = runs(result.table), {**looks(CHARTS), **BENT}
+    rows, series = runs(result.table), looks(CHARTS)
     figure, axes = panels(1, 2, (8.4, 4.6))
     curves(axes[0, 0], rows, "rate", "parameterization", series, log=True)
     axes[0, 0].set_ylabel("folded ESS per 1,000 passes")

@@ -33,6 +33,17 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.drawing import (
+    FURTHER,
+    LOOKS,
+    SEPARATION,
+    SHADES,
+    Look,
+    legend,
+    looks,
+    panels,
+    plain_ticks,
+)
 from ordered_mix.study.effects import bootstrap, exact, rows_of
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
@@ -481,37 +492,27 @@ CLAIMS = (
 
 # --- figures and findings -------------------------------------------------------------------------
 
-COLOURS = {
-    "unordered": "#d55e00",
-    "relative": "#009e73",
-    "centred": "#cc79a7",
-    "folded": "#e69f00",
-    "resolved": "#0072b2",
-    "bent": "#000000",
-    "relative, log": "#44aa99",
-    "relative, softplus": "#117733",
-    "relative, square": "#999933",
-    "relative, squared gap": "#882255",
-    NATURAL: "#56b4e9",
-    "em": "#d55e00",
-    "ecm": "#009e73",
-    "em, weight unknown": "#0072b2",
+STYLES = {
+    **looks(CHARTS),
+    NATURAL: Look(FURTHER[0], "*", ":"),
+    "em": LOOKS["unordered"],
+    "em, weight unknown": LOOKS["unordered"],
+    "ecm": LOOKS["relative"],
 }
 
 
 def powers_figure(result: StudyResult) -> Figure:
     """Measured local exponents along the paths, predicted ones as crosses."""
     rows = _rows(result.table, measure=("flow", "iteration"))
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    axes = figure.subplots()
+    figure, ((axes,),) = panels(1, 1, (7.5, 4.2))
     axes.set(xlabel="exponent p of gap ~ time^(-p)")
     names = [*ALGEBRAIC, "em", "ecm", "em, weight unknown"]
     for at, name in enumerate(names):
         for weight, part in rows[rows["name"] == name].groupby("weight"):
             slopes = local_slopes(part.sort_values("time"))
             height = np.full(len(slopes), -at + (0.15 if weight == 0.5 else -0.15))
-            axes.plot(slopes, height, "o", ms=3, color=COLOURS[name], alpha=0.35)
-            axes.plot(slopes[-1:], height[-1:], "o", ms=6, color=COLOURS[name])
+            axes.plot(slopes, height, "o", ms=3, color=STYLES[name].color, alpha=0.35)
+            axes.plot(slopes[-1:], height[-1:], "o", ms=6, color=STYLES[name].color)
             if name != "em, weight unknown":
                 power = predicted_power(name, float(weight))[0]
                 axes.plot(power, height[0], "x", ms=9, mew=1.5, color="black")
@@ -528,27 +529,22 @@ def decay_figure(result: StudyResult) -> Figure:
     """Gap against time for every chart, weight 1/2; power laws left, exponentials right."""
     rows = _rows(result.table, measure="flow")
     rows = rows[rows["weight"] == 0.5]
-    figure = Figure(figsize=(8.5, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, names in ((left, ALGEBRAIC), (right, EXPONENTIAL)):
+    figure, grid = panels(1, 2, (8.5, 4.2))
+    for axes, names in zip(grid[0], (ALGEBRAIC, EXPONENTIAL), strict=True):
         for name in names:
             part = rows[rows["name"] == name].sort_values("time")
             if len(part):
-                style: dict[str, Any] = {"color": COLOURS[name], "label": name}
-                axes.plot(part["time"], part["gap"], marker="o", ms=3, **style)
+                axes.plot(part["time"], part["gap"], ms=4, label=name, **STYLES[name]._asdict())
         axes.set(xlabel="time of the flow", ylabel="gap / sigma")
         if len(rows):
             axes.set(yscale="log", xscale="log")
-            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
-            axes.legend(fontsize="x-small", ncols=3, **below)
-    return figure
+    return legend(figure, grid, 5)
 
 
 def samples_figure(result: StudyResult) -> Figure:
     """Error of the gap and sweeps to statistical accuracy against n, with intervals."""
     rows = _rows(result.table, measure="sample")
-    figure = Figure(figsize=(8.5, 3.8), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = panels(1, 2, (8.5, 4.2))
     left.set(xlabel="n", ylabel="RMS error of the gap / sigma")
     right.set(xlabel="n", ylabel="sweeps to accuracy, median")
     if rows.empty:
@@ -561,7 +557,7 @@ def samples_figure(result: StudyResult) -> Figure:
         words = f"separation {separation:g}, weight {weight:g} {'known' if known else 'unknown'}"
         line: dict[str, Any] = {
             "ls": styles[bool(known)],
-            "color": f"C{at}",
+            "color": SHADES[at % len(SHADES)],
             "marker": "o",
             "ms": 4,
         }
@@ -575,41 +571,29 @@ def samples_figure(result: StudyResult) -> Figure:
                 middle = found["sweeps"].groupby(found["n"]).median().clip(lower=1)
                 style = {**line, "marker": marker}
                 right.plot(middle.index, middle, label=f"{name.upper()}, {words}", **style)
-    sizes = sorted(set(rows["n"]))
     for axes in (left, right):
-        axes.set_xticks(sizes, [f"{n:g}" for n in sizes])
-        axes.set_xticks([], minor=True)
-    handles, labels = right.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize="x-small")
-    return figure
+        plain_ticks(axes.xaxis, sorted(set(rows["n"])))
+    return legend(figure, right, 2)
 
 
 def condition_figure(result: StudyResult) -> Figure:
     """Condition number at the truth and steps of the ascent against separation, weight 1/2."""
-    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
-    panels = figure.subplots(1, 2)
-    for axes, (measure, column, label) in zip(
-        panels,
-        (
-            ("condition", "condition", "condition number of the information"),
-            ("ascent", "steps", f"fair steps to an excess loss of {EXCESS:g}"),
-        ),
-        strict=True,
-    ):
+    figure, grid = panels(1, 2, (8.5, 4.6))
+    measures = (
+        ("condition", "condition", "condition number of the information"),
+        ("ascent", "steps", f"fair steps to an excess loss of {EXCESS:g}"),
+    )
+    for axes, (measure, column, label) in zip(grid[0], measures, strict=True):
         rows = _rows(result.table, measure=measure)
         rows = rows[(rows["step"] == STEPS[0]) & (rows["weight"] == 0.5)]
         for name in CHARTS:
             part = rows[rows["name"] == name].sort_values("separation")
-            width = 2.5 if name == "bent" else 1.2
-            line = "--" if name == "folded" else "-"
-            style: dict[str, Any] = {"color": COLOURS[name], "lw": width, "label": name}
-            axes.plot(part["separation"], part[column], line, **style)
-        axes.set(xlabel="separation / sigma", ylabel=label)
+            style = {**STYLES[name]._asdict(), "lw": 2.5 if name == "bent" else 1.2}
+            axes.plot(part["separation"], part[column], ms=4, label=name, **style)
+        axes.set(xlabel=SEPARATION, ylabel=label)
         if len(rows):
             axes.set(xscale="log", yscale="log", ylim=(0.9, 1e4))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="x-small")
-    return figure
+    return legend(figure, grid, 5)
 
 
 PHRASES: dict[str, Words] = {

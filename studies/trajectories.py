@@ -33,6 +33,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.drawing import FURTHER, LOOKS, SEPARATION, Look, legend, panels
 from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
@@ -480,11 +481,11 @@ CLAIMS = (
 # --- figures and findings -------------------------------------------------------------------------
 
 STYLES = {
-    "em": ("#d55e00", "-"),
-    "ecm": ("#009e73", "-"),
-    "ecm, reference 2": ("#0072b2", "-"),
-    "as in Algorithm 1": ("#cc79a7", "--"),
-    "as in Appendix B": ("#000000", ":"),
+    "em": LOOKS["unordered"],
+    "ecm": LOOKS["relative"],
+    "ecm, reference 2": LOOKS["relative"]._replace(marker="X", linestyle="--"),
+    "as in Algorithm 1": Look(FURTHER[0], "o", "--"),
+    "as in Appendix B": Look(FURTHER[1], "o", ":"),
 }
 FLOOR = 1e-6
 
@@ -501,8 +502,7 @@ def medians_figure(result: StudyResult) -> Figure:
 
 
 def _four_panels(rows: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(8.5, 6.6), layout="constrained")
-    ((plane, relative), (height, distance)) = figure.subplots(2, 2)
+    figure, ((plane, relative), (height, distance)) = panels(2, 2, (8.5, 6.6))
     plane.set(xlabel="mu1 / sigma", ylabel="mu2 / sigma")
     relative.set(xlabel="mu1 / sigma", ylabel="gap / sigma")
     height.set(xlabel="sweeps", ylabel="log likelihood missing")
@@ -516,12 +516,12 @@ def _four_panels(rows: pd.DataFrame) -> Figure:
         to_truth=_distance(rows, SECOND_MEAN - rows["separation"], SECOND_MEAN),
         to_best=_distance(rows, rows["best1"], rows["best2"]),
     )
-    for algorithm, (color, line) in STYLES.items():
+    for algorithm, look in STYLES.items():
         part = rows[rows["algorithm"] == algorithm]
         if part.empty:
             continue
         middle = part.groupby("sweep").median(numeric_only=True)
-        style: dict[str, Any] = {"color": color, "linestyle": line}
+        style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle}
         for axes, column in ((plane, "mu2"), (relative, "gap")):
             axes.plot(middle["mu1"], middle[column], marker="o", ms=2.5, lw=1, **style)
         _with_interval(height, part, "missing", label=LABELS[algorithm], **style)
@@ -530,9 +530,7 @@ def _four_panels(rows: pd.DataFrame) -> Figure:
     _window(plane, relative, rows[rows["algorithm"].isin(("em", "ecm"))])
     height.set(xscale="symlog", yscale="log", xlim=(0, CHECKPOINTS[-1]))
     distance.set(xscale="symlog", yscale="log", xlim=(0, CHECKPOINTS[-1]), ylim=(1e-3, None))
-    handles, labels = height.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize="small")
-    return figure
+    return legend(figure, height, 2)
 
 
 def _distance(rows: pd.DataFrame, first: Any, second: Any) -> pd.Series:
@@ -565,14 +563,13 @@ def _window(plane: Axes, relative: Axes, rows: pd.DataFrame) -> None:
 def iterations_figure(result: StudyResult) -> Figure:
     """Sweeps of each algorithm on every data set, and their ratio to those of EM."""
     rows = _rows(result.table, measure="ends")
-    figure = Figure(figsize=(8.5, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure, ((left, right),) = panels(1, 2, (8.5, 3.2), sharey=True)
     if rows.empty:
         return figure
     sweeps = rows.pivot(index="replicate", columns="algorithm", values="sweeps")
     for at, algorithm in enumerate(ALGORITHMS):
         jitter = -at + 0.25 * np.sin(np.arange(len(sweeps)) * 2.4)
-        color = STYLES[algorithm][0]
+        color = STYLES[algorithm].color
         left.plot(sweeps[algorithm], jitter, "o", ms=2.5, color=color, alpha=0.5)
         ratio = sweeps[algorithm] / sweeps["em"]
         right.plot(ratio, jitter, "o", ms=2.5, color=color, alpha=0.5)
@@ -590,27 +587,23 @@ def rates_figure(result: StudyResult) -> Figure:
     theory, traces = _rows(table, measure="population"), _rows(table, measure="rate")
     theory = theory[theory["step"] == STEPS[0]]
     weights = sorted(set(traces["weight"]) or set(theory["weight"])) or [0.5]
-    figure = Figure(figsize=(8.5, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(weights), sharey=True, squeeze=False)[0]
-    for axes, weight in zip(panels, weights, strict=True):
+    figure, grid = panels(1, len(weights), (8.5, 3.6), sharey=True)
+    for axes, weight in zip(grid[0], weights, strict=True):
         for at, name in enumerate(REFERENCES):
-            color = STYLES[name][0]
+            look = STYLES[name]
             line = theory[(theory["weight"] == weight) & (theory["algorithm"] == name)]
             line = line.sort_values("separation")
-            dashes = "--" if name == "ecm, reference 2" else "-"
-            axes.plot(
-                line["separation"], 1 - line["theory"], dashes, color=color, label=LABELS[name]
-            )
+            style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle}
+            axes.plot(line["separation"], 1 - line["theory"], label=LABELS[name], **style)
             dots = traces[(traces["weight"] == weight) & (traces["algorithm"] == name)]
             spread = 1 + 0.06 * (at - 1)
-            axes.plot(dots["separation"] * spread, 1 - dots["trace"], ".", ms=4, color=color)
-        axes.set(title=f"first weight {weight:g}", xlabel="separation / sigma")
+            style = {"color": look.color, "marker": look.marker, "linestyle": "none"}
+            axes.plot(dots["separation"] * spread, 1 - dots["trace"], ms=3, **style)
+        axes.set(title=f"first weight {weight:g}", xlabel=SEPARATION)
         if len(theory) or len(traces):
             axes.set(xscale="log", yscale="log")
-    panels[0].set_ylabel("1 - rate")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
-    return figure
+    grid[0, 0].set_ylabel("1 - rate")
+    return legend(figure, grid, 3)
 
 
 PHRASES: dict[str, Words] = {

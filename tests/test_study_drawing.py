@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ordered_mix.catalog import names
+from ordered_mix.diagnostics.dynamics import CHARTS
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.batches import DONE, FAILED
 from ordered_mix.study.drawing import (
@@ -72,7 +73,8 @@ def test_every_parameterization_has_one_look_everywhere():
     shipped = names()
     assert len(set(looks(shipped).values())) == len(shipped)
     assert all(look.color == PALETTE.get(name, look.color) for name, look in LOOKS.items())
-    assert len(set(LOOKS.values())) == len(LOOKS) - 1  # relative is relative log
+    assert len(set(LOOKS.values())) == len(LOOKS)
+    assert looks(CHARTS) == {name: LOOKS[name.replace(",", "")] for name in CHARTS}
     found = looks(["mine", "relative_softplus", "ordered", "yours"])
     assert found["relative_softplus"] == LOOKS["relative softplus"]
     assert found["mine"] != found["yours"]

@@ -46,19 +46,26 @@ class Look(NamedTuple):
 
 LOOKS = {
     "unordered": Look(PALETTE["unordered"], "o"),
-    "folded": Look(PALETTE["folded"], "s"),
+    "folded": Look(PALETTE["folded"], "s", "--"),
     "moment": Look(PALETTE["moment"], "^"),
     "moment positive": Look(PALETTE["moment"], "v", ":"),
     "ordered": Look(PALETTE["ordered"], "D"),
     "relative": Look(PALETTE["relative"], "P"),
-    "relative log": Look(PALETTE["relative"], "P"),
+    "relative log": Look(PALETTE["relative"], ">", "-."),
     "relative softplus": Look(PALETTE["relative"], "X", "--"),
     "relative square": Look(PALETTE["relative"], "*", ":"),
+    "relative squared gap": Look(PALETTE["relative"], "d", ":"),
+    "relative clearance": Look(PALETTE["relative"], "H", "--"),
     "centred": Look(PALETTE["centred"], "h"),
     "resolved": Look("#666666", "p", "--"),
     "sheared": Look(FURTHER[1], "<", "-."),
+    "sheared bent": Look(FURTHER[1], "X", ":"),
+    "bent": Look("#000000", "<"),
 }
-"""Look of each parameterization by its short name, in the order that every figure keeps."""
+"""Look of each parameterization by its short name, in the order that every figure keeps.
+
+Those that agree where weights are equal, the midpoint and the mixture mean, differ in their dashes.
+"""
 
 
 def short(label: Any) -> str:
@@ -72,18 +79,23 @@ def short(label: Any) -> str:
 def looks(names: Iterable[str]) -> dict[str, Look]:
     """The look of each series: that of the parameterization it names, else one of its own."""
     names = list(dict.fromkeys(names))
-    others = [name for name in names if short(name) not in LOOKS]
+    others = [name for name in names if _known(name) not in LOOKS]
     own = {
         name: Look(SHADES[at % len(SHADES)], MARKERS[at % len(MARKERS)])
         for at, name in enumerate(others)
     }
-    return {name: own[name] if name in own else LOOKS[short(name)] for name in names}
+    return {name: own[name] if name in own else LOOKS[_known(name)] for name in names}
 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Parameterizations in the order of every figure, others after them as they come."""
     places = {name: at for at, name in enumerate(LOOKS)}
-    return sorted(dict.fromkeys(names), key=lambda name: places.get(short(name), len(places)))
+    return sorted(dict.fromkeys(names), key=lambda name: places.get(_known(name), len(places)))
+
+
+def _known(name: str) -> str:
+    """The name in `LOOKS`, if it is one: a chart is called ``relative, log``."""
+    return short(name).replace(",", "")
 
 
 def panels(
@@ -104,8 +116,8 @@ def legend(figure: Figure, axes: Any, columns: int = 4, **options: Any) -> Figur
     """One legend below all panels, each label once; none if nothing is labelled."""
     found: dict[str, Any] = {}
     for one in np.ravel(axes):
-        handles, labels = one.get_legend_handles_labels()
-        found = dict(zip(labels, handles, strict=True)) | found
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
     if found:
         figure.legend(
             found.values(), found.keys(), loc="outside lower center", ncols=columns,
