@@ -1,6 +1,7 @@
 """How a page of the report is looked at: its outline, and a headless Chromium that opens it."""
 
 import base64
+import importlib.util
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,7 +156,9 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def evaluate(self, expression):
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        found = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"]["value"]
 
@@ -247,3 +251,19 @@ def check_contrast(browser, selector, scheme):
     ]
     low, high = sorted(luminance(browser.evaluate(expression)) for expression in colours)
     assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+VIOLATIONS = """axe.run().then(found => found.violations.flatMap(rule =>
+  rule.nodes.map(node => `${rule.id}: ${node.failureSummary} ${node.html.slice(0, 200)}`)))"""
+
+
+def check_accessibility(browser, scheme):
+    """None of the rules of axe-core is violated, on a narrow and on a wide page."""
+    package = importlib.util.find_spec("axe_playwright_python")
+    if package is None:
+        pytest.skip("axe-core is not installed: pip install 'ordered_mix[accessibility]'")
+    script = Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    browser.evaluate(f"{script}; 0")
+    for width in (360, 1920):
+        browser.resize(width, scheme)
+        assert browser.evaluate(VIOLATIONS) == []

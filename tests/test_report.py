@@ -6,6 +6,7 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 from pages import (
+    check_accessibility,
     check_contrast,
     check_document,
     check_layout,
@@ -167,3 +168,8 @@ def test_words_in_figures_fit_and_can_be_read(browser, width):
 @pytest.mark.parametrize("selector", ["h1", ".note", ".card .reason", ".card h3", "nav a", "dt"])
 def test_words_stand_out_from_the_page(browser, scheme, selector):
     check_contrast(browser, selector, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser, scheme):
+    check_accessibility(browser, scheme)

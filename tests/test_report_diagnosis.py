@@ -8,6 +8,7 @@ import pytest
 from fabricated import NAMES, switched_draws, truth
 from markupsafe import escape
 from pages import (
+    check_accessibility,
     check_contrast,
     check_document,
     check_layout,
@@ -224,3 +225,8 @@ def test_browser_shows_the_page(browser, width, scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_of_arviz_stand_out(browser, scheme):
     check_contrast(browser, "pre", scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser, scheme):
+    check_accessibility(browser, scheme)

@@ -13,6 +13,7 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pages import (
+    check_accessibility,
     check_contrast,
     check_document,
     check_layout,
@@ -298,6 +299,11 @@ def test_words_in_figures_fit_and_can_be_read(browser, width):
 )
 def test_words_stand_out_from_the_page(browser, scheme, selector):
     check_contrast(browser, selector, scheme)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser, scheme):
+    check_accessibility(browser, scheme)
 
 
 def test_an_animation_is_an_image_of_the_page(tmp_path):
