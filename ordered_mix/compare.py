@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,18 @@ from ordered_mix import catalog
 from ordered_mix.comparison import SAMPLERS, Comparison, Sampled, Settings
 from ordered_mix.data import Data
 from ordered_mix.diagnostics import information
+from ordered_mix.errors import RunError
 from ordered_mix.estimators._draws import Draws
 from ordered_mix.estimators._fit import Fit
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.initial import initial_mixtures
 from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.multistart import MultiStart
+from ordered_mix.estimators.nuts import SamplingFailed
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
-from ordered_mix.results import ResultFolder, digest, slug
+from ordered_mix.results import ResultFolder, digest, file_hash, slug
 
 
 def compare(
@@ -60,6 +63,8 @@ def compare(
     ------
     ValueError
         Before any work, if the data are weighted, constant or too few, or a setting is wrong.
+    RunError
+        If no sampler gives draws, or the folder cannot be written.
     """
     settings = settings or Settings(**changes)
     check(data, settings)
@@ -70,15 +75,22 @@ def compare(
     progress("EM from many starts")
     optima = MultiStart(k=k, seed=settings.seed).fit(data)
     fits, fit_seconds = _point_fits(data, settings, found, starts, progress)
-    sampled = {}
+    sampled: dict[str, Sampled] = {}
+    failed: dict[str, str] = {}
+    sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
     for estimator in (name for name in settings.estimators if name in SAMPLERS):
         for parameterization in found:
-            item = _sample(data, settings, parameterization, estimator, starts, folder, progress)
-            sampled[item.label] = item
-    fewer = _fewer(data, settings, prior, folder, progress)
+            item = sample(parameterization, estimator, starts)
+            if item is not None:
+                sampled[item.label] = item
+    if not sampled:
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
+        raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
+    fewer = _fewer(data, settings, prior, sample)
     return Comparison(
-        data, settings, prior, starts, optima, fits, fit_seconds, sampled, skipped, fewer
-    )
+        data, settings, prior, starts, optima, fits, fit_seconds, sampled, skipped | failed, fewer,
+        tuple(failed),
+    )  # fmt: skip
 
 
 def check(data: Data, settings: Settings) -> None:
@@ -96,8 +108,14 @@ def check(data: Data, settings: Settings) -> None:
 
 def identity(data: Data, settings: Settings, prior: Prior | None) -> dict[str, Any]:
     """What a result folder's contents are of."""
-    chosen = {name: value for name, value in asdict(settings).items() if name != "cores"}
-    return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)}
+    chosen = asdict(settings)
+    for name in ("cores", "time_limit"):
+        del chosen[name]
+    code = {name: file_hash(Path(name)) for name in settings.parameterizations
+            if name.endswith(".py")}  # fmt: skip
+    return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)} | (
+        {"code": code} if code else {}
+    )
 
 
 def _parameterizations(
@@ -145,17 +163,23 @@ def _sample(
     parameterization: Parameterization,
     estimator: str,
     starts: Mixture,
+    note: str = "",
+    *,
     folder: ResultFolder | None,
     progress: Callable[[str], None],
-    note: str = "",
-) -> Sampled:
+    failed: dict[str, str],
+) -> Sampled | None:
     label = f"{estimator} {parameterization.label}{note}"
     progress(label)
     name = f"draws-{slug(label)}.nc"
-    tree = folder.read_tree(name) if folder is not None and name in folder else None
+    tree = folder.read_tree(name) if folder is not None else None
     draws = Draws(tree) if tree is not None else None
     if draws is None:
-        draws = settings.nuts(estimator).fit(parameterization, data, starts)
+        try:
+            draws = settings.nuts(estimator).fit(parameterization, data, starts)
+        except (ValueError, SamplingFailed) as error:
+            failed[label] = str(error)
+            return None
         if folder is not None:
             folder.write_tree(name, draws.tree)
     mixture = draws.mixture
@@ -166,11 +190,7 @@ def _sample(
 
 
 def _fewer(
-    data: Data,
-    settings: Settings,
-    prior: Prior,
-    folder: ResultFolder | None,
-    progress: Callable[[str], None],
+    data: Data, settings: Settings, prior: Prior, sample: Callable[..., Sampled | None]
 ) -> Sampled | None:
     k = settings.components - 1
     if k == 0:
@@ -178,5 +198,4 @@ def _fewer(
     parameterization = catalog.parameterization("unordered", k, prior)
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
     estimator = next(name for name in settings.estimators if name in SAMPLERS)
-    note = f", K = {k}"
-    return _sample(data, settings, parameterization, estimator, starts, folder, progress, note)
+    return sample(parameterization, estimator, starts, f", K = {k}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,17 @@ from ordered_mix.estimators.nuts import NUTS
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior
+from ordered_mix.results import slug
 from ordered_mix.verdicts import Verdict, verdicts
 
 PARAMETERIZATIONS = ("unordered", "ordered", "relative")
 ESTIMATORS = ("em", "map", "nuts", "nuts-pymc")
 SAMPLERS = {"nuts": "nutpie", "nuts-pymc": "pymc"}
+MOST_DRAWS = 10_000_000
+RANGES = {
+    "components": (1, 1000), "chains": (2, 1000), "draws": (50, MOST_DRAWS),
+    "tune": (50, MOST_DRAWS), "seed": (0, 2**63 - 1), "cores": (1, 1000),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class Settings:
     seed : int
     cores : int
         Chains sampled at the same time; it does not change the draws.
+    time_limit : float
+        Seconds after which a sampler is given up.
 
     Raises
     ------
@@ -62,13 +71,23 @@ class Settings:
     chains: int = 4
     seed: int = 1
     cores: int = 2
+    time_limit: float = 3600.0
 
     def __post_init__(self) -> None:
-        for name, lowest in (("components", 1), ("chains", 2), ("draws", 50), ("tune", 50),
-                             ("seed", 0), ("cores", 1)):  # fmt: skip
+        for name, (lowest, highest) in RANGES.items():
             value = getattr(self, name)
-            if value != int(value) or value < lowest:
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < lowest:
                 raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value}")
+            if value > highest:
+                raise ValueError(f"{name} must be a whole number of at most {highest}, got {value}")
+        if self.chains * (self.draws + self.tune) > MOST_DRAWS:
+            raise ValueError(
+                f"draws must be at most {MOST_DRAWS:,} with the warm-up of all chains, got "
+                f"{self.chains} x ({self.draws} + {self.tune})"
+            )
+        if not 0 < self.time_limit < np.inf:
+            raise ValueError(f"time_limit must be positive and finite, got {self.time_limit}")
         for name in self.estimators:
             if name not in ESTIMATORS:
                 near = get_close_matches(name, ESTIMATORS, n=1, cutoff=0.4)
@@ -83,12 +102,18 @@ class Settings:
             raise ValueError("parameterizations must name at least one, got none")
         for name in self.parameterizations:
             catalog.module(name)
+        labels = [slug(Path(name).stem) for name in self.parameterizations]
+        if len(set(labels)) < len(labels):
+            raise ValueError(
+                "parameterizations must differ in their names, got "
+                f"{', '.join(map(repr, self.parameterizations))}"
+            )
 
     def nuts(self, estimator: str) -> NUTS:
         """The sampler of this name."""
         return NUTS(
             draws=self.draws, tune=self.tune, sampler=SAMPLERS[estimator], seed=self.seed,
-            cores=self.cores,
+            cores=self.cores, time_limit=self.time_limit,
         )  # fmt: skip
 
 
@@ -151,10 +176,12 @@ class Comparison:
     sampled : dict of str to Sampled
         Samplers by label.
     skipped : dict of str to str
-        What does not apply, with the reason.
+        What does not apply or failed, with the reason.
     fewer : Sampled or None
         The unordered model with one component less, for the question whether the last component
         is supported; None for K = 1.
+    failed : tuple of str
+        Labels of the samplers that gave no draws.
     """
 
     data: Data
@@ -167,6 +194,7 @@ class Comparison:
     sampled: dict[str, Sampled]
     skipped: dict[str, str]
     fewer: Sampled | None
+    failed: tuple[str, ...] = ()
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

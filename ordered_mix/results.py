@@ -81,7 +81,7 @@ class ResultFolder:
 
     def __contains__(self, name: str) -> bool:
         try:
-            return self._noted().get(name) == _hash_of(self.path / name)
+            return self._noted().get(name) == file_hash(self.path / name)
         except OSError:
             return False
 
@@ -98,7 +98,7 @@ class ResultFolder:
             with replacing(target) as temporary:
                 write(temporary)
                 # before the file has its name: a kill in between leaves no file without a hash
-                self._note(self._noted() | {name: _hash_of(temporary)})
+                self._note(self._noted() | {name: file_hash(temporary)})
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise RunError(
@@ -238,6 +238,7 @@ def _lock(descriptor: int, folder: Path) -> None:
         ) from None
 
 
-def _hash_of(file: Path) -> str:
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
     with open(file, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

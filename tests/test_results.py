@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from ordered_mix.errors import RunError
 from ordered_mix.results import ResultFolder, slug
 
 IDENTITY = {"data": "a", "draws": [1, 2]}
@@ -52,7 +53,7 @@ def test_half_written_files_never_appear(tmp_path):
         path.write_text("half")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(RunError, match=r"cannot be written: disk full; .* run the same command"):
         folder.write("table.csv", broken)
     assert os.listdir(tmp_path) == ["comparison.json"]
 

@@ -13,6 +13,7 @@ import typer
 import ordered_mix
 from ordered_mix.cli import compare, diagnose, run
 from ordered_mix.cli.options import log
+from ordered_mix.errors import RunError, one_line
 
 FAILED = 1
 BAD_INPUT = 2
@@ -58,16 +59,16 @@ def main() -> None:
         raise
     except ValueError as error:
         _stop(error, BAD_INPUT)
-    except RuntimeError as error:
-        if type(error).__name__ != "StudyError":
-            raise
+    except RunError as error:
         _stop(error, FAILED)
+    except MemoryError:
+        _stop(MemoryError("the memory is exhausted: use fewer draws, chains or points"), FAILED)
 
 
 def _stop(error: Exception, status: int) -> NoReturn:
     if log.isEnabledFor(logging.INFO):
         traceback.print_exception(error)
-    print(f"ordered-mix: {error}", file=sys.stderr)
+    print(f"ordered-mix: {one_line(str(error))}", file=sys.stderr)
     raise SystemExit(status) from None
 
 

@@ -44,6 +44,9 @@ def compare_command(
     chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same draws.")] = 1,
     cores: Annotated[int, typer.Option(help="Chains sampled at the same time.")] = 2,
+    time_limit: Annotated[
+        float, typer.Option(help="Seconds after which a sampler is given up.")
+    ] = 3600.0,
     out: Annotated[
         Path | None, typer.Option(help="Output folder.", show_default="results/DATA")
     ] = None,
@@ -70,6 +73,7 @@ def compare_command(
         chains=chains,
         seed=seed,
         cores=cores,
+        time_limit=time_limit,
     )
     summary = _compare(loaded, settings, out, force, quiet or as_json)
     if as_json:
@@ -91,14 +95,18 @@ def _compare(
     check(data, settings)
     log.info("data %s, n = %d", data.name, data.n)
     folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, None))
-    folder.open(force)
-    if SUMMARY in folder:
-        summary = json.loads((folder.path / SUMMARY).read_text())
-        return summary | {"note": "these results were there already, --force computes them anew"}
-    with stages(quiet) as progress:
-        result = compare(data, settings, folder=folder, progress=progress)
-        progress("report")
-        _write(result, folder)
+    with folder.held(force):
+        if SUMMARY in folder and not (summary := _summary(folder))["failed"]:
+            note = "these results were there already, --force computes them anew"
+            return summary | {"note": note}
+        with stages(quiet) as progress:
+            result = compare(data, settings, folder=folder, progress=progress)
+            progress("report")
+            _write(result, folder)
+        return _summary(folder)
+
+
+def _summary(folder: Any) -> dict[str, Any]:
     return json.loads((folder.path / SUMMARY).read_text())
 
 
@@ -116,6 +124,7 @@ def _write(result: Comparison, folder: Any) -> None:
         "components": result.settings.components,
         "verdicts": [vars(verdict) for verdict in result.verdicts],
         "skipped": result.skipped,
+        "failed": result.failed,
         "table": json.loads(result.table.to_json(orient="records")),
         "folder": str(folder.path),
     }

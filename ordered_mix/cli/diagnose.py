@@ -63,11 +63,11 @@ def diagnose_command(
         asked = {"mu": mu, "sigma": sigma, "weights": weights, "data": data}
         identity = {"draws": draws.name, "sha256": given, **asked, "method": found.method}
         folder = ResultFolder(out or Path("results") / slug(draws.stem), identity)
-        folder.open(force)
-        folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
-        folder.write("table.csv", lambda path: found.table.to_csv(path, index=False))
-        folder.write_tree("relabelled.nc", found.relabelled.draws)
-        folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
+        with folder.held(force):
+            folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
+            folder.write("table.csv", lambda path: found.table.to_csv(path, index=False))
+            folder.write_tree("relabelled.nc", found.relabelled.draws)
+            folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
     verdicts = [vars(verdict) for verdict in found.verdicts]
     if as_json:
         summary = {"draws": draws.name, "verdicts": verdicts, "folder": str(folder.path)}

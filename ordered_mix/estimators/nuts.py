@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -27,6 +27,12 @@ REJECTED = (
     "starts must have a finite log posterior and a gradient without an exact zero, "
     "nutpie rejects at least one of them"
 )
+TOO_SLOW = "no result within {:g} s: raise the time limit, take fewer draws, or leave it out"
+FOR_EVER = 1e9
+
+
+class SamplingFailed(RuntimeError):
+    """A sampler gave no draws: it was too slow, or could not go on."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,8 @@ class NUTS:
         The same seed gives the same draws whatever the number of cores.
     cores : int
         Chains sampled at the same time by nutpie.
+    time_limit : float
+        Seconds after which sampling is given up.
 
     Raises
     ------
@@ -67,6 +75,7 @@ class NUTS:
     inverse_temperature: float = 1.0
     seed: int = 0
     cores: int = 1
+    time_limit: float = np.inf
 
     def __post_init__(self) -> None:
         for name, lowest in (("draws", 4), ("tune", 1), ("cores", 1), ("seed", 0)):
@@ -83,6 +92,8 @@ class NUTS:
             raise ValueError(
                 f"inverse_temperature must be at least 0, got {self.inverse_temperature}"
             )
+        if not self.time_limit > 0:
+            raise ValueError(f"time_limit must be positive, got {self.time_limit}")
         if self.sampler == "pymc" and self.adaptation != "diagonal":
             raise ValueError("adaptation of PyMC's own sampler is diagonal, got 'low_rank'")
 
@@ -104,6 +115,8 @@ class NUTS:
             If NUTS cannot sample these coordinates.
         ValueError
             If the data are a batch or constant, or a start lies outside the domain.
+        SamplingFailed
+            If the time limit is exceeded, or the draws are not finite.
         """
         if parameterization.obstacle:
             raise NotApplicable(parameterization.obstacle)
@@ -118,6 +131,9 @@ class NUTS:
         points = standard.start(starts.affine(-location / scale, 1 / scale))
         sample = self._nutpie if self.sampler == "nutpie" else self._pymc
         raw, seconds = sample(standard, data.standardized(), points)
+        drawn = raw["posterior"].data_vars.values()
+        if not all(np.isfinite(values).all() for values in drawn):
+            raise SamplingFailed("its draws are not finite: its map or its density is at fault")
         return assemble(raw, seconds, parameterization, standard, data)
 
     def _nutpie(
@@ -146,6 +162,7 @@ class NUTS:
             cores=cores,
             seed=self.seed,
             store_unconstrained=True,
+            limit=self.time_limit,
             target_accept=self.target_accept,
             adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
         )
@@ -174,6 +191,7 @@ class NUTS:
                 progressbar=False,
                 compute_convergence_checks=False,
                 quiet=True,
+                callback=partial(_check_time, begin, self.time_limit),
             )
         return raw, time.perf_counter() - begin
 
@@ -200,12 +218,18 @@ class _InOrder:
         return self.points[min(len(self.seeds), len(self.points)) - 1]
 
 
-def _sample(compiled: Any, starts: Callable[[int], Array], cores: int = 1, **given: Any) -> Any:
+def _sample(
+    compiled: Any,
+    starts: Callable[[int], Array],
+    cores: int = 1,
+    limit: float = np.inf,
+    **given: Any,
+) -> Any:
     compiled = dataclasses.replace(compiled, initial_point_func=starts)
     try:
-        raw = _uninterrupted(compiled, cores=cores, progress_bar=False, **given)
+        raw = _uninterrupted(compiled, limit, cores=cores, progress_bar=False, **given)
     except RuntimeError as error:
-        if not isinstance(starts, _InOrder):
+        if not isinstance(starts, _InOrder) or isinstance(error, SamplingFailed):
             raise
         raise ValueError(REJECTED) from error
     if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
@@ -213,11 +237,19 @@ def _sample(compiled: Any, starts: Callable[[int], Array], cores: int = 1, **giv
     return raw
 
 
-def _uninterrupted(compiled: Any, **given: Any) -> Any:
+def _uninterrupted(compiled: Any, limit: float, **given: Any) -> Any:
     """All draws, or the KeyboardInterrupt, in place of which nutpie returns the draws it has."""
     running = nutpie.sample(compiled, blocking=False, **given)
     try:
-        return running.wait()
+        return running.wait(timeout=limit if limit < FOR_EVER else None)
+    except TimeoutError:
+        running.cancel()
+        raise SamplingFailed(TOO_SLOW.format(limit)) from None
     except KeyboardInterrupt:
         running.cancel()
         raise
+
+
+def _check_time(begin: float, limit: float, trace: Any, draw: Any) -> None:
+    if time.perf_counter() - begin > limit:
+        raise SamplingFailed(TOO_SLOW.format(limit))

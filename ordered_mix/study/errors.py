@@ -1,5 +1,7 @@
 """The error of a run that cannot go on."""
 
+from ordered_mix.errors import RunError
 
-class StudyError(RuntimeError):
-    """A run cannot begin or go on for a reason outside of its input; what is finished is kept."""
+
+class StudyError(RunError):
+    """A run of a study cannot begin or go on; what is finished is kept."""

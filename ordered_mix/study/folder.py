@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ordered_mix import __version__
-from ordered_mix.results import make_folder, replacing
+from ordered_mix.results import make_folder, remove_leftovers, replacing
 from ordered_mix.study.definition import Study
 from ordered_mix.study.errors import StudyError
 from ordered_mix.study.store import CELLS, SCHEMA
@@ -54,9 +54,9 @@ def opened(path: Path, study: Study, resume: bool = False, force: bool = False) 
         _check(path, study, resume, force)
         if force:
             _clear(path)
-        (path / CELLS).mkdir(exist_ok=True)
-        for leftover in [*path.glob(".*.*.*"), *(path / CELLS).glob(".*.*.*")]:
-            leftover.unlink()  # what a killed run was writing
+        _make_own(path / CELLS)
+        remove_leftovers(path)
+        remove_leftovers(path / CELLS)
         write_json(path / MANIFEST, _manifest(study))
         yield
 
@@ -79,7 +79,7 @@ def code_digest(study: Study) -> str:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     # The kernel drops the lock with the process that holds it, killed or not.
-    with open(path / LOCK, "a+", encoding="utf-8") as handle:
+    with _lock_file(path) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -96,6 +96,26 @@ def _locked(path: Path) -> Iterator[None]:
         handle.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         handle.flush()
         yield
+
+
+def _lock_file(path: Path) -> IO[str]:
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW, 0o666)
+
+    try:
+        return open(path / LOCK, "a+", encoding="utf-8", opener=opener)
+    except OSError as error:
+        raise ValueError(
+            f"out must be a folder with a lock file of its own, {str(path / LOCK)!r} cannot be "
+            f"opened: {error.strerror}"
+        ) from None
+
+
+def _make_own(folder: Path) -> None:
+    """Make a folder inside the output folder, unless a link leads out of it."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ValueError(f"out must hold folders of its own, {str(folder)!r} is none")
+    folder.mkdir(exist_ok=True)
 
 
 def _manifest(study: Study) -> dict[str, Any]:

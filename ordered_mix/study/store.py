@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
 from ordered_mix.results import digest, replacing
@@ -123,6 +126,8 @@ class Store:
 
     def _put_aside(self, file: Path, reason: str) -> None:
         folder = self.path / ASIDE
+        if folder.is_symlink():
+            folder.unlink()  # it would lead out of the output folder
         folder.mkdir(exist_ok=True)
         number = sum(1 for _ in folder.iterdir())
         target = folder / f"{number}-{file.name}"
@@ -134,9 +139,25 @@ def _load(file: Path, arrays: bool) -> tuple[Any, dict[str, NDArray[Any]]]:
     if file.suffix == ".json":
         return json.loads(file.read_text(encoding="utf-8")), {}
     with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as archive:
+        _check_sizes(archive.zip, file.stat().st_size)
         header = json.loads(archive[HEADER].tobytes())
         names = [name for name in archive.files if name.startswith(PREFIX)] if arrays else []
         return header, {name.removeprefix(PREFIX): archive[name] for name in names}
+
+
+def _check_sizes(archive: ZipFile, size: int) -> None:
+    """Refuse what would unpack to more than the file is long: cells are never compressed."""
+    entries = archive.infolist()
+    if any(entry.compress_type != ZIP_STORED for entry in entries):
+        raise ValueError("it holds compressed data")
+    if sum(entry.file_size for entry in entries) > size:
+        raise ValueError("it declares more data than it holds")
+    for entry in entries:
+        with archive.open(entry) as stream:
+            read = {(1, 0): read_array_header_1_0, (2, 0): read_array_header_2_0}
+            shape, _, dtype = read[read_magic(stream)](stream)
+            if dtype.hasobject or math.prod(shape) * dtype.itemsize > entry.file_size:
+                raise ValueError("an array declares more data than it holds")
 
 
 def _outcome(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Outcome:
