@@ -8,9 +8,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.errors import one_line
+
 Array = NDArray[np.float64]
 
 SHOWN = 40
+MOST = 20
 
 
 def read_column(text: str, column: str, source: str) -> Array:
@@ -70,7 +73,7 @@ def _position(header: list[str], column: str, source: str) -> int:
                 f"{_shown(header[0])} is separated by {name}"
             )
     if not column and len(header) > 1:
-        raise ValueError(f"data {source!r} must name one of its columns: {', '.join(header)}")
+        raise ValueError(f"data {source!r} must name one of its columns: {_listed(header)}")
     if not column and _parse(header[0]) is not None:
         raise ValueError(
             f"data {source!r} must begin with a header line, it begins with {_shown(header[0])}"
@@ -79,7 +82,7 @@ def _position(header: list[str], column: str, source: str) -> int:
     if header.count(column) != 1:
         problem = "more than once" if column in header else "not at all"
         raise ValueError(
-            f"column {column!r} is in {source!r} {problem}, its columns are {', '.join(header)}"
+            f"column {column!r} is in {source!r} {problem}, its columns are {_listed(header)}"
         )
     return header.index(column)
 
@@ -101,6 +104,13 @@ def _parse(cell: str) -> float | None:
         return None if "_" in cell else float(cell)
     except ValueError:
         return None
+
+
+def _listed(names: list[str]) -> str:
+    """Column names on one line, the first of many, without what a terminal might obey."""
+    more = f", and {len(names) - MOST:,} more" if len(names) > MOST else ""
+    shown = [name if len(name) <= SHOWN else f"{name[:SHOWN]}..." for name in names[:MOST]]
+    return one_line(", ".join(shown)) + more
 
 
 def _shown(cell: str) -> str:

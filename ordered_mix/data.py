@@ -7,12 +7,14 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
+from os.path import isfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.columns import read_column
+from ordered_mix.errors import one_line
 from ordered_mix.mixture import Mixture
 
 Array = NDArray[np.float64]
@@ -184,7 +186,7 @@ def load(source: str | Path) -> Data:
     except UnicodeDecodeError:
         raise ValueError(f"data {source!r} must be text in UTF-8, it is not") from None
     y = read_column(text, column, source)
-    return Data(y, name=f"{path.stem}:{column}" if column else path.stem)
+    return Data(y, name=one_line(f"{path.stem}:{column}" if column else path.stem))
 
 
 def simulate(mixture: Mixture, n: int, seed: int, name: str = "simulated") -> Data:
@@ -241,11 +243,11 @@ def _folder() -> resources.abc.Traversable:
 
 
 def _split_source(source: str) -> tuple[Path, str]:
-    if Path(source).is_file():
+    if isfile(source):
         return Path(source), ""
     head, colon, column = source.rpartition(":")
-    if colon and (Path(head).is_file() or head.lower().endswith(".csv")):
-        if Path(head).is_file():
+    if colon and (isfile(head) or head.lower().endswith(".csv")):
+        if isfile(head):
             return Path(head), column
         raise ValueError(f"data file {head!r} does not exist")
     near = difflib.get_close_matches(source, shipped(), n=1, cutoff=0.5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -168,27 +167,6 @@ def diagnose(
     relabelled = relabel_tree(draws, method, mu, sigma, weights or None, y=_few(data, arrays[1]))
     mixture = Mixture(arrays[0] / arrays[0].sum(axis=-1, keepdims=True), *arrays[1:])
     return DrawsDiagnosis(name, draws, mixture, data, method, relabelled, (weights, mu, sigma))
-
-
-def load_draws(path: Path) -> xr.DataTree:
-    """Read an ArviZ DataTree from netCDF or zarr.
-
-    Raises
-    ------
-    ValueError
-        If the file does not exist or is no such tree.
-    """
-    if not path.exists():
-        raise ValueError(f"draws {str(path)!r} does not exist")
-    zarr = path.is_dir() or path.suffix in (".zarr", ".zip")
-    how = {"engine": "zarr", "consolidated": False} if zarr else {"engine": "h5netcdf"}
-    try:
-        with xr.open_datatree(path, **how) as tree:
-            return tree.load()
-    except Exception as error:
-        raise ValueError(
-            f"draws {str(path)!r} must be a netCDF or zarr file of an ArviZ DataTree: {error}"
-        ) from None
 
 
 def _few(y: Array | None, mu: Array) -> Array | None:

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 from fabricated import NAMES, switched_draws
 
-from ordered_mix.diagnosis import diagnose, load_draws
+from ordered_mix.diagnosis import diagnose
+from ordered_mix.reading import load_draws
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ FOLDERS = {name: ROOT / path for name, path in SETUPTOOLS["package-dir"].items()
 # Lowest first. A module imports only from floors below its own, or from its own package.
 FLOORS = (
     {"errors"},
-    {"batching", "columns", "datasets", "distributions", "fused", "results"},
+    {"batching", "columns", "datasets", "distributions", "fused", "reading", "results"},
     {"kernels", "mixture", "prior"},
     {"models"},
     {"data", "diagnostics", "domain", "graphs", "likelihood", "replicas"},

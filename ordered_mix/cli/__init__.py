@@ -61,6 +61,8 @@ def main() -> None:
         _stop(error, BAD_INPUT)
     except RunError as error:
         _stop(error, FAILED)
+    except OSError as error:
+        _stop(RunError(f"{error}; what is finished is kept"), FAILED)
     except MemoryError:
         _stop(MemoryError("the memory is exhausted: use fewer draws, chains or points"), FAILED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -120,6 +121,11 @@ class Study:
             raise ValueError(f"sizes must be {', '.join(SIZES)}, got {', '.join(self.sizes)}")
         blocks = {size: self._blocks(grids) for size, grids in self.sizes.items()}
         object.__setattr__(self, "sizes", blocks)
+        for figure in self.figures:
+            if not re.fullmatch(r"\w[\w -]*", figure):
+                raise ValueError(
+                    f"figures must have names of letters, digits, spaces and dashes, got {figure!r}"
+                )
         if not callable(self.findings):
             raise ValueError(f"findings must be a function of the result, got {self.findings!r}")
         for factor in self.structure:

@@ -1,0 +1,86 @@
+"""Draws from a file that somebody else made: checked before they are unpacked."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import xarray as xr
+
+from ordered_mix.errors import one_line
+
+MOST_BYTES = 4 << 30
+HEADROOM = 2
+SHOWN = 300
+
+
+def load_draws(path: Path) -> xr.DataTree:
+    """Read an ArviZ DataTree from netCDF or zarr.
+
+    A small file may declare arrays of any size: what it declares is added up before anything is
+    unpacked, and what it unpacks to nevertheless is bounded. Nothing is ever unpickled.
+
+    Raises
+    ------
+    ValueError
+        If the file does not exist, is no such tree, or unpacks to more than 4 GiB.
+    """
+    if not path.exists():
+        raise ValueError(f"draws {str(path)!r} does not exist")
+    zarr = path.is_dir() or path.suffix in (".zarr", ".zip")
+    how: dict[str, Any] = {"engine": "zarr", "consolidated": False}
+    try:
+        _check(path, _size_of_zip(path))
+        with _memory(HEADROOM * MOST_BYTES):
+            with xr.open_datatree(path, **(how if zarr else {"engine": "h5netcdf"})) as tree:
+                _check(path, sum(node.dataset.nbytes for node in tree.subtree))
+                return tree.load()
+    except _TooLarge as error:
+        raise ValueError(str(error)) from None
+    except MemoryError:
+        raise ValueError(_TooLarge.sentence(path)) from None
+    except Exception as error:
+        reason = one_line(f"{type(error).__name__}: {error}")[:SHOWN]
+        raise ValueError(
+            f"draws {str(path)!r} must be a netCDF or zarr file of an ArviZ DataTree, reading it "
+            f"ends in {reason}"
+        ) from None
+
+
+class _TooLarge(Exception):
+    @staticmethod
+    def sentence(path: Path) -> str:
+        return f"draws {str(path)!r} must unpack to at most {MOST_BYTES:,} bytes, it has more"
+
+
+def _check(path: Path, size: int) -> None:
+    if size > MOST_BYTES:
+        raise _TooLarge(_TooLarge.sentence(path))
+
+
+def _size_of_zip(path: Path) -> int:
+    """What the entries of a zip file declare, 0 for other files."""
+    try:
+        with ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except (BadZipFile, OSError):
+        return 0
+
+
+@contextmanager
+def _memory(extra: int) -> Iterator[None]:
+    """Let this process have so many bytes more than now, where the system can tell and hold it."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        most = pages * resource.getpagesize() + extra
+        if before[0] == resource.RLIM_INFINITY or before[0] > most:
+            resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
