@@ -8,6 +8,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fabricated import NAMES, switched_draws
 
@@ -113,7 +114,7 @@ def test_an_interrupted_sampler_gives_no_draws(monkeypatch):
     )
     monkeypatch.setattr(nuts.nutpie, "sample", lambda compiled, blocking, **given: running)
     with pytest.raises(KeyboardInterrupt):
-        nuts._uninterrupted(None, draws=10)
+        nuts._uninterrupted(None, np.inf, draws=10)
     assert cancelled == [True]
 
 

@@ -68,11 +68,14 @@ class Report(ABC):
         What was looked at.
     size : str
         How much of it there is.
+    files : str
+        Where all numbers are, in a sentence.
     verdicts : sequence of Verdict
     """
 
     kind: str
     about: str
+    files: str
     name: str
     size: str
     verdicts: Sequence[Verdict]

@@ -12,6 +12,7 @@ from ordered_mix.report import (
     figures_fit,
     figures_labels,
     figures_means,
+    figures_surface,
     tables,
 )
 from ordered_mix.report.chains import Chains, chains_of_sampler
@@ -31,6 +32,10 @@ class ComparisonReport(Report):
 
     kind = "Gaussian mixture, parameterizations and estimators compared"
     about = "mixtures compared"
+    files = (
+        "All numbers are in table.parquet and table.csv, the draws in one netCDF file for each sampler,"
+        " beside this file."
+    )
 
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
@@ -72,6 +77,8 @@ class ComparisonReport(Report):
         cost = [figures_cost.efficiency(sampled, self.shades)]
         if compared.fits:
             cost.append(figures_cost.convergence(compared.fits, self.shades))
+        if k == 2:
+            cost.append(figures_surface.surface(compared.data, compared.optima.best))
         fit = [self.picture()]
         if len(sampled) > 1 or compared.fewer:
             fit.append(figures_elpd.forest(sampled, compared.fewer, self.shades))

@@ -30,6 +30,10 @@ class DiagnosisReport(Report):
 
     kind = "Gaussian mixture, draws diagnosed"
     about = "draws diagnosed"
+    files = (
+        "All numbers are in table.parquet and table.csv, the relabelled draws in relabelled.nc,"
+        " beside this file."
+    )
 
     def __init__(self, found: DrawsDiagnosis) -> None:
         self.found = found

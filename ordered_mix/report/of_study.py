@@ -43,6 +43,10 @@ class StudyReport(Report):
     """
 
     about = "study"
+    files = (
+        "The rows of all cells are in table.parquet, the verdicts in verdicts.json,"
+        " beside this file."
+    )
 
     def __init__(self, result: StudyResult) -> None:
         self.result = result
