@@ -20,10 +20,11 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ordered_mix.data import Data, population
+from ordered_mix.diagnostics.rates import local_rate, relative_directions
 from ordered_mix.estimators._fit import Fit
-from ordered_mix.estimators._iterate import Stop
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.effects import exact
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 PAPER = "Esser & Nielsen 2022, Algorithm 1 and Figure 2"
 KNOWN = ("w", "sigma")
 ESTIMATORS = {"em": EM(frozen=KNOWN), "ecm": ECM(frozen=KNOWN)}
+DIRECTIONS = {"em": None, "ecm": relative_directions(1)}
 CLOSE = Stop(log_likelihood=0.0, parameters=1e-8, passes=1_000_000)
 NEAR = 0.1
 NUDGE = 1e-4
@@ -51,7 +53,7 @@ def cell(seed: int, estimator: str, weight: float, separation: float, step: floa
     if not fit.converged.all():
         raise RuntimeError(f"{estimator} did not come close to the truth: {fit.advice}")
     measured = measured_rate(estimator, data, truth)
-    theory = theoretical_rate(estimator, data, truth)
+    theory = local_rate(truth, data.y, data.weight, DIRECTIONS[estimator])
     return [{"rate": measured, "theory": theory, "passes": int(fit.passes)}]
 
 
@@ -62,18 +64,6 @@ def measured_rate(estimator: str, data: Data, truth: Mixture) -> float:
     after = _fit(estimator, data, starts, Stop(log_likelihood=0.0, passes=2)).mixture.mu
     jacobian = (after[:2] - after[2:]).T / (2 * NUDGE)
     return float(np.abs(np.linalg.eigvals(jacobian)).max())
-
-
-def theoretical_rate(estimator: str, data: Data, truth: Mixture) -> float:
-    """Spectral radius of the Jacobian of the estimator's map at the truth."""
-    score = truth.responsibilities(data.y) * (data.y[:, None] - truth.mu)
-    observed = score.T @ (np.asarray(data.weight)[:, None] * score)
-    progress = observed / truth.w[:, None]  # I - DM_EM, for (mu1, mu2)
-    if estimator == "ecm":
-        to_relative = np.array([[1.0, 0.0], [-1.0, 1.0]])
-        sweep = np.array([[1.0, truth.w[1]], [0.0, 1 - truth.w[1]]])  # I - C
-        progress = sweep @ to_relative @ progress @ np.linalg.inv(to_relative)
-    return float(np.abs(np.linalg.eigvals(np.eye(2) - progress)).max())
 
 
 def _fit(estimator: str, data: Data, start: Mixture, stop: Stop) -> Fit:
