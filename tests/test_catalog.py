@@ -1,5 +1,7 @@
 """The folder is the registry: names, near matches, files of one's own, and their check."""
 
+from importlib import import_module
+
 import pytest
 
 import ordered_mix
@@ -228,3 +230,11 @@ def test_a_file_without_the_two_functions(write):
 def test_our_own_files_pass(capsys):
     assert ordered_mix.check_parameterization("centred", 2).passed
     assert capsys.readouterr().out.count("holds") == 8
+
+
+def test_public_names_stay_functions_once_the_modules_so_named_are_imported():
+    import_module("ordered_mix.compare")
+    import_module("ordered_mix.parameterization")
+    for name in ordered_mix.__all__:
+        assert callable(getattr(ordered_mix, name)), name
+    assert ordered_mix.parameterization("relative", 2).label == "relative"

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from ordered_mix import compare as compare_module
 from ordered_mix.compare import check, compare, identity
 from ordered_mix.comparison import Settings
 from ordered_mix.data import Data, load, simulate
@@ -144,4 +143,4 @@ def test_bad_settings(settings, message):
 
 def test_more_components_than_points():
     with pytest.raises(ValueError, match="at least 40 points for 20 components"):
-        compare_module.compare(Data(np.arange(12.0)), components=20)
+        compare(Data(np.arange(12.0)), components=20)
