@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ordered_mix.report.interval import claimed_in_words, in_words
+from ordered_mix.report.interval import claimed_in_words, with_unit
 from ordered_mix.report.of_study import headline
 from ordered_mix.report.page import write_report
 from ordered_mix.report.study_setup import command, last_run
@@ -54,8 +54,7 @@ def section(result: StudyResult) -> str:
     rows = ["| claim | verdict | effect | claimed | source |", "|---|---|---|---|---|"]
     for verdict in result.verdicts:
         claim, effect = verdict.claim, verdict.effect
-        unit = f" {claim.unit}" if claim.unit else ""
-        measured = in_words(effect) + unit if effect else verdict.reason
+        measured = with_unit(effect, claim) if effect else verdict.reason
         cells = [claim.statement, f"**{verdict.outcome}**", measured, claimed_in_words(claim)]
         rows.append(f"| {' | '.join(map(_cell, [*cells, claim.source]))} |")
     report = f"[Report](../studies/results/{name}/report.html), by `{command(result, run)}`."
@@ -86,8 +85,7 @@ def failures(found: Sequence[StudyResult]) -> str:
         for verdict in result.verdicts:
             if verdict.outcome == FAILS and verdict.effect:
                 claim = verdict.claim
-                unit = f" {claim.unit}" if claim.unit else ""
-                effect = f"{in_words(verdict.effect)}{unit}, claimed {claimed_in_words(claim)}"
+                effect = f"{with_unit(verdict.effect, claim)}, claimed {claimed_in_words(claim)}"
                 stated = f"**{_cell(claim.name)}**: *{_cell(claim.statement)}*"
                 items.append(f"- {stated} No: {_cell(effect)} ({again}).")
     head = f"<details><summary>The {len(items)} claims that do not hold</summary>"

@@ -567,13 +567,17 @@ CLAIMS = (
           "needs fewer passes near the singularity (separation <= 1).",
           PAPER, _gradients("fixed", "means", NEAR), "below", 1.0, PASSES),
     Claim("relative gradient, fair step",
-          "The same with the fair step, a share of the stability limit of each coordinate system.",
+          "With means free and the fair step, a share of the stability limit of each coordinate "
+          "system, gradient ascent in relative coordinates needs fewer passes near the "
+          "singularity (separation <= 1).",
           PAPER, _gradients("fair", "means", NEAR), "below", 1.0, PASSES),
     Claim("relative gradient, fixed step, all free",
           "With weights and scales free too, gradient ascent with a fixed step needs fewer passes "
           "in relative coordinates, over all separations.",
           PAPER, _gradients("fixed"), "below", 1.0, PASSES),
-    Claim("relative gradient, fair step, all free", "The same with the fair step.",
+    Claim("relative gradient, fair step, all free",
+          "With weights and scales free too, gradient ascent with the fair step needs fewer passes "
+          "in relative coordinates, over all separations.",
           PAPER, _gradients("fair"), "below", 1.0, PASSES),
     Claim("relative ECM near the singularity",
           "With means free, relative ECM needs fewer iterations than EM (separation <= 1).",

@@ -385,7 +385,8 @@ CLAIMS = (
     ),
     Claim(
         "squared gap stays regular",
-        "It does not with the scale, the weight or everything unknown.",
+        "With the scale, the weight or everything unknown the information in the squared gap does "
+        "not vanish, either.",
         "a question of this project",
         _resolved(UNKNOWN[1:]),
         "within",
@@ -412,7 +413,8 @@ CLAIMS = (
     ),
     Claim(
         "natural gradient leaves the plateau",
-        "At the singularity it needs fewer passes than the gradient (original coordinates).",
+        "At the singularity the natural gradient needs fewer passes than the gradient, in original "
+        "coordinates.",
         "Amari, Park & Ozeki 2006",
         _natural_gain(0.0, "unordered"),
         "below",
@@ -421,7 +423,8 @@ CLAIMS = (
     ),
     Claim(
         "natural gradient pays far out",
-        "At separation 2 it needs fewer passes, too.",
+        "At separation 2 the natural gradient needs fewer passes than the gradient, in original "
+        "coordinates.",
         "Amari 1998",
         _natural_gain(2.0, "unordered"),
         "below",
@@ -430,7 +433,8 @@ CLAIMS = (
     ),
     Claim(
         "natural gradient always arrives",
-        "With a line search it comes to the truth from every start in all coordinates.",
+        "With a line search the natural gradient comes to the truth from every start in all "
+        "coordinates.",
         "a question of this project",
         _natural_lost,
         "below",
@@ -448,7 +452,8 @@ CLAIMS = (
     ),
     Claim(
         "price is of eighth order",
-        "With the scale unknown the loss goes like xi^8.",
+        "With the scale unknown the loss of the best fit to one component goes like xi^8 for a "
+        "small clearance xi.",
         DERIVED,
         _exponent_of("loss", 8.0, unknown="scale"),
         "within",
@@ -457,7 +462,8 @@ CLAIMS = (
     ),
     Claim(
         "conditioning bought",
-        "The condition number of relative coordinates at the best fit goes like xi^-2.",
+        "The condition number of relative coordinates at the best fit to one component goes like "
+        "xi^-2 for a small clearance xi.",
         PAPER,
         _exponent_of("condition", -2.0),
         "within",
@@ -475,7 +481,8 @@ CLAIMS = (
     ),
     Claim(
         "a clearance of the gap is enough",
-        "At a gap of 1 the information stays within half of that at equal weights, weight unknown.",
+        "With the weight unknown a clearance of the gap is enough: at a gap of 1 the smallest "
+        "eigenvalue of the information at weight 0.01 is at least half of that at equal weights.",
         "a question of this project",
         _emptied,
         "above",

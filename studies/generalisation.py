@@ -291,7 +291,8 @@ CLAIMS = (
     ),
     Claim(
         "relative generalises better at one learning rate",
-        "With the learning rate 0.5 in both it does.",
+        "Ascent with the learning rate 0.5 generalises better in relative than in original "
+        "coordinates.",
         PAPER,
         _excess_ratio((RATE, "relative"), (RATE, "unordered")),
         "below",

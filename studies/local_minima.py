@@ -413,9 +413,12 @@ def moved(table: pd.DataFrame, coordinates: str) -> Effect:
 
 CLAIMS = (
     Claim("minima have the structure",
-          "All minima of separated populations of equal weights have the structure.",
+          "All minima of separated populations of equal weights are made of many-fit-one and "
+          "one-fit-many groups.",
           CHEN, mixed_share, "below", 0.01, "share of minima outside the structure"),
-    Claim("samples have the structure", "So do all minima of separated samples of 200 and 2,000.",
+    Claim("samples have the structure",
+          "All minima of separated samples of 200 and 2,000 points are made of many-fit-one and "
+          "one-fit-many groups.",
           CHEN + ", for the population; carried over to samples here",
           structured_samples, "above", 0.95, "share of data sets"),
     Claim("threshold",
@@ -425,7 +428,8 @@ CLAIMS = (
     Claim("error decays", "The approximation error of the minima decays with the separation.",
           CHEN, slope_elsewhere, "below", 0.0, "slowest log-log slope, other configurations"),
     Claim("faster on the line",
-          "For three components on the line it decays faster than 1/separation.",
+          "For three components on the line the approximation error of the minima decays faster "
+          "than 1/separation.",
           CHEN, slope_on_line, "below", -1.0, "log-log slope"),
     Claim("k-means++ starts are better",
           "k-means++ starts end at the truth more often than random points do.",

@@ -180,7 +180,8 @@ CLAIMS = (
     ),
     Claim(
         name="that chart does not diverge",
-        statement="At every separation that chart has fewer than 1 divergence in 1,000 draws.",
+        statement="The chart nearest to the best at every separation has fewer than 1 divergence "
+        "in 1,000 draws at each of them.",
         source=PROJECT,
         effect=diverging,
         direction="below",
@@ -199,7 +200,8 @@ CLAIMS = (
     ),
     Claim(
         name="the shear costs nothing in the overlap",
-        statement="At separations up to 2 it has at least 90% of that of the mixture mean.",
+        statement="At separations up to 2 the sheared centre has at least 90% of the ESS per pass "
+        "of the mixture mean.",
         source=SHEAR,
         effect=shear_overlapping,
         direction="above",

@@ -380,7 +380,8 @@ CLAIMS = (
     ),
     Claim(
         "constants of gradient flow",
-        "The constants of these powers are the predicted ones.",
+        "The powers of time with which the gap of the flow decays have the predicted constants in "
+        "every chart.",
         DERIVED,
         _powers(ALGEBRAIC, "constant"),
         "below",
@@ -444,7 +445,8 @@ CLAIMS = (
     ),
     Claim(
         "size of the gap",
-        "Its root mean square, times n^(1/4), is 1.502251.",
+        "Where the truth is one component the root mean square of the gap, times n^(1/4), is "
+        "1.502251.",
         "gap^2 = 4 (s^2 - 1)_+ to leading order",
         _size_of_error,
         "within",

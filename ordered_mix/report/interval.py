@@ -53,6 +53,11 @@ def in_words(effect: Effect) -> str:
     return number(str(effect)) if effect.low != effect.high else number(f"{effect.estimate:.4g}")
 
 
+def with_unit(effect: Effect, claim: Claim) -> str:
+    """An estimate, its interval and the unit of the claim."""
+    return " ".join(filter(None, [in_words(effect), claim.unit]))
+
+
 def claimed_in_words(claim: Claim) -> str:
     """Where the effect is claimed to be."""
     if claim.direction in ("above", "below"):

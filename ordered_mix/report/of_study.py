@@ -12,7 +12,7 @@ import matplotlib.style
 from matplotlib.animation import Animation
 
 from ordered_mix.report.contents import Card, Report, Section
-from ordered_mix.report.interval import claimed_in_words, in_words, picture
+from ordered_mix.report.interval import claimed_in_words, picture, with_unit
 from ordered_mix.report.study_setup import cells_in_words, last_run, setup
 from ordered_mix.report.style import OWN, Drawing, to_gif, to_svg
 from ordered_mix.report.tables import Table
@@ -136,8 +136,7 @@ def draw(name: str, result: StudyResult) -> Drawing:
 def card(verdict: Verdict) -> Card:
     """A claim: the outcome, the interval against the margin, and the numbers."""
     claim, effect = verdict.claim, verdict.effect
-    unit = f" {claim.unit}" if claim.unit else ""
-    terms = [] if effect is None else [("Effect", in_words(effect) + unit)]
+    terms = [] if effect is None else [("Effect", with_unit(effect, claim))]
     terms.append(("Claimed", claimed_in_words(claim)))
     if effect is not None:
         count = f"{effect.observations:,}" if effect.observations else "none, it is deterministic"

@@ -83,8 +83,9 @@ OF_STUDIES = (
     ("Claim", "A statement with its source, and a margin that was fixed before the study was run: "
      "where the effect must lie for the statement to be true."),
     ("Effect", "The number that decides a claim, with its 95% interval over independent "
-     "observations, such as data sets. A deterministic effect has as its interval what a grid "
-     "of half the resolution changes."),
+     "observations, such as data sets. The interval of a deterministic effect reaches as far as "
+     "a coarser computation changes it, such as a grid of half the resolution, a sequence one "
+     "step shorter, or a start twice as far from the limit."),
     ("Holds, fails, undecided", "A claim holds if the whole interval lies where it is claimed to, "
      "and fails if all of it lies elsewhere. If the interval contains the margin the claim is "
      "undecided."),

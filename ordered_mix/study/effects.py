@@ -220,14 +220,15 @@ def bootstrap(
 
 
 def exact(value: float, coarse: float) -> Effect:
-    """A deterministic quantity; half the grid's resolution moves it by the interval's reach.
+    """A deterministic quantity; a coarser computation moves it by the interval's reach.
 
     Parameters
     ----------
     value : float
-        On the fine grid.
+        As exact as it was computed.
     coarse : float
-        The same on a grid with twice the step.
+        The same on a grid with twice the step, one step earlier on its way to a limit, or from
+        twice as far off.
     """
     value, coarse = _finite([value, coarse]).tolist()
     reach = abs(value - coarse)
