@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from distributed import Client
 
 from ordered_mix.study import cluster
 from ordered_mix.study.engine import load_study, run_study
@@ -80,6 +81,7 @@ def end(process):
 def fleet(folder, workers=2):
     """A scheduler and workers as one starts them by hand; yields the scheduler and its address."""
     file = folder / "scheduler.json"
+    unpaused = {f"DASK_DISTRIBUTED__WORKER__MEMORY__{name}": "False" for name in ("PAUSE", "SPILL")}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     where = ["--scheduler-file", str(file), "--no-dashboard"]
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
@@ -87,7 +89,7 @@ def fleet(folder, workers=2):
     worker += ["--nthreads", "1", "--memory-limit", "600 MiB", "--local-directory", str(folder)]
     with (
         subprocess.Popen([*scheduler, "--host", "127.0.0.1", *where], **quiet) as first,
-        subprocess.Popen([*worker, *where], **quiet) as second,
+        subprocess.Popen([*worker, *where], env=os.environ | unpaused, **quiet) as second,
     ):
         try:
             until(file.exists, first, second)
@@ -97,10 +99,40 @@ def fleet(folder, workers=2):
                 end(process)
 
 
+class Fleets:
+    """A fleet for all tests, and another in its place if a test has cost it a worker for good.
+
+    A nanny gives up on a worker that ends before it has connected.
+    """
+
+    def __init__(self, folders):
+        self.folders, self.stack, self.found = folders, ExitStack(), None
+
+    def address(self):
+        if self.found is None or not self._complete():
+            self.stack.close()
+            _, self.found = self.stack.enter_context(fleet(self.folders.mktemp("fleet")))
+        return self.found
+
+    def _complete(self):
+        try:
+            with Client(self.found, timeout=20, set_as_default=False) as client:
+                client.wait_for_workers(2, timeout=20)
+        except OSError:
+            return False
+        return True
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with fleet(tmp_path_factory.mktemp("fleet")) as (_, found):
+def fleets(tmp_path_factory):
+    found = Fleets(tmp_path_factory)
+    with found.stack:
         yield found
+
+
+@pytest.fixture
+def address(fleets):
+    return fleets.address()
 
 
 @pytest.fixture
