@@ -110,7 +110,9 @@ class ResultFolder:
 
     def write_tree(self, name: str, tree: xr.DataTree) -> Path:
         """Write an ArviZ DataTree as netCDF."""
-        return self.write(name, lambda path: tree.to_netcdf(path, engine="h5netcdf"))
+        # HDF5 itself may crash on a full disk
+        content = tree.to_netcdf(engine="h5netcdf")
+        return self.write(name, lambda path: path.write_bytes(content))
 
     def read_tree(self, name: str) -> xr.DataTree | None:
         """Read an ArviZ DataTree; None if it is not there as it was written."""

@@ -1,11 +1,15 @@
-"""Kill runs of a study at random moments, resume them, and compare what they leave.
+"""Kill runs of a study and comparisons at random moments, resume them, and look at what they leave.
 
-    python tests/reliability.py --runner 30 --worker 30
+    python tests/reliability.py --runner 20 --worker 10 --compare 20
 
 Each round starts a run of a small study in a process of its own. A runner killed with SIGKILL is
 started again, with 1, 2 or 4 workers; a run whose worker was killed has to finish by itself. Either
 way the table must equal, byte for byte, that of a run with one worker left alone, and no cell that
 was stored before the kill may be computed again: every computation leaves a line in a log.
+
+A comparison is killed up to four times in a row, with 1 or 2 cores, and then left alone: its table
+must equal, byte for byte, that of one that was never killed, its draws must be the same, and no
+draws file that was there after a kill may have been written again.
 """
 
 import argparse
@@ -156,6 +160,91 @@ class Bench:
         return f"killed with {len(stored)} of {self.cells} cells stored, {again} computed again"
 
 
+class Comparisons:
+    """Comparisons of a shipped data set, and what an undisturbed one leaves."""
+
+    def __init__(self, folder, parameterizations, components=2):
+        self.folder = folder
+        settings = ["--parameterizations", parameterizations, "--components", str(components)]
+        settings += ["--draws", "60", "--tune", "60", "--chains", "2", "--estimators", "em,nuts"]
+        self.call = ["-m", "ordered_mix.cli", "compare", "faithful:waiting", *settings]
+        begin = time.monotonic()
+        self.reference = self.finish("reference", 1)
+        self.seconds = time.monotonic() - begin
+
+    def start(self, name, cores):
+        given = ["--out", str(self.folder / name), "--cores", str(cores), "--quiet"]
+        environment = {**os.environ, "NUMBA_NUM_THREADS": str(cores)}
+        return subprocess.Popen([sys.executable, *self.call, *given], env=environment)
+
+    def finish(self, name, cores):
+        """Run to the end; the hash of the table and the draws of every file."""
+        process = self.start(name, cores)
+        try:
+            status = process.wait(timeout=300)
+        finally:
+            process.kill()
+        if status != 0:
+            raise SystemExit(f"{name}: the comparison ended with status {status}")
+        table = (self.folder / name / "table.parquet").read_bytes()
+        return hashlib.sha256(table).hexdigest(), self.draws(name)
+
+    def draws(self, name):
+        """Means of every draws file."""
+        import xarray
+
+        found = {}
+        for file in sorted((self.folder / name).glob("draws-*.nc")):
+            with xarray.open_datatree(file, engine="h5netcdf") as tree:
+                found[file.name] = tree["posterior"]["mu"].to_numpy().tobytes()
+        return found
+
+    def whole(self, name):
+        """Draws files that are there, and which files they are on the disk."""
+        return {file.name: (file.stat().st_ino, file.stat().st_mtime_ns)
+                for file in (self.folder / name).glob("draws-*.nc")}  # fmt: skip
+
+    def kill(self, name, moment, cores):
+        """Kill at a share of the time that a whole one takes; whether it was still running."""
+        process = self.start(name, cores)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=moment * self.seconds)
+        ended = process.poll() is not None
+        process.kill()
+        process.wait()
+        return not ended
+
+    def rounds(self, kills, rng):
+        """Kill so many times, and say of each comparison what became of it."""
+        number = 0
+        while kills > 0:
+            number += 1
+            name, whole, killed = f"compare-{number}", {}, []
+            for _ in range(min(kills, rng.randint(1, 4))):
+                moment = rng.uniform(0.05, 0.95)
+                if self.kill(name, moment, rng.choice((1, 2))):
+                    killed.append(moment)
+                now = self.whole(name)
+                self.check_kept(name, whole, now)
+                whole = now
+            kills -= len(killed)
+            self.check(name, self.finish(name, 2), whole)
+            moments = ", ".join(f"{moment:.0%}" for moment in killed)
+            yield f"killed at {moments} of its time, {len(whole)} draws files kept"
+
+    def check_kept(self, name, before, after):
+        if not before.items() <= after.items():
+            raise SystemExit(f"{name}: finished draws were lost or computed again")
+
+    def check(self, name, left, whole):
+        self.check_kept(name, whole, self.whole(name))
+        if left != self.reference:
+            raise SystemExit(f"{name}: it differs from the undisturbed comparison")
+        hidden = [item.name for item in (self.folder / name).rglob(".*")]
+        if hidden:
+            raise SystemExit(f"{name}: left behind {hidden}")
+
+
 def workers_of(pid):
     """Worker processes of a runner."""
     try:
@@ -167,8 +256,10 @@ def workers_of(pid):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runner", type=int, default=30, help="rounds that kill the runner")
-    parser.add_argument("--worker", type=int, default=30, help="rounds that kill a worker")
+    parser.add_argument("--runner", type=int, default=20, help="kills of a run")
+    parser.add_argument("--worker", type=int, default=10, help="kills of a worker")
+    parser.add_argument("--compare", type=int, default=20, help="kills of a comparison")
+    parser.add_argument("--parameterizations", default="unordered,ordered,relative")
     parser.add_argument("--cells", type=int, default=240)
     parser.add_argument("--seconds", type=float, default=0.02, help="that a cell takes")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")
@@ -178,14 +269,20 @@ def main():
         return run(chosen.run[0], chosen.run[1], int(chosen.run[2]))
     rng = random.Random(chosen.seed)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), chosen.cells, chosen.seconds)
+        if chosen.runner or chosen.worker:
+            bench = Bench(Path(folder), chosen.cells, chosen.seconds)
         for number in range(chosen.runner):
             moment = rng.uniform(-0.2, 0.98)
             print(f"runner {number + 1}: {bench.kill_runner(number, moment)}", flush=True)
         for number in range(chosen.worker):
             moment = rng.uniform(-0.1, 0.9)
             print(f"worker {number + 1}: {bench.kill_worker(number, moment, rng)}", flush=True)
-    print(json.dumps({"runner": chosen.runner, "worker": chosen.worker, "lost": 0}))
+        if chosen.compare:
+            comparisons = Comparisons(Path(folder), chosen.parameterizations)
+            for line in comparisons.rounds(chosen.compare, rng):
+                print(f"compare: {line}", flush=True)
+    counts = {name: getattr(chosen, name) for name in ("runner", "worker", "compare")}
+    print(json.dumps({**counts, "lost": 0}))
     return None
 
 
