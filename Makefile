@@ -39,7 +39,7 @@ study: .venv/.installed ## run a study at laptop size and publish it (NAME=em_ra
 	@$(BIN)/ordered-mix run $(NAME) --size laptop --out studies/results/$(NAME) $(ARGS)
 
 findings: .venv/.installed ## write verdicts, reports, docs/findings.md and README.md from studies/results/
-	@$(BIN)/python docs/findings.py
+	@$(BIN)/python docs/findings.py && $(BIN)/python docs/pictures/draw.py
 
 test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file)
 	@$(call PYTEST,.venv)

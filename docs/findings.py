@@ -17,7 +17,7 @@ from ordered_mix.report.interval import claimed_in_words, with_unit
 from ordered_mix.report.of_study import headline
 from ordered_mix.report.page import write_report
 from ordered_mix.report.study_setup import command, last_run
-from ordered_mix.study.claims import FAILS
+from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED
 from ordered_mix.study.engine import load_study
 from ordered_mix.study.outcome import StudyResult, load_result, write_verdicts
 
@@ -74,28 +74,19 @@ def table(found: Sequence[StudyResult]) -> str:
     return "\n".join(rows)
 
 
-def failures(found: Sequence[StudyResult]) -> str:
-    """The claims that do not hold, in README.md: effect, figures and command of each."""
-    items = []
-    for result in found:
-        name = result.study.name
-        again = (
-            f"[figures](studies/results/{name}/report.html), `{command(result, last_run(result))}`"
-        )
-        for verdict in result.verdicts:
-            if verdict.outcome == FAILS and verdict.effect:
-                claim = verdict.claim
-                effect = f"{with_unit(verdict.effect, claim)}, claimed {claimed_in_words(claim)}"
-                stated = f"**{_cell(claim.name)}**: *{_cell(claim.statement)}*"
-                items.append(f"- {stated} No: {_cell(effect)} ({again}).")
-    head = f"<details><summary>The {len(items)} claims that do not hold</summary>"
-    return "\n".join([head, "", *items, "", "</details>"])
+def totals(found: Sequence[StudyResult]) -> str:
+    """How many claims hold, fail and are undecided, over all studies."""
+    counts = Counter(verdict.outcome for result in found for verdict in result.verdicts)
+    return (
+        f"Of {counts.total()} claims in {len(found)} studies {counts[HOLDS]} hold, "
+        f"{counts[FAILS]} fail and {counts[UNDECIDED]} are undecided."
+    )
 
 
 def readme(text: str, found: Sequence[StudyResult]) -> str:
     """The text of README.md with what stands between its markers written anew."""
     begin, _, rest = text.partition(BEGIN)
-    written = f"{table(found)}\n\n{failures(found)}"
+    written = f"{totals(found)}\n\n{table(found)}"
     return f"{begin}{BEGIN}\n\n{written}\n\n{END}{rest.partition(END)[2]}"
 
 

@@ -1,0 +1,93 @@
+"""Draw the picture of README.md from the published table of the study label_switching."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib.style
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ordered_mix.study.drawing import curves, interval, looks
+from ordered_mix.study.engine import load_study
+from ordered_mix.study.outcome import load_result
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE.parents[1] / "studies" / "results" / "label_switching"
+NAMES = ("unordered", "ordered", "centred")
+PANELS = {
+    "raw_rhat": "R-hat of the draws as sampled",
+    "rhat": "R-hat, the same draws sorted by mean",
+    "per_1000_passes": "effective draws for 1,000 passes",
+}
+INK, MUTED, GRID = "ink", "muted", "grid"
+THEMES = {
+    "light": {INK: "#1f2328", MUTED: "#59636e", GRID: "#d1d9e0"},
+    "dark": {INK: "#f0f6fc", MUTED: "#9198a1", GRID: "#3d444d"},
+}
+LIMIT = 1.01
+
+
+def rows() -> pd.DataFrame:
+    """Runs of nutpie at n = 200 with equal weights, in the parameterizations shown."""
+    table = load_result(load_study("label_switching"), RESULTS).table
+    chosen = (table["sampler"] == "nutpie diagonal") & (table["data"] == "simulated")
+    chosen &= (table["n"] == 200) & (table["weight"] == 0.5) & table["parameterization"].isin(NAMES)
+    found = table[chosen]
+    return found.assign(per_1000_passes=1000 * found["ess"] / found["passes"])
+
+
+def numbers(found: pd.DataFrame) -> str:
+    """The plotted means in words, by panel and parameterization, from separation 0 upwards."""
+    parts = []
+    for column, label in PANELS.items():
+        for name in NAMES:
+            mine = found[found["parameterization"] == name].groupby("separation")[column]
+            means = [f"{interval(values.dropna(), log=True)[0]:.3g}" for _, values in mine]
+            parts.append(f"{label}, {name}: {', '.join(means)}")
+    places = ", ".join(f"{place:g}" for place in sorted(found["separation"].unique()))
+    return f"Against separations {places}. {'; '.join(parts)}."
+
+
+def draw(found: pd.DataFrame, theme: Mapping[str, str]) -> str:
+    """The picture as SVG in the colours of a theme."""
+    style = {
+        "svg.hashsalt": "ordered_mix", "font.size": 10, "axes.linewidth": 0.7,
+        "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+        "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": theme[MUTED],
+        "text.color": theme[INK], "axes.labelcolor": theme[INK], "xtick.color": theme[MUTED],
+        "ytick.color": theme[MUTED], "grid.color": theme[GRID], "legend.frameon": False,
+    }  # fmt: skip
+    with matplotlib.style.context(["default", style]):
+        figure = Figure(figsize=(9.4, 3.3), layout="constrained")
+        grid = figure.subplots(1, len(PANELS))
+        for axes, (column, label) in zip(grid, PANELS.items(), strict=True):
+            curves(axes, found, column, "parameterization", looks(NAMES), log=True)
+            axes.set_title(label, loc="left", fontsize=10.5)
+            axes.set_xlabel("separation of the means / sd")
+        grid[-1].yaxis.set_major_formatter("{x:g}")
+        for axes in grid[:2]:
+            axes.set_yscale("linear")
+            axes.set_ylim(0.97, 1.78)
+            axes.axhline(LIMIT, color=theme[MUTED], linewidth=0.8, linestyle=(0, (4, 2)))
+        handles, labels = grid[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(NAMES))
+        buffer = io.StringIO()
+        about = {"Date": None, "Creator": None, "Description": numbers(found)}
+        figure.savefig(buffer, format="svg", metadata=about)
+    return buffer.getvalue()
+
+
+def main() -> None:
+    """Write one picture for each theme of the page that shows it."""
+    found = rows()
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    for name, theme in THEMES.items():
+        folder.joinpath(f"labels-{name}.svg").write_text(draw(found, theme), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Every command and every program of README.md is executed, or says here why it cannot be.
+
+How, is decided for each line of a block: a command that is none of these fails the test.
+
+- Commands of ordered-mix run in this process with documented options appended that make them
+  short; the scheduler and the worker of the cluster recipe are processes on this machine.
+- Commands with DATA or of the size ``laptop`` take minutes: their arguments are parsed and checked
+  by the command line, and the computation is left out.
+- ``make compare`` runs where the tests run in the environment that make has set up.
+- ``make test`` is what runs this file, and is only looked up; so are commands of conda, which need
+  a client, the network and minutes (``make conda-test`` runs them).
+"""
+
+import re
+import runpy
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pymc as pm
+import pytest
+
+import ordered_mix
+from ordered_mix import catalog
+from ordered_mix.cli import main
+from ordered_mix.data import shipped
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCED = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.M | re.S)
+COMMANDS = [
+    line.partition(" #")[0].strip() for kind, block in FENCED if kind == "sh"
+    for line in block.splitlines() if line.strip()
+]  # fmt: skip
+PROGRAMS = [block for kind, block in FENCED if kind == "python"]
+PROGRAM = ".venv/bin/ordered-mix "
+INLINE = sorted(
+    {line for line in re.findall(r"`(ordered-mix [a-z][^`]*)`", TEXT) if "COMMAND" not in line}
+)
+SHORT = {"draws": 50, "tune": 50, "chains": 2}
+FEW = {"parameterizations": "unordered", "estimators": "nuts", **SHORT}
+
+
+def options(chosen):
+    return [text for name, value in chosen.items() for text in (f"--{name}", str(value))]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a column of numbers, as somebody might have."""
+    folder = tmp_path_factory.mktemp("user")
+    rng = np.random.default_rng(4)
+    heights = np.concatenate([rng.normal(165, 6, 60), rng.normal(178, 7, 40)])
+    (folder / "my.csv").write_text("height\n" + "".join(f"{value:.1f}\n" for value in heights))
+    return folder
+
+
+@pytest.fixture
+def here(place, monkeypatch):
+    monkeypatch.chdir(place)
+    return place
+
+
+def ordered_mix_command(monkeypatch, command, *appended):
+    """Exit status of a command in this process."""
+    words = shlex.split(command.removeprefix(PROGRAM).removeprefix("ordered-mix "))
+    monkeypatch.setattr(sys, "argv", ["ordered-mix", *words, *map(str, appended)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+def the_only(start):
+    (found,) = [command for command in COMMANDS if command.startswith(start)]
+    return found
+
+
+def test_every_command_has_a_way_to_be_executed():
+    known = (
+        "make compare", "make test", f"{PROGRAM}compare my.csv:height ", f"{PROGRAM}diagnose ",
+        f"{PROGRAM}run em_rates --size smoke", ".venv/bin/dask scheduler", ".venv/bin/dask worker ",
+        f"{PROGRAM}run em_rates --size cluster --dask ", f"{PROGRAM}compare DATA ", "conda ",
+        "ordered-mix compare faithful:waiting", "pytest",
+    )  # fmt: skip
+    for command in COMMANDS:
+        assert command.startswith(known), f"{command!r} is not executed by any test of this file"
+    assert len(COMMANDS) == len(known) + 1  # two lines begin with conda
+    assert len(PROGRAMS) == 2
+
+
+def test_my_own_column(here, monkeypatch, capsys):
+    command = the_only(f"{PROGRAM}compare my.csv:height ")
+    assert ordered_mix_command(monkeypatch, command, *options(FEW)) == 0
+    assert "my:height: n = 100, K = 3" in capsys.readouterr().out
+    assert (here / "results/my-height/report.html").stat().st_size > 50_000
+
+
+@pytest.fixture(scope="module")
+def posterior(place):
+    """What the program of the recipe saves, sampled shortly."""
+    program = PROGRAMS[0]
+    assert program.count("pm.sample()") == 1
+    short = "pm.sample(100, tune=100, chains=2, cores=1, random_seed=1, progressbar=False, "
+    short += "compute_convergence_checks=False, quiet=True)"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        exec(program.replace("pm.sample()", short), {"pm": pm})
+    return place / "posterior.nc"
+
+
+def test_draws_of_my_own_model(here, posterior, monkeypatch, capsys):
+    assert ordered_mix_command(monkeypatch, the_only(f"{PROGRAM}diagnose ")) == 0
+    assert "Do the labels switch" in capsys.readouterr().out
+    assert {item.name for item in (here / "results/posterior").iterdir()} >= {
+        "report.html", "relabelled.nc", "table.parquet", "table.csv"
+    }  # fmt: skip
+
+
+def test_in_python(here, posterior):
+    program = PROGRAMS[1]
+    assert program.count("components=2)") == 1
+    given = {name: value.split(",") for name, value in FEW.items() if isinstance(value, str)}
+    names = {}
+    exec(
+        program.replace("components=2)", "components=2, **given)"), {"given": SHORT | given}, names
+    )
+    for found in (names["compared"], names["diagnosed"]):
+        assert found._repr_html_().startswith("<div")
+    assert names["compared"].table["label"].tolist() == ["nuts unordered"]
+    assert "centre" in names["diagnosed"].relabelled.draws["posterior"]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def started(process, words, seconds=60):
+    """Wait until a process has written these words to its standard error."""
+    end = time.monotonic() + seconds
+    for line in process.stderr:
+        if words in line:
+            return
+        assert time.monotonic() < end
+    pytest.fail(f"{process.args} ended with {process.wait(10)}")
+
+
+def test_a_study_on_a_cluster(here, monkeypatch, capsys):
+    """The scheduler and one worker as processes, the study with them, at the size smoke."""
+    address = f"127.0.0.1:{free_port()}"
+    appended = {
+        ".venv/bin/dask scheduler": ["--host", address, "--no-dashboard"],
+        ".venv/bin/dask worker ": [
+            "--nworkers", "1", "--no-dashboard", "--local-directory", str(here / "dask"),
+        ],
+    }  # fmt: skip
+    running = []
+    try:
+        for start, more in appended.items():
+            words = shlex.split(the_only(start).replace("HOST:8786", address))[1:] + more
+            running.append(
+                subprocess.Popen([sys.executable, "-m", "dask", *words],
+                                 stderr=subprocess.PIPE, text=True)
+            )  # fmt: skip
+            started(running[-1], "Scheduler at" if len(running) == 1 else "Registered to")
+        command = the_only(f"{PROGRAM}run em_rates --size cluster ").replace("HOST:8786", address)
+        assert (
+            ordered_mix_command(monkeypatch, command, "--size", "smoke", "--out", "dask-run") == 0
+        )
+    finally:
+        for process in reversed(running):
+            process.terminate()
+            process.communicate(timeout=30)
+    assert "claims" not in capsys.readouterr().err
+    alone = the_only(f"{PROGRAM}run em_rates --size smoke")
+    assert ordered_mix_command(monkeypatch, alone, "--out", "dask-run") == 0  # all cells are there
+    assert (here / "dask-run/report.html").is_file()
+
+
+def stop_before_work(*given, **named):
+    raise KeyboardInterrupt  # all arguments were accepted
+
+
+@pytest.mark.parametrize("command", [*INLINE, *[one for one in COMMANDS if " DATA " in one],
+                                     "ordered-mix compare faithful:waiting"])  # fmt: skip
+def test_long_commands_are_accepted_by_the_command_line(here, monkeypatch, capsys, command):
+    for module, name in (("compare", "compare"), ("study.engine", "run_study")):
+        monkeypatch.setattr(import_module(f"ordered_mix.{module}"), name, stop_before_work)
+    study = re.search(r" run NAME ", command)
+    names = catalog.names("study") if study else shipped()
+    for name in names:
+        one = command.replace(" NAME ", f" {name} ").replace(" DATA ", f" {name} ")
+        at = [] if one.endswith("list") else ["--out", f"parsed-{abs(hash(one))}"]
+        assert ordered_mix_command(monkeypatch, one, *at) == (130 if at else 0), one
+        if one == command:
+            break
+
+
+def test_make_compare(tmp_path):
+    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
+        pytest.skip("make would set up an environment of its own, these tests run in another one")
+    words = " ".join(options({**FEW, "out": tmp_path / "out"}))
+    done = subprocess.run(
+        [*shlex.split(the_only("make compare")), f"ARGS={words}"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "faithful:waiting: n = 272, K = 2" in done.stdout
+    assert (tmp_path / "out/report.html").is_file()
+
+
+def test_targets_files_and_functions_are_there():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert {"test", "compare", *re.findall(r"`make ([a-z-]+)", TEXT)} <= set(targets)
+    for link in re.findall(r"\]\(([^)#:]+)[)#]|srcset=\"([^\"]+)|src=\"([^\"]+)", TEXT):
+        assert (ROOT / "".join(link)).exists(), link
+    for name in re.findall(r"ordered_mix\.([a-z_]+)\(", TEXT):
+        assert callable(getattr(ordered_mix, name))
+
+
+def test_the_picture_is_of_the_published_results():
+    pictures = ROOT / "docs" / "pictures"
+    script = runpy.run_path(str(pictures / "draw.py"))
+    words = script["numbers"](script["rows"]())
+    for theme in script["THEMES"]:
+        svg = (pictures / f"labels-{theme}.svg").read_text(encoding="utf-8")
+        assert words in svg and len(svg) < 200_000
