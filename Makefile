@@ -25,8 +25,8 @@ PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
 	$(1)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare study findings test lint test-lowest conda-test bench reliability lock wheel \
-	clean
+.PHONY: help compare study findings test lint test-lowest conda-test bench reliability coverage \
+	mutants lock wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | \
@@ -67,10 +67,22 @@ bench: .venv/.installed ## run the speed comparisons in benchmarks/
 reliability: .venv/.installed ## kill runs of a study at 60 random moments and compare what they leave
 	@$(BIN)/python tests/reliability.py $(ARGS)
 
+coverage: .venv/.installed ## run the tests, list the lines that none runs, keep which runs which
+	@mkdir -p results/coverage
+	@COVERAGE_FILE=results/coverage/data $(call PYTEST,.venv) --cov --cov-context=test \
+		--junitxml=results/coverage/tests.xml
+
+mutants: .venv/.installed results/coverage/data ## change the code at 200 places: do the tests notice?
+	@PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/.venv/pytensor \
+		$(BIN)/python tests/mutants.py $(ARGS)
+
+results/coverage/data:
+	@$(MAKE) coverage
+
 lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
 	@{ echo "# Written by \`make lock\`: to run, test, lint and build on Python 3.12 and newer."; \
 	$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes \
-		--extra test --extra accessibility --extra lint --extra build \
+		--extra test --extra accessibility --extra lint --extra build --extra mutants \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		pyproject.toml; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
