@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from ordered_mix.comparison import Comparison, Settings
     from ordered_mix.data import Data, load, population, simulate
     from ordered_mix.diagnosis import diagnose
+    from ordered_mix.diagnostics.relabel_tree import relabel_tree as relabel
     from ordered_mix.estimators.nuts import NUTS
     from ordered_mix.mixture import Mixture
     from ordered_mix.prior import Prior
+    from ordered_mix.sampling import sample
 
 _HOMES = {
     "Comparison": "comparison",
@@ -33,8 +35,11 @@ _HOMES = {
     "load": "data",
     "parameterization": "catalog",
     "population": "data",
+    "relabel": "diagnostics.relabel_tree",
+    "sample": "sampling",
     "simulate": "data",
 }
+_CALLED_THERE = {"relabel": "relabel_tree"}
 
 __all__ = [
     "NUTS",
@@ -49,6 +54,8 @@ __all__ = [
     "load",
     "parameterization",
     "population",
+    "relabel",
+    "sample",
     "simulate",
 ]
 
@@ -57,7 +64,8 @@ def __getattr__(name: str) -> Any:
     # PyMC takes seconds to import: the command line's help and errors should not wait for it
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home = import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(home, _CALLED_THERE.get(name, name))
 
 
 def __dir__() -> list[str]:

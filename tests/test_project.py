@@ -29,7 +29,7 @@ FLOORS = (
     {"catalog", "verdicts"},
     {"check", "comparison", "diagnosis"},
     {"compare", "study"},
-    {"studies"},
+    {"sampling", "studies"},
     {"report"},
     {""},  # the package itself, with the public names
     {"cli"},

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 
 import ordered_mix
 from ordered_mix import catalog
@@ -123,16 +124,19 @@ def test_draws_of_my_own_model(here, posterior, monkeypatch, capsys):
 
 def test_in_python(here, posterior):
     program = PROGRAMS[1]
-    assert program.count("components=2)") == 1
-    given = {name: value.split(",") for name, value in FEW.items() if isinstance(value, str)}
-    names = {}
-    exec(
-        program.replace("components=2)", "components=2, **given)"), {"given": SHORT | given}, names
-    )
-    for found in (names["compared"], names["diagnosed"]):
-        assert found._repr_html_().startswith("<div")
+    assert program.count("data, components=2)") == program.count('"unordered", components=2)') == 1
+    program = program.replace("data, components=2)", "data, components=2, **few, **short)")
+    program = program.replace('"unordered", components=2)', '"unordered", components=2, **short)')
+    few = {"parameterizations": ["unordered"], "estimators": ["nuts"]}
+    names = {"short": SHORT, "few": few}
+    exec(program, names)
+    for name in ("compared", "drawn", "diagnosed"):
+        assert names[name]._repr_html_().startswith('<div class="ordered-mix notebook">')
+    assert "Relabelled along species" in names["relabelled"]._repr_html_()
     assert names["compared"].table["label"].tolist() == ["nuts unordered"]
-    assert "centre" in names["diagnosed"].relabelled.draws["posterior"]
+    compared = names["compared"].sampled["nuts unordered"].draws.tree["posterior"]
+    xr.testing.assert_equal(names["drawn"].tree["posterior"].dataset, compared.dataset)
+    assert "centre" in names["relabelled"].draws["posterior"]
 
 
 def free_port():

@@ -25,6 +25,11 @@ class RelabelledTree(NamedTuple):
     relabelling: Relabelling
     dims: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        from ordered_mix.report import relabelled
+
+        return relabelled(self)
+
 
 def relabel_tree(
     draws: xr.DataTree,

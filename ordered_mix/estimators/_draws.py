@@ -66,6 +66,15 @@ class Draws:
         """Sampler statistics after warm-up, by ArviZ's names."""
         return self.tree["sample_stats"].to_dataset()
 
+    def _repr_html_(self) -> str:
+        from ordered_mix.diagnosis import diagnose
+        from ordered_mix.report import notebook
+
+        try:
+            return notebook(diagnose(self.tree))
+        except ValueError:  # too few to be diagnosed
+            return self.tree._repr_html_()
+
     def _steps(self, group: str) -> NDArray[np.int64]:
         return self.tree[group]["n_steps"].sum("draw").to_numpy().astype(np.int64)
 

@@ -33,8 +33,8 @@ class ComparisonReport(Report):
     kind = "Gaussian mixture, parameterizations and estimators compared"
     about = "mixtures compared"
     files = (
-        "All numbers are in table.parquet and table.csv, the draws in one netCDF file for each sampler,"
-        " beside this file."
+        "All numbers are in table.parquet and table.csv, the draws in one netCDF file for each "
+        "sampler, beside this file."
     )
 
     def __init__(self, comparison: Comparison) -> None:

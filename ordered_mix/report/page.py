@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from ordered_mix import __version__
 from ordered_mix.comparison import Comparison
 from ordered_mix.diagnosis import DrawsDiagnosis
+from ordered_mix.diagnostics.relabel_tree import RelabelledTree
 from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
 from ordered_mix.report.of_study import StudyReport
+from ordered_mix.report.tables import percent
 from ordered_mix.results import replacing
 from ordered_mix.study.outcome import StudyResult
 
@@ -37,6 +41,21 @@ def render(result: Reported) -> str:
 def notebook(result: Reported) -> str:
     """The verdicts, one table and one figure as an HTML fragment."""
     return _fill("notebook.html", result)
+
+
+def relabelled(result: RelabelledTree) -> str:
+    """What was done to the labels, and the DataTree, as an HTML fragment."""
+    permutation = result.relabelling.permutation
+    moved = np.any(permutation != np.arange(permutation.shape[-1]), axis=-1).mean()
+    rounds = result.relabelling.iterations
+    ended = "settled" if result.relabelling.converged else "still changing"
+    dims = ", ".join(result.dims)
+    head = Markup(
+        "<p><strong>Relabelled along {}</strong><br>The labels of {} of the draws were changed; "
+        "the permutations were {} after {} round{}. The tree is <code>.draws</code>, the "
+        "permutations are in <code>.relabelling</code>.</p>"
+    ).format(dims, percent(moved), ended, rounds, "s" if rounds > 1 else "")
+    return head + Markup(result.draws._repr_html_())
 
 
 def write_report(result: StudyResult) -> list[str]:
