@@ -92,7 +92,7 @@ def fleet(folder, workers=2):
         subprocess.Popen([*worker, *where], env=os.environ | unpaused, **quiet) as second,
     ):
         try:
-            until(file.exists, first, second)
+            until(lambda: file.exists() and file.read_text().endswith("}"), first, second)
             yield first, json.loads(file.read_text())["address"]
         finally:
             for process in (second, first):
