@@ -51,7 +51,7 @@ from ordered_mix.study.drawing import (
     panels,
     plain_ticks,
 )
-from ordered_mix.study.effects import exact, mean, paired, paired_ratio, share
+from ordered_mix.study.effects import exact, mean, paired, paired_ratio, rows_of, share
 from ordered_mix.study.sentences import RATIO, Words, amounts, by_outcome, paragraph
 
 if TYPE_CHECKING:
@@ -642,6 +642,15 @@ CLAIMS = (
 # --- figures --------------------------------------------------------------------------------------
 
 SHOWN = (0, 1, 2, 4, 8, 15)
+COLUMNS = (
+    "estimator", "iteration", "start_sigma", "log10_variance", "prior", "decade", "mass", "chain",
+    "narrow", "degenerate", "c", "distance", "certainty", "log_likelihood", "passes", "share_best",
+)  # fmt: skip
+
+
+def kind(result: StudyResult, task: str) -> pd.DataFrame:
+    """Rows of one task, if any."""
+    return rows_of(result.table, COLUMNS, kind=task)
 
 
 def drawn_points(rows: pd.DataFrame) -> Array:
@@ -668,10 +677,9 @@ def draw_frame(axes: Any, y: Array, rows: pd.DataFrame) -> None:
 
 def frames_figure(result: StudyResult) -> Figure:
     """Old Faithful: components of EM, and centres of its k-means limit, by iteration."""
-    rows = result.table[result.table["kind"] == "frames"]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    panels = figure.subplots(2, len(SHOWN), sharex=True, sharey=True)
-    for line, name in zip(panels, ("EM", "k-means"), strict=True):
+    rows = kind(result, "frames")
+    figure, grid = panels(2, len(SHOWN), (9, 3.6), sharex=True, sharey=True)
+    for line, name in zip(grid, ("EM", "k-means"), strict=True):
         for axes, iteration in zip(line, SHOWN, strict=True):
             part = rows[(rows["estimator"] == name) & (rows["iteration"] == iteration)]
             if len(part):
@@ -684,8 +692,8 @@ def frames_figure(result: StudyResult) -> Figure:
 
 def frames_animation(result: StudyResult, name: str = "EM") -> FuncAnimation:
     """The iterations of EM on Old Faithful, one after the other."""
-    rows = result.table[result.table["kind"] == "frames"]
-    rows = rows[rows["estimator"] == name] if len(rows) else rows
+    rows = kind(result, "frames")
+    rows = rows[rows["estimator"] == name]
     iterations = sorted(rows["iteration"].unique()) if len(rows) else [0]
     figure = Figure(figsize=(3.6, 3.4), dpi=80)
     FigureCanvasAgg(figure)
@@ -699,11 +707,6 @@ def frames_animation(result: StudyResult, name: str = "EM") -> FuncAnimation:
         return []
 
     return FuncAnimation(figure, update, frames=iterations, blit=False)
-
-
-def kind(result: StudyResult, task: str) -> pd.DataFrame:
-    """Rows of one task, if any."""
-    return result.table[result.table["kind"] == task]
 
 
 def trace_figure(result: StudyResult) -> Figure:
@@ -723,7 +726,7 @@ def trace_figure(result: StudyResult) -> Figure:
 def collapse_figure(result: StudyResult) -> Figure:
     """Share of starts of plain EM that degenerate, by method; means over data sets with 95%."""
     rows = kind(result, "collapse")
-    rows = rows[rows["estimator"] == "free"] if len(rows) else rows
+    rows = rows[rows["estimator"] == "free"]
     places = [
         f"{d}, n = {n}, K = {k}" if d == "simulated" else f"{d}, K = {k}"
         for d, n, k in zip(rows["data"], rows["n"], rows["k"], strict=True)

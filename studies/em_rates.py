@@ -27,6 +27,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.drawing import SEPARATION, legend, panels
 from ordered_mix.study.effects import exact
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ CLAIMS = (
 def rates_figure(result: StudyResult) -> Figure:
     """What one pass takes off the error, 1 - rate, near the truth: dots measured, lines theory."""
     table = result.table[result.table["step"] == STEPS[0]]
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
+    figure, ((axes,),) = panels(1, 1, (7, 4.6))
     shades = colormaps["viridis"](np.linspace(0, 0.9, table["weight"].nunique()))
     for color, (weight, part) in zip(shades, table.groupby("weight"), strict=True):
         for estimator, marker, line in (("em", "o", "-"), ("ecm", "s", "--")):
@@ -161,9 +161,8 @@ def rates_figure(result: StudyResult) -> Figure:
             axes.plot(rows["separation"], 1 - rows["theory"], line, color=color)
             label = f"{estimator.upper()}, first weight {weight:g}"
             axes.plot(rows["separation"], 1 - rows["rate"], marker, color=color, label=label)
-    axes.set(xscale="log", yscale="log", xlabel="separation / sigma", ylabel="1 - rate")
-    figure.legend(loc="outside right upper", fontsize="small")
-    return figure
+    axes.set(xscale="log", yscale="log", xlabel=SEPARATION, ylabel="1 - rate")
+    return legend(figure, axes, 5)
 
 
 def findings(result: StudyResult) -> str:

@@ -50,7 +50,7 @@ from ordered_mix.study.drawing import (
     panels,
     short,
 )
-from ordered_mix.study.effects import TIE, extreme, from_logs, mean, paired, share, winner
+from ordered_mix.study.effects import TIE, extreme, from_logs, mean, paired, rows_of, share, winner
 from ordered_mix.study.sentences import RATIO, SHARE, Words, by_outcome, paragraph
 from ordered_mix.study.tables import four_digits
 
@@ -211,9 +211,8 @@ def runs(table: pd.DataFrame, sampler: str = DIAGONAL, **where: Any) -> pd.DataF
     **where
         Values of columns; simulated data unless ``data`` is given.
     """
-    chosen = table[table["sampler"] == sampler]
-    for name, value in {"data": "simulated", **where}.items():
-        chosen = chosen[chosen[name] == value]
+    where = {"sampler": sampler, "data": "simulated", **where}
+    chosen = rows_of(table, ("coverage",), **where)
     return chosen.assign(
         ess_per_pass=chosen["ess"] / chosen["passes"], agrees=chosen["rhat"] < AGREE
     )
@@ -226,8 +225,9 @@ def main(table: pd.DataFrame, sampler: str = DIAGONAL) -> pd.DataFrame:
 
 def errors(table: pd.DataFrame, sampler: str = DIAGONAL) -> pd.DataFrame:
     """Runs with a converged reference, and the worst error of a posterior mean in posterior sd."""
-    known = table[(table["sampler"] == REFERENCE) & (table["rhat"] < REFERENCE_AGREE)]
     truth = [f"{kind}_{name}" for kind in ("mean", "sd") for name in QUANTITIES]
+    known = rows_of(table, truth, sampler=REFERENCE)
+    known = known[known["rhat"] < REFERENCE_AGREE]
     reference = known[[*CELL, *truth]].rename(columns={name: f"true_{name}" for name in truth})
     both = runs(table, sampler).merge(reference, on=list(CELL))
     off = [(both[f"mean_{q}"] - both[f"true_mean_{q}"]) / both[f"true_sd_{q}"] for q in QUANTITIES]

@@ -50,7 +50,7 @@ from ordered_mix.study.drawing import (
     panels,
     plain_ticks,
 )
-from ordered_mix.study.effects import exact, mean, share
+from ordered_mix.study.effects import exact, mean, rows_of, share
 from ordered_mix.study.sentences import amounts, paragraph
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ PLANE_STEPS = (0.25, 0.4)
 METHODS = ("random", "kmeans++", "spread")
 STARTS = 40
 SEPARATED = 10.0
-FAR = 14.0
 TOLERANCE = 1e-7
 GRID = 25
 KNOWN = ("w", "sigma")
@@ -318,12 +317,14 @@ TASKS: dict[str, Callable[..., list[dict[str, Any]]]] = {
 ERRORS = ("approximation_error", "approximation_error_coarse")
 CONFIGURATION = ["arrangement", "true", "fitted"]
 PLACE = ["arrangement", "true", "fitted", "separation", "weight", "n", "replicate"]
+SHARES = [f"share_{name}" for name in METHODS]
+COLUMNS = ("structure", "exact", "starts", "nll_gap", *SHARES)
 
 
 def found_minima(table: pd.DataFrame, samples: bool = False) -> pd.DataFrame:
     """Rows of certified minima, of the populations or of the samples."""
-    rows = table[(table["kind"] == "minimum") & ((table["n"] > 0) == samples)]
-    return rows.astype({"structure": bool, "exact": bool})
+    rows = rows_of(table, COLUMNS, kind="minimum")
+    return rows[(rows["n"] > 0) == samples].astype({"structure": bool, "exact": bool})
 
 
 def mixed_share(table: pd.DataFrame) -> Effect:
@@ -345,8 +346,7 @@ def structured_samples(table: pd.DataFrame) -> Effect:
 def reached_truth(rows: pd.DataFrame) -> pd.DataFrame:
     """Share of the starts that end with each true component found, by method, for each cell."""
     rows = rows[rows["true"] == rows["fitted"]]
-    columns = [f"share_{name}" for name in METHODS]
-    shares = rows[columns].where(rows["exact"], 0.0)
+    shares = rows[SHARES].where(rows["exact"], 0.0)
     return pd.concat([rows[PLACE], shares], axis=1).groupby(PLACE, as_index=False).sum()
 
 

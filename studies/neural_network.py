@@ -45,7 +45,7 @@ from ordered_mix.diagnostics.network_flow import (
 from ordered_mix.mixture import Array
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import legend, looks, nothing, panels
-from ordered_mix.study.effects import exact, median, paired, share
+from ordered_mix.study.effects import exact, median, paired, rows_of, share
 from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
 
 if TYPE_CHECKING:
@@ -188,9 +188,12 @@ def _leaves_later(table: pd.DataFrame) -> Effect:
     return exact(float(ratio[-1]), float(ratio[-2]))
 
 
+COLUMNS = ("chart", "plateau", "arrived", "final", "exponent", *KINDS)
+
+
 def runs(table: pd.DataFrame) -> pd.DataFrame:
     """One row for each chart of each finished cell of learning."""
-    return table[(table["measure"] == "learning") & table["plateau"].notna()]
+    return rows_of(table, COLUMNS, measure="learning").dropna(subset="plateau")
 
 
 def _wide(table: pd.DataFrame, column: str, start: str | None = None) -> pd.DataFrame:

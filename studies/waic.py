@@ -61,7 +61,7 @@ from ordered_mix.study.drawing import (
     nothing,
     panels,
 )
-from ordered_mix.study.effects import mean, paired_ratio
+from ordered_mix.study.effects import mean, paired_ratio, rows_of
 from ordered_mix.study.outcome import StudyResult
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, measured, paragraph
 
@@ -231,6 +231,9 @@ def _starts(sample: Data, free: str, k: int, replicate: int) -> Mixture:
 # --- from the table to effects --------------------------------------------------------------------
 
 
+COLUMNS = ("aic", "waic", "waic_mcse", "loo", "generalisation", "entropy", "sample_entropy")
+
+
 def sets(table: pd.DataFrame) -> pd.DataFrame:
     """The table with numbers in place of what real data lack, so that rows group by data set."""
     return table.fillna({"separation": -1.0, "n": 0})
@@ -238,8 +241,7 @@ def sets(table: pd.DataFrame) -> pd.DataFrame:
 
 def draws_of(table: pd.DataFrame, free: str = "all", prior: str = "matched") -> pd.DataFrame:
     """Rows that NUTS computed."""
-    chosen = (table["estimator"] == "nuts") & (table["free"] == free) & (table["prior"] == prior)
-    return sets(table[chosen])
+    return sets(rows_of(table, COLUMNS, estimator="nuts", free=free, prior=prior))
 
 
 def exact_of(table: pd.DataFrame, prior: str = "matched") -> pd.DataFrame:
@@ -418,8 +420,7 @@ def biases(table: pd.DataFrame, k: int = 2) -> pd.DataFrame:
     """Criterion less what it estimates, the exact generalisation loss of all n points, in nats."""
     draws = draws_of(_simulated(table))
     draws = draws[(draws["parameterization"] == "unordered") & (draws["k"] == k)]
-    fits = _simulated(table)
-    fits = fits[(fits["estimator"] == "em") & (fits["k"] == k)]
+    fits = rows_of(_simulated(table), COLUMNS, estimator="em", k=k)
     parts = []
     for name, rows, value in (
         ("AIC", fits, fits["aic"] / 2),

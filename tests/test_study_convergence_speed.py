@@ -73,13 +73,6 @@ def test_smoke_has_the_measures(smoke):
     assert skipped["reason"].str.contains("see unordered|that of relative").all()
 
 
-def test_smoke_draws_every_figure(smoke):
-    for figure in speed.study.figures.values():
-        drawn = figure(smoke)
-        drawn.canvas.draw()
-        assert drawn.axes
-
-
 def test_findings_tell_what_the_table_holds(smoke):
     text = speed.findings(smoke)
     effect = {v.claim.name: v.effect for v in smoke.verdicts}["relative ECM near the singularity"]

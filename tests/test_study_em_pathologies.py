@@ -3,17 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from inprocess import run_here
 from matplotlib.animation import PillowWriter
 from PIL import Image
 from sklearn.cluster import KMeans
 
 from ordered_mix import catalog
 from ordered_mix.estimators.em import EM
-from ordered_mix.study.batches import DONE, run_cell
 from ordered_mix.study.engine import load_study
-from ordered_mix.study.outcome import StudyResult, judged
-from ordered_mix.study.store import Store
-from ordered_mix.study.tables import write_tables
+from ordered_mix.study.outcome import StudyResult
 
 pathologies = catalog.module("em_pathologies", "study")
 STUDY = load_study("em_pathologies")
@@ -24,15 +22,7 @@ LAPTOP_ONLY = {"half-normal chains stay", "inverse gamma chains leave"}
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     """The smoke size, computed in this process."""
-    path = tmp_path_factory.mktemp("smoke")
-    (path / "cells").mkdir()
-    store, cells = Store(path, STUDY.name), STUDY.cells("smoke")
-    for cell in cells:
-        outcome = run_cell(STUDY.cell, cell, 600.0)
-        assert outcome.status == DONE, outcome.trace
-        store.write(cell, outcome)
-    write_tables(store, cells, {}, STUDY.factors)
-    return judged(STUDY, path)
+    return run_here(STUDY, tmp_path_factory.mktemp("smoke"))
 
 
 def effect(name, rows, task):
@@ -42,6 +32,7 @@ def effect(name, rows, task):
 
 
 def test_every_claim_has_a_verdict(smoke):
+    assert not len(smoke.failures)
     for verdict in smoke.verdicts:
         if verdict.claim.name in LAPTOP_ONLY:
             assert "holds no rows of nuts" in verdict.reason
@@ -76,15 +67,6 @@ def test_the_penalty_ends_where_it_is_known_to_end():
     fit = EM(frozen=("w",), penalty=penalty, stop=stop).fit(pathologies.THREE, start)
     np.testing.assert_allclose(fit.mixture.mu, [-0.001662901, 2.992830367], atol=6e-10)
     np.testing.assert_allclose(fit.mixture.sigma**2, [0.4998726661, 0.2876185519], atol=6e-11)
-
-
-@pytest.mark.parametrize("name", sorted(set(STUDY.figures) - {"animation"}))
-def test_figures_draw(smoke, name):
-    figure = STUDY.figures[name](smoke)
-    figure.canvas.draw()
-    assert figure.axes
-    empty = StudyResult(STUDY, smoke.path, smoke.rows.iloc[:0], ())
-    STUDY.figures[name](empty).canvas.draw()
 
 
 def test_the_animation_is_a_small_gif(smoke, tmp_path):

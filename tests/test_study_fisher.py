@@ -1,4 +1,4 @@
-"""The study of the Fisher information: reference values, effects on constructed tables, figures."""
+"""The study of the Fisher information: reference values, constructed tables, findings."""
 
 import numpy as np
 import pandas as pd
@@ -210,14 +210,7 @@ def test_constructed_filtrations():
     assert free.judge(fits(separation=1.0)).outcome == "fails"
 
 
-# --- figures and findings -------------------------------------------------------------------------
-
-
-def test_every_figure_draws(result):
-    for name, draw in result.study.figures.items():
-        figure = draw(result)
-        figure.draw_without_rendering()
-        assert any(axes.has_data() for axes in figure.axes), name
+# --- findings -------------------------------------------------------------------------------------
 
 
 def test_findings_hold_the_numbers_of_the_table(result):
@@ -226,16 +219,3 @@ def test_findings_hold_the_numbers_of_the_table(result):
     assert f"{effects['relative is better conditioned'].estimate:.2f} times" in text
     assert f"{effects['natural gradient leaves the plateau'].estimate:.3f} times" in text
     assert "costs 1.56e-06 nats" in text
-
-
-def test_parts_of_a_table_draw_and_speak(result):
-    parts = [(name, rows) for name, rows in result.rows.groupby("measure")]
-    for name, rows in [*parts, ("empty", result.rows.iloc[:0])]:
-        table = rows.dropna(axis=1, how="all").assign(error="") if len(rows) else rows
-        bare = type(result)(result.study, result.path, table, ())
-        verdicts = tuple(claim.judge(bare.table) for claim in MODULE.CLAIMS)
-        part = type(result)(result.study, result.path, table, verdicts)
-        assert any(verdict.outcome == "undecided" for verdict in verdicts), name
-        assert isinstance(MODULE.findings(part), str)
-        for figure in result.study.figures.values():
-            figure(part).draw_without_rendering()

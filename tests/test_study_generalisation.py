@@ -1,4 +1,4 @@
-"""The study of generalisation: norms, suprema, effects on constructed tables, figures."""
+"""The study of generalisation: norms, suprema, effects on constructed tables, findings."""
 
 import numpy as np
 import pandas as pd
@@ -159,14 +159,7 @@ def test_smaller_norms_hold():
     assert CLAIMS["relative norm is smaller"].judge(table).outcome == "holds"
 
 
-# --- figures and findings -------------------------------------------------------------------------
-
-
-def test_every_figure_draws(result):
-    for name, draw in result.study.figures.items():
-        figure = draw(result)
-        figure.draw_without_rendering()
-        assert all(axes.has_data() for axes in figure.axes), name
+# --- findings -------------------------------------------------------------------------------------
 
 
 def test_findings_hold_the_numbers_of_the_table(result):
@@ -175,15 +168,3 @@ def test_findings_hold_the_numbers_of_the_table(result):
     assert f"{effects['relative norm is smaller'].estimate:.1%}" in text
     assert f"{effects['relative generalises better'].estimate:.2f} [" in text
     assert "singular information" in text
-
-
-def test_parts_of_a_table_draw_and_speak(result):
-    parts = [rows for _, rows in result.rows.groupby("measure")]
-    for rows in [*parts, result.rows.iloc[:0]]:
-        table = rows.dropna(axis=1, how="all").assign(error="") if len(rows) else rows
-        bare = type(result)(result.study, result.path, table, ())
-        verdicts = tuple(claim.judge(bare.table) for claim in MODULE.CLAIMS)
-        part = type(result)(result.study, result.path, table, verdicts)
-        assert isinstance(MODULE.findings(part), str)
-        for figure in result.study.figures.values():
-            figure(part).draw_without_rendering()

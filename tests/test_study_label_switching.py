@@ -262,16 +262,6 @@ def test_smoke_size_gives_verdicts_and_findings(smoke):
     assert (table["ess"] > 4).all() and (table["passes"] > 2000).all()
 
 
-@pytest.mark.parametrize("name", study.figures)
-def test_every_figure_draws(smoke, tables, name, tmp_path):
-    full = StudyResult(study, tmp_path, tables["holds"].assign(seed=0, status="done", error=""), ())
-    for result in (smoke, full):
-        figure = study.figures[name](result)
-        figure.savefig(tmp_path / f"{name}.svg")
-        assert figure.axes
-    assert (tmp_path / f"{name}.svg").stat().st_size < 400_000
-
-
 def test_findings_follow_the_verdicts(tables, tmp_path):
     texts = {}
     for outcome, table in tables.items():

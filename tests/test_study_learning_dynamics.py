@@ -1,4 +1,4 @@
-"""The study of learning dynamics: reference values, effects on constructed tables, figures."""
+"""The study of learning dynamics: reference values, effects on constructed tables, findings."""
 
 import numpy as np
 import pandas as pd
@@ -188,24 +188,7 @@ def test_a_flow_that_never_arrives_is_the_later_one():
     assert verdict.outcome == "undecided" and "no effect size" in verdict.reason
 
 
-def test_an_empty_table_gives_reasons_findings_and_figures(result):
-    empty = result.rows.iloc[:0]
-    verdicts = tuple(claim.judge(empty) for claim in MODULE.CLAIMS)
-    assert all(verdict.outcome == "undecided" and verdict.reason for verdict in verdicts)
-    bare = type(result)(result.study, result.path, empty, verdicts)
-    assert "14 undecided" in MODULE.findings(bare)
-    for figure in result.study.figures.values():
-        figure(bare).draw_without_rendering()
-
-
-# --- figures and findings -------------------------------------------------------------------------
-
-
-def test_every_figure_draws(result):
-    for name, draw in result.study.figures.items():
-        figure = draw(result)
-        figure.draw_without_rendering()
-        assert any(axes.has_data() for axes in figure.axes), name
+# --- findings -------------------------------------------------------------------------------------
 
 
 def test_findings_hold_the_numbers_of_the_table(result, verdicts):
@@ -214,13 +197,3 @@ def test_findings_hold_the_numbers_of_the_table(result, verdicts):
     assert f"{verdicts['larger everywhere'].effect.estimate:.1%}" in text
     outcomes = [verdict.outcome for verdict in verdicts.values()]
     assert f"{outcomes.count('fails')} fails" in text
-
-
-def test_figures_draw_what_one_measure_gives(result):
-    for measure, rows in result.rows.groupby("measure"):
-        part = type(result)(
-            result.study, result.path, rows.dropna(axis=1, how="all").assign(error=""), ()
-        )
-        assert not part.table.empty, measure
-        for figure in result.study.figures.values():
-            figure(part)

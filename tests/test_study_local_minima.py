@@ -3,13 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from inprocess import run_here
 
 from ordered_mix import catalog
-from ordered_mix.study.batches import DONE, run_cell
 from ordered_mix.study.engine import load_study
-from ordered_mix.study.outcome import StudyResult, judged
-from ordered_mix.study.store import Store
-from ordered_mix.study.tables import write_tables
 
 local_minima = catalog.module("local_minima", "study")
 STUDY = load_study("local_minima")
@@ -20,15 +17,7 @@ BASE = {"task": "minima", **PLACE, "n": 0, "replicate": 0}
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     """The smoke size, computed in this process."""
-    path = tmp_path_factory.mktemp("smoke")
-    (path / "cells").mkdir()
-    store, cells = Store(path, STUDY.name), STUDY.cells("smoke")
-    for cell in cells:
-        outcome = run_cell(STUDY.cell, cell, 600.0)
-        assert outcome.status == DONE, outcome.trace
-        store.write(cell, outcome)
-    write_tables(store, cells, {}, STUDY.factors)
-    return judged(STUDY, path)
+    return run_here(STUDY, tmp_path_factory.mktemp("smoke"))
 
 
 def effect(name, rows):
@@ -38,7 +27,7 @@ def effect(name, rows):
 
 
 def test_every_claim_has_a_verdict(smoke):
-    assert len(smoke.verdicts) == len(STUDY.claims)
+    assert not len(smoke.failures) and len(smoke.verdicts) == len(STUDY.claims)
     for verdict in smoke.verdicts:
         assert verdict.effect is not None, verdict.reason
         assert np.isfinite(verdict.effect[:3]).all()
@@ -63,15 +52,6 @@ def test_minima_of_the_smoke_size(smoke):
     columns = [f"share_{name}" for name in local_minima.METHODS]
     shares = rows.groupby(local_minima.PLACE)[columns].sum()
     assert ((shares > 0.9) & (shares < 1 + 1e-12)).all().all()
-
-
-@pytest.mark.parametrize("name", sorted(STUDY.figures))
-def test_figures_draw(smoke, name):
-    figure = STUDY.figures[name](smoke)
-    figure.canvas.draw()
-    assert figure.axes
-    empty = StudyResult(STUDY, smoke.path, smoke.rows.iloc[:0], ())
-    STUDY.figures[name](empty).canvas.draw()
 
 
 def test_findings_are_those_of_the_table(smoke):

@@ -1,4 +1,4 @@
-"""The study of a neural network: reference values, effects on constructed tables, figures."""
+"""The study of a neural network: reference values, effects on constructed tables, findings."""
 
 import numpy as np
 import pandas as pd
@@ -161,32 +161,7 @@ def test_exponents_decay_and_quartic_loss(error, outcome):
     assert verdict.effect.estimate == pytest.approx(0.5 + 10 * error)
 
 
-def test_an_empty_table_gives_reasons_findings_and_figures(result):
-    empty = result.rows.iloc[:0]
-    verdicts = tuple(claim.judge(empty) for claim in MODULE.CLAIMS)
-    assert all(verdict.outcome == "undecided" and verdict.reason for verdict in verdicts)
-    bare = type(result)(result.study, result.path, empty, verdicts)
-    assert MODULE.findings(bare) == ""
-    for figure in result.study.figures.values():
-        figure(bare).draw_without_rendering()
-
-
-# --- figures and findings -------------------------------------------------------------------------
-
-
-def test_every_figure_draws(result):
-    for name, draw in result.study.figures.items():
-        figure = draw(result)
-        figure.draw_without_rendering()
-        assert any(axes.has_data() for axes in figure.axes), name
-
-
-def test_figures_draw_what_one_measure_gives(result):
-    for measure, rows in result.rows.groupby("measure"):
-        part = type(result)(result.study, result.path, rows, ())
-        assert not part.table.empty, measure
-        for figure in result.study.figures.values():
-            figure(part)
+# --- findings -------------------------------------------------------------------------------------
 
 
 def test_findings_hold_the_numbers_of_the_table(result, verdicts):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from inprocess import run_here
-from matplotlib.figure import Figure
 
 from ordered_mix.catalog import module, parameterization
 from ordered_mix.diagnostics.fisher import information
@@ -124,7 +123,3 @@ def test_smoke(tmp_path):
         assert verdict.effect is None or np.isfinite(verdict.effect[:3]).all()
         assert verdict.effect or "no such runs" in verdict.reason
     assert "sheared centre" in file.findings(result)
-    for draw in file.study.figures.values():
-        for shown in (result, judged(world())):
-            assert isinstance(draw(shown), Figure)
-            draw(shown).draw_without_rendering()

@@ -1,4 +1,4 @@
-"""The study of rates at the singularity: reference values, constructed tables, figures."""
+"""The study of rates at the singularity: reference values, constructed tables, findings."""
 
 import numpy as np
 import pandas as pd
@@ -200,22 +200,7 @@ def test_one_chart_for_all_separations(best, outcome):
         assert verdict.effect.estimate == pytest.approx(best)
 
 
-# --- figures and findings -------------------------------------------------------------------------
-
-
-def test_every_figure_draws(result):
-    for name, draw in result.study.figures.items():
-        figure = draw(result)
-        figure.draw_without_rendering()
-        assert any(axes.has_data() for axes in figure.axes), name
-
-
-def test_figures_draw_what_one_measure_gives(result):
-    parts = [rows.dropna(axis=1, how="all") for _, rows in result.rows.groupby("measure")]
-    for rows in [*parts, result.rows.iloc[:0]]:
-        part = type(result)(result.study, result.path, rows.assign(error=""), ())
-        for figure in result.study.figures.values():
-            figure(part)
+# --- findings -------------------------------------------------------------------------------------
 
 
 def test_findings_hold_the_numbers_of_the_table(result, verdicts):

@@ -270,13 +270,6 @@ def test_a_full_table_decides_or_leaves_open_every_claim(full):
         assert np.isfinite(verdict.effect[:3]).all()
 
 
-@pytest.mark.parametrize("name", STUDY.figures)
-def test_figures_of_a_full_table(full, name):
-    figure = STUDY.figures[name](full)
-    figure.draw_without_rendering()
-    assert figure.axes and all(axes.get_title() or axes.get_ylabel() for axes in figure.axes[:1])
-
-
 def test_findings_hold_the_numbers_of_the_table(full):
     text = STUDY.findings(full)
     effects = {verdict.claim.name: verdict.effect for verdict in full.verdicts}
@@ -309,8 +302,6 @@ def test_smoke_size(smoke):
     assert {"WAIC estimates the generalisation loss", "WAIC is cross-validation",
             "AIC is wrong more often than sBIC (true K)",
             "p_waic is twice the singular fluctuation"} <= decided  # fmt: skip
-    for draw in STUDY.figures.values():
-        draw(smoke).draw_without_rendering()
     exact = table.loc[table["estimator"] == "quadrature"]
     p_waic = exact.loc[exact["separation"] == 0, "p_waic"].mean()
     assert f"{p_waic:.3f} on average" in STUDY.findings(smoke)
