@@ -55,7 +55,7 @@ def relabelled(result: RelabelledTree) -> str:
         "the permutations were {} after {} round{}. The tree is <code>.draws</code>, the "
         "permutations are in <code>.relabelling</code>.</p>"
     ).format(dims, percent(moved), ended, rounds, "s" if rounds > 1 else "")
-    return head + Markup(result.draws._repr_html_())
+    return str(head) + result.draws._repr_html_()
 
 
 def write_report(result: StudyResult) -> list[str]:
