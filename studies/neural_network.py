@@ -20,7 +20,7 @@ and the flow in squared gaps runs into that wall, where the curvature leaves onl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ from ordered_mix.diagnostics.network_flow import (
 )
 from ordered_mix.mixture import Array
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.drawing import legend, looks, nothing, panels
+from ordered_mix.study.drawing import legend, looks, medians, nothing, panels
 from ordered_mix.study.effects import exact, median, paired, rows_of, share
 from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
 
@@ -325,22 +325,14 @@ def curves_figure(result: StudyResult) -> Figure:
             for chart in (name for name in LEARNING if name != "relative clearance"):
                 values = part[part["chart"] == chart]
                 if len(values):
-                    _median_curve(axes, values, chart)
+                    look, band = LOOKS[chart], chart in (PLAIN, SQUARE)
+                    style = {"color": look.color, "linestyle": look.linestyle, "label": chart}
+                    medians(axes, values, "time", "loss", band, **style)
+                    axes.set(xscale="log", yscale="log")
         line[0].set_ylabel("loss / teacher's power")
     for axes in grid[-1]:
         axes.set_xlabel("sum of step x curvature", fontsize="small")
     return legend(figure, grid, columns=4)
-
-
-def _median_curve(axes: Any, values: pd.DataFrame, chart: str) -> None:
-    look = LOOKS[chart]
-    wide = values.pivot(index="time", columns="replicate", values="loss")
-    axes.plot(wide.index, wide.median(axis=1), look.linestyle, color=look.color, label=chart)
-    if chart in (PLAIN, SQUARE) and wide.shape[1] >= 6:
-        effects = [median(row) for row in wide.to_numpy()]
-        low, high = ([getattr(effect, end) for effect in effects] for end in ("low", "high"))
-        axes.fill_between(wide.index, low, high, color=look.color, alpha=0.15, lw=0)
-    axes.set(xscale="log", yscale="log")
 
 
 def plateaus_figure(result: StudyResult) -> Figure:

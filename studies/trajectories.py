@@ -27,13 +27,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data, population, simulate
-from ordered_mix.diagnostics.rates import local_rate, relative_directions
+from ordered_mix.diagnostics.rates import local_rate, relative_directions, tail_rate
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.drawing import FURTHER, LOOKS, SEPARATION, Look, legend, panels
+from ordered_mix.study.drawing import FURTHER, LOOKS, SEPARATION, Look, legend, medians, panels
 from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
@@ -66,7 +66,6 @@ STOP = Stop(log_likelihood=1e-8, passes=MOST)
 TIGHT = Stop(log_likelihood=0.0, parameters=1e-11, passes=50_000)
 EARLY = 10
 CHECKPOINTS = (0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320)
-WINDOW = (1e-6, 1e-3)
 SHIFT = 10.0
 LEVEL = 0.01
 NEAR = 0.1
@@ -193,16 +192,6 @@ def printed_sweep(algorithm: str, truth: Mixture, data: Data, mu: Array) -> Arra
     first = (z1 @ x * gap + second_term + z2 @ x) / data.n
     wide = z2 @ x / z2.sum() - first
     return np.array([first, first + (max(0.0, wide) if algorithm == "as in Algorithm 1" else wide)])
-
-
-def tail_rate(mu: Array, limit: Array) -> float:
-    """Factor by which one sweep shrinks the distance to the limit once it is small, or NaN."""
-    distance = np.linalg.norm(mu - limit, axis=1)
-    inside = np.flatnonzero((distance > WINDOW[0]) & (distance < WINDOW[1]))
-    if len(inside) < 2:
-        return float("nan")
-    first, last = inside[len(inside) // 2 - 1], inside[-1]
-    return float((distance[last] / distance[first]) ** (1 / (last - first)))
 
 
 def _best(truth: Mixture, data: Data, start: Array | None = None) -> tuple[Array, float]:
@@ -524,9 +513,9 @@ def _four_panels(rows: pd.DataFrame) -> Figure:
         style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle}
         for axes, column in ((plane, "mu2"), (relative, "gap")):
             axes.plot(middle["mu1"], middle[column], marker="o", ms=2.5, lw=1, **style)
-        _with_interval(height, part, "missing", label=LABELS[algorithm], **style)
-        _with_interval(distance, part, "to_truth", lw=1.8, **style)
-        _with_interval(distance, part, "to_best", lw=0.8, **style)
+        medians(height, part, "sweep", "missing", label=LABELS[algorithm], **style)
+        medians(distance, part, "sweep", "to_truth", lw=1.8, **style)
+        medians(distance, part, "sweep", "to_best", lw=0.8, **style)
     _window(plane, relative, rows[rows["algorithm"].isin(("em", "ecm"))])
     height.set(xscale="symlog", yscale="log", xlim=(0, CHECKPOINTS[-1]))
     distance.set(xscale="symlog", yscale="log", xlim=(0, CHECKPOINTS[-1]), ylim=(1e-3, None))
@@ -535,16 +524,6 @@ def _four_panels(rows: pd.DataFrame) -> Figure:
 
 def _distance(rows: pd.DataFrame, first: Any, second: Any) -> pd.Series:
     return np.hypot(rows["mu1"] - first, rows["mu2"] - second).clip(lower=FLOOR)
-
-
-def _with_interval(axes: Axes, part: pd.DataFrame, column: str, **style: Any) -> None:
-    """Median over data sets against sweeps, with its interval where there are enough."""
-    wide = part.pivot(index="sweep", columns="replicate", values=column)
-    axes.plot(wide.index, wide.median(axis=1), **style)
-    if wide.shape[1] >= 6:
-        effects = [median(row) for row in wide.to_numpy()]
-        low, high = ([getattr(effect, end) for effect in effects] for end in ("low", "high"))
-        axes.fill_between(wide.index, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
 
 def _window(plane: Axes, relative: Axes, rows: pd.DataFrame) -> None:

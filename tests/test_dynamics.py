@@ -13,7 +13,7 @@ from ordered_mix.diagnostics.dynamics import (
     times_to,
     velocity,
 )
-from ordered_mix.diagnostics.rates import local_rate, relative_directions
+from ordered_mix.diagnostics.rates import local_rate, relative_directions, tail_rate
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.stop import Stop
@@ -187,3 +187,9 @@ def test_rates_are_those_of_iterations_with_unequal_weights_and_scales(reference
     directions = None if reference is None else relative_directions(reference)
     found = local_rate(best, data.y, directions=directions)
     assert found == pytest.approx(np.abs(np.linalg.eigvals(jacobian)).max(), abs=1e-6)
+
+
+def test_tail_rate_of_a_geometric_sequence():
+    mu = 0.9 ** np.arange(300)[:, None] * np.array([1.0, -1.0]) + 3.0
+    assert tail_rate(mu, [3.0, 3.0]) == pytest.approx(0.9, abs=1e-8)
+    assert np.isnan(tail_rate(np.ones((4, 2)), np.zeros(2)))

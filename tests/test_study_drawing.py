@@ -24,6 +24,7 @@ from ordered_mix.study.drawing import (
     lines,
     looks,
     mark,
+    medians,
     panels,
     plain_ticks,
     short,
@@ -165,6 +166,21 @@ def test_lines_follow_the_order_of_x(axes):
     assert first.get_ydata().tolist() == [1, 9] and second.get_label() == "b c"
     lines(axes, rows.iloc[:0], "x", "y", "kind")
     assert axes.texts[0].get_text() == NO_RUNS
+
+
+@pytest.mark.parametrize(("replicates", "bands"), [(5, 0), (6, 1)])
+def test_medians_have_a_band_if_there_are_enough(axes, replicates, bands):
+    rows = pd.DataFrame(
+        [{"x": x, "y": x * 2.0**r, "replicate": r} for r in range(replicates) for x in (2, 1)]
+    )
+    medians(axes, rows, "x", "y", color="black", label="drawn")
+    medians(axes, rows, "x", "y", band=False, color="black")
+    middle = np.median(2.0 ** np.arange(replicates))
+    assert axes.lines[0].get_xydata().tolist() == [[1, middle], [2, 2 * middle]]
+    assert len(axes.collections) == bands
+    if bands:
+        low, high = axes.collections[0].get_paths()[0].get_extents().get_points()
+        assert (low.tolist(), high.tolist()) == ([1, 1], [2, 64])
 
 
 def test_a_legend_names_each_label_once():

@@ -103,12 +103,6 @@ def test_algorithm_1_ends_where_its_formula_rests():
     assert path.mu[-1] == pytest.approx([(1 + data.y.mean()) / 2] * 2, abs=1e-6)
 
 
-def test_tail_rate_of_a_geometric_sequence():
-    mu = 0.9 ** np.arange(300)[:, None] * np.array([1.0, -1.0]) + 3.0
-    assert MODULE.tail_rate(mu, np.array([3.0, 3.0])) == pytest.approx(0.9, abs=1e-8)
-    assert np.isnan(MODULE.tail_rate(np.ones((4, 2)), np.zeros(2)))
-
-
 def test_population_rates_have_the_reference_values():
     rows = MODULE.cell(0, "population", 0.1, 0.5, 0, 0)
     found = {row["algorithm"]: row["theory"] for row in rows if row["step"] == 0.02}

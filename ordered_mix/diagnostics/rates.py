@@ -1,4 +1,4 @@
-"""Local rates of EM and ECM in the means, from the information (Dempster, Laird & Rubin 1977)."""
+"""Rates of EM and ECM in the means, from the information (Dempster et al. 1977) and from paths."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.diagnostics.fisher import observed_information
 from ordered_mix.mixture import Array, Mixture
+
+WINDOW = (1e-6, 1e-3)
+"""Distances from the limit between which a path has its rate; below, rounding takes over."""
 
 
 def local_rate(
@@ -57,6 +60,32 @@ def local_rate(
     if directions is not None:
         progress = (np.eye(k) - _left(complete, np.asarray(directions))) @ progress
     return float(np.abs(np.linalg.eigvals(np.eye(k) - progress)).max())
+
+
+def tail_rate(path: ArrayLike, limit: ArrayLike, window: tuple[float, float] = WINDOW) -> float:
+    """Factor by which one iteration shrinks the distance to the limit, once it is small.
+
+    Parameters
+    ----------
+    path : array_like, shape (iterations, k)
+        Where each iteration was.
+    limit : array_like, shape (k,)
+        Where they go.
+    window : tuple of float
+        Distances between which the rate is taken, from the middle of these iterations to their
+        end; nearer ones are rounding.
+
+    Returns
+    -------
+    float
+        NaN if fewer than 2 iterations are inside the window.
+    """
+    distance = np.linalg.norm(np.asarray(path) - np.asarray(limit), axis=1)
+    inside = np.flatnonzero((distance > window[0]) & (distance < window[1]))
+    if len(inside) < 2:
+        return float("nan")
+    first, last = inside[len(inside) // 2 - 1], inside[-1]
+    return float((distance[last] / distance[first]) ** (1 / (last - first)))
 
 
 def relative_directions(reference: int) -> Array:

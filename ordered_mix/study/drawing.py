@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 
-from ordered_mix.study.effects import from_logs, mean
+from ordered_mix.study.effects import from_logs, mean, median
 
 SEPARATION = "separation / sigma"
 NO_RUNS = "no such runs in this table"
 FEWEST_FOR_BARS = 5
 """Data sets from which on an interval is drawn: with fewer it is wider than most panels."""
+FEWEST_FOR_MEDIANS = 6
+"""Data sets that an interval of a median needs."""
 
 PALETTE = {
     "unordered": "#d55e00",
@@ -267,6 +269,30 @@ def lines(axes: Axes, rows: pd.DataFrame, x: str, y: str, by: str) -> None:
         axes.plot(part[x], part[y], **look._asdict(), ms=4, lw=1.1, label=short(name))
     if not names:
         nothing(axes)
+
+
+def medians(
+    axes: Axes, rows: pd.DataFrame, x: str, value: str, band: bool = True, **style: Any
+) -> None:
+    """Median over replicates along a column, in a band of its 95% interval if there are enough.
+
+    Parameters
+    ----------
+    axes : Axes
+    rows : DataFrame
+        One row for each replicate and place.
+    x, value : str
+        Columns along the axis and up.
+    band : bool
+        Whether the interval is drawn.
+    **style
+        Of the line; its color is that of the band.
+    """
+    wide = rows.pivot(index=x, columns="replicate", values=value)
+    axes.plot(wide.index, wide.median(axis=1), **style)
+    if band and wide.shape[1] >= FEWEST_FOR_MEDIANS:
+        low, high = np.array([median(row)[1:3] for row in wide.to_numpy()]).T
+        axes.fill_between(wide.index, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
 
 def dots(
