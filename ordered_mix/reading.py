@@ -31,12 +31,13 @@ def load_draws(path: Path) -> xr.DataTree:
     """
     if not path.exists():
         raise ValueError(f"draws {str(path)!r} does not exist")
-    zarr = path.is_dir() or path.suffix in (".zarr", ".zip")
-    how: dict[str, Any] = {"engine": "zarr", "consolidated": False}
+    how: dict[str, Any] = {"engine": "h5netcdf", "phony_dims": "sort"}
+    if path.is_dir() or path.suffix in (".zarr", ".zip"):
+        how = {"engine": "zarr", "consolidated": False}
     try:
         _check(path, _size_of_zip(path))
         with _memory(HEADROOM * MOST_BYTES):
-            with xr.open_datatree(path, **(how if zarr else {"engine": "h5netcdf"})) as tree:
+            with xr.open_datatree(path, **how) as tree:
                 _check(path, sum(node.dataset.nbytes for node in tree.subtree))
                 return tree.load()
     except _TooLarge as error:
