@@ -1,0 +1,156 @@
+"""Ranks and their tests, and a small simulation-based calibration of every parameterization."""
+
+import numpy as np
+import pytest
+from scipy.stats import kstwobign
+
+from ordered_mix import catalog, reference
+from ordered_mix.diagnostics.calibration import (
+    band,
+    largest_difference,
+    rank,
+    reach,
+    scores,
+    thin,
+    uniformity,
+)
+
+file = catalog.module("calibration", "study")
+ALPHA = 1e-4
+SIMULATIONS = 20
+N = 30
+WRONG = '''"""Means by midpoint and gap, the Jacobian of its log counted three times."""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from ordered_mix import prior as declare
+
+
+def block(k, prior):
+    w, sigma = declare.weights(k, prior), declare.scales(k, prior)
+    gap = declare.mean_gaps(k, prior)
+    pm.Potential("twice_more", 2 * pt.log(gap).sum())
+    return w, declare.anchored_means(k, prior, gap, np.full(k, 1 / k)), sigma
+
+
+def coordinates(mixture):
+    folded = mixture.fold()
+    gap = np.diff(folded.mu, axis=-1)
+    location = folded.mu.mean(axis=-1)
+    return {"w": folded.w, "sigma": folded.sigma, "gap": gap, "location": location}
+'''
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def test_rank_counts_what_lies_below(rng):
+    assert rank(2.5, [1, 2, 3, 4], rng) == 2
+    assert rank(-1, [1, 2], rng) == 0 and rank(9, [1, 2], rng) == 2
+    tied = [rank(2, [1, 2, 2, 3], rng) for _ in range(600)]
+    assert set(tied) == {1, 2, 3}
+    assert np.bincount(tied)[1:].min() > 150
+
+
+def test_thin_takes_equal_parts_of_all_chains():
+    draws = np.arange(40).reshape(2, 20)
+    assert thin(draws, 4).tolist() == [5, 15, 25, 35]
+    assert thin(draws, 40).tolist() == list(range(40))
+    with pytest.raises(ValueError, match="count must lie between 1 and the 40 draws, got 41"):
+        thin(draws, 41)
+
+
+def test_largest_difference_of_known_ranks():
+    assert largest_difference(np.repeat(np.arange(4), 5), 3) == pytest.approx(0)
+    assert largest_difference([0, 0, 0, 0], 3) == pytest.approx(0.75)
+    assert largest_difference([0, 1, 2, 2], 3) == pytest.approx(0.25)
+    with pytest.raises(ValueError, match="ranks must be whole numbers from 0 to 3"):
+        largest_difference([0, 4], 3)
+    with pytest.raises(ValueError, match="at least one of them"):
+        largest_difference([], 3)
+
+
+def test_reach_is_close_to_the_limit_of_kolmogorov():
+    limit = kstwobign.isf(0.01) / np.sqrt(500)
+    assert reach(500, 0.01) == pytest.approx(limit, rel=1e-3)
+    with pytest.raises(ValueError, match="size must be positive and alpha within"):
+        reach(0, 0.05)
+
+
+def test_scores_of_uniform_ranks_pass_and_stay_in_the_band(rng):
+    size, inside, values = 200, 0, []
+    found = band(size)
+    for _ in range(300):
+        u = scores(rng.integers(0, 32, size), 31, rng)
+        values.append(uniformity(u))
+        difference = np.searchsorted(np.sort(u), found.at, side="right") / size - found.at
+        inside += np.all((difference >= found.low - 1e-9) & (difference <= found.high + 1e-9))
+    assert 0.90 < inside / 300 < 0.99
+    assert 0.01 < np.mean(np.array(values) < 0.05) < 0.11
+
+
+@pytest.mark.parametrize(
+    "off", [lambda u: u**1.7, lambda u: 0.5 + 0.5 * (u - 0.5), lambda u: np.round(u)]
+)
+def test_biased_wide_and_stuck_draws_are_found(off, rng):
+    ranks = np.minimum(32 * off(rng.uniform(size=400)), 31).astype(int)
+    assert uniformity(scores(ranks, 31, rng)) < ALPHA
+    assert largest_difference(ranks, 31) > reach(400, ALPHA)
+
+
+def test_a_prior_draw_that_is_not_sorted_is_found(rng):
+    """Without data the posterior is the prior: sorted truths are calibrated, others are not."""
+    found = {}
+    for name in ("sorted", "as it comes"):
+        ranks = []
+        for _ in range(300):
+            truth, draws = (reference.draw(file.PRIOR, 2, size, rng) for size in (1, 31))
+            truth = truth.fold() if name == "sorted" else truth
+            ranks.append(rank(truth.mu[0, 0], draws.fold().mu[:, 0], rng))
+        found[name] = uniformity(scores(ranks, 31, rng))
+    assert found["sorted"] > 0.01
+    assert found["as it comes"] < ALPHA
+
+
+def p_values(chart, count, n, seed):
+    """Of the ranks of each quantity, and the ranks."""
+    truths = chart.draw_prior(count, seed)
+    rows = [file.ranked(chart, truths[i], n, "nutpie", 1000 * seed + i) for i in range(count)]
+    ranks = {name: np.array([row[f"rank_{name}"] for row in rows]) for name in file.QUANTITIES}
+    # a chain may be stuck, its rank counts as it is
+    assert np.mean([row["ess"] >= 2 * file.RANKS for row in rows]) >= 0.8
+    rng = np.random.default_rng(seed)
+    values = {name: uniformity(scores(r, file.RANKS, rng)) for name, r in ranks.items()}
+    return values, ranks
+
+
+@pytest.fixture(scope="module")
+def together():
+    return {}
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_parameterization_is_calibrated(name, together):
+    chart = catalog.parameterization(name, 2, file.PRIOR)
+    values, together[name] = p_values(chart, SIMULATIONS, N, seed=1 + catalog.names().index(name))
+    assert min(values.values()) > ALPHA / (len(file.QUANTITIES) * len(catalog.names())), values
+
+
+def test_all_of_them_together_are_calibrated(together):
+    if len(together) < len(catalog.names()):
+        pytest.skip("needs the ranks of every parameterization")
+    size = SIMULATIONS * len(together)
+    for name in file.QUANTITIES:
+        ranks = np.concatenate([ranks[name] for ranks in together.values()])
+        assert largest_difference(ranks, file.RANKS) < reach(size, ALPHA / len(file.QUANTITIES))
+
+
+def test_a_wrong_jacobian_is_found(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text(WRONG)
+    values, _ = p_values(catalog.parameterization(str(path), 2, file.PRIOR), 100, 4, seed=3)
+    assert min(values.values()) < ALPHA / len(file.QUANTITIES)
