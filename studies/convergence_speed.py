@@ -554,7 +554,7 @@ def invariance(table: pd.DataFrame) -> Effect:
 
 PASSES = "passes for one, to 1e-4 nats, failures charged in full"
 RANKS = "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws"
-LARGE = "this project, issue 8; 0.5 is Cohen's large correlation"
+LARGE = "this project; 0.5 is Cohen's large correlation"
 
 
 def _gradients(step: str, *where: Any) -> Callable[[pd.DataFrame], Effect]:
@@ -597,7 +597,7 @@ CLAIMS = (
           LARGE, agreement("gradient_unconstrained"), "above", 0.5, RANKS),
     Claim("the Jacobian moves the MAP",
           "In some cell the MAP with the Jacobian is more than one posterior sd from that without.",
-          "this project, issue 8", largest_shift, "above", 1.0,
+          "this project", largest_shift, "above", 1.0,
           "posterior sds, in the cell with the largest shift"),
     Claim("sampling is faster than optimisation",
           "NUTS (unordered) has a folded R-hat of 1.01 after fewer passes than EM with restarts "

@@ -78,6 +78,7 @@ PARAMETERIZATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     IDENTITY: ("relative", {"link": "identity"}),
     "centred": ("centred", {}),
     "resolved": ("resolved", {}),
+    "sheared": ("sheared", {}),
 }
 SAMPLED = tuple(name for name in PARAMETERIZATIONS if name != IDENTITY)
 BOUNDED = ("ordered", LOG, "centred")
