@@ -147,13 +147,13 @@ class Browser:
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
-    def resize(self, width, scheme="light"):
+    def resize(self, width, scheme="light", media=""):
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1,
             mobile=False,
         )  # fmt: skip
         feature = {"name": "prefers-color-scheme", "value": scheme}
-        self.call("Emulation.setEmulatedMedia", features=[feature])
+        self.call("Emulation.setEmulatedMedia", media=media, features=[feature])
 
     def evaluate(self, expression):
         found = self.call(
@@ -212,6 +212,20 @@ def check_layout(browser, width, scheme):
     assert 0.01 < marked.mean() < 0.6
     bands = np.array_split(marked, height // 900)
     assert min(band.mean() for band in bands) > 0.001
+
+
+PAPER = 718
+"""Width of A4 less its margins, in pixels."""
+CLOSED = """[...document.querySelectorAll('details')].filter(
+  details => details.getBoundingClientRect().height < 100).length"""
+
+
+def check_print(browser):
+    """On paper nothing is cut off, and folded tables are open."""
+    browser.resize(PAPER, media="print")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= PAPER
+    assert browser.evaluate(CLOSED) == 0
+    browser.resize(PAPER)
 
 
 INSIDE = """[...document.querySelectorAll('svg')].flatMap(svg => {

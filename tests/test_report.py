@@ -11,6 +11,7 @@ from pages import (
     check_document,
     check_layout,
     check_outline,
+    check_print,
     check_silence,
     check_words_in_figures,
     opened,
@@ -173,3 +174,7 @@ def test_words_stand_out_from_the_page(browser, scheme, selector):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, scheme):
     check_accessibility(browser, scheme)
+
+
+def test_it_fits_paper(browser):
+    check_print(browser)

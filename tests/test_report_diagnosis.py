@@ -13,6 +13,7 @@ from pages import (
     check_document,
     check_layout,
     check_outline,
+    check_print,
     check_silence,
     check_words_in_figures,
     opened,
@@ -230,3 +231,7 @@ def test_words_of_arviz_stand_out(browser, scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, scheme):
     check_accessibility(browser, scheme)
+
+
+def test_it_fits_paper(browser):
+    check_print(browser)

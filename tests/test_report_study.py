@@ -13,11 +13,13 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pages import (
+    CLOSED,
     check_accessibility,
     check_contrast,
     check_document,
     check_layout,
     check_outline,
+    check_print,
     check_silence,
     check_words_in_figures,
     opened,
@@ -304,6 +306,21 @@ def test_words_stand_out_from_the_page(browser, scheme, selector):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser, scheme):
     check_accessibility(browser, scheme)
+
+
+def test_it_fits_paper(browser):
+    check_print(browser)
+
+
+def test_a_long_table_is_folded_on_screen_and_open_on_paper(tmp_path):
+    rows = [SetAside(tmp_path / f"{number}.json", "wrong hash") for number in range(13)]
+    page = render(make(tmp_path, set_aside=rows))
+    check_document(page)
+    assert page.count("<details><summary>Show 13 rows</summary>") == page.count("<details>") == 1
+    with opened(page, tmp_path) as shown:
+        assert shown.evaluate(CLOSED) == 1
+        check_print(shown)
+        assert "table.parquet" in shown.evaluate("document.body.textContent")
 
 
 def test_an_animation_is_an_image_of_the_page(tmp_path):
