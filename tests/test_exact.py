@@ -1,13 +1,17 @@
 """Sampled posteriors against exact ones by quadrature: weights and scale known, means free.
 
-Data are 50 normal quantiles, so the truth is a single component and the posterior is singular.
-The quadrature is checked against values derived on their own.
+Data are normal quantiles, so the truth is a single component and the posterior is singular.
+The quadratures are checked against values derived on their own, against the mean of the likelihood
+over a quasi-random prior sample, and against finer nodes.
 """
+
+from functools import cache
+from math import factorial, log
 
 import numpy as np
 import pytest
 from scipy.special import logsumexp, ndtri
-from scipy.stats import norm
+from scipy.stats import norm, qmc
 
 from ordered_mix import catalog
 from ordered_mix.data import Data
@@ -15,7 +19,9 @@ from ordered_mix.diagnostics.convergence import convergence
 from ordered_mix.diagnostics.information import loo, pointwise_log_likelihood, waic
 from ordered_mix.estimators.nuts import NUTS
 from ordered_mix.estimators.tempered import singular_criteria
+from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import NotApplicable
 from ordered_mix.prior import Prior
 
 PRIOR = Prior(spread=2.0, known_w=(0.5, 0.5), known_sigma=1.0)
@@ -139,3 +145,153 @@ def _mass_below(exact, epsilon):
     logs = terms.sum(axis=0) - DATA.n * np.log(2) + norm.logpdf(low, 0, 2) + norm.logpdf(high, 0, 2)
     cell = (gap[1] - gap[0]) * (centre[1] - centre[0])
     return 2 * np.exp(logs - exact.log_evidence).sum() * cell
+
+
+# --- two and three means, 20 to 200 points, every chart -------------------------------------------
+
+EPSILON = 0.3
+SIZES = (20, 60, 200)
+OPTIONS = {("relative", 2): {"link": "softplus"}}  # the one compiled above
+
+
+def quantiles(n):
+    return Data(ndtri((np.arange(1, n + 1) - 0.5) / n), name="quantiles")
+
+
+class Nodes:
+    """Folded means on nodes: their overall mean by the trapezoid rule, their gaps by Gauss.
+
+    The gaps have nodes of their own below EPSILON, so that every integrand is smooth on each part.
+    """
+
+    def __init__(self, n, k, fine=1.0, wide=1.0):
+        self.data = quantiles(n)
+        reach, farthest = 12 * wide / np.sqrt(n), (4.0 + 16 / np.sqrt(n)) * wide
+        middle, step = np.linspace(-reach, reach, int(80 * fine * wide) + 1, retstep=True)
+        parts = [(0.0, EPSILON, int(8 * fine)), (EPSILON, farthest, int(32 * fine * wide))]
+        at, mass = [], []
+        for low, high, count in parts:
+            abscissa, weight = np.polynomial.legendre.leggauss(count)
+            at.append(low + (high - low) * (abscissa + 1) / 2)
+            mass.append(weight * (high - low) / 2)
+        gap, weight = np.concatenate(at), np.concatenate(mass)
+        axes = np.meshgrid(middle, *[gap] * (k - 1), indexing="ij")
+        volume = np.meshgrid(np.full(middle.size, step), *[weight] * (k - 1), indexing="ij")
+        self.gaps = np.stack([axis.ravel() for axis in axes[1:]], axis=-1)
+        offset = np.concatenate([np.zeros((len(self.gaps), 1)), self.gaps.cumsum(axis=-1)], axis=-1)
+        self.mu = axes[0].ravel()[:, None] + offset - offset.mean(axis=-1, keepdims=True)
+        likely = e_step(self.data.y, np.full(k, 1 / k), self.mu, np.ones(k)).log_likelihood
+        prior = norm.logpdf(self.mu, 0, 2).sum(axis=-1) + log(factorial(k))
+        self.log_prior = prior + np.log(np.stack(volume)).sum(axis=0).ravel()
+        self.log_likelihood = likely
+
+    def log_evidence(self, beta=1.0):
+        return float(logsumexp(self.log_prior + beta * self.log_likelihood))
+
+    def mass(self, beta=1.0):
+        return np.exp(self.log_prior + beta * self.log_likelihood - self.log_evidence(beta))
+
+    def moments(self):
+        """Means and variances of the folded means, and the mass at a gap below EPSILON."""
+        mass = self.mass()
+        mean = mass @ self.mu
+        near = float(mass[(self.gaps < EPSILON).any(axis=-1)].sum())
+        return mean, mass @ (self.mu - mean) ** 2, near
+
+
+@cache
+def nodes(n, k):
+    return Nodes(n, k)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("n", SIZES)
+def test_finer_nodes_change_nothing(n, k):
+    coarse, fine = nodes(n, k), Nodes(n, k, 1.25)
+    assert coarse.log_evidence() == pytest.approx(fine.log_evidence(), abs=1e-6)
+    for one, other in zip(coarse.moments(), fine.moments(), strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_evidence_of_two_means_is_the_known_one():
+    assert Nodes(50, 2).log_evidence() == pytest.approx(-73.87232389, abs=1e-8)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_evidence_is_the_mean_likelihood_under_the_prior(k):
+    exact, nets = nodes(20, k), []
+    for seed in range(8):
+        sobol = qmc.Sobol(k, rng=np.random.default_rng(seed)).random(2**13)
+        found = e_step(exact.data.y, np.full(k, 1 / k), 2 * ndtri(sobol), np.ones(k))
+        nets.append(np.exp(found.log_likelihood - exact.log_evidence()).mean())
+    error = np.std(nets, ddof=1) / np.sqrt(len(nets))
+    assert error < 0.01
+    assert abs(np.mean(nets) - 1) < 5 * error
+
+
+def chart(name, k):
+    prior = Prior(spread=2.0, known_w=(1 / k,) * k, known_sigma=1.0)
+    return catalog.parameterization(name, k, prior, **OPTIONS.get((name, k), {}))
+
+
+def starts(k):
+    mu = np.random.default_rng(k).normal(0, 1.5, (4, k))
+    return Mixture(np.full((4, k), 1 / k), mu, np.ones((4, k)))
+
+
+def check(exact, draws):
+    """Folded means, variances and mass near the boundary, within 4 Monte Carlo errors."""
+    folded = draws.fold().mu
+    mean, variance, near = exact.moments()
+    measured = {
+        "mean": folded,
+        "variance": (folded - mean) ** 2,
+        "near": (np.diff(folded, axis=-1) < EPSILON).any(axis=-1).astype(float),
+    }
+    table = convergence(measured)
+    assert table["ess_bulk"].min() > 200
+    found = [measured[name].mean(axis=(0, 1)) for name in measured]
+    missed = np.abs(np.hstack(found) - np.hstack([mean, variance, near]))
+    assert np.all(missed < 4 * table["mcse_mean"].to_numpy()), (missed, table)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_chart_draws_the_exact_posterior(name, k):
+    try:
+        parameterization = chart(name, k)
+    except NotApplicable as reason:
+        pytest.skip(str(reason))
+    for n in SIZES:
+        sampler = NUTS(draws=2000, tune=500, seed=7, target_accept=0.95)
+        exact = nodes(n, k)
+        check(exact, sampler.fit(parameterization, exact.data, starts(k)).mixture)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [NUTS(adaptation="low_rank", draws=2000, seed=3), NUTS(sampler="pymc", draws=1000, seed=3)],
+)
+def test_other_samplers_draw_the_exact_posterior(sampler):
+    exact = nodes(60, 2)
+    check(exact, sampler.fit(chart("unordered", 2), exact.data, starts(2)).mixture)
+
+
+def test_evidence_from_tempered_draws():
+    """Thermodynamic integration: the mean log likelihood over inverse temperatures 0 to 1."""
+    exact = Nodes(20, 3, wide=2.0)  # the prior, too
+    assert exact.log_evidence(0.0) == pytest.approx(0.0, abs=1e-4)
+    abscissa, weight = np.polynomial.legendre.leggauss(6)
+    root = (abscissa + 1) / 2  # in beta = root^3, nearly polynomial
+    weights = weight / 2 * 3 * root**2
+    truth = [exact.mass(beta) @ exact.log_likelihood for beta in root**3]
+    rule = float(weights @ truth)
+    assert rule == pytest.approx(exact.log_evidence(), abs=1e-3)
+    found, errors = [], []
+    for seed, beta in enumerate(root**3):
+        sampler = NUTS(draws=1000, tune=500, seed=seed, inverse_temperature=float(beta))
+        drawn = sampler.fit(chart("folded", 3), exact.data, starts(3)).mixture
+        likely = e_step(exact.data.y, drawn.w, drawn.mu, drawn.sigma).log_likelihood
+        found.append(likely.mean())
+        errors.append(convergence({"l": likely})["mcse_mean"].iloc[0])
+    assert abs(weights @ found - rule) < 4 * np.hypot.reduce(weights * errors)
