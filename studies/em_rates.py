@@ -162,7 +162,7 @@ def rates_figure(result: StudyResult) -> Figure:
             label = f"{estimator.upper()}, first weight {weight:g}"
             axes.plot(rows["separation"], 1 - rows["rate"], marker, color=color, label=label)
     axes.set(xscale="log", yscale="log", xlabel=SEPARATION, ylabel="1 - rate")
-    return legend(figure, axes, 5)
+    return legend(figure, axes)
 
 
 def findings(result: StudyResult) -> str:
