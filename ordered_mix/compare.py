@@ -28,6 +28,8 @@ from ordered_mix.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.results import ResultFolder, digest, file_hash, slug
 
+SMALLEST, LARGEST = 1e-140, 1e140
+
 
 def compare(
     data: Data,
@@ -104,6 +106,11 @@ def check(data: Data, settings: Settings) -> None:
         )
     if np.ptp(data.y) == 0:
         raise ValueError(f"data must not be constant, all points of {data.name} are {data.y[0]:g}")
+    if not SMALLEST < data.scale < LARGEST:
+        raise ValueError(
+            f"data must have a standard deviation between {SMALLEST:g} and {LARGEST:g}, that of "
+            f"{data.name} is {data.scale:g}: give them in another unit"
+        )
 
 
 def identity(data: Data, settings: Settings, prior: Prior | None) -> dict[str, Any]:

@@ -157,7 +157,11 @@ def _pair(w, mu, sigma):
     slope, level = 0.0, (mu[1] - mu[0]) / area
     if s1 != s2:
         equal, equal_low = _crossing(mu[0], mu[1], -s1, s2)
-        slope, level = 0.5 * ((s2 - s1) * (s2 + s1)) / (area * area), 0.0
+        square, level = area * area, 0.0
+        if 1e-300 < square < 1e300:
+            slope = 0.5 * ((s2 - s1) * (s2 + s1)) / square
+        else:  # scales beyond 1e75 or below 1e-75
+            slope = 0.5 * ((s2 - s1) / area) * ((s2 + s1) / area)
     opposite, opposite_low = _crossing(mu[0], mu[1], s1, s2)
     c1 = _log_height(w[0], s1)[0] - HALF_LOG_2PI
     c2 = _log_height(w[1], s2)[0] - HALF_LOG_2PI
