@@ -106,6 +106,10 @@ def test_rhat_path_and_where_it_is_reached():
     assert path[path["draws"] >= found.draws]["rhat"].max() <= 1.05
     assert found.passes == 100 + 14 * found.draws
     assert reached(path, threshold=0.5) is None
+    alone = rhat_path({"theta": start}, points=1)
+    assert alone["draws"].tolist() == [4]
+    with pytest.raises(ValueError, match="points must be at least 1, got 0"):
+        rhat_path({"theta": start}, points=0)
 
 
 def test_invariant_scalars_do_not_see_labels():

@@ -90,11 +90,12 @@ def test_relative_coordinates_give_the_corrected_algorithm_1():
         gap = max(clearance, np.sum(g2 * y) / g2.sum() - mu1)
 
 
-def test_every_step_of_a_sweep_is_the_maximum_over_its_coordinate():
+@pytest.mark.parametrize("penalty", [None, VariancePenalty(3.0, 0.3)])
+def test_every_step_of_a_sweep_is_the_maximum_over_its_coordinate(penalty):
     data = load("enzyme")
     before = Mixture([0.3, 0.3, 0.4], [0.3, 0.9, 1.5], [0.2, 0.4, 0.6])
     after = (
-        ECM(reference=2, clearance=0.2, order="both", stop=Stop(0.0, passes=2))
+        ECM(reference=2, clearance=0.2, order="both", penalty=penalty, stop=Stop(0.0, passes=2))
         .fit(data, before)
         .mixture
     )
@@ -102,8 +103,9 @@ def test_every_step_of_a_sweep_is_the_maximum_over_its_coordinate():
 
     def loss(parameters):
         reference, low, high, *scales = parameters
-        mu = reference + np.array([-low, 0.0, high])
-        return -np.sum(r * Mixture(before.w, mu, np.cumsum(scales)).log_components(data.y))
+        mu, sigma = reference + np.array([-low, 0.0, high]), np.cumsum(scales)
+        lost = 0.0 if penalty is None else np.sum(6 * np.log(sigma) + 0.3 / sigma**2)
+        return lost - np.sum(r * Mixture(before.w, mu, sigma).log_components(data.y))
 
     point = [0.9, 0.6, 0.6, 0.2, 0.2, 0.2]
     for index, lower in ((0, 0.0), (2, 0.2), (1, 0.2), (3, 0.01), (4, 0.2), (5, 0.2)):

@@ -237,6 +237,14 @@ def test_a_collapse_is_a_status():
     assert MultivariateEM("tied").fit(MultivariateData(y), start).converged
 
 
+def test_a_component_far_from_all_data_is_reported_as_empty():
+    start = MultivariateMixture([0.5, 0.5], [[0, 0, 0], [500, 500, 500]], np.eye(3))
+    data = MultivariateData(simulated(30))
+    assert MultivariateEM().fit(data, start).status == "component_emptied"
+    frozen = MultivariateEM(frozen=("mu", "covariance")).fit(data, start)
+    assert frozen.converged and frozen.mixture.w[1] < 1e-12
+
+
 def test_tables_and_plots_name_every_entry():
     fit = MultivariateEM(stop=Stop(passes=5)).fit(MultivariateData(geyser()), start_of(geyser(), 2))
     table = fit.table()

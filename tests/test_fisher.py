@@ -298,3 +298,5 @@ def test_bad_input():
         loglog_slope([1.0, 0.5], [1.0, 0.25])
     with pytest.raises(ValueError, match="gap and value must be positive"):
         loglog_slope([1.0, 0.5, 0.0], [1.0, 0.25, 0.1])
+    with pytest.raises(ValueError, match="gap and value must be positive"):
+        loglog_slope([1.0, 0.5, 0.2], [1.0, 0.25, 0.0])

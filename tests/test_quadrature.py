@@ -1,5 +1,8 @@
 """Exact posteriors of two means, the generalisation loss, and cross-validation by refits."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp, ndtri
@@ -118,3 +121,19 @@ def test_refits_give_exact_cross_validation():
     assert 0 < found.mcse < 0.1
     with pytest.raises(ValueError, match="unweighted"):
         cross_validate(NUTS(), model, Data(y, np.ones(4)), starts)
+
+
+def test_every_refit_leaves_out_a_point_and_has_a_seed_of_its_own():
+    seen = []
+
+    @dataclass(frozen=True)
+    class Recorder:
+        seed: int
+
+        def fit(self, parameterization, data, starts):
+            seen.append((self.seed, data.y.tolist()))
+            mu = np.random.default_rng(0).normal(size=(2, 10, 1))
+            return SimpleNamespace(mixture=Mixture(np.ones((2, 10, 1)), mu, 1.0))
+
+    cross_validate(Recorder(4), None, Data([1.0, 2.0, 3.0]), None)
+    assert seen == [(4, [2.0, 3.0]), (5, [1.0, 3.0]), (6, [1.0, 2.0])]
