@@ -25,7 +25,7 @@ PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
 	$(1)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help compare study findings test lint test-lowest conda-test bench reliability coverage \
+.PHONY: help compare study findings docs test lint test-lowest conda-test bench reliability coverage \
 	mutants lock wheel clean
 
 help: ## list the targets
@@ -40,6 +40,11 @@ study: .venv/.installed ## run a study at laptop size and publish it (NAME=em_ra
 
 findings: .venv/.installed ## write verdicts, reports, docs/findings.md and README.md from studies/results/
 	@$(BIN)/python docs/findings.py && $(BIN)/python docs/pictures/draw.py
+
+docs: .venv/.installed ## build docs/_build/html; tutorial and examples are run
+	@OMP_NUM_THREADS=1 PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/.venv/pytensor \
+		$(BIN)/python -m sphinx -q -W -n --keep-going -j $(JOBS) docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
 
 test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file)
 	@$(call PYTEST,.venv)
@@ -64,8 +69,8 @@ conda-test: ## solve environment.yml with conda, mamba or micromamba, and try it
 bench: .venv/.installed ## run the speed comparisons in benchmarks/
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-reliability: .venv/.installed ## kill runs of a study at 60 random moments and compare what they leave
-	@$(BIN)/python tests/reliability.py $(ARGS)
+reliability: .venv/.installed ## kill 50 times, run the tests of the promises, write docs/reliability.md
+	@$(BIN)/python tests/reliability_report.py $(ARGS)
 
 coverage: .venv/.installed ## run the tests, list the lines that none runs, keep which runs which
 	@mkdir -p results/coverage
@@ -82,7 +87,7 @@ results/coverage/data:
 lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
 	@{ echo "# Written by \`make lock\`: to run, test, lint and build on Python 3.12 and newer."; \
 	$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes \
-		--extra test --extra accessibility --extra lint --extra build --extra mutants \
+		--extra test --extra accessibility --extra lint --extra build --extra docs --extra mutants \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 		pyproject.toml; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
@@ -92,7 +97,8 @@ wheel: .venv/.installed ## build dist/*.tar.gz, and from it dist/*.whl
 	@$(BIN)/python -m build --quiet --no-isolation --outdir dist
 
 clean: ## remove the environments and what was built (results/ stays)
-	rm -rf .venv .venv-lowest .venv-uv .venv-conda build dist *.egg-info
+	rm -rf .venv .venv-lowest .venv-uv .venv-conda build dist *.egg-info docs/_build \
+		docs/api docs/auto docs/extra docs/study
 
 .venv/.locked: requirements.lock
 	@$(NEEDED)echo "Setting up .venv from requirements.lock; this happens once and takes a minute or two."
