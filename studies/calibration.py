@@ -490,7 +490,8 @@ def _ranks(result: StudyResult) -> Iterator[str]:
     yield (
         f"All runs count, also those with a divergence ({amounts(shares['divergence'])}) and those "
         "that stay short or unmixed after a second attempt, which "
-        f"{marked['made again'].mean():.1%} of the runs got ({amounts(shares['bad'], '{0} {1:.1%}')})."
+        f"{marked['made again'].mean():.1%} of the runs got "
+        f"({amounts(shares['bad'], '{0} {1:.1%}')})."
     )
 
 

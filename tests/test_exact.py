@@ -5,8 +5,10 @@ The quadratures are checked against values derived on their own, against the mea
 over a quasi-random prior sample, and against finer nodes.
 """
 
+import json
 from functools import cache
 from math import factorial, log
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +153,7 @@ def _mass_below(exact, epsilon):
 
 EPSILON = 0.3
 SIZES = (20, 60, 200)
+REFERENCE = json.loads((Path(__file__).parent / "reference/exact_means.json").read_text())["cases"]
 OPTIONS = {("relative", 2): {"link": "softplus"}}  # the one compiled above
 
 
@@ -202,6 +205,16 @@ class Nodes:
 @cache
 def nodes(n, k):
     return Nodes(n, k)
+
+
+@pytest.mark.parametrize("case", REFERENCE, ids=lambda case: f"{case['k']}-{case['n']}")
+def test_the_reference_posteriors(case):
+    exact = nodes(case["n"], case["k"])
+    mean, variance, near = exact.moments()
+    assert exact.log_evidence() == pytest.approx(case["log_evidence"], abs=1e-7)
+    assert mean == pytest.approx(case["mean"], abs=1e-7)
+    assert variance == pytest.approx(case["variance"], abs=1e-7)
+    assert near == pytest.approx(case["mass_below_epsilon"], abs=1e-7)
 
 
 @pytest.mark.parametrize("k", [2, 3])
