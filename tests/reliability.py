@@ -163,7 +163,7 @@ class Bench:
 class Comparisons:
     """Comparisons of a shipped data set, and what an undisturbed one leaves."""
 
-    def __init__(self, folder, parameterizations, components=2):
+    def __init__(self, folder, parameterizations, components):
         self.folder = folder
         settings = ["--parameterizations", parameterizations, "--components", str(components)]
         settings += ["--draws", "60", "--tune", "60", "--chains", "2", "--estimators", "em,nuts"]
@@ -260,6 +260,7 @@ def main():
     parser.add_argument("--worker", type=int, default=10, help="kills of a worker")
     parser.add_argument("--compare", type=int, default=20, help="kills of a comparison")
     parser.add_argument("--parameterizations", default="unordered,ordered,relative")
+    parser.add_argument("--components", type=int, default=2)
     parser.add_argument("--cells", type=int, default=240)
     parser.add_argument("--seconds", type=float, default=0.02, help="that a cell takes")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")
@@ -278,7 +279,8 @@ def main():
             moment = rng.uniform(-0.1, 0.9)
             print(f"worker {number + 1}: {bench.kill_worker(number, moment, rng)}", flush=True)
         if chosen.compare:
-            comparisons = Comparisons(Path(folder), chosen.parameterizations)
+            given = (chosen.parameterizations, chosen.components)
+            comparisons = Comparisons(Path(folder), *given)
             for line in comparisons.rounds(chosen.compare, rng):
                 print(f"compare: {line}", flush=True)
     counts = {name: getattr(chosen, name) for name in ("runner", "worker", "compare")}

@@ -1,6 +1,7 @@
 """Faults: kills, full disks, damaged files, samplers that fail. Nothing finished is lost, nothing
 half-written is read as whole, and one sentence says what happened and what to do."""
 
+import errno
 import json
 import os
 import subprocess
@@ -106,8 +107,9 @@ def unordered():
 
 def test_killed_comparisons_leave_the_same_table():
     chosen = ["--runner", "0", "--worker", "0", "--compare", "1", "--seed", "4"]
+    small = ["--parameterizations", "unordered", "--components", "1"]
     done = subprocess.run(
-        [sys.executable, RELIABILITY, *chosen, "--parameterizations", "unordered"],
+        [sys.executable, RELIABILITY, *chosen, *small],
         capture_output=True, text=True, check=False, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -124,6 +126,16 @@ def test_what_a_killed_comparison_was_writing_is_removed(folder):
 def test_two_comparisons_do_not_share_a_folder(folder):
     with folder.held(), pytest.raises(RunError, match="is in use by another process: wait for it"):
         with ResultFolder(folder.path, folder.identity).held():
+            pass
+
+
+def test_a_file_system_without_locks_is_refused(folder, monkeypatch):
+    def flock(*given):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("ordered_mix.results.fcntl.flock", flock)
+    with pytest.raises(RunError, match="file system without locks: No locks available"):
+        with folder.held():
             pass
 
 
@@ -357,19 +369,29 @@ def test_draws_that_are_not_finite_are_refused(unordered, monkeypatch):
         NUTS(draws=60, tune=60).fit(unordered, DATA, starts)
 
 
-def test_memory_that_is_exhausted_is_a_sentence(monkeypatch, capsys, tmp_path):
-    def full(*given, **named):
-        raise MemoryError
+ENDS = {
+    "memory": (MemoryError(), "the memory is exhausted: use fewer draws, chains or points"),
+    "file": (
+        PermissionError(errno.EACCES, "Permission denied", "x.csv"),
+        "[Errno 13] Permission denied: 'x.csv'; what is finished is kept",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_memory_and_files_that_fail_are_a_sentence(monkeypatch, capsys, tmp_path, name):
+    error, sentence = ENDS[name]
+
+    def fails(*given, **named):
+        raise error
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys.modules["ordered_mix.compare"], "compare", full)
+    monkeypatch.setattr(sys.modules[compare.__module__], "compare", fails)
     monkeypatch.setattr(sys, "argv", ["ordered-mix", "compare", "acidity", "--quiet"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
-    assert capsys.readouterr().err == (
-        "ordered-mix: the memory is exhausted: use fewer draws, chains or points\n"
-    )
+    assert capsys.readouterr().err == f"ordered-mix: {sentence}\n"
 
 
 def test_draws_of_a_full_disk_are_diagnosed_after_all(tmp_path):
