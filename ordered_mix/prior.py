@@ -235,7 +235,7 @@ def scale_logp(sigma: TensorVariable, prior: Prior) -> TensorVariable:
 
 
 def draw_scales(k: int, scale: Any, family: str, size: Any) -> TensorVariable:
-    """Prior draws of k iid scales, shape (*size, k), as a graph."""
+    """Prior draws of k iid scales, shape ``(*size, k)``, as a graph."""
     batch = tuple(scale.shape) if rv_size_is_none(size) else tuple(size)
     shape, parameter = (*batch, k), scale[..., None]
     if family == "half_normal":
