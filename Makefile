@@ -70,7 +70,8 @@ bench: .venv/.installed ## run the speed comparisons in benchmarks/
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 reliability: .venv/.installed ## kill 50 times, run the tests of the promises, write docs/reliability.md
-	@$(BIN)/python tests/reliability_report.py $(ARGS)
+	@PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/.venv/pytensor \
+		$(BIN)/python tests/reliability_report.py $(ARGS)
 
 coverage: .venv/.installed ## run the tests, list the lines that none runs, keep which runs which
 	@mkdir -p results/coverage
