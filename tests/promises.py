@@ -45,7 +45,7 @@ PROMISES = (
     Promise(
         "Faults", "A lost worker costs its cells in flight, a lost scheduler is one sentence.",
         ("test_engine.py::*workers_killed*", "test_engine.py::*scheduler*",
-         "test_engine.py::*kill_their_worker*"),
+         "test_engine.py::*kill_their_worker*", "test_faults.py::*slow_to_end*"),
     ),
     Promise(
         "Faults", "A sampler or a cell that fails, never ends or takes all memory stops no other.",
@@ -137,6 +137,8 @@ FOUND = (
           "test_hostile.py::test_bad_arguments_are_named"),
     Found("Column names could break a message into lines or send escapes to the terminal.",
           "test_hostile.py::test_hostile_files_are_refused"),
+    Found("A run on a busy machine ended in a traceback because its workers were slow to end.",
+          "test_faults.py::test_workers_that_are_slow_to_end_are_no_error"),
     Found("Seeds, draws and cores out of range ended in a traceback.",
           "test_hostile.py::test_bad_arguments_are_named"),
 )  # fmt: skip

@@ -26,6 +26,7 @@ from ordered_mix.estimators.initial import initial_mixtures
 from ordered_mix.estimators.nuts import NUTS, SamplingFailed
 from ordered_mix.reading import load_draws
 from ordered_mix.results import ResultFolder
+from ordered_mix.study import cluster
 
 RELIABILITY = str(Path(__file__).resolve().parent / "reliability.py")
 Y = np.concatenate([np.random.default_rng(1).normal(m, 1.0, 30) for m in (0.0, 6.0)])
@@ -137,6 +138,21 @@ def test_a_file_system_without_locks_is_refused(folder, monkeypatch):
     with pytest.raises(RunError, match="file system without locks: No locks available"):
         with folder.held():
             pass
+
+
+class SlowToEnd:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        raise TimeoutError
+
+
+def test_workers_that_are_slow_to_end_are_no_error():
+    with cluster._patient(SlowToEnd()) as entered:
+        assert isinstance(entered, SlowToEnd)
+    with pytest.raises(ValueError, match="ours"), cluster._patient(SlowToEnd()):
+        raise ValueError("ours")
 
 
 # --- damaged files --------------------------------------------------------------------------------

@@ -91,17 +91,28 @@ def connected(
                 client.close(timeout=CLOSING)
         elif slurm:
             with (
-                _slurm(slurm) as cluster,
-                _started(Client, cluster, set_as_default=False) as client,
+                _patient(_slurm(slurm)) as cluster,
+                _patient(_started(Client, cluster, set_as_default=False)) as client,
             ):
                 yield Connection(client, lambda present: None)
         else:
             local = LocalWorkers(workers, memory_limit)
             with (
-                local.cluster as cluster,
-                _started(Client, cluster, set_as_default=False) as client,
+                _patient(local.cluster) as cluster,
+                _patient(_started(Client, cluster, set_as_default=False)) as client,
             ):
                 yield Connection(client, local.tend)
+
+
+@contextmanager
+def _patient(manager: Any) -> Iterator[Any]:
+    """The same, but workers that are slow to end are no error: what they computed is stored."""
+    entered = manager.__enter__()
+    try:
+        yield entered
+    finally:
+        with suppress(TimeoutError):
+            manager.__exit__(None, None, None)
 
 
 class LocalWorkers:
