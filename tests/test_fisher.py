@@ -281,6 +281,16 @@ def test_path_to_the_singularity_keeps_the_mean():
     assert np.all(np.diff(fisher.spectrum(path, means)[:2, 0]) < 0)
 
 
+def test_slopes_are_free_of_a_correction_of_the_order_given():
+    gaps = np.array([0.04, 0.02, 0.01])
+    slope = loglog_slope(gaps, 5 * gaps**3 * (1 + gaps), correction=1)
+    assert slope.exponent == pytest.approx(3, abs=5e-4)
+    assert abs(slope.local[-1] - 3) > 0.01
+    slope = loglog_slope(gaps, 5 * gaps**3 * (1 + gaps**2))
+    assert slope.exponent == pytest.approx(3, abs=5e-7)
+    assert slope.error == abs(slope.exponent - slope.local[-1]) > 4e-4
+
+
 def test_bad_input():
     with pytest.raises(
         ValueError, match=r"jacobian must have 6 rows for 2 components, got .*\(4, 2\)"

@@ -170,6 +170,7 @@ def test_bad_input_is_named(arguments, message):
 def test_other_estimators_start_many_times_too():
     estimator = ECM(clearance=1.0, stop=Stop(log_likelihood=1e-10))
     optima = MultiStart(2, starts=12, estimator=estimator).fit(load("acidity"))
+    assert optima.fit.rule.tolist() == ["log_likelihood"] * len(optima.fit.status)
     np.testing.assert_allclose(optima.log_likelihood, -184.644708901, rtol=0, atol=1e-6)
     assert np.all(np.diff(optima.fit.mixture.mu) >= 1.0)
 

@@ -182,6 +182,7 @@ def test_identity_link_is_refused(low_dim):
         ({"sampler": "stan"}, "sampler must be one of nutpie, pymc, got 'stan'"),
         ({"adaptation": "dense"}, "adaptation must be one of"),
         ({"target_accept": 1.0}, "target_accept must lie between 0 and 1"),
+        ({"target_accept": 0.0}, "target_accept must lie between 0 and 1"),
         ({"inverse_temperature": -1.0}, "inverse_temperature must be at least 0"),
         ({"sampler": "pymc", "adaptation": "low_rank"}, "diagonal"),
     ],

@@ -97,6 +97,25 @@ def test_every_measure_has_one_line_in_words():
 
 
 @pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (("0000", "0000"), ["Labels never switch", "agree", "share one labelling", "No chain"]),
+        (("0000", "1111"), ["never", "(100% on average)", "started in different", "No chain"]),
+        (("0101", "1010"), ["in 100.00% of", "agree", "about equally", "2 of 2 chains"]),
+        (("0000", "0011"), ["16.67%", "(50% on", "unevenly (entropy 0.81", "after 2 draws"]),
+    ],
+)
+def test_the_lines_say_what_the_chains_do(rows, words):
+    lines = switching(W, chains(*rows), SIGMA).interpretation()
+    names = ("switching_rate", "chain_disagreement", "relative_entropy", "first_passage")
+    for name, word in zip(names, words, strict=True):
+        assert word in lines[name]
+    assert "0.0% of the draws" in lines["gap_mass"] and "does not bite" in lines["gap_mass"]
+    close = switching(W, chains(*rows, means=(0.0, 0.05)), SIGMA).interpretation()
+    assert "100.0% of the draws" in close["gap_mass"] and "too large" in close["gap_mass"]
+
+
+@pytest.mark.parametrize(
     ("mu", "w", "sigma", "epsilon", "message"),
     [
         (chains("00"), W, SIGMA, 0.1, "mu has 1 chain"),
