@@ -505,10 +505,13 @@ def _intervals(result: StudyResult) -> Iterator[str]:
         low = rows.groupby("separation")["covers_lower_mean"].mean()
         whole = rows.groupby("separation")["covers_mixture_mean"].mean()
         none = 1 - rows.groupby("separation")["interval"].mean()
+        ends = f"{low.iloc[0]:.0%} at separation {low.index[0]:g}"
+        if len(low) > 1:
+            ends += f" and {low.iloc[-1]:.0%} at {low.index[-1]:g}, at least {low.min():.0%}"
+        lack = f"up to {none.max():.0%} have none, at {none.idxmax():g}"
         yield (
-            f"{series}: 95% intervals of the lower mean cover {low.iloc[0]:.0%} at separation "
-            f"{low.index[0]:g} and {low.iloc[-1]:.0%} at {low.index[-1]:g}, those of the mixture's "
-            f"mean at least {whole.min():.0%}; {none.max():.0%} have none at {none.idxmax():g}."
+            f"{series}: 95% intervals of the lower mean cover {ends}; those of the mixture's mean "
+            f"at least {whole.min():.0%}; {lack if none.max() > 0 else 'all data sets have one'}."
         )
 
 
