@@ -4,99 +4,40 @@
     make mutants                 # draw 200 changes, run the tests of each, write tests/mutants.md
     make mutants ARGS=--again    # after work on the tests: try those that survived once more
 
-A place in the code is drawn first, then one of the changes that cosmic-ray knows for it: of all
-changes, two thirds replace an arithmetic operator, most by one that no float has. Annotations are
-left alone. Each change is made in a copy of the repository with an environment of its own. Tests
-that run the changed line come first, then the others of their files (they may read what a fixture
-computed there), then those of other files that run the module, each time the fastest first, until
-they take 15 seconds together: a change that only the rest would notice counts as survived. Tests
-of those files that are younger than the recording always run. Tests that take a minute and three
-times as long as usual have noticed. At the end, the tests that noticed something must pass on the
-unchanged copy. A run that was stopped continues where it was. Works where processes can fork.
+Each change is made in a copy of the repository with an environment of its own.
+Tests that run the changed line come first, then the others of their files (they may read what a
+fixture computed there), then those of other files that run the module; among these, a file with
+the module's name comes first, then the fastest, until they take BUDGET seconds together: a change
+that only the rest would notice counts as survived. Tests younger than the recording always run.
+Tests that take a minute and three times as long as usual have noticed. At the end, the tests that
+noticed something must pass on the unchanged copy. A run that was stopped continues where it was.
+Works where processes can fork.
 """
 
 import argparse
-import ast
-import difflib
+import gc
 import json
 import os
-import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import defaultdict
 from pathlib import Path
 from xml.etree import ElementTree
 
-from cosmic_ray.ast import ast_nodes, get_ast
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.plugins import get_operator, operator_names
 from coverage import CoverageData
+from mutants_draw import PARTS, ROOT, change, draw
 from mutants_table import write_table
 
-ROOT = Path(__file__).parents[1]
 RECORDED, WORK = ROOT / "results" / "coverage", ROOT / "results" / "mutants"
-PARTS = ("ordered_mix/diagnostics", "ordered_mix/estimators", "ordered_mix/parameterization.py")
-BUDGET = 15.0
-PLAIN = ["-q", "-p", "no:cacheprovider", "-p", "no:pytest_cov", "-p", "no:xdist"]
-
-
-def annotations(source):
-    """Spans of the annotations in a source text."""
-    for node in ast.walk(ast.parse(source)):
-        for field in ("annotation", "returns"):
-            if (found := getattr(node, field, None)) is not None:
-                start = found.lineno, found.col_offset
-                yield start, (found.end_lineno, found.end_col_offset)
-
-
-def places(path):
-    """Places of a file that can be changed, each with its changes (operator, occurrence)."""
-    source = (ROOT / path).read_text(encoding="utf-8")
-    spans, nodes = list(annotations(source)), list(ast_nodes(get_ast(source)))
-    found = defaultdict(list)
-    for name in operator_names():
-        if (operator := get_operator(name)).arguments():
-            continue
-        positions = (position for node in nodes for position in operator().mutation_positions(node))
-        for occurrence, (start, end) in enumerate(positions):
-            if not any(first <= start < last for first, last in spans):
-                found[path, start, end].append((name, occurrence))
-    return found
-
-
-def change(path, operator, occurrence):
-    """Text of a file before and after a change; None after one that only moves white space."""
-    before = (ROOT / path).read_text(encoding="utf-8")
-    after = mutate_code(before, get_operator(operator)(), occurrence)
-    try:
-        same = ast.dump(ast.parse(before)) == ast.dump(ast.parse(after))
-    except SyntaxError:
-        same = True
-    return before, None if same else after
-
-
-def draw(number, seed):
-    """Changes at places drawn at random, as dictionaries."""
-    files = [file for part in PARTS for file in sorted([ROOT / part, *(ROOT / part).glob("*.py")])]
-    paths = [file.relative_to(ROOT).as_posix() for file in files if file.is_file()]
-    possible = {place: changes for path in paths for place, changes in places(path).items()}
-    rng, drawn = random.Random(seed), []
-    for place in rng.sample(sorted(possible), len(possible)):
-        if len(drawn) == number:
-            break
-        path, (line, _), _ = place
-        operator, occurrence = rng.choice(possible[place])
-        before, after = change(path, operator, occurrence)
-        if after is not None:
-            texts = before.splitlines(), after.splitlines()
-            diff = [text.rstrip() for text in difflib.unified_diff(*texts, n=0, lineterm="")][3:]
-            where = {"path": path, "line": line, "operator": operator, "occurrence": occurrence}
-            drawn.append({**where, "diff": diff})
-    return drawn
+BUDGET = 6.0  # seconds of tests for each change
+OUT_OF_TIME = (None, -signal.SIGXCPU)
+PLAIN = ["-q", "-p", "no:cacheprovider"]
 
 
 class Recording:
@@ -119,12 +60,15 @@ class Recording:
         of_module = {context.split("|")[0] for found in contexts.values() for context in found}
         near, far = (set(map(file_of, found - {""})) for found in (of_line, of_module))
 
-        def rank(test):
-            return test not in of_line, file_of(test) not in near, self.seconds[test]
+        stem = Path(path).stem.strip("_")
 
-        possible = [test for test in collected if file_of(test) in far]
-        chosen, total = [test for test in possible if test not in self.seconds], 0.0
-        for test in sorted(set(possible) & set(self.seconds), key=rank):
+        def rank(test):
+            known = test not in of_line, file_of(test) not in near
+            return *known, stem not in file_of(test), self.seconds[test]
+
+        chosen, total = [test for test in collected if test not in self.seconds], 0.0
+        possible = [test for test in collected if test in self.seconds and file_of(test) in far]
+        for test in sorted(possible, key=rank):
             if total + self.seconds[test] <= BUDGET:
                 chosen.append(test)
                 total += self.seconds[test]
@@ -152,17 +96,19 @@ class Reporter:
 
 
 def fork_pytest(arguments, limit):
-    """Exit code of pytest in a fork of this process (None: out of time), and its report."""
+    """Exit code of pytest in a fork of this process, limited in seconds of CPU, and its report."""
     report, output = WORK / "report.txt", WORK / "output.txt"
     report.write_text("")
     if (child := os.fork()) == 0:
         os.setsid()
-        for stream in (1, 2):
-            os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
         import pytest
 
         os._exit(int(pytest.main([*PLAIN, *arguments], plugins=[Reporter(report)])))
-    code, end = None, time.monotonic() + limit
+    code, end = None, time.monotonic() + 10 * limit
     while code is None and time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
         code = os.waitstatus_to_exitcode(status) if ended else time.sleep(0.05)
@@ -188,10 +134,11 @@ def attempt(mutant, copy, recording, collected):
     shutil.copy2(file, kept)
     file.write_text(after, encoding="utf-8")
     try:
-        code, failed = run_tests(tests, 60 + 3 * seconds)
+        code, failed = run_tests(tests, round(60 + 3 * seconds))
     finally:
         shutil.copy2(kept, file)
-    by = "" if code == 0 else failed or ("time limit" if code is None else f"exit code {code}")
+    reason = "time limit" if code in OUT_OF_TIME else f"exit code {code}"
+    by = "" if code == 0 else failed or reason
     taken = round(time.monotonic() - start, 1)
     return {**mutant, "tests": len(tests), "seconds": taken, "killed": code != 0, "by": by}
 
@@ -210,7 +157,7 @@ def key(mutant):
 
 def prepare():
     """Do once what takes every process seconds, and needs nothing that is changed."""
-    import arviz, matplotlib.pyplot, nutpie, pymc, pytensor, sklearn.mixture  # noqa: E401, F401, I001
+    import arviz, hypothesis, matplotlib.pyplot, nutpie, pymc, pytensor, sklearn.mixture, zarr  # noqa: E401, F401, I001
     from ordered_mix import data, distributions, kernels, prior  # noqa: F401
 
     x = pytensor.tensor.dvector()
@@ -218,11 +165,14 @@ def prepare():
     parts = tuple(part.removesuffix(".py").replace("/", ".") for part in PARTS)
     if early := [name for name in sys.modules if name.startswith(parts)]:
         raise SystemExit(f"imported before it is changed: {early}")
+    gc.freeze()
 
 
 def work(copy, again):
     """Try the changes, one after the other, in forks of this process."""
     os.chdir(copy)
+    warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # their modules would be rewritten each time
     drawn, known, recording = json.loads((WORK / "drawn.json").read_text()), results(), Recording()
     collected = dict.fromkeys(fork_pytest(["--collect-only"], 900)[1].splitlines())
     # a change can leave time and size of a file as they were
@@ -249,6 +199,9 @@ def environment(copy):
         if (ROOT / path).is_file():
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, copy / path)
+    for compiled in ROOT.glob("ordered_mix/**/__pycache__/*.nb[ci]"):
+        (copy / compiled.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        shutil.copy2(compiled, copy / compiled.relative_to(ROOT))
     run = {"cwd": copy, "check": True, "timeout": 600}
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], **run)
     python = copy / ".venv" / "bin" / "python"
