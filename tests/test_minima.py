@@ -8,7 +8,14 @@ from ordered_mix.diagnostics.minima import Group, approximation_error, shared_ma
 from ordered_mix.estimators.continuation import branch, fold
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.initial_means import initial_means
-from ordered_mix.estimators.polish import Landscape, Minimum, distinct, polish
+from ordered_mix.estimators.polish import (
+    Derivatives,
+    Landscape,
+    Minimum,
+    _descend,
+    distinct,
+    polish,
+)
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData
@@ -119,6 +126,18 @@ def test_a_saddle_is_left():
     found = polish(landscape, (0.0, 0.0))
     assert found.certified
     np.testing.assert_allclose(np.sort(found.mu[:, 0]), [-2.920920, 2.920920], atol=6e-7)
+
+
+def test_a_move_that_climbs_is_halved_until_it_descends():
+    class Bowl:
+        def evaluate(self, mu):
+            x = float(mu[0, 0])
+            return Derivatives(x**2, np.array([2 * x]), np.array([[2.0]]), np.ones(1))
+
+    start = np.array([[1.0]])
+    here = Bowl().evaluate(start)
+    assert _descend(Bowl(), start, np.array([-4.0]), here)[0] == 0.0
+    assert _descend(Bowl(), start, np.array([1.0]), here) is None
 
 
 def test_a_component_without_data_is_not_certified():

@@ -136,6 +136,7 @@ def test_starts_lie_in_the_data_and_differ(method):
 def test_quantile_starts_begin_with_equal_slices():
     start = initial_mixtures(Data(np.arange(9.0)), 3, 1, "quantile", seed=0)[0]
     np.testing.assert_allclose(start.mu, [1.0, 4.0, 7.0], atol=1e-12)
+    np.testing.assert_allclose(start.sigma, np.sqrt(2 / 3))
     np.testing.assert_allclose(start.w, 1 / 3)
 
 
