@@ -45,7 +45,7 @@ def estimates():
         for name, fit in fits.items()
     }
     best = MultiStart(k=3, starts=8, seed=5).fit(data)
-    found["multi-start"] = [best.log_likelihood, best.best.mu, best.best.sigma]
+    found["multi-start"] = [best.log_likelihood]  # along its flat top the mixtures differ more
     z = np.linspace(-1, 1, relative.dimension)
     found["density of the sampler"] = list(relative.log_posterior(z, data))
     return found

@@ -127,10 +127,12 @@ def invariant_scalars(
 
 def _measures(values: Array) -> dict[str, float]:
     axes = {"chain_axis": 0, "draw_axis": 1}
+    with np.errstate(invalid="ignore"):  # chains that never move have no error to estimate
+        mcse_sd = float(arviz_stats.mcse(values, method="sd", **axes))
     return {
         "rhat": rhat(values),
         "ess_bulk": float(arviz_stats.ess(values, method="bulk", **axes)),
         "ess_tail": float(arviz_stats.ess(values, method="tail", prob=TAILS, **axes)),
         "mcse_mean": float(arviz_stats.mcse(values, method="mean", **axes)),
-        "mcse_sd": float(arviz_stats.mcse(values, method="sd", **axes)),
+        "mcse_sd": mcse_sd,
     }
