@@ -224,7 +224,7 @@ class Parameterization:
         return self.graph.jacobian_free(x, self.prior)
 
     def log_det(self, z: Array) -> Array:
-        """Log |d(w_1 .. w_(K-1), mu, sigma) / dz| from automatic differentiation, shape (...).
+        """Log ``|d(w_1 .. w_(K-1), mu, sigma) / dz|`` from automatic differentiation, shape (...).
 
         Known weights or scales are left out.
         """
