@@ -340,10 +340,9 @@ CLAIMS = (
 
 
 def difference_figure(result: StudyResult) -> Figure:
-    """ECDF of the ranks less the uniform one, with ArviZ's 95% band for all places at once.
-
-    Dashed: the margin of the claims. A line above 0 is a truth that lies too low in its posterior,
-    an S a posterior that is too wide or too narrow.
+    """ECDF of the ranks less the uniform one, with ArviZ's 95% band for a line as a whole.
+    Dashed: the margin of the claims. Above 0 truths are too low in their posterior; an S is a
+    posterior too wide or too narrow.
     """
     rows = result.table[result.table["method"] == "nutpie"]
     charts = in_order(rows["parameterization"].unique())
@@ -375,8 +374,7 @@ def difference_figure(result: StudyResult) -> Figure:
 
 def largest_figure(result: StudyResult) -> Figure:
     """Largest ECDF difference in percent, of every quantity and chart; margin of the claims: 10.
-
-    Raw mu 1 is a mean as its label has it: where chains keep their labels it is off.
+    Raw mu 1 is a mean as its label has it.
     """
     names = (*QUANTITIES, "raw_mu_1")
     rows = result.table[result.table["method"].isin(("nutpie", "pymc"))]
