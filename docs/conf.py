@@ -25,7 +25,6 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto/**/*.ipynb", "tutorial", "extra"]
-suppress_warnings = ["toc.empty_glob"]  # reliability.md is written by `make reliability`
 html_theme = "furo"
 html_title = f"ordered_mix {version}"
 html_extra_path = ["extra"]
