@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from ordered_mix.data import Data, load, population, simulate
+from ordered_mix.estimators._problem import Problem
 from ordered_mix.estimators.em import EM, VariancePenalty
 from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
@@ -356,6 +357,13 @@ def test_bad_arguments_are_named(arguments, message):
 def test_bad_penalties_are_named():
     with pytest.raises(ValueError, match="rate must be at least 0 and finite, got -1"):
         VariancePenalty(1.0, -1.0)
+
+
+def test_problems_are_compared_by_identity():
+    """Their arrays have no single truth value."""
+    parts = Data([0.0, 1.0, 3.0]), Mixture([0.5, 0.5], [0.0, 3.0], [1.0, 1.0])
+    problem = Problem(*parts)
+    assert {problem, problem} == {problem} != {Problem(*parts)}
 
 
 def test_constant_data_and_wrong_batches_are_refused():

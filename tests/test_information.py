@@ -148,6 +148,7 @@ def test_waic_prints_and_compares_like_arviz():
 
 def test_waic_warns_about_points_with_high_variance():
     values = small_log_likelihood()
+    assert not waic(values).warning
     values[..., 3] *= 40
     result = waic(values)
     assert result.warning and result.n_high_p == 1
