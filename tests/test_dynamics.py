@@ -169,6 +169,13 @@ def test_rates_have_the_reference_values(gap, em, ecm):
     assert found == pytest.approx(ecm, abs=1e-9)
 
 
+def test_the_expansion_takes_batches():
+    pair = two(0.3, (-0.1, 0.1)), two(0.6, (0.0, 0.3))
+    y = [-1.0, 0.2, 0.9]
+    found = expanded(Mixture.stack(pair), y)
+    np.testing.assert_allclose(found, [expanded(one, y) for one in pair], rtol=1e-13)
+
+
 @pytest.mark.parametrize("reference", [None, 1, 2])
 def test_rates_are_those_of_iterations_with_unequal_weights_and_scales(reference):
     data = simulate(two(0.3, (-1.5, 1.5), (1, 1.4)), 400, seed=3)
