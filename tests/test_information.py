@@ -180,7 +180,8 @@ def test_difference_bad_input():
         (np.full((2, 5, 3), np.nan), "log_likelihood must be finite"),
         (np.zeros((2, 3, 3)), "at least 4 draws per chain"),
         ([], "at least one block of points"),
-        ([np.zeros((2, 5, 3)), np.zeros((2, 6, 3))], "the same in every block"),
+        (np.zeros((2, 5, 0)), r"all non-empty, got an array of shape \(2, 5, 0\)"),
+        ([np.zeros((2, 5, 3)), np.zeros((2, 6, 3))], r"shape \(2, 5\) and \(2, 6, 3\)"),
         (np.zeros((2, 5, 1)), "at least 2 points"),
     ],
 )

@@ -174,6 +174,7 @@ def test_plateau_is_the_longest_time_without_halving():
     assert flat.left and flat.length == pytest.approx(50.9, abs=0.2)
     assert 9 < flat.start < 10.2
     assert time_to(path, 2.0**-40) == pytest.approx(89.9, abs=0.1)
+    assert time_to(path, path.loss[-1]) == pytest.approx(100)
     before = plateau(path, 2.0**-9)
     assert before.left and before.length == pytest.approx(1, abs=0.11)
     never = plateau(path, 2.0**-60)
