@@ -54,6 +54,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 1e6,
     "write_computation_times": False,
     "capture_repr": ("_repr_html_", "__str__"),
+    "remove_config_comments": True,
 }
 
 
