@@ -7,17 +7,17 @@ from scipy.stats import binomtest
 
 HEAD = """# Random changes that the tests notice
 
-Written by `make mutants`: {number} changes of the code at random places (seed {seed}), drawn by
-`tests/mutants.py`, which says how they are drawn and which tests run. Intervals are Wilson's, of
-95%.
+Written by `make mutants`: of {drawn} changes of the code at random places (seed {seed}), {number}
+were tried. `tests/mutants_draw.py` says how they are drawn, `tests/mutants.py` which tests run.
+Intervals are Wilson's, of 95%.
 
 | | first run | after work on the tests |
 |-|-|-|
 | Killed | {first} | {last} |
 
 The second column is about the changes that the tests were then written for, so it says less about
-others. {equivalent} of the {survivors} survivors change nothing that can be observed; they count
-as survivors all the same.
+others. {equivalent} of the {survivors} survivors change nothing that can be observed
+(`tests/mutants_equivalent.toml` has the reasons); they count as survivors all the same.
 
 | Module | Mutants | Killed | Survived | Share killed |
 |-|-|-|-|-|
@@ -74,6 +74,7 @@ def write_table(histories, folder, seed):
     survivors = [result for result in last if not result["killed"]]
     why = [known.get(changed_lines(result)) for result in survivors]
     head = HEAD.format(
+        drawn=len(histories),
         number=len(tried),
         seed=seed,
         first=of(sum(history[0]["killed"] for history in tried), len(tried)),
