@@ -169,7 +169,7 @@ class Comparisons:
         settings += ["--draws", "60", "--tune", "60", "--chains", "2", "--estimators", "em,nuts"]
         self.call = ["-m", "ordered_mix.cli", "compare", "faithful:waiting", *settings]
         begin = time.monotonic()
-        self.reference = self.finish("reference", 1)
+        self.reference = self.finish("compare-whole", 1)
         self.seconds = time.monotonic() - begin
 
     def start(self, name, cores):
