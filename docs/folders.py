@@ -33,7 +33,7 @@ PACKAGES = {
 INTERNAL = {
     "ordered_mix": "batching columns domain fused graphs laws reading reference replicas "
     "results twin",
-    "ordered_mix.study": "batches dispatch errors folder progress provenance schedule store tables",
+    "ordered_mix.study": "batches dispatch folder progress provenance schedule store tables",
 }
 
 

@@ -217,22 +217,39 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    # The kernel drops the lock with the process that holds it, killed or not.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _lock(descriptor, folder)
+        lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def lock(
+    descriptor: int, folder: Path, holder: Callable[[], str] = lambda: "another process"
+) -> None:
+    """Keep other processes out of a folder for as long as this one has the file open.
+
+    The kernel drops the lock with the process that holds it, killed or not.
+
+    Parameters
+    ----------
+    descriptor : int
+        Of a file of the folder, or of the folder itself.
+    folder : Path
+    holder : callable
+        Who else may hold it, for the message.
+
+    Raises
+    ------
+    RunError
+        If another process holds the folder, or its file system has no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise RunError(
-            f"out {str(folder)!r} is in use by another process: wait for it, or choose another "
-            "folder"
+            f"out {str(folder)!r} is in use by {holder()}: wait for it, or choose another folder"
         ) from None
     except OSError as error:
         raise RunError(

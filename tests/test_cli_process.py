@@ -13,8 +13,8 @@ import pytest
 from fabricated import NAMES, switched_draws
 
 from ordered_mix.cli import main, options
+from ordered_mix.errors import RunError
 from ordered_mix.estimators import nuts
-from ordered_mix.study.errors import StudyError
 
 CALL = [sys.executable, "-m", "ordered_mix.cli"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]|[\u2800-\u28ff]")  # spinners are Braille
@@ -52,7 +52,7 @@ def test_done_is_0_and_stages_are_lines(own, monkeypatch, capsys):
 
 
 def test_a_study_that_cannot_go_on_is_1(monkeypatch, capsys):
-    monkeypatch.setattr("ordered_mix.study.engine.run_study", raising(StudyError("no workers")))
+    monkeypatch.setattr("ordered_mix.study.engine.run_study", raising(RunError("no workers")))
     assert stopped(monkeypatch, "run", "em_rates", "--size", "smoke") == 1
     assert capsys.readouterr().err == "ordered-mix: no workers\n"
 

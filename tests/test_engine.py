@@ -14,9 +14,9 @@ import psutil
 import pytest
 from distributed import Client
 
+from ordered_mix.errors import RunError
 from ordered_mix.study import cluster
 from ordered_mix.study.engine import load_study, run_study
-from ordered_mix.study.errors import StudyError
 from ordered_mix.study.progress import Progress
 
 HERE = Path(__file__).resolve().parent
@@ -387,7 +387,7 @@ def test_a_scheduler_that_dies_costs_nothing_that_was_finished(tmp_path):
             if progress.done > 10:
                 scheduler.kill()
 
-        with pytest.raises(StudyError, match="the Dask scheduler is lost"):
+        with pytest.raises(RunError, match="the Dask scheduler is lost"):
             run_study(study, "smoke", out=tmp_path / "out", address=found, progress=kill)
     assert len(list((tmp_path / "out" / "cells").iterdir())) > 10
 
@@ -434,9 +434,9 @@ def test_killed_runs_leave_the_same_table():
 def test_no_scheduler_at_the_address(run, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 1.0)
     study = write(tmp_path, "def cell(seed, i): return []", {"i": (1,)})
-    with pytest.raises(StudyError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+    with pytest.raises(RunError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         run(study, address="tcp://127.0.0.1:9")
-    with pytest.raises(StudyError, match="no Dask scheduler answers at 'nonsense://x'"):
+    with pytest.raises(RunError, match="no Dask scheduler answers at 'nonsense://x'"):
         run(study, address="nonsense://x")
 
 
@@ -487,7 +487,7 @@ def cell(seed, i): return []
 """
     (tmp_path / "pid").write_text(str(os.getpid()))
     study = write(tmp_path, code, {"i": (1,)})
-    with pytest.raises(StudyError, match="workers cannot compute study 'demo': ImportError: only"):
+    with pytest.raises(RunError, match="workers cannot compute study 'demo': ImportError: only"):
         run(study)
 
 
@@ -511,7 +511,7 @@ def cell(seed, i):
 """
     study = write(tmp_path, code, {"i": tuple(range(30))})
     with small_disk(tmp_path / "disk") as disk:
-        with pytest.raises(StudyError, match=r"cannot be written: No space left on device; \d+"):
+        with pytest.raises(RunError, match=r"cannot be written: No space left on device; \d+"):
             run(study, out=disk)
         kept = list((disk / "cells").iterdir())
         assert 5 < len(kept) < 30

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
+from ordered_mix.errors import RunError
 from ordered_mix.study import Study
 from ordered_mix.study.batches import DONE, FAILED, Outcome
-from ordered_mix.study.errors import StudyError
 from ordered_mix.study.folder import opened
 from ordered_mix.study.outcome import load_result
 from ordered_mix.study.store import Store
@@ -277,7 +277,7 @@ def test_a_folder_without_a_table_is_refused(tmp_path):
 
 
 def test_a_second_run_is_told_and_stops(store):
-    with pytest.raises(StudyError, match=f"is in use by process {os.getpid()} on "):
+    with pytest.raises(RunError, match=f"is in use by process {os.getpid()} on "):
         with opened(store.path, STUDY):
             pass
 
@@ -295,7 +295,7 @@ def test_the_lock_of_a_killed_run_is_taken_over(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path / ".lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(StudyError, match="is in use"), opened(tmp_path, STUDY):
+        with pytest.raises(RunError, match="is in use"), opened(tmp_path, STUDY):
             pass
         holder.kill()
     with opened(tmp_path, STUDY):

@@ -12,6 +12,7 @@ import typer
 from ordered_mix.cli.options import Json, Quiet, Verbose, log
 from ordered_mix.cli.progress import cells
 from ordered_mix.cli.text import print_study
+from ordered_mix.errors import RunError
 
 if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
@@ -64,7 +65,6 @@ def run_command(
     """
     from ordered_mix.report.page import write_report
     from ordered_mix.study.engine import load_study, run_study
-    from ordered_mix.study.errors import StudyError
     from ordered_mix.study.grid import parse_settings
     from ordered_mix.study.outcome import verdict_table
 
@@ -93,7 +93,7 @@ def run_command(
     elif not quiet:
         print_study(result)
     if problems:
-        raise StudyError(f"{' '.join(problems)} All else is written")
+        raise RunError(f"{' '.join(problems)} All else is written")
 
 
 def _draw(result: StudyResult) -> None:

@@ -15,8 +15,8 @@ import dask
 from distributed import Client, LocalCluster
 from distributed.system import MEMORY_LIMIT
 
+from ordered_mix.errors import RunError
 from ordered_mix.study.batches import THREADS
-from ordered_mix.study.errors import StudyError
 
 PATIENCE, CLOSING = 10.0, 3.0
 MISSING, REPAIRS = 8.0, 8
@@ -75,7 +75,7 @@ def connected(
     ------
     ValueError
         If `workers` is below 1, both an address and a SLURM file are given, or that file is wrong.
-    StudyError
+    RunError
         If no scheduler answers at the address.
     """
     if workers < 1:
@@ -150,7 +150,7 @@ class LocalWorkers:
 
         Raises
         ------
-        StudyError
+        RunError
             If no worker starts again and again.
         """
         now = time.monotonic()
@@ -159,7 +159,7 @@ class LocalWorkers:
         elif now - self.missing_since > MISSING:
             self.missing_since, self.repairs = now, self.repairs + 1
             if self.repairs > REPAIRS and not present:
-                raise StudyError("no worker process can be started on this machine")
+                raise RunError("no worker process can be started on this machine")
             loop: Any = self.cluster.loop
             loop.add_callback(self._replace_dead)
 
@@ -184,7 +184,7 @@ def _client(address: str) -> Client:
     try:
         return _started(Client, address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise StudyError(f"no Dask scheduler answers at {address!r}: {error}") from None
+        raise RunError(f"no Dask scheduler answers at {address!r}: {error}") from None
 
 
 def _slurm(file: Path) -> Any:

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
+from ordered_mix.errors import RunError
 from ordered_mix.study.batches import FAILED, Outcome, pack, run_batch
 from ordered_mix.study.cluster import Connection
 from ordered_mix.study.definition import Study
-from ordered_mix.study.errors import StudyError
 from ordered_mix.study.grid import Cell
 from ordered_mix.study.progress import Progress
 from ordered_mix.study.schedule import Batch, Schedule
@@ -79,7 +79,7 @@ class Dispatch:
 
         Raises
         ------
-        StudyError
+        RunError
             If the scheduler is lost, workers cannot load the study, or the folder cannot be
             written.
         """
@@ -148,7 +148,7 @@ class Dispatch:
         error = item.future.exception(timeout=PATIENCE) if item.future.status == "error" else None
         if error is None or isinstance(error, KilledWorker):
             return None
-        raise StudyError(
+        raise RunError(
             f"workers cannot compute study {self.study.name!r}: {type(error).__name__}: {error}"
         ) from error
 
@@ -158,7 +158,7 @@ class Dispatch:
         try:
             self.workers = set(_workers(client))
         except (OSError, TimeoutError) as error:
-            raise StudyError(
+            raise RunError(
                 f"the Dask scheduler is lost ({error}); {self.done} cells of this run are kept"
             ) from error
         self.tend(len(self.workers))
@@ -186,7 +186,7 @@ class Dispatch:
         try:
             self.store.write(cell, outcome)
         except OSError as error:
-            raise StudyError(
+            raise RunError(
                 f"out {str(self.store.path)!r} cannot be written: "
                 f"{os.strerror(error.errno or 0)}; {self.done} cells of this run are kept"
             ) from error

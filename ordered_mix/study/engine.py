@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ordered_mix import catalog
+from ordered_mix.errors import RunError
 from ordered_mix.study.cluster import connected
 from ordered_mix.study.definition import Study
 from ordered_mix.study.dispatch import Dispatch
-from ordered_mix.study.errors import StudyError
 from ordered_mix.study.folder import opened, write_json
 from ordered_mix.study.grid import Cell
 from ordered_mix.study.outcome import StudyResult, judged, write_verdicts
@@ -86,7 +86,7 @@ def run_study(
     ------
     ValueError
         Before any work, if an argument is wrong.
-    StudyError
+    RunError
         If the folder is in use, no scheduler answers, or the run cannot go on; finished cells are
         kept.
     """
@@ -110,7 +110,7 @@ def run_study(
             _add_seconds(path, result)
             write_verdicts(result)
         except OSError as error:
-            raise StudyError(
+            raise RunError(
                 f"out {str(path)!r} cannot be written: {error.strerror}; all cells are kept"
             ) from error
     return result

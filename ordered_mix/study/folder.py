@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import inspect
 import json
 import os
@@ -15,9 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ordered_mix import __version__
-from ordered_mix.results import make_folder, remove_leftovers, replacing
+from ordered_mix.results import lock, make_folder, remove_leftovers, replacing
 from ordered_mix.study.definition import Study
-from ordered_mix.study.errors import StudyError
 from ordered_mix.study.store import CELLS, SCHEMA
 
 MANIFEST = "study.json"
@@ -44,7 +42,7 @@ def opened(path: Path, study: Study, resume: bool = False, force: bool = False) 
     ValueError
         If the folder cannot be written, is of something else, or holds cells of another version
         and neither `resume` nor `force` is set.
-    StudyError
+    RunError
         If another run holds the folder.
     """
     if resume and force:
@@ -78,20 +76,13 @@ def code_digest(study: Study) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    # The kernel drops the lock with the process that holds it, killed or not.
     with _lock_file(path) as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+
+        def holder() -> str:
             handle.seek(0)
-            holder = handle.read().strip() or "another process"
-            raise StudyError(
-                f"out {str(path)!r} is in use by {holder}: wait for it, or choose another folder"
-            ) from None
-        except OSError as error:
-            raise StudyError(
-                f"out {str(path)!r} is on a file system without locks: {error.strerror}"
-            ) from None
+            return handle.read().strip() or "another process"
+
+        lock(handle.fileno(), path, holder)
         handle.truncate(0)
         handle.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         handle.flush()
