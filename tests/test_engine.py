@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from disks import enlarge, small_disk
 from distributed import Client
 
 from ordered_mix.errors import RunError
@@ -491,18 +492,6 @@ def cell(seed, i): return []
         run(study)
 
 
-@contextmanager
-def small_disk(folder):
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_full_disk_is_one_sentence_and_loses_nothing(run, tmp_path):
     code = """
 def cell(seed, i):
@@ -510,13 +499,13 @@ def cell(seed, i):
     return Result([{"x": i}], {"a": np.full(1000, seed)})
 """
     study = write(tmp_path, code, {"i": tuple(range(30))})
-    with small_disk(tmp_path / "disk") as disk:
+    with small_disk(tmp_path / "disk", "200k") as disk:
         with pytest.raises(RunError, match=r"cannot be written: No space left on device; \d+"):
             run(study, out=disk)
         kept = list((disk / "cells").iterdir())
         assert 5 < len(kept) < 30
         assert not list((disk / "cells").glob(".*"))
-        subprocess.run(["mount", "-o", "remount,size=2m", str(disk)], check=True)
+        enlarge(disk)
         assert run(study, out=disk).table["x"].tolist() == list(range(30))
         seeds = {cell.key: cell.seed for cell in study.cells()}
         for file in kept:
