@@ -115,7 +115,7 @@ def module_page(name: str) -> str:
 
 def _public_names() -> str:
     homes = sorted(ordered_mix._HOMES.items(), key=lambda item: item[0].lower())
-    rows = [f"| `ordered_mix.{name}` | {{py:obj}}`ordered_mix.{home}.{name}` |"
+    rows = [f"| `ordered_mix.{name}` | {{py:obj}}`ordered_mix.{home}` |"
             for name, home in homes]  # fmt: skip
     return "\n".join(["Public names at the top:", "", "| name | where it is described |",
                       "|---|---|", *rows])  # fmt: skip

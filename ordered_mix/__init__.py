@@ -23,23 +23,22 @@ if TYPE_CHECKING:
     from ordered_mix.sampling import sample
 
 _HOMES = {
-    "Comparison": "comparison",
-    "Data": "data",
-    "Mixture": "mixture",
-    "NUTS": "estimators.nuts",
-    "Prior": "prior",
-    "Settings": "comparison",
-    "check_parameterization": "check",
-    "compare": "compare",
-    "diagnose": "diagnosis",
-    "load": "data",
-    "parameterization": "catalog",
-    "population": "data",
-    "relabel": "diagnostics.relabel_tree",
-    "sample": "sampling",
-    "simulate": "data",
+    "Comparison": "comparison.Comparison",
+    "Data": "data.Data",
+    "Mixture": "mixture.Mixture",
+    "NUTS": "estimators.nuts.NUTS",
+    "Prior": "prior.Prior",
+    "Settings": "comparison.Settings",
+    "check_parameterization": "check.check_parameterization",
+    "compare": "compare.compare",
+    "diagnose": "diagnosis.diagnose",
+    "load": "data.load",
+    "parameterization": "catalog.parameterization",
+    "population": "data.population",
+    "relabel": "diagnostics.relabel_tree.relabel_tree",
+    "sample": "sampling.sample",
+    "simulate": "data.simulate",
 }
-_CALLED_THERE = {"relabel": "relabel_tree"}
 
 __all__ = [
     "NUTS",
@@ -64,8 +63,8 @@ def __getattr__(name: str) -> Any:
     # PyMC takes seconds to import: the command line's help and errors should not wait for it
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f"{__name__}.{_HOMES[name]}")
-    return getattr(home, _CALLED_THERE.get(name, name))
+    home, _, called = _HOMES[name].rpartition(".")
+    return getattr(import_module(f"{__name__}.{home}"), called)
 
 
 def __dir__() -> list[str]:
