@@ -35,15 +35,15 @@ def load_draws(path: Path) -> xr.DataTree:
     if path.is_dir() or path.suffix in (".zarr", ".zip"):
         how = {"engine": "zarr", "consolidated": False}
     try:
-        _check(path, _size_of_zip(path))
+        _check(_size_of_zip(path))
         with _memory(HEADROOM * MOST_BYTES):
             with xr.open_datatree(path, **how) as tree:
-                _check(path, sum(node.dataset.nbytes for node in tree.subtree))
+                _check(sum(node.dataset.nbytes for node in tree.subtree))
                 return tree.load()
-    except _TooLarge as error:
-        raise ValueError(str(error)) from None
     except MemoryError:
-        raise ValueError(_TooLarge.sentence(path)) from None
+        raise ValueError(
+            f"draws {str(path)!r} must unpack to at most {MOST_BYTES:,} bytes, it has more"
+        ) from None
     except Exception as error:
         reason = one_line(f"{type(error).__name__}: {error}")[:SHOWN]
         raise ValueError(
@@ -52,15 +52,9 @@ def load_draws(path: Path) -> xr.DataTree:
         ) from None
 
 
-class _TooLarge(Exception):
-    @staticmethod
-    def sentence(path: Path) -> str:
-        return f"draws {str(path)!r} must unpack to at most {MOST_BYTES:,} bytes, it has more"
-
-
-def _check(path: Path, size: int) -> None:
+def _check(size: int) -> None:
     if size > MOST_BYTES:
-        raise _TooLarge(_TooLarge.sentence(path))
+        raise MemoryError
 
 
 def _size_of_zip(path: Path) -> int:
