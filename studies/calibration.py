@@ -46,7 +46,7 @@ from ordered_mix.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.drawing import curves, heat, in_order, legend, looks, nothing, panels, short
-from ordered_mix.study.effects import CONFIDENCE
+from ordered_mix.study.effects import CONFIDENCE, rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, paragraph
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def worst(table: pd.DataFrame, method: str, charts: tuple[str, ...], names: Any)
 
     Runs without ranks may lie anywhere, so that their share widens the interval.
     """
-    rows = table[(table["method"] == method) & table["parameterization"].isin(charts)]
+    rows = rows_of(table, method=method, parameterization=charts)
     absent = sorted(set(charts) - set(rows["parameterization"]))
     if absent:
         raise ValueError(f"the table holds no such runs of {', '.join(absent)}")
@@ -263,7 +263,7 @@ def of_chart(method: str, charts: tuple[str, ...], names: Any = QUANTITIES) -> A
 def departure(table: pd.DataFrame, series: str, point: str, separations: Any) -> Effect:
     """Largest distance of the coverage from 95% over separations, intervals together."""
     method, chart = INTERVALS[series]
-    rows = table[(table["method"] == method) & (table["parameterization"] == chart)]
+    rows = rows_of(table, method=method, parameterization=chart)
     ends, alpha = [], (1 - CONFIDENCE) / len(separations)
     for separation in separations:
         hits = rows.loc[rows["separation"] == separation, f"covers_{point}"].astype(bool)
@@ -344,7 +344,7 @@ def difference_figure(result: StudyResult) -> Figure:
     Dashed: the margin of the claims. Above 0 truths are too low in their posterior; an S is a
     posterior too wide or too narrow.
     """
-    rows = result.table[result.table["method"] == "nutpie"]
+    rows = rows_of(result.table, method="nutpie")
     charts = in_order(rows["parameterization"].unique())
     figure, axes = panels(2, 3, (8.4, 5.4), sharex=True, sharey=True)
     for panel, name in zip(axes.ravel(), QUANTITIES, strict=True):
@@ -377,10 +377,9 @@ def largest_figure(result: StudyResult) -> Figure:
     Raw mu 1 is a mean as its label has it.
     """
     names = (*QUANTITIES, "raw_mu_1")
-    rows = result.table[result.table["method"].isin(("nutpie", "pymc"))]
     grid = {}
     for method, words in (("nutpie", "{}"), ("pymc", "PyMC's NUTS, {}")):
-        part = rows[rows["method"] == method]
+        part = rows_of(result.table, method=method)
         groups = in_order(part["parameterization"].unique()) if method == "nutpie" else ["all"]
         for chart in groups:
             runs = part[(part["parameterization"] == chart) | (chart == "all")]
@@ -410,7 +409,7 @@ def flags(rows: pd.DataFrame) -> pd.DataFrame:
 
 def flag_figure(result: StudyResult) -> Figure:
     """Percentage of simulations that were made again, and of those that stayed suspect."""
-    rows = result.table[result.table["method"] == "nutpie"]
+    rows = rows_of(result.table, method="nutpie")
     figure, axes = panels(1, 1, (7.0, 4.0))
     if rows.empty:
         nothing(axes[0, 0])
@@ -473,7 +472,7 @@ def _ranks(result: StudyResult) -> Iterator[str]:
                 f"NUTS is {phrase.format(margin=MARGIN)} in {listed(names)} (largest ECDF "
                 f"difference {min(differences):.3f} to {max(differences):.3f})."
             )
-    rows = result.table[result.table["method"] == "nutpie"]
+    rows = rows_of(result.table, method="nutpie")
     sizes = rows.groupby("parameterization").size()
     slack = reach(int(sizes.min()), (1 - CONFIDENCE) / len(QUANTITIES))
     yield (
@@ -496,8 +495,8 @@ def _ranks(result: StudyResult) -> Iterator[str]:
 def _intervals(result: StudyResult) -> Iterator[str]:
     """Coverage of the lower mean at the ends of the range, and of the mixture's mean."""
     for series, (method, chart) in INTERVALS.items():
-        rows = result.table[result.table["method"] == method]
-        rows = rows[(rows["parameterization"] == chart) & rows["separation"].notna()]
+        rows = rows_of(result.table, method=method, parameterization=chart)
+        rows = rows[rows["separation"].notna()]
         if rows.empty:
             continue
         low = rows.groupby("separation")["covers_lower_mean"].mean()

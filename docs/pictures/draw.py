@@ -11,8 +11,8 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ordered_mix import catalog
 from ordered_mix.study.drawing import curves, interval, looks
-from ordered_mix.study.engine import load_study
 from ordered_mix.study.outcome import load_result
 
 HERE = Path(__file__).resolve().parent
@@ -33,10 +33,9 @@ LIMIT = 1.01
 
 def rows() -> pd.DataFrame:
     """Runs of nutpie at n = 200 with equal weights, in the parameterizations shown."""
-    table = load_result(load_study("label_switching"), RESULTS).table
-    chosen = (table["sampler"] == "nutpie diagonal") & (table["data"] == "simulated")
-    chosen &= (table["n"] == 200) & (table["weight"] == 0.5) & table["parameterization"].isin(NAMES)
-    found = table[chosen]
+    study = catalog.module("label_switching", "study")
+    found = study.main(load_result(study.study, RESULTS).table)
+    found = found[found["parameterization"].isin(NAMES)]
     return found.assign(per_1000_passes=1000 * found["ess"] / found["passes"])
 
 
