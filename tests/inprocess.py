@@ -1,4 +1,8 @@
-"""A study run without workers: every cell in this process, then the tables and the verdicts."""
+"""In this process: a study without workers, and a command without a process of its own."""
+
+import sys
+
+import pytest
 
 from ordered_mix.study.batches import run_cell
 from ordered_mix.study.outcome import judged
@@ -17,3 +21,13 @@ def run_here(study, path, size="smoke", overrides=None):
             store.write(cell, run_cell(study.cell, cell, study.time_limit))
     write_tables(store, cells, skips, study.factors)
     return judged(study, path)
+
+
+def exit_status(monkeypatch, *arguments):
+    """What `ordered-mix` with these arguments ends with."""
+    from ordered_mix.cli import main
+
+    monkeypatch.setattr(sys, "argv", ["ordered-mix", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code

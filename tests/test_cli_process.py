@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from fabricated import NAMES, switched_draws
+from inprocess import exit_status
 
 from ordered_mix.cli import main, options
 from ordered_mix.errors import RunError
@@ -19,14 +20,6 @@ from ordered_mix.estimators import nuts
 CALL = [sys.executable, "-m", "ordered_mix.cli"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]|[\u2800-\u28ff]")  # spinners are Braille
 OPTIONS = [text for name, value in NAMES.items() for text in (f"--{name}", value)]
-
-
-def stopped(monkeypatch, *arguments):
-    """Exit status of `main` with these arguments, None if it returns."""
-    monkeypatch.setattr(sys, "argv", ["ordered-mix", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
 
 
 def raising(error):
@@ -45,7 +38,7 @@ def own(tmp_path, monkeypatch):
 
 
 def test_done_is_0_and_stages_are_lines(own, monkeypatch, capsys):
-    assert stopped(monkeypatch, "diagnose", "own.nc", *OPTIONS) == 0
+    assert exit_status(monkeypatch, "diagnose", "own.nc", *OPTIONS) == 0
     printed = capsys.readouterr()
     assert printed.err.splitlines() == ["read the draws", "relabel and diagnose", "report"]
     assert not CONTROL.search(printed.out + printed.err)
@@ -53,7 +46,7 @@ def test_done_is_0_and_stages_are_lines(own, monkeypatch, capsys):
 
 def test_a_study_that_cannot_go_on_is_1(monkeypatch, capsys):
     monkeypatch.setattr("ordered_mix.study.engine.run_study", raising(RunError("no workers")))
-    assert stopped(monkeypatch, "run", "em_rates", "--size", "smoke") == 1
+    assert exit_status(monkeypatch, "run", "em_rates", "--size", "smoke") == 1
     assert capsys.readouterr().err == "ordered-mix: no workers\n"
 
 
@@ -75,13 +68,13 @@ def test_a_fault_of_the_program_has_a_traceback(monkeypatch):
     ],
 )
 def test_a_call_that_cannot_be_meant_is_2(monkeypatch, capsys, arguments, message):
-    assert stopped(monkeypatch, *arguments) == 2
+    assert exit_status(monkeypatch, *arguments) == 2
     assert message in " ".join(capsys.readouterr().err.split())
 
 
 def test_interrupted_is_130_and_leaves_no_folder(own, monkeypatch, capsys):
     monkeypatch.setattr("ordered_mix.diagnosis.diagnose", raising(KeyboardInterrupt))
-    assert stopped(monkeypatch, "diagnose", "own.nc", *OPTIONS) == 130
+    assert exit_status(monkeypatch, "diagnose", "own.nc", *OPTIONS) == 130
     assert capsys.readouterr().err.endswith("ordered-mix: interrupted, the same command resumes\n")
     assert os.listdir() == ["own.nc"]
 
@@ -136,13 +129,13 @@ def log():
 
 
 def test_verbose_says_what_is_done_and_where_an_error_is(own, log, monkeypatch, capsys):
-    assert stopped(monkeypatch, "diagnose", "own.nc", *OPTIONS, "--json", "--verbose") == 0
+    assert exit_status(monkeypatch, "diagnose", "own.nc", *OPTIONS, "--json", "--verbose") == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["draws"] == "own.nc"
     lines = printed.err.splitlines()
     assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
     assert lines[0].endswith("read the draws") and lines[-1].endswith("own/report.html")
-    assert stopped(monkeypatch, "diagnose", "absent.nc", *OPTIONS) == 2
+    assert exit_status(monkeypatch, "diagnose", "absent.nc", *OPTIONS) == 2
     lines = capsys.readouterr().err.splitlines()
     assert "Traceback (most recent call last):" in lines
     assert lines[-1] == "ordered-mix: draws 'absent.nc' does not exist"
@@ -151,7 +144,7 @@ def test_verbose_says_what_is_done_and_where_an_error_is(own, log, monkeypatch, 
 @pytest.mark.parametrize("command", [(), ("compare",), ("diagnose",), ("run",)])
 def test_help_has_an_example_on_each_line(monkeypatch, capsys, command):
     monkeypatch.setenv("COLUMNS", "120")
-    assert stopped(monkeypatch, *command, "--help") == 0
+    assert exit_status(monkeypatch, *command, "--help") == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     examples = [
         line for line in lines[lines.index("Examples:") :] if line.startswith("ordered-mix")

@@ -6,16 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from disks import enlarge, small_disk
 from fabricated import NAMES, switched_draws
+from inprocess import exit_status
 
 from ordered_mix import catalog, report
-from ordered_mix.cli import main
 from ordered_mix.compare import compare, identity
 from ordered_mix.comparison import Settings
 from ordered_mix.data import Data
@@ -255,18 +255,6 @@ def test_reading_damaged_draws_of_somebody_ends_in_a_sentence(tmp_path):
 # --- full disks -----------------------------------------------------------------------------------
 
 
-@contextmanager
-def small_disk(folder, size):
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 NAMES_OF_DRAWS = ("draws-nuts-unordered.nc", "draws-nuts-unordered-k-1.nc")
 
 
@@ -281,7 +269,7 @@ def test_a_full_disk_ends_a_comparison_in_a_sentence(instantly, tmp_path, size):
         assert not list(made.path.glob(".*"))
         kept = [name for name in NAMES_OF_DRAWS if name in made]
         assert len(list(made.path.glob("draws-*"))) == len(kept)
-        subprocess.run(["mount", "-o", "remount,size=2m", str(disk)], check=True)
+        enlarge(disk)
         with made.held():
             compare(DATA, folder=made, **SHORT)
         assert all(name in made for name in NAMES_OF_DRAWS)
@@ -343,14 +331,11 @@ def test_failed_samplers_are_tried_again(tmp_path, monkeypatch, capsys, instantl
         return fit(self, parameterization, data, starts)
 
     monkeypatch.setattr(NUTS, "fit", fails)
-    call = ["ordered-mix", "compare", "two.csv", "--parameterizations", "unordered", "--draws",
+    call = ["compare", "two.csv", "--parameterizations", "unordered", "--draws",
             "60", "--tune", "60", "--chains", "2", "--estimators", "nuts", "--json"]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", call)
     summaries = []
     for _ in range(3):
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 0
+        assert exit_status(monkeypatch, *call) == 0
         summaries.append(json.loads(capsys.readouterr().out))
         broken.clear()
     assert summaries[0]["failed"] == ["nuts unordered, K = 1"]
@@ -403,10 +388,7 @@ def test_memory_and_files_that_fail_are_a_sentence(monkeypatch, capsys, tmp_path
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys.modules[compare.__module__], "compare", fails)
-    monkeypatch.setattr(sys, "argv", ["ordered-mix", "compare", "acidity", "--quiet"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
+    assert exit_status(monkeypatch, "compare", "acidity", "--quiet") == 1
     assert capsys.readouterr().err == f"ordered-mix: {sentence}\n"
 
 

@@ -22,11 +22,10 @@ import zarr
 from fabricated import switched_draws
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from inprocess import run_here
+from inprocess import exit_status, run_here
 from pages import check_document, check_silence, opened
 
 from ordered_mix import columns
-from ordered_mix.cli import main
 from ordered_mix.comparison import Settings
 from ordered_mix.data import Data, load
 from ordered_mix.diagnosis import diagnose
@@ -56,11 +55,9 @@ HOSTILE = [
 
 def called(monkeypatch, capsys, *arguments):
     """Exit status of the command line, what it printed and what it complained of."""
-    monkeypatch.setattr(sys, "argv", ["ordered-mix", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
+    status = exit_status(monkeypatch, *arguments)
     printed = capsys.readouterr()
-    return ended.value.code, printed.out, printed.err
+    return status, printed.out, printed.err
 
 
 def check_sentence(status, out, err):

@@ -25,10 +25,10 @@ import numpy as np
 import pymc as pm
 import pytest
 import xarray as xr
+from inprocess import exit_status
 
 import ordered_mix
 from ordered_mix import catalog
-from ordered_mix.cli import main
 from ordered_mix.data import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,10 +70,7 @@ def here(place, monkeypatch):
 def ordered_mix_command(monkeypatch, command, *appended):
     """Exit status of a command in this process."""
     words = shlex.split(command.removeprefix(PROGRAM).removeprefix("ordered-mix "))
-    monkeypatch.setattr(sys, "argv", ["ordered-mix", *words, *map(str, appended)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    return end.value.code
+    return exit_status(monkeypatch, *words, *map(str, appended))
 
 
 def the_only(start):
