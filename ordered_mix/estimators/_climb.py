@@ -137,11 +137,14 @@ class LargestStable(Climb):
 
 
 class LineSearch(Climb):
-    """Backtracking to a sufficient increase."""
+    """Backtracking to a sufficient increase, along the gradient for standardised data."""
+
+    def direction(self, runs: Index, point: Point) -> Array:
+        return point.gradient * self.coordinates.units(runs) ** 2
 
     def prepare(self, runs: Index, point: Point) -> tuple[Index, tuple[Array, ...]]:
-        norm = np.linalg.norm(point.gradient, axis=1)
-        first = FIRST_MOVE * self.coordinates.typical_length(runs) / np.maximum(norm, 1e-300)
+        norm = np.linalg.norm(point.gradient * self.coordinates.units(runs), axis=1)
+        first = FIRST_MOVE / np.maximum(norm, 1e-300)
         return np.zeros(runs.size, dtype=np.int64), (first,)
 
     def step(self, iteration: int, runs: Index, state: State) -> State:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numba
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from ordered_mix.estimators._problem import Problem
 from ordered_mix.estimators._transforms import quick_map
+from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import Parameterization
 
 Array = NDArray[np.float64]
@@ -73,11 +76,7 @@ class Coordinates:
     def start(self) -> Array:
         """Coordinates of the starts, projected on the bounds; shape (runs, dimension)."""
         starts = self.problem.restore(*self.problem.start()).reshape(-1)
-        if self.kind == "unconstrained":
-            return self.project(self.parameterization.unconstrain(starts))
-        values = self.parameterization.module.coordinates(starts, **self.parameterization.options)
-        x = self.parameterization.graph.flatten(values, starts.batch_shape)
-        return self.project(x)
+        return self.project(_coordinates(self.parameterization, starts, self.kind))
 
     def project(self, x: Array) -> Array:
         """The nearest coordinates with gaps of at least the clearance."""
@@ -101,13 +100,13 @@ class Coordinates:
         return np.where(ahead, length, -length)
 
     def _pass(self, runs: Index, x: Array, mixture: tuple[Array, Array, Array]) -> Point:
-        location, scale, unit = self._units(runs)
+        location, scale, unit = self._of_data(runs)
         w, mu, sigma = _working(*mixture, location, scale)
         log_likelihood, s0, s1, s2 = self.problem.moments(runs, w, mu, sigma)
         scores = _scores(w, sigma, s0, s1, s2, scale, unit)
         return Point(x, w, mu, sigma, log_likelihood, self._pullback(x, scores))
 
-    def _units(self, runs: Index) -> tuple[Array, Array, Array]:
+    def _of_data(self, runs: Index) -> tuple[Array, Array, Array]:
         """Location, scale and total weight of these runs, each (runs, 1)."""
         if self._held[0] is not runs:
             problem = self.problem
@@ -125,6 +124,25 @@ class Coordinates:
     def typical_length(self, runs: Index) -> Array:
         """Scale of the data for free coordinates, 1 for unconstrained ones."""
         return self.problem.scale[runs] if self.kind == "free" else np.ones(runs.size)
+
+    def units(self, runs: Index) -> Array:
+        """What 1 in each coordinate of standardised data is in these, shape (runs, dimension)."""
+        return self.problem.scale[runs, None] ** self._powers
+
+    @cached_property
+    def _powers(self) -> Array:
+        """Power of the unit of the data that each coordinate has, shape (dimension,).
+
+        Measured: two mixtures in another unit, in which a log is shifted and a length is stretched.
+        """
+        one = replace(self.parameterization, prior=self.parameterization.prior.form())
+        mixtures = one.forward(np.random.default_rng(0).standard_normal((2, one.dimension)))
+        there = one.affine(0.0, 2.0), mixtures.affine(0.0, 2.0)
+        moved = [
+            np.diff(_coordinates(chart, found, self.kind), axis=0)[0]
+            for chart, found in ((one, mixtures), there)
+        ]
+        return np.round(np.log2(moved[1] / moved[0]), 6)
 
     def jacobian(self, x: Array) -> Array:
         """Derivatives of (w, mu, sigma), in the units of the data, shape (runs, 3 k, dimension)."""
@@ -210,6 +228,14 @@ def _scores(w, sigma, s0, s1, s2, scale, unit):
             scores[run, k + j] = s1[run, j] / sigma[run, j] * slope
             scores[run, 2 * k + j] = (s2[run, j] / sigma[run, j] ** 2 - s0[run, j]) * slope
     return scores
+
+
+def _coordinates(parameterization: Parameterization, mixtures: Mixture, kind: str) -> Array:
+    """Coordinates of mixtures, shape (runs, dimension)."""
+    if kind == "unconstrained":
+        return parameterization.unconstrain(mixtures)
+    values = parameterization.module.coordinates(mixtures, **parameterization.options)
+    return parameterization.graph.flatten(values, mixtures.batch_shape)
 
 
 def _check_known(parameterization: Parameterization, problem: Problem) -> None:

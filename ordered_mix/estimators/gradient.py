@@ -35,11 +35,13 @@ class GradientAscent:
     ----------
     step : float, "line_search" or "largest_stable"
         A number is the fixed step, as the learning rate of Esser & Nielsen 2022, in units of the
-        coordinates squared. ``line_search`` backtracks from twice the last step to a sufficient
-        increase (Armijo 1966); every trial inside the domain is a pass. ``largest_stable`` is
-        ``fraction`` times the limit ``2 / curvature`` beyond which ascent overshoots, the
-        largest curvature of the mean log likelihood being followed by a power iteration of one
-        extra pass for each iteration; paths then do not depend on the unit of the coordinates.
+        coordinates squared. ``line_search`` follows the gradient for standardised data, so that
+        its path does not depend on the unit of the data, and backtracks from twice the last step
+        to a sufficient increase (Armijo 1966); every trial inside the domain is a pass.
+        ``largest_stable`` is ``fraction`` times the limit ``2 / curvature`` beyond which ascent
+        overshoots, the largest curvature of the mean log likelihood being followed by a power
+        iteration of one extra pass for each iteration; a unit that all coordinates share does
+        not matter to it.
     coordinates : {"free", "unconstrained"}
         The constrained coordinates of the parameterization (means, gaps, scales, weights), or
         those a sampler sees.

@@ -158,5 +158,8 @@ class _NaturalFixed(_Natural, FixedStep):
 class _NaturalSearch(_Natural, LineSearch):
     """Backtracking from a step of 1."""
 
+    def prepare(self, runs: Index, point: Point) -> tuple[Index, tuple[Array, ...]]:
+        return np.zeros(runs.size, dtype=np.int64), (np.ones(runs.size),)
+
     def first_size(self, last: Array) -> Array:
         return np.ones_like(last)

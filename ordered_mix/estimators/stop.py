@@ -20,7 +20,7 @@ class Stop:
     parameters : float
         Largest change of a mean or a scale in units of the scale, or of a weight.
     gradient : float
-        Norm of the gradient of the objective for one unit of weight.
+        Norm of the gradient of the objective for one unit of weight, in the coordinates' units.
     passes : int
         Budget of passes over the data for each run.
 
