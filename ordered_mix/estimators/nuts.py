@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from ctypes import POINTER, c_double
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import ModuleType
@@ -144,6 +145,7 @@ class NUTS:
         used = {variable.name for variable in compiled.shared_var_keys}
         values = standard.twin_data(data, self.inverse_temperature)
         compiled = compiled.with_data(**{name: values[name] for name in used})
+        _check_starts(compiled, points)
         chains = len(points)
         cores = min(self.cores, chains)
         starts: Callable[[int], Array] = _InOrder(points)
@@ -207,6 +209,16 @@ def compiled_models() -> int:
     return _compiled.cache_info().currsize
 
 
+def _check_starts(compiled: Any, points: Array) -> None:
+    """Refuse what nutpie 0.16 refuses, as the process it refuses in crashes at its end."""
+    value, gradient = np.empty(1), np.empty(points.shape[1])
+    for point in np.ascontiguousarray(points):
+        arrays = (array.ctypes.data_as(POINTER(c_double)) for array in (point, gradient, value))
+        user_data = compiled.user_data.ctypes.data
+        if compiled.compiled_logp_func.ctypes(point.size, *arrays, user_data) or 0 in gradient:
+            raise ValueError(REJECTED)
+
+
 class _InOrder:
     """The chains' starts in the order in which nutpie asks for them, each by a seed of its own."""
 
@@ -226,12 +238,7 @@ def _sample(
     **given: Any,
 ) -> Any:
     compiled = dataclasses.replace(compiled, initial_point_func=starts)
-    try:
-        raw = _uninterrupted(compiled, limit, cores=cores, progress_bar=False, **given)
-    except RuntimeError as error:
-        if not isinstance(starts, _InOrder) or isinstance(error, SamplingFailed):
-            raise
-        raise ValueError(REJECTED) from error
+    raw = _uninterrupted(compiled, limit, cores=cores, progress_bar=False, **given)
     if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
         raise ValueError(REJECTED)
     return raw
