@@ -1,4 +1,4 @@
-"""Ranks and their tests, and a small simulation-based calibration of every parameterization."""
+"""Ranks of simulation-based calibration and their tests; test_nuts.py has a small calibration."""
 
 import numpy as np
 import pytest
@@ -17,30 +17,6 @@ from ordered_mix.diagnostics.calibration import (
 
 file = catalog.module("calibration", "study")
 ALPHA = 1e-4
-SIMULATIONS = 20
-N = 30
-WRONG = '''"""Means by midpoint and gap, the Jacobian of its log counted three times."""
-
-import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
-
-from ordered_mix import prior as declare
-
-
-def block(k, prior):
-    w, sigma = declare.weights(k, prior), declare.scales(k, prior)
-    gap = declare.mean_gaps(k, prior)
-    pm.Potential("twice_more", 2 * pt.log(gap).sum())
-    return w, declare.anchored_means(k, prior, gap, np.full(k, 1 / k)), sigma
-
-
-def coordinates(mixture):
-    folded = mixture.fold()
-    gap = np.diff(folded.mu, axis=-1)
-    location = folded.mu.mean(axis=-1)
-    return {"w": folded.w, "sigma": folded.sigma, "gap": gap, "location": location}
-'''
 
 
 @pytest.fixture
@@ -114,43 +90,3 @@ def test_a_prior_draw_that_is_not_sorted_is_found(rng):
         found[name] = uniformity(scores(ranks, 31, rng))
     assert found["sorted"] > 0.01
     assert found["as it comes"] < ALPHA
-
-
-def p_values(chart, count, n, seed):
-    """Of the ranks of each quantity, and the ranks."""
-    truths = chart.draw_prior(count, seed)
-    rows = [file.ranked(chart, truths[i], n, "nutpie", 1000 * seed + i) for i in range(count)]
-    ranks = {name: np.array([row[f"rank_{name}"] for row in rows]) for name in file.QUANTITIES}
-    # a chain may be stuck, its rank counts as it is
-    assert np.mean([row["ess"] >= 2 * file.RANKS for row in rows]) >= 0.8
-    rng = np.random.default_rng(seed)
-    values = {name: uniformity(scores(r, file.RANKS, rng)) for name, r in ranks.items()}
-    return values, ranks
-
-
-@pytest.fixture(scope="module")
-def together():
-    return {}
-
-
-@pytest.mark.parametrize("name", catalog.names())
-def test_every_parameterization_is_calibrated(name, together):
-    chart = catalog.parameterization(name, 2, file.PRIOR)
-    values, together[name] = p_values(chart, SIMULATIONS, N, seed=1 + catalog.names().index(name))
-    assert min(values.values()) > ALPHA / (len(file.QUANTITIES) * len(catalog.names())), values
-
-
-def test_all_of_them_together_are_calibrated(together):
-    if len(together) < len(catalog.names()):
-        pytest.skip("needs the ranks of every parameterization")
-    size = SIMULATIONS * len(together)
-    for name in file.QUANTITIES:
-        ranks = np.concatenate([ranks[name] for ranks in together.values()])
-        assert largest_difference(ranks, file.RANKS) < reach(size, ALPHA / len(file.QUANTITIES))
-
-
-def test_a_wrong_jacobian_is_found(tmp_path):
-    path = tmp_path / "wrong.py"
-    path.write_text(WRONG)
-    values, _ = p_values(catalog.parameterization(str(path), 2, file.PRIOR), 100, 4, seed=3)
-    assert min(values.values()) < ALPHA / len(file.QUANTITIES)

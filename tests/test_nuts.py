@@ -10,6 +10,7 @@ from scipy import stats
 
 from ordered_mix import catalog
 from ordered_mix.data import Data, load, simulate
+from ordered_mix.diagnostics.calibration import largest_difference, reach, scores, uniformity
 from ordered_mix.diagnostics.convergence import convergence
 from ordered_mix.estimators import nuts
 from ordered_mix.estimators._draws import assemble
@@ -200,3 +201,73 @@ def test_bad_data_and_starts(low_dim):
         NUTS().fit(parameterization, Data(np.ones((2, 5))), STARTS)
     with pytest.raises(ValueError, match="one mixture for each chain"):
         NUTS().fit(parameterization, low_dim, STARTS[0])
+
+
+# --- simulation-based calibration, on the models compiled above -----------------------------------
+
+study = catalog.module("calibration", "study")
+ALPHA = 1e-4
+SIMULATIONS = 20
+N = 30
+WRONG = '''"""Means by midpoint and gap, the Jacobian of its log counted five times."""
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from ordered_mix import prior as declare
+
+
+def block(k, prior):
+    w, sigma = declare.weights(k, prior), declare.scales(k, prior)
+    gap = declare.mean_gaps(k, prior)
+    pm.Potential("four_times_more", 4 * pt.log(gap).sum())
+    return w, declare.anchored_means(k, prior, gap, np.full(k, 1 / k)), sigma
+
+
+def coordinates(mixture):
+    folded = mixture.fold()
+    gap = np.diff(folded.mu, axis=-1)
+    location = folded.mu.mean(axis=-1)
+    return {"w": folded.w, "sigma": folded.sigma, "gap": gap, "location": location}
+'''
+
+
+def p_values(chart, count, n, seed):
+    """Of the ranks of each quantity, and the ranks."""
+    truths = chart.draw_prior(count, seed)
+    rows = [study.ranked(chart, truths[i], n, "nutpie", 1000 * seed + i) for i in range(count)]
+    ranks = {name: np.array([row[f"rank_{name}"] for row in rows]) for name in study.QUANTITIES}
+    # a chain may be stuck, its rank counts as it is
+    assert np.mean([row["ess"] >= 2 * study.RANKS for row in rows]) >= 0.8
+    rng = np.random.default_rng(seed)
+    values = {name: uniformity(scores(r, study.RANKS, rng)) for name, r in ranks.items()}
+    return values, ranks
+
+
+@pytest.fixture(scope="module")
+def together():
+    return {}
+
+
+@pytest.mark.parametrize("name", catalog.names())
+def test_every_parameterization_is_calibrated(name, together):
+    chart = catalog.parameterization(name, 2, LOW_DIM_PRIOR)
+    values, together[name] = p_values(chart, SIMULATIONS, N, seed=1 + catalog.names().index(name))
+    assert min(values.values()) > ALPHA / (len(study.QUANTITIES) * len(catalog.names())), values
+
+
+def test_all_of_them_together_are_calibrated(together):
+    if len(together) < len(catalog.names()):
+        pytest.skip("needs the ranks of every parameterization")
+    size = SIMULATIONS * len(together)
+    for name in study.QUANTITIES:
+        ranks = np.concatenate([ranks[name] for ranks in together.values()])
+        assert largest_difference(ranks, study.RANKS) < reach(size, ALPHA / len(study.QUANTITIES))
+
+
+def test_a_wrong_jacobian_is_found(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text(WRONG)
+    values, _ = p_values(catalog.parameterization(str(path), 2, LOW_DIM_PRIOR), 50, 4, seed=3)
+    assert min(values.values()) < ALPHA / len(study.QUANTITIES)
