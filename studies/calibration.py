@@ -551,7 +551,7 @@ study = Study(
     },
     sizes={
         "smoke": [{**grid, "batch": (0,)} for grid in SMOKE],
-        "laptop": _size(1000, MAIN, 5, 8),
+        "laptop": _size(1000, MAIN, 125, 8),
         "cluster": _size(4000, tuple(CHARTS), 1000, 40),
     },
     cell=cell,
