@@ -47,7 +47,15 @@ def coordinates(mixture, *, signed=True):
 
 
 def skip(k, prior, *, signed=True):
-    """Why this parameterization does not apply, if so."""
+    """Why this parameterization does not apply, if so.
+
+    Raises
+    ------
+    ValueError
+        If signed is neither True nor False.
+    """
+    if not isinstance(signed, bool):
+        raise ValueError(f"signed must be True or False, got {signed!r}")
     if k < 2:
         return "a direction needs at least two components"
     if prior.known_sigma is not None:

@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,36 @@ def summary(name: str, kind: str = "parameterization") -> str:
     return (module(name, kind).__doc__ or "").strip().partition("\n")[0]
 
 
+def split(label: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of a label like ``relative(link=square, clearance=0.1)``.
+
+    Raises
+    ------
+    ValueError
+        If what stands in the brackets is not options with their values.
+    """
+    found = re.fullmatch(r"([^()]+)\(([^()]*)\)", label)
+    if not found:
+        return label, {}
+    pairs = [re.fullmatch(r"\s*(\w+)\s*=\s*(\S+)\s*", part) for part in found[2].split(",")]
+    if None in pairs:
+        raise ValueError(
+            f"options of a parameterization must be given as name(option=value), got {label!r}"
+        )
+    return found[1], {pair[1]: _value(pair[2]) for pair in pairs if pair}
+
+
+def _value(text: str) -> Any:
+    if text in ("True", "False"):
+        return text == "True"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
 def parameterization(
     name: str, k: int, prior: Prior | None = None, **options: Any
 ) -> Parameterization:
@@ -55,25 +86,27 @@ def parameterization(
     Parameters
     ----------
     name : str
-        A name that `names` lists, or the path of a model file of your own.
+        A name that `names` lists, or the path of a model file of your own; options may stand in
+        brackets behind it, as in a label: ``relative(link=square)``.
     k : int
         Number of components.
     prior : Prior, optional
         The reference prior by default.
     **options
-        Options of the model file, e.g. ``link="square"``.
+        Further options of the model file, e.g. ``link="square"``.
 
     Raises
     ------
     ValueError
-        If there is no such name, or it does not apply to this k or prior.
+        If there is no such name or option, or it does not apply to this k or prior.
     """
     # PyMC takes seconds to import: studies that do without it should not wait
     from ordered_mix.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
+    name, given = split(name)
     found = module(name)
-    return Parameterization(Path(name).stem, found, k, prior or Prior(), options)
+    return Parameterization(Path(name).stem, found, k, prior or Prior(), {**given, **options})
 
 
 def _from_file(path: Path, kind: str) -> ModuleType:

@@ -82,11 +82,14 @@ def compare(
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
     for estimator in (name for name in settings.estimators if name in SAMPLERS):
         for parameterization in found:
+            if parameterization.obstacle:
+                skipped[f"{estimator} {parameterization.label}"] = parameterization.obstacle
+                continue
             item = sample(parameterization, estimator, starts)
             if item is not None:
                 sampled[item.label] = item
     if not sampled:
-        reasons = "; ".join(f"{label}: {reason}" for label, reason in failed.items())
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
         raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
     fewer = _fewer(data, settings, prior, sample)
     return Comparison(
@@ -118,8 +121,8 @@ def identity(data: Data, settings: Settings, prior: Prior | None) -> dict[str, A
     chosen = asdict(settings)
     for name in ("cores", "time_limit"):
         del chosen[name]
-    code = {name: file_hash(Path(name)) for name in settings.parameterizations
-            if name.endswith(".py")}  # fmt: skip
+    files = (catalog.split(label)[0] for label in settings.parameterizations)
+    code = {name: file_hash(Path(name)) for name in files if name.endswith(".py")}
     return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)} | (
         {"code": code} if code else {}
     )

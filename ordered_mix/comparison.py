@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -22,7 +23,7 @@ from ordered_mix.estimators._fit import Fit
 from ordered_mix.estimators.multistart import Optima
 from ordered_mix.estimators.nuts import NUTS
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.results import slug
 from ordered_mix.verdicts import Verdict, verdicts
@@ -46,7 +47,8 @@ class Settings:
     components : int
         Number of components K, at least 1.
     parameterizations : tuple of str
-        Names of model files, or paths of your own.
+        Names of model files, or paths of your own; options in brackets behind them, as in
+        ``relative(link=square)``.
     estimators : tuple of {"em", "map", "nuts", "nuts-pymc"}
         At least one of the samplers, ``nuts`` (nutpie) or ``nuts-pymc``.
     draws, tune, chains : int
@@ -100,14 +102,19 @@ class Settings:
             raise ValueError(f"estimators must hold nuts or nuts-pymc, got {given}")
         if not self.parameterizations:
             raise ValueError("parameterizations must name at least one, got none")
-        for name in self.parameterizations:
-            catalog.module(name)
-        labels = [slug(Path(name).stem) for name in self.parameterizations]
-        if len(set(labels)) < len(labels):
+        files = [self._file_name(label) for label in self.parameterizations]
+        if len(set(files)) < len(files):
             raise ValueError(
                 "parameterizations must differ in their names, got "
                 f"{', '.join(map(repr, self.parameterizations))}"
             )
+
+    def _file_name(self, label: str) -> str:
+        """What files are named after this parameterization; it need not apply."""
+        with suppress(NotApplicable):
+            catalog.parameterization(label, self.components)
+        name, options = catalog.split(label)
+        return slug(f"{Path(name).stem} {sorted(options.items())}")
 
     def nuts(self, estimator: str) -> NUTS:
         """The sampler of this name."""

@@ -87,7 +87,12 @@ class Parameterization:
         known = self.prior.known_w
         if known is not None and len(known) != self.k:
             raise ValueError(f"known_w must hold {self.k} weights, got {len(known)}")
-        reason = self._hook("skip", self.k, self.prior)
+        try:
+            reason = self._hook("skip", self.k, self.prior)
+        except TypeError as error:
+            raise ValueError(
+                f"options of {self.label} must have values it can use: {error}"
+            ) from error
         if reason:
             raise NotApplicable(f"{self.label} does not apply: {reason}")
 

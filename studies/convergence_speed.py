@@ -93,16 +93,16 @@ BEYOND = 1e-2
 MILESTONES = (3, 10, 30, 100, 300, 1000)
 FIELDS = ("w", "mu", "sigma")
 PARAMETERS = ("w_1", "mu_1", "mu_2", "sigma_1", "sigma_2")
-PARAMETERIZATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "unordered": ("unordered", {}),
-    "ordered": ("ordered", {}),
-    "relative": ("relative", {}),
-    "relative_softplus": ("relative", {"link": "softplus"}),
-    "relative_square": ("relative", {"link": "square"}),
-    "centred": ("centred", {}),
-    "folded": ("folded", {}),
-    "resolved": ("resolved", {}),
-    "moment": ("moment", {}),
+PARAMETERIZATIONS = {
+    "unordered": "unordered",
+    "ordered": "ordered",
+    "relative": "relative",
+    "relative_softplus": "relative(link=softplus)",
+    "relative_square": "relative(link=square)",
+    "centred": "centred",
+    "folded": "folded",
+    "resolved": "resolved",
+    "moment": "moment",
 }
 PAIR = ("unordered", "relative")
 MODES = {"map": True, "map_no_jacobian": False}
@@ -258,7 +258,7 @@ def skip(estimator: str, parameterization: str, **factors: Any) -> str | None:
 
 
 def _same_as_another(estimator: str, parameterization: str) -> str | None:
-    name, options = PARAMETERIZATIONS[parameterization]
+    name, options = catalog.split(PARAMETERIZATIONS[parameterization])
     if estimator in ("reference", "em") and name != "unordered":
         return "EM visits the same mixtures in all coordinates: see unordered"
     if estimator == "ecm" and name in ("unordered", "ordered"):
@@ -282,8 +282,7 @@ def _coordinates(block: Block, label: str, sample: Data | None = None) -> Parame
     if sample is not None:
         known = {"known_w": prior.known_w, "known_sigma": prior.known_sigma}
         prior = replace(Prior().affine(float(sample.location), float(sample.scale)), **known)
-    name, options = PARAMETERIZATIONS[label]
-    return catalog.parameterization(name, 2, prior, **options)
+    return catalog.parameterization(PARAMETERIZATIONS[label], 2, prior)
 
 
 def _likelihood_rows(block: Block, estimator: str, parameterization: str) -> list[dict]:

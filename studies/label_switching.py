@@ -66,20 +66,10 @@ LOG, SOFTPLUS, SQUARE, IDENTITY = (
     f"relative(link={link})" for link in ("log", "softplus", "square", "identity")
 )
 POSITIVE = "moment(signed=False)"
-PARAMETERIZATIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "unordered": ("unordered", {}),
-    "folded": ("folded", {}),
-    "moment": ("moment", {}),
-    POSITIVE: ("moment", {"signed": False}),
-    "ordered": ("ordered", {}),
-    LOG: ("relative", {"link": "log"}),
-    SOFTPLUS: ("relative", {"link": "softplus"}),
-    SQUARE: ("relative", {"link": "square"}),
-    IDENTITY: ("relative", {"link": "identity"}),
-    "centred": ("centred", {}),
-    "resolved": ("resolved", {}),
-    "sheared": ("sheared", {}),
-}
+PARAMETERIZATIONS = (
+    "unordered", "folded", "moment", POSITIVE, "ordered", LOG, SOFTPLUS, SQUARE, IDENTITY,
+    "centred", "resolved", "sheared",
+)  # fmt: skip
 SAMPLED = tuple(name for name in PARAMETERIZATIONS if name != IDENTITY)
 BOUNDED = ("ordered", LOG, "centred")
 """Coordinates whose gap is the exponential of what the sampler sees."""
@@ -174,8 +164,7 @@ def skip(
 
 @lru_cache
 def _parameterization(label: str) -> Parameterization:
-    name, options = PARAMETERIZATIONS[label]
-    return catalog.parameterization(name, 2, **options)
+    return catalog.parameterization(label, 2)
 
 
 def _data(
@@ -783,7 +772,7 @@ SIMULATED: dict[str, Any] = {
     "separation": SEPARATIONS,
     "n": (50, 200, 1000),
     "weight": (0.5, 0.3, 0.1),
-    "parameterization": tuple(PARAMETERIZATIONS),
+    "parameterization": PARAMETERIZATIONS,
     "sampler": (DIAGONAL,),
     "replicate": range(5),
 }
@@ -828,7 +817,7 @@ study = Study(
         "separation": (None, *SEPARATIONS),
         "n": (None, 50, 200, 1000),
         "weight": (None, 0.5, 0.3, 0.1),
-        "parameterization": tuple(PARAMETERIZATIONS),
+        "parameterization": PARAMETERIZATIONS,
         "sampler": tuple(SAMPLERS),
         "replicate": range(20),
     },

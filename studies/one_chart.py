@@ -44,15 +44,15 @@ if TYPE_CHECKING:
     from ordered_mix.study.outcome import StudyResult
 
 PROJECT = "a question of this project"
-CHARTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "unordered": ("unordered", {}),
-    "folded": ("folded", {}),
-    "relative(link=log)": ("relative", {"link": "log"}),
-    "centred": ("centred", {}),
-    "resolved": ("resolved", {}),
-    "sheared": ("sheared", {}),
-    "sheared bent": ("sheared", {"gap": "bent"}),
-    "bent": ("sheared", {"gap": "bent", "reach": float("inf")}),
+CHARTS = {
+    "unordered": "unordered",
+    "folded": "folded",
+    "relative(link=log)": "relative(link=log)",
+    "centred": "centred",
+    "resolved": "resolved",
+    "sheared": "sheared",
+    "sheared bent": "sheared(gap=bent)",
+    "bent": "sheared(gap=bent, reach=inf)",
 }
 SAMPLER = NUTS(tune=400, draws=500)
 CHAINS = 4
@@ -85,8 +85,7 @@ def cell(
 
 @lru_cache
 def _chart(label: str) -> Parameterization:
-    name, options = CHARTS[label]
-    return catalog.parameterization(name, 2, **options)
+    return catalog.parameterization(CHARTS[label], 2)
 
 
 # --- effects of the claims ------------------------------------------------------------------------

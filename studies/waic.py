@@ -18,7 +18,6 @@ the data sets of a separation and n: at D = .2 and n = 200 that is 1 although th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -218,8 +217,7 @@ def _model(sample: Data, free: str, k: int, label: str, native: bool) -> Paramet
         prior = Prior(spread=2.0, known_w=(0.5, 0.5), known_sigma=1.0, native=native)
     else:
         prior = Prior(native=native).affine(float(sample.location), float(sample.scale))
-    options = dict(re.findall(r"(\w+)=(\w+)", label))
-    return catalog.parameterization(label.partition("(")[0], k, prior, **options)
+    return catalog.parameterization(label, k, prior)
 
 
 def _starts(sample: Data, free: str, k: int, replicate: int) -> Mixture:

@@ -166,6 +166,30 @@ def test_labels():
     assert isinstance(found, Parameterization)
 
 
+@pytest.mark.structures(2)
+def test_a_label_is_split_into_what_it_was_made_of(found):
+    assert catalog.split(found.label) == (found.name, dict(found.options))
+    assert catalog.parameterization(found.label, 2).label == found.label
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("relative()", r"given as name\(option=value\), got 'relative\(\)'"),
+        ("relative(link)", r"given as name\(option=value\), got 'relative\(link\)'"),
+        ("relative(link=log,)", r"given as name\(option=value\)"),
+        ("relative(link=log", "parameterization must be one of"),
+        ("relative(link=cube)", "link must be one of log, .* got 'cube'"),
+        ("relative(clearance=wide)", r"options of relative\(clearance=wide\) must have values it"),
+        ("ordered(link=log)", "options of ordered must be among none, got link"),
+        ("moment(signed=maybe)", "signed must be True or False, got 'maybe'"),
+    ],
+)
+def test_bad_labels(label, message):
+    with pytest.raises(ValueError, match=message):
+        catalog.parameterization(label, 2)
+
+
 def test_a_file_of_ones_own_passes_the_laws(write, capsys):
     check = check_parameterization(write(), 2, OWN_PRIOR, seed=1, widest=1.5)
     assert check.passed, str(check)

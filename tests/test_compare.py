@@ -6,6 +6,7 @@ import pytest
 from ordered_mix.compare import check, compare, identity
 from ordered_mix.comparison import Settings
 from ordered_mix.data import Data, load, simulate
+from ordered_mix.errors import RunError
 from ordered_mix.estimators.nuts import NUTS
 from ordered_mix.mixture import Mixture
 from ordered_mix.results import ResultFolder
@@ -73,9 +74,10 @@ def test_verdicts_answer_with_measured_numbers(result):
 
 def test_overlapping_components_change_the_verdicts():
     data = simulate(Mixture([1.0], [0.0], [1.0]), 80, seed=4)
-    result = compare(
-        data, parameterizations=("unordered",), estimators=("nuts",), draws=200, tune=300
-    )
+    charts = ("unordered", "relative(link=identity)")
+    result = compare(data, parameterizations=charts, estimators=("nuts",), draws=200, tune=300)
+    assert "and NUTS cannot" in result.skipped["nuts relative(link=identity)"]
+    assert not result.failed
     found = answers(result)
     assert result.table.loc[0, "gap_mass"] > 0.01
     assert found["Does an ordering constraint bite at gap = 0?"].answer.startswith("Yes")
@@ -97,6 +99,13 @@ def test_a_broken_draws_file_is_sampled_again(result, folder):
     path.write_bytes(path.read_bytes()[:1000])
     again = compare(load("faithful:waiting"), SHORT, folder=folder)
     assert again.table.equals(result.table)
+
+
+def test_without_a_sampler_the_reason_is_named():
+    data = simulate(Mixture([1.0], [0.0], [1.0]), 20, seed=4)
+    only = Settings(parameterizations=("relative(link=identity)",), estimators=("nuts",))
+    with pytest.raises(RunError, match=r"no sampler gave draws \(nuts relative\(link=identity\):"):
+        compare(data, only)
 
 
 def test_one_component_and_what_does_not_apply():

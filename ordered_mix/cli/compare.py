@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ ordered-mix compare faithful:waiting
 
 ordered-mix compare my.csv:height --components 3
 
-ordered-mix compare galaxies --parameterizations unordered,centred --out results/galaxies"""
+ordered-mix compare galaxies --parameterizations "unordered,relative(link=square)" --out mine"""
 
 
 def compare_command(
@@ -33,7 +34,8 @@ def compare_command(
         typer.Option(
             "--parameterizations",
             "--parameterization",
-            help="Names of `ordered-mix list` or .py files of your own, with commas between.",
+            help="Names of `ordered-mix list` or .py files of your own, with commas between; "
+            "options in brackets.",
         ),
     ] = "unordered,ordered,relative",
     estimators: Annotated[
@@ -83,7 +85,9 @@ def compare_command(
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    """Parts between commas, those in brackets apart."""
+    parts = re.split(r",(?![^()]*\))", text)
+    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
 
 
 def _compare(
