@@ -263,6 +263,9 @@ ARGUMENTS = {
 }  # fmt: skip
 
 
+EMPTY_MODEL = "def block(k, prior): pass\ndef coordinates(mixture): pass\n"
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_bad_arguments_are_named(tmp_path, monkeypatch, capsys, name):
     arguments, message = ARGUMENTS[name]
@@ -273,7 +276,7 @@ def test_bad_arguments_are_named(tmp_path, monkeypatch, capsys, name):
     for place in "ab":
         (tmp_path / place).mkdir()
         for file in ("own", "relative"):
-            (tmp_path / place / f"{file}.py").write_text("")
+            (tmp_path / place / f"{file}.py").write_text(EMPTY_MODEL)
     before = sorted(tmp_path.rglob("*.*"))
     end = called(monkeypatch, capsys, "compare", "my.csv:x", *arguments)
     check_sentence(*end)
