@@ -36,7 +36,7 @@ from mutants_table import write_table
 
 RECORDED, WORK = ROOT / "results" / "coverage", ROOT / "results" / "mutants"
 BUDGET = 6.0  # seconds of tests for each change
-OUT_OF_TIME = (None, -signal.SIGXCPU)
+OUT_OF_TIME = (None, -signal.SIGXCPU, -signal.SIGKILL)
 PLAIN = ["-q", "-p", "no:cacheprovider"]
 
 

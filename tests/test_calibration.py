@@ -55,6 +55,9 @@ def test_reach_is_close_to_the_limit_of_kolmogorov():
     assert reach(500, 0.01) == pytest.approx(limit, rel=1e-3)
     with pytest.raises(ValueError, match="size must be positive and alpha within"):
         reach(0, 0.05)
+    for alpha in (-0.1, 0.0, 1.0):
+        with pytest.raises(ValueError, match="alpha within"):
+            reach(500, alpha)
 
 
 def test_scores_of_uniform_ranks_pass_and_stay_in_the_band(rng):

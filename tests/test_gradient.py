@@ -236,6 +236,11 @@ def test_curved_maps_are_left_to_the_graph(name):
 
 
 def test_starts_must_have_what_the_prior_knows():
+    scales = Prior(known_sigma=1.0)
+    with pytest.raises(ValueError, match=r"starts must have the sigma that the prior knows, 1.0"):
+        GradientAscent().fit(
+            system("unordered", scales), load("acidity"), Mixture([0.4, 0.6], [0, 1], [2.0, 2.0])
+        )
     with pytest.raises(ValueError, match=r"starts must have the sigma that the prior knows, 1.0"):
         GradientAscent().fit(
             system("relative"), load("acidity"), Mixture([0.5, 0.5], [0.0, 1.0], [2.0, 2.0])

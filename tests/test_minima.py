@@ -228,7 +228,12 @@ def test_starting_means_follow_the_weights():
 
 @pytest.mark.parametrize(
     ("change", "word"),
-    [({"k": 9}, "k must"), ({"starts": 0}, "starts"), ({"method": "best"}, "method")],
+    [
+        ({"k": 9}, "k must"),
+        ({"k": 0}, "k must"),
+        ({"starts": 0}, "starts"),
+        ({"method": "best"}, "method"),
+    ],
 )
 def test_bad_starts_are_refused(change, word):
     given = {"points": np.arange(5.0)[:, None], "k": 2, "starts": 3, "method": "random", "seed": 0}

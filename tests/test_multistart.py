@@ -156,7 +156,7 @@ def test_as_many_components_as_points_start_at_the_points():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((Data(np.eye(2)), 2, 1, "random", 0), "data must be a single sample"),
+        ((Data(np.ones((2, 3, 4))), 2, 1, "random", 0), r"single sample, got a batch of \(2, 3\)"),
         ((Data([1.0, 1.0, 2.0]), 3, 1, "random", 0), "k must be from 1 to 2.*, got 3"),
         ((Data([1.0, 1.0, 2.0]), 0, 1, "random", 0), "k must be from 1 to 2.*, got 0"),
         ((Data([1.0, 2.0]), 1, 0, "random", 0), "starts must be at least 1, got 0"),

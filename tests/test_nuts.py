@@ -1,6 +1,7 @@
 """NUTS: starts, seeds, costs, swapped data, and posteriors against independent references."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +78,9 @@ def test_known_scale_single_component_is_the_conjugate_normal():
 @pytest.mark.parametrize("sampler", nuts.SAMPLERS)
 def test_each_chain_begins_at_its_own_start(sampler, low_dim):
     parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
+    begin = time.perf_counter()
     draws = NUTS(draws=10, tune=10, sampler=sampler, seed=4).fit(parameterization, low_dim, STARTS)
+    assert 0 < draws.seconds < time.perf_counter() - begin
     first = draws.tree["warmup_posterior"]["mu"].to_numpy()[:, 0]
     distance = np.linalg.norm(first[:, None] - STARTS.mu[None], axis=-1)
     assert np.array_equal(distance.argmin(axis=1), np.arange(4))

@@ -157,6 +157,16 @@ def test_models_and_studies_are_found_by_name_only(module):
         assert not by_name & set(imported(module)), f"{module} imports by name, as catalog does"
 
 
+def test_no_result_can_be_changed():
+    for _, path in library_files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            # what ArviZ lets change is derived from a class of its own
+            if isinstance(node, ast.ClassDef) and not node.bases:
+                made = [ast.unparse(item) for item in node.decorator_list]
+                made = [text for text in made if text.startswith("dataclass")]
+                assert all("frozen=True" in text for text in made), (path, node.name)
+
+
 @pytest.mark.parametrize("path", sorted(FOLDERS["ordered_mix.models"].glob("*.py")), ids=str)
 def test_a_model_file_imports_little(path):
     module = "ordered_mix.models" + f".{path.stem}".replace(".__init__", "")

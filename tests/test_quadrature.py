@@ -41,6 +41,15 @@ def test_reference_values(prior):
     assert tempered.wbic(BETA) == pytest.approx(wbic, abs=1e-6)
 
 
+def test_data_without_spread_have_the_posterior_of_their_mean():
+    """With all points at 0 the likelihood is a function of the two densities there."""
+    axis = np.linspace(-8, 8, 1601)
+    density = np.logaddexp.outer(norm.logpdf(axis), norm.logpdf(axis)) - np.log(2)
+    prior = np.add.outer(*2 * [norm.logpdf(axis, 0, 2)])
+    evidence = logsumexp(20 * density + prior) + 2 * np.log(axis[1] - axis[0])
+    assert means_posterior(np.zeros(20)).log_evidence() == pytest.approx(evidence, abs=1e-8)
+
+
 @pytest.mark.parametrize("separation", [0.0, 1.0, 6.0])
 def test_the_nodes_are_enough(separation):
     """Against a plain grid over the plane of both means."""

@@ -68,6 +68,12 @@ def coefficients(truth, n, rng):
     )
 
 
+def test_learning_coefficient_from_the_variance_is_the_unbiased_one():
+    log_likelihood = np.random.default_rng(0).normal(size=(2, 50))
+    found = learning_coefficient_from_variance(log_likelihood, 0.5)
+    assert found.value == pytest.approx(0.25 * log_likelihood.var(ddof=1), rel=1e-12)
+
+
 @pytest.mark.parametrize(("truth", "exact"), [((0.0, 0.0), 0.75), ((-2.0, 2.0), 1.0)])
 def test_learning_coefficient_of_the_singular_and_the_regular_case(truth, exact):
     """Known p1 and scales, both means free: 3/4 when the truth is one normal, 1 when it is two.
