@@ -56,7 +56,7 @@ class DrawsDiagnosis:
     relabelled : RelabelledTree
         A relabelled copy of the draws.
     names : tuple of str
-        Names of the variables for (w, mu, sigma); an empty name for known weights.
+        Names of the variables for (w, mu, sigma); None for equal known weights.
     """
 
     name: str
@@ -65,7 +65,7 @@ class DrawsDiagnosis:
     y: Array | None
     method: str
     relabelled: RelabelledTree
-    names: tuple[str, str, str]
+    names: tuple[str | None, str, str]
 
     @cached_property
     def switching(self) -> Switching:
@@ -126,7 +126,7 @@ def diagnose(
     draws: xr.DataTree,
     mu: str = "mu",
     sigma: str = "sigma",
-    weights: str = "w",
+    weights: str | None = "w",
     y: ArrayLike | None = None,
     method: str | None = None,
     name: str = "draws",
@@ -138,7 +138,7 @@ def diagnose(
     draws : DataTree
         With a ``posterior`` group of at least two chains.
     mu, sigma, weights : str
-        Names of the variables; an empty ``weights`` stands for equal known weights.
+        Names of the variables; ``weights=None`` for equal known ones.
     y : array_like, shape (n,), optional
         The data; by default the only variable of ``observed_data``.
     method : str, optional
@@ -153,7 +153,7 @@ def diagnose(
         If a name is wrong, the draws are malformed, not finite or of one chain only, or too few
         for LOO while the data are known.
     """
-    arrays = mixture_of(posterior_of(draws), mu, sigma, weights or None)
+    arrays = mixture_of(posterior_of(draws), mu, sigma, weights)
     if arrays[1].shape[0] < 2:
         raise ValueError("draws must come from at least 2 chains to compare, got 1")
     data = observed(draws) if y is None else np.asarray(y, dtype=np.float64).ravel()
@@ -164,7 +164,7 @@ def diagnose(
             f"estimated, got {size} and {data.size}"
         )
     method = method or ("sort_mu" if data is None else "stephens")
-    relabelled = relabel_tree(draws, method, mu, sigma, weights or None, y=_few(data, arrays[1]))
+    relabelled = relabel_tree(draws, method, mu, sigma, weights, y=_few(data, arrays[1]))
     mixture = Mixture(arrays[0] / arrays[0].sum(axis=-1, keepdims=True), *arrays[1:])
     return DrawsDiagnosis(name, draws, mixture, data, method, relabelled, (weights, mu, sigma))
 

@@ -39,7 +39,7 @@ def foreign_tree(seed=0, draws=150):
     )
 
 
-NAMES = {"mu": "centre", "sigma": "tau", "w": "p", "allocations": ("z",)}
+NAMES = {"mu": "centre", "sigma": "tau", "weights": "p", "allocations": ("z",)}
 
 
 @pytest.mark.parametrize("method", ["stephens", "ecr", "sort_mu"])
@@ -75,7 +75,7 @@ def test_shared_scale_and_known_weights():
     posterior = tree["posterior"].to_dataset()
     posterior["common"] = posterior["tau"].mean("tau_dim_0").transpose("chain", "draw")
     tree = xr.DataTree.from_dict({"posterior": posterior})
-    result = relabel_tree(tree, "sort_mu", mu="centre", sigma="common", w=None)
+    result = relabel_tree(tree, "sort_mu", mu="centre", sigma="common", weights=None)
     means = result.draws["posterior"]["centre"]
     assert bool((means[..., 0] < means[..., 1]).all())
     xr.testing.assert_equal(result.draws["posterior"]["common"], posterior["common"])

@@ -126,7 +126,7 @@ def test_equal_weights_and_one_scale_for_all():
     tree = switched_draws(k=2, draws=60, data=False)
     posterior = tree["posterior"].to_dataset()
     tree["posterior"] = posterior.assign(tau=posterior["spread"].isel(species=0, drop=True))
-    page = render(diagnose(tree, mu="centre", sigma="tau", weights=""))
+    page = render(diagnose(tree, mu="centre", sigma="tau", weights=None))
     text = words_of(page)
     assert "weights equal" in text and "tau 2" in text and "weight 1" not in text
     assert "--weights &#39;&#39;" in page

@@ -89,7 +89,7 @@ table.groupby("labels")[["rhat", "ess_bulk"]].agg({"rhat": "max", "ess_bulk": "m
 # Stephens' algorithm (2000) looks at the probabilities with which each draw assigns the points, and
 # permutes every variable of the tree that has the component dimension.
 
-relabelled = relabel_tree(tree, "stephens", mu="centre", sigma="spread", w="share")
+relabelled = relabel_tree(tree, "stephens", mu="centre", sigma="spread", weights="share")
 print("dimensions permuted:", relabelled.dims)
 az.summary(relabelled.draws, var_names=["centre", "share"])[["mean", "sd", "ess_bulk", "r_hat"]]
 

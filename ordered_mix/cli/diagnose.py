@@ -57,7 +57,7 @@ def diagnose_command(
         tree = load_draws(draws)
         y = None if data is None else load(data).y
         progress("relabel and diagnose")
-        found = diagnose(tree, mu, sigma, weights, y=y, method=method, name=draws.stem)
+        found = diagnose(tree, mu, sigma, weights or None, y=y, method=method, name=draws.stem)
         progress("report")
         page = render(found)
         given = digest(found.mixture.w, found.mixture.mu, found.mixture.sigma)

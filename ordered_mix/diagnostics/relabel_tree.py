@@ -36,7 +36,7 @@ def relabel_tree(
     method: str = "stephens",
     mu: str = "mu",
     sigma: str = "sigma",
-    w: str | None = "w",
+    weights: str | None = "w",
     y: ArrayLike | None = None,
     dims: Collection[str] | None = None,
     allocations: Collection[str] = (),
@@ -50,8 +50,8 @@ def relabel_tree(
         With a ``posterior`` group.
     method, seed
         As in `relabel`.
-    mu, sigma, w : str
-        Names of the variables; `w` None for equal known weights. A scale without a component
+    mu, sigma, weights : str
+        Names of the variables; ``weights=None`` for equal known ones. A scale without a component
         dimension is shared by all components.
     y : array_like, optional
         The data; by default the only variable of ``observed_data``.
@@ -73,11 +73,11 @@ def relabel_tree(
         If a name is wrong, the component dimension is missing or ambiguous, or as in `relabel`.
     """
     posterior = posterior_of(draws)
-    arrays = mixture_of(posterior, mu, sigma, w)
+    arrays = mixture_of(posterior, mu, sigma, weights)
     if y is None and not method.startswith("sort"):
         y = observed(draws)
     relabelling = relabel(*arrays, method=method, y=y, seed=seed)
-    named = [name for name in (mu, sigma, w) if name is not None]
+    named = [name for name in (mu, sigma, weights) if name is not None]
     dims = component_dims(posterior, named, arrays[1].shape[-1]) if dims is None else dims
     copy = permute_tree(draws, relabelling.permutation, dims, allocations)
     return RelabelledTree(copy, relabelling, tuple(dims))
@@ -167,16 +167,16 @@ def posterior_of(draws: xr.DataTree) -> xr.Dataset:
 
 
 def mixture_of(
-    posterior: xr.Dataset, mu: str, sigma: str, w: str | None
+    posterior: xr.Dataset, mu: str, sigma: str, weights: str | None
 ) -> tuple[Array, Array, Array]:
     """The arrays (w, mu, sigma), each (chain, draw, component), of a posterior by name."""
     means = _component_variable(posterior, mu)
     scales = _component_variable(posterior, sigma, shared_by=means.shape[2])
-    if w is None:
-        weights = np.full(means.shape, 1 / means.shape[2])
+    if weights is None:
+        w = np.full(means.shape, 1 / means.shape[2])
     else:
-        weights = _component_variable(posterior, w)
-    return mixture_draws(weights, means, scales)
+        w = _component_variable(posterior, weights)
+    return mixture_draws(w, means, scales)
 
 
 def _permute_variable(

@@ -112,7 +112,7 @@ def command(found: DrawsDiagnosis) -> str:
     """The command that makes this report."""
     weights, mu, sigma = found.names
     words = ["ordered-mix", "diagnose", "DRAWS.nc", "--mu", mu, "--sigma", sigma]
-    words += ["--weights", weights, "--method", found.method]
+    words += ["--weights", weights or "", "--method", found.method]
     if found.y is not None and observed(found.tree) is None:
         words += ["--data", "FILE.csv:column"]
     return shlex.join(words)
