@@ -82,7 +82,9 @@ class Bench:
 
     def start(self, name, workers=2):
         arguments = ["--run", str(self.file), str(self.folder / name), str(workers)]
-        return subprocess.Popen([sys.executable, __file__, *arguments])
+        # semaphores that a killed process leaves behind are no news here
+        quiet = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
+        return subprocess.Popen([sys.executable, __file__, *arguments], env={**os.environ, **quiet})
 
     def finish(self, process, name):
         """Wait for a run, and return the hash of its table."""
