@@ -232,7 +232,8 @@ class Comparisons:
             kills -= len(killed)
             self.check(name, self.finish(name, 2), whole)
             moments = ", ".join(f"{moment:.0%}" for moment in killed)
-            yield f"killed at {moments} of its time, {len(whole)} draws files kept"
+            what = f"killed at {moments} of its time" if killed else "ended before it was killed"
+            yield f"{what}, {len(whole)} draws files kept"
 
     def check_kept(self, name, before, after):
         if not before.items() <= after.items():
