@@ -158,10 +158,11 @@ def test_models_and_studies_are_found_by_name_only(module):
 
 
 def test_no_result_can_be_changed():
+    open_in_arviz = {"ELPDData", "ELPDDataLOO"}
     for _, path in library_files():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            # what ArviZ lets change is derived from a class of its own
-            if isinstance(node, ast.ClassDef) and not node.bases:
+            bases = set(map(ast.unparse, getattr(node, "bases", ())))
+            if isinstance(node, ast.ClassDef) and not open_in_arviz & bases:
                 made = [ast.unparse(item) for item in node.decorator_list]
                 made = [text for text in made if text.startswith("dataclass")]
                 assert all("frozen=True" in text for text in made), (path, node.name)
