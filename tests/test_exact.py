@@ -6,7 +6,6 @@ over a quasi-random prior sample, and against finer nodes.
 """
 
 import json
-import os
 from functools import cache
 from math import factorial, log
 from pathlib import Path
@@ -80,9 +79,12 @@ def test_quadrature_has_the_known_values(exact):
     assert wbic == pytest.approx(73.564986, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["folded", "resolved"])
-def test_criteria_match_the_exact_posterior(name, exact):
-    parameterization = catalog.parameterization(name, 2, PRIOR)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("unordered", {}), ("folded", {}), ("relative", {"link": "softplus"}), ("resolved", {})],
+)
+def test_draws_match_the_exact_posterior(name, options, exact):
+    parameterization = catalog.parameterization(name, 2, PRIOR, **options)
     sampler = NUTS(draws=3000, tune=1000, seed=21, target_accept=0.95)
     draws = sampler.fit(parameterization, DATA, STARTS).mixture
     folded = draws.fold()
@@ -273,9 +275,8 @@ def test_every_chart_draws_the_exact_posterior(name, k):
         parameterization = chart(name, k)
     except NotApplicable as reason:
         pytest.skip(str(reason))
-    thorough = k == 2 or "THOROUGH" in os.environ
-    for n in SIZES if thorough else SIZES[1:2]:
-        sampler = NUTS(draws=1500, tune=500, seed=7, target_accept=0.95)
+    for n in SIZES:
+        sampler = NUTS(draws=2000, tune=500, seed=7, target_accept=0.95)
         exact = nodes(n, k)
         check(exact, sampler.fit(parameterization, exact.data, starts(k)).mixture)
 
