@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ordered_mix.diagnostics.relabel_tree import relabel_tree as relabel
     from ordered_mix.estimators.nuts import NUTS
     from ordered_mix.mixture import Mixture
-    from ordered_mix.prior import Prior
+    from ordered_mix.prior import Prior, default_prior
     from ordered_mix.sampling import sample
 
 _HOMES = {
@@ -31,6 +31,7 @@ _HOMES = {
     "Settings": "comparison.Settings",
     "check_parameterization": "check.check_parameterization",
     "compare": "compare.compare",
+    "default_prior": "prior.default_prior",
     "diagnose": "diagnosis.diagnose",
     "load": "data.load",
     "parameterization": "catalog.parameterization",
@@ -49,6 +50,7 @@ __all__ = [
     "Settings",
     "check_parameterization",
     "compare",
+    "default_prior",
     "diagnose",
     "load",
     "parameterization",

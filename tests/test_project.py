@@ -20,7 +20,8 @@ FOLDERS = {name: ROOT / path for name, path in SETUPTOOLS["package-dir"].items()
 FLOORS = (
     {"errors"},
     {"batching", "columns", "datasets", "distributions", "fused", "reading", "results"},
-    {"kernels", "mixture", "prior"},
+    {"kernels", "mixture", "scale_families"},
+    {"prior"},
     {"models"},
     {"data", "diagnostics", "domain", "graphs", "likelihood", "replicas"},
     {"reference", "twin"},
@@ -36,7 +37,7 @@ FLOORS = (
 )
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 MODELS_MAY_IMPORT = {"numpy", "pymc", "pytensor"}
-MODELS_MAY_USE = {"distributions", "prior"}
+MODELS_MAY_USE = {"distributions", "prior", "scale_families"}
 IMPORT_NAME = {"scikit-learn": "sklearn"}
 COMES_WITH = {"dask": "distributed", "llvmlite": "numba", "markupsafe": "jinja2"}
 CONDA_NAME = {"matplotlib": "matplotlib-base"}
