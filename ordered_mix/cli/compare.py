@@ -25,7 +25,7 @@ from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_summary
 
 if TYPE_CHECKING:
-    from ordered_mix.comparison import Comparison, Settings
+    from ordered_mix.compare.comparison import Comparison, Settings
     from ordered_mix.prior import Prior
 
 SUMMARY = "summary.json"
@@ -78,8 +78,8 @@ def compare_command(
     Prints a table and a verdict, and writes report.html, one ArviZ draws file per
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
-    from ordered_mix.compare import check
-    from ordered_mix.comparison import Settings
+    from ordered_mix.compare.compare import check
+    from ordered_mix.compare.comparison import Settings
     from ordered_mix.data import load
 
     loaded = load(data)
@@ -112,8 +112,8 @@ def _names(text: str) -> tuple[str, ...]:
 def _compare(
     data: Any, settings: Settings, prior: Prior, out: Path | None, force: bool, quiet: bool
 ) -> dict[str, Any]:
-    from ordered_mix.compare import compare, identity
-    from ordered_mix.results import ResultFolder, slug
+    from ordered_mix.compare.compare import compare, identity
+    from ordered_mix.files.results import ResultFolder, slug
 
     log.info("data %s, n = %d", data.name, data.n)
     folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, prior))
