@@ -28,6 +28,7 @@ FLOORS = (
     {"draws", "estimators"},
     {"samplers"},
     {"theory"},
+    {"fitted"},
     {"compare", "study"},
     {"engine"},
     {"studies", "report"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +19,7 @@ from ordered_mix.cli.options import (
     Verbose,
     chosen_prior,
     log,
+    names_between_commas,
 )
 from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_summary
@@ -85,8 +85,8 @@ def compare_command(
     loaded = load(data)
     settings = Settings(
         components=components,
-        parameterizations=_names(parameterizations),
-        estimators=_names(estimators),
+        parameterizations=names_between_commas(parameterizations),
+        estimators=names_between_commas(estimators),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -101,12 +101,6 @@ def compare_command(
         print(json.dumps(summary, indent=1))
     elif not quiet:
         print_summary(summary)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Parts between commas, those in brackets apart."""
-    parts = re.split(r",(?![^()]*\))", text)
-    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
 
 
 def _compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from difflib import get_close_matches
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from ordered_mix.prior import Prior
 
 log = logging.getLogger("ordered_mix")
+
+
+def names_between_commas(text: str) -> tuple[str, ...]:
+    """Parts between commas, those in brackets apart, each once."""
+    parts = re.split(r",(?![^()]*\))", text)
+    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
 
 
 def _tell(asked: bool) -> bool:
