@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ordered_mix.cli.fit import summary_of
 from ordered_mix.cli.options import (
     Force,
     Json,
@@ -40,7 +42,9 @@ ordered-mix compare galaxies --parameterizations "unordered,relative(link=square
 
 def compare_command(
     data: Annotated[str, typer.Argument(help="FILE.csv:column or a shipped data set (see list).")],
-    components: Annotated[int, typer.Option(help="Number of components K.")] = 2,
+    components: Annotated[
+        int, typer.Option("--components", "-k", help="Number of components K.")
+    ] = 2,
     parameterizations: Annotated[
         str,
         typer.Option(
@@ -62,6 +66,9 @@ def compare_command(
     chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same draws.")] = 1,
     cores: Annotated[int, typer.Option(help="Chains sampled at the same time.")] = 2,
+    target_accept: Annotated[
+        float, typer.Option(help="Acceptance rate that the step size is adapted to.")
+    ] = 0.8,
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
@@ -92,6 +99,7 @@ def compare_command(
         chains=chains,
         seed=seed,
         cores=cores,
+        target_accept=target_accept,
         time_limit=time_limit,
     )
     check(loaded, settings)
@@ -127,11 +135,15 @@ def _summary(folder: Any) -> dict[str, Any]:
 
 
 def _write(result: Comparison, folder: Any) -> None:
+    from ordered_mix.fitted.verdict import headline
     from ordered_mix.report import render
     from ordered_mix.report.words import prior_in_words
 
     folder.write("table.parquet", lambda path: result.table.to_parquet(path, index=False))
     folder.write("table.csv", lambda path: result.table.to_csv(path, index=False))
+    tables = {"estimates": result.fitted.estimates, "points": result.fitted.points}
+    for name, table in tables.items():
+        folder.write(f"{name}.csv", partial(table.to_csv, index=False))
     folder.write("timings.csv", lambda path: result.timings.to_csv(path, index=False))
     page = render(result)
     folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
@@ -140,7 +152,9 @@ def _write(result: Comparison, folder: Any) -> None:
         "n": result.data.n,
         "components": result.settings.components,
         "prior": prior_in_words(result.prior),
+        **summary_of(result.fitted),
         "verdicts": [vars(verdict) for verdict in result.verdicts],
+        "headline": headline(result.verdicts),
         "skipped": result.skipped,
         "failed": result.failed,
         "table": json.loads(result.table.to_json(orient="records")),

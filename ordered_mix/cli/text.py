@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 FORMATS = {
     "components": "d",
     "rhat_raw": ".3f",
-    "rhat_folded": ".3f",
+    "rhat": ".3f",
     "share_at_best": ".0%",
     "divergences": ".0f",
-    "ess_folded": ".0f",
+    "ess_bulk": ".0f",
     "ess_per_1000_passes": ".1f",
     "passes_per_run": ".0f",
 }
@@ -31,9 +31,9 @@ POINT_COLUMNS = {
 }
 SAMPLER_COLUMNS = {
     "label": "sampler",
-    "rhat_raw": "R-hat",
-    "rhat_folded": "folded",
-    "ess_folded": "ESS",
+    "rhat_raw": "R-hat raw",
+    "rhat": "R-hat",
+    "ess_bulk": "ESS",
     "ess_per_1000_passes": "/1000 p.",
     "divergences": "div.",
     "elpd_waic": "WAIC",
@@ -125,6 +125,11 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     heading = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
     console.print(Text(heading, style="bold"))
     console.print(Text(f"Prior: {summary['prior']}"))
+    if summary["headline"]:
+        console.print(Text(summary["headline"]))
+    print_estimates(summary["estimates"], summary["hdi_prob"])
+    for note in summary["notes"]:
+        console.print(Text(note))
     for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
         rows = [row for row in summary["table"] if (row["status"] == "sampled") == sampled]
         if rows:

@@ -168,16 +168,14 @@ def _kolmogorov(y: Array, below: Array) -> Check:
     n = y.size
     grid = np.arange(n) / n
     apart = np.maximum(below - grid, grid + 1 / n - below)
-    distance = apart.max(axis=1)
+    distance = kolmogorov_smirnov(below)
     p = stats.kstwo.sf(distance, n)
     return Check(float(distance.mean()), float(p.mean()), float(y[apart.mean(axis=0).argmax()]))
 
 
 def _anderson(y: Array, below: Array, above: Array) -> Check:
     n = y.size
-    rank = 2 * np.arange(1, n + 1) - 1
-    terms = np.log(np.maximum(below, LEAST)) + np.log(np.maximum(above[:, ::-1], LEAST))
-    statistic = -n - np.sum(rank * terms, axis=1) / n
+    statistic = anderson_darling(below, above)
     apart = np.abs(below - (np.arange(n) + 0.5) / n) / np.sqrt(np.maximum(below * above, LEAST))
     p = 1 - anderson_darling_cdf(statistic)
     return Check(float(statistic.mean()), float(p.mean()), float(y[apart.mean(axis=0).argmax()]))
@@ -189,6 +187,21 @@ def _extreme(y: Array, below: Array, above: Array) -> Check:
     p = -np.expm1(y.size * np.log1p(-np.minimum(smallest, 1 - 1e-16)))
     at = np.bincount(tail.argmin(axis=1)).argmax()
     return Check(float(smallest.mean()), float(p.mean()), float(y[at]))
+
+
+def kolmogorov_smirnov(below: Array) -> Array:
+    """Largest distance from the uniform distribution, along the last axis of sorted values."""
+    n = below.shape[-1]
+    grid = np.arange(n) / n
+    return np.maximum(below - grid, grid + 1 / n - below).max(axis=-1)
+
+
+def anderson_darling(below: Array, above: Array) -> Array:
+    """Anderson-Darling statistic of sorted values F, given F and 1 - F along the last axis."""
+    n = below.shape[-1]
+    rank = 2 * np.arange(1, n + 1) - 1
+    terms = np.log(np.maximum(below, LEAST)) + np.log(np.maximum(above[..., ::-1], LEAST))
+    return -n - np.sum(rank * terms, axis=-1) / n
 
 
 def anderson_darling_cdf(statistic: Array) -> Array:

@@ -53,7 +53,8 @@ def published(tree: xr.DataTree, permutation: Permutation, method: str) -> xr.Da
     groups: dict[str, Any] = {
         name: group for name, group in tree.children.items() if name != "posterior"
     }
-    copy = xr.DataTree.from_dict({"posterior": labelled, RAW: kept} | groups)
+    made: dict[str, Any] = {"posterior": labelled, RAW: kept}
+    copy = xr.DataTree.from_dict(made | groups)
     copy.attrs = dict(tree.attrs)
     return copy
 
@@ -67,6 +68,7 @@ def raw_draws(tree: xr.DataTree) -> xr.DataTree:
     groups = {
         name: group for name, group in tree.children.items() if name not in (RAW, "posterior")
     }
-    copy = xr.DataTree.from_dict({"posterior": raw} | groups)
+    made: dict[str, Any] = {"posterior": raw}
+    copy = xr.DataTree.from_dict(made | groups)
     copy.attrs = dict(tree.attrs)
     return copy

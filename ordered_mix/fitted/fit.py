@@ -11,7 +11,7 @@ import numpy as np
 from ordered_mix.data import Data, as_data
 from ordered_mix.errors import RunError
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.fitted.fitted import Fitted
+from ordered_mix.fitted.fitted import Fitted, default_mass
 from ordered_mix.fitted.maximum import (
     Maximum,
     criteria_by_components,
@@ -205,6 +205,7 @@ class _Work:
         return self._bayesian(k, maximum, common)
 
     def _bayesian(self, k: int, maximum: Maximum, common: dict[str, Any]) -> Fitted:
+        from ordered_mix.fitted.mode import posterior_mode
         from ordered_mix.parameterization import catalog
         from ordered_mix.prior import Prior, default_prior
 
@@ -214,27 +215,10 @@ class _Work:
             self.data, k, self.settings["chains"], "random", self.settings["seed"]
         )
         self.progress(f"posterior mode, K = {k}")
-        mode = self._mode(chosen, prior, starts, maximum)
+        mode = posterior_mode(self.data, prior, starts, maximum.mixture)
         maximum = judged_by_mode(self.data, maximum, mode)
         made = Fitted(maximum=maximum, prior=prior, mode=mode, **common)
         return self._sampled(made, chosen, starts) if self.sampler else made
-
-    def _mode(
-        self, chosen: Parameterization, prior: Prior, starts: Mixture, maximum: Maximum
-    ) -> Mixture:
-        from ordered_mix.estimators.map import MAP
-        from ordered_mix.parameterization import catalog
-
-        plain = chosen
-        if chosen.name != "unordered":
-            plain = catalog.parameterization("unordered", chosen.k, prior)
-        begin = [starts[index] for index in range(starts.batch_shape[0])]
-        if maximum.mixture is not None:
-            begin.append(maximum.mixture)
-        # without the Jacobian of the coordinates: the mode of weights, means and scales
-        climbed = MAP(jacobian=False).fit(plain, self.data, Mixture.stack(begin))
-        best = climbed.mixture[int(np.argmax(climbed.objective))]
-        return best.permute(best.order())
 
     def _sampled(self, made: Fitted, chosen: Parameterization, starts: Mixture) -> Fitted:
         from ordered_mix.draws.predictive import predictive
@@ -272,9 +256,7 @@ class _Work:
 
 def _mass(hdi_prob: float | None) -> float:
     if hdi_prob is None:
-        from arviz import rcParams
-
-        return float(rcParams["stats.ci_prob"])
+        return default_mass()
     if not 0 < hdi_prob < 1:
         raise ValueError(f"hdi_prob must lie between 0 and 1, got {hdi_prob}")
     return float(hdi_prob)

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from ordered_mix.draws.predictive import Predictive
     from ordered_mix.draws.relabel.assignment import Permutation
     from ordered_mix.fitted.agreement import Agreement
+    from ordered_mix.fitted.refits import Refits
     from ordered_mix.prior import Prior
+
+
+PARAMETERS = ("w", "mu", "sigma")
+
+
+def default_mass() -> float:
+    """Mass of the intervals that ArviZ gives by default, its ``stats.ci_prob``."""
+    from arviz import rcParams
+
+    return float(rcParams["stats.ci_prob"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,6 +165,13 @@ class Fitted:
 
         return None if self.draws is None else checks(self.data.y, self.draws.mixture)
 
+    @cached_property
+    def refits(self) -> Refits | None:
+        """Goodness of fit of the maximum by parametric bootstrap; None without a maximum."""
+        from ordered_mix.fitted.refits import refits
+
+        return None if self.maximum.mixture is None else refits(self.data, self.maximum.mixture)
+
     @property
     def nats_below_maximum(self) -> float | None:
         """How far the likelihood of the posterior mode is below its maximum; None without both."""
@@ -233,6 +251,3 @@ class Fitted:
         from ordered_mix.fitted.plots import plot_posterior
 
         return plot_posterior(self)
-
-
-PARAMETERS = ("w", "mu", "sigma")

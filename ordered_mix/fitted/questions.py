@@ -22,7 +22,7 @@ def questions(fitted: Fitted) -> list[Verdict]:
     if fitted.agreement is not None:
         found.append(did_the_chains_agree(fitted.agreement, fitted.components))
     if fitted.checks is not None:
-        found.append(does_the_mixture_describe_the_data(fitted.checks))
+        found.append(does_the_mixture_describe_the_data(fitted.checks, fitted.refits))
     if fitted.mode is not None:
         nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
         found.append(does_the_prior_decide(nats, fitted.sensitivity, none))
