@@ -18,7 +18,9 @@ SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     data = load("faithful:waiting")
-    made = ResultFolder(tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, default_prior(data)))
+    made = ResultFolder(
+        tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, default_prior(data))
+    )
     made.open()
     return made
 

@@ -99,9 +99,15 @@ def test_laws_with_adaptive_scales(found):
 def test_laws_with_adaptive_scales_of_other_sizes(name, k, options, build):
     found = build(name, k, family="adaptive", **options)
     z = points_of(found, 10, seed=5)
-    for law in laws.LAWS:
+    for law in (laws.gradient, laws.matched_prior, laws.prior_draws, laws.order_of_draws):
         outcome = law(found, z, 6)
         assert outcome.holds, outcome
+
+
+def test_models_agree_on_adaptive_scales(build):
+    found = build("relative", 2, family="adaptive", order="both")
+    outcome = laws.models_agree(found, points_of(found, 3, seed=7), 8)
+    assert outcome.holds, outcome
 
 
 @pytest.mark.parametrize("name", ["unordered", "moment"])
