@@ -61,7 +61,7 @@ from ordered_mix.study.drawing import (
 from ordered_mix.study.effects import mean, paired_ratio, rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, measured, paragraph
 from ordered_mix.theory.prediction import generalisation_loss, log_predictive
-from ordered_mix.theory.quadrature import means_posterior
+from ordered_mix.theory.quadrature import learning_coefficient, means_posterior
 from ordered_mix.theory.refit import cross_validate
 
 ISSUE = "the project's question about WAIC under each parameterization"
@@ -156,15 +156,17 @@ def integrated(case: Case, prior: str) -> dict[str, Any]:
     """Exact criteria with weights and scales known, and the learning coefficient."""
     y, beta = case.sample.y, wbic_beta(case.sample.n)
     posterior = means_posterior(y, prior=prior)
-    tempered = means_posterior(y, prior=prior, inverse_temperature=beta)
+    warm, cool = (
+        means_posterior(y, prior=prior, inverse_temperature=one) for one in (beta, 1.5 * beta)
+    )
     exact = posterior.criteria()
     row = {
         "waic": exact.elpd_waic,
         "p_waic": exact.p_waic,
         "loo": exact.elpd_loo,
-        "wbic": tempered.wbic(beta),
+        "wbic": warm.wbic(),
         "evidence": posterior.log_evidence(),
-        "learning_coefficient": tempered.learning_coefficient(beta, 1.5 * beta),
+        "learning_coefficient": learning_coefficient(warm, cool),
     }
     return row | case.losses(posterior.log_predictive)
 
