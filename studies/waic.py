@@ -34,7 +34,6 @@ from ordered_mix.draws.elpd import loo, waic
 from ordered_mix.draws.invariance import invariance
 from ordered_mix.draws.rhat import rhat
 from ordered_mix.draws.wbic import Estimate, wbic, wbic_beta
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.stop import Stop
@@ -59,6 +58,7 @@ from ordered_mix.study.drawing import (
     panels,
 )
 from ordered_mix.study.effects import mean, paired_ratio, rows_of
+from ordered_mix.study.result import StudyResult
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, measured, paragraph
 from ordered_mix.theory.prediction import generalisation_loss, log_predictive
 from ordered_mix.theory.quadrature import learning_coefficient, means_posterior
