@@ -9,6 +9,7 @@ from ordered_mix.data import Data, load, simulate
 from ordered_mix.errors import RunError
 from ordered_mix.files.results import ResultFolder
 from ordered_mix.mixture import Mixture
+from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS
 
 SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300, seed=2)
@@ -17,7 +18,9 @@ SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     data = load("faithful:waiting")
-    made = ResultFolder(tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, None))
+    made = ResultFolder(
+        tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, default_prior(data))
+    )
     made.open()
     return made
 

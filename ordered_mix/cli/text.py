@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 FORMATS = {
     "components": "d",

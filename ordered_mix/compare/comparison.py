@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +33,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.shown import html
 
 PARAMETERIZATIONS = ("unordered", "ordered", "relative")
 
@@ -196,8 +196,6 @@ class Comparison:
         is supported; None for K = 1.
     failed : tuple of str
         Labels of the samplers that gave no draws.
-    sensitivity : mapping of str to float, optional
-        Power-scaling sensitivity to the prior by quantity.
     """
 
     data: Data
@@ -212,11 +210,10 @@ class Comparison:
     skipped: dict[str, str]
     fewer: Sampled | None
     failed: tuple[str, ...] = ()
-    sensitivity: Mapping[str, float] | None = None
 
     @cached_property
     def best(self) -> Sampled:
-        """The sampler that the answer is taken from: chains that agree, the most effective draws."""
+        """The sampler that the answer is taken from: chains that agree, most draws."""
         rank = {GOOD: 0, NEARLY: 1, BAD: 2}
         return min(
             self.sampled.values(),
@@ -232,7 +229,7 @@ class Comparison:
         return Fitted(
             self.data, k, self.maximum, pd.DataFrame([row | loo]), default_mass(), self.prior,
             self.mode, best.draws, best.permutation, Predictive(best.elpd_waic, best.elpd_loo),
-            best.restarted, self.sensitivity,
+            best.restarted,
         )  # fmt: skip
 
     @cached_property
@@ -258,10 +255,7 @@ class Comparison:
             rows.append({"label": label, "seconds": item.draws.seconds, "ess_per_second": ess})
         return pd.DataFrame(rows)
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.report import notebook
-
-        return notebook(self)
+    _repr_html_ = html
 
 
 def _fit_row(label: str, fit: Fit, comparison: Comparison) -> dict[str, Any]:

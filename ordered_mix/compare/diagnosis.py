@@ -27,6 +27,7 @@ from ordered_mix.fitted.agreement import ESS, RHAT
 from ordered_mix.fitted.labels import few_points
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.shown import html
 
 NEARLY_CONVERGED = 1.05
 FEWEST = 25
@@ -113,10 +114,7 @@ class DrawsDiagnosis:
         values = self.table[self.table["labels"] == labels][column]
         return float(values.max() if column == "rhat" else values.min())
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.report import notebook
-
-        return notebook(self)
+    _repr_html_ = html
 
 
 def diagnose(

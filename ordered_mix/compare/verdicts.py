@@ -14,8 +14,7 @@ from ordered_mix.draws.invariance import invariance
 from ordered_mix.draws.wbic import Estimate
 from ordered_mix.fitted.agreement import GAP_MASS, RHAT, did_the_chains_agree
 from ordered_mix.fitted.description import does_the_mixture_describe_the_data
-from ordered_mix.fitted.prior_question import does_the_prior_decide
-from ordered_mix.fitted.questions import no_maximum
+from ordered_mix.fitted.questions import no_maximum, prior_question
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict, listed
 
 if TYPE_CHECKING:
@@ -65,8 +64,7 @@ def _describe(comparison: Comparison) -> Verdict | None:
 
 
 def _prior(comparison: Comparison) -> Verdict:
-    fitted, none = comparison.fitted, no_maximum(comparison.maximum)
-    return does_the_prior_decide(fitted.nats_below_maximum, comparison.sensitivity, none)
+    return prior_question(comparison.fitted)
 
 
 def _last_component(comparison: Comparison) -> Verdict | None:

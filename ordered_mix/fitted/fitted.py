@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ordered_mix.draws.checks import Checks
     from ordered_mix.draws.draws import Draws
     from ordered_mix.draws.predictive import Predictive
+    from ordered_mix.draws.prior_sensitivity import PriorSensitivity
     from ordered_mix.draws.relabel.assignment import Permutation
     from ordered_mix.fitted.agreement import Agreement
     from ordered_mix.fitted.refits import Refits
@@ -70,8 +71,6 @@ class Fitted:
         WAIC and LOO.
     restarted : int
         Chains that were sampled again from the best optimum.
-    sensitivity : mapping of str to float, optional
-        Power-scaling sensitivity to the prior by quantity.
     settings : mapping
         What was asked.
     """
@@ -87,7 +86,6 @@ class Fitted:
     permutation: Permutation | None = None
     predictive: Predictive | None = None
     restarted: int = 0
-    sensitivity: Mapping[str, float] | None = None
     settings: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
@@ -178,6 +176,18 @@ class Fitted:
         if self.mode is None or self.maximum.mixture is None:
             return None
         return max(0.0, self.maximum.log_likelihood - log_likelihood(self.data, self.mode))
+
+    @cached_property
+    def prior_sensitivity(self) -> PriorSensitivity | None:
+        """How much of the posterior is the prior's doing; None without draws or a matched prior."""
+        from ordered_mix.draws.prior_sensitivity import prior_sensitivity
+        from ordered_mix.fitted.restart import every_so_many
+
+        if self.labelled is None or self.prior is None or self.prior.native or self.mode is None:
+            return None
+        draws = every_so_many(self.labelled, self.data.n)
+        height = log_likelihood(self.data, self.mode)
+        return prior_sensitivity(draws, self.data, self.prior, height, self.maximum.log_likelihood)
 
     @cached_property
     def verdicts(self) -> list[Verdict]:

@@ -24,11 +24,17 @@ def questions(fitted: Fitted) -> list[Verdict]:
     if fitted.checks is not None:
         found.append(does_the_mixture_describe_the_data(fitted.checks, fitted.refits))
     if fitted.mode is not None:
-        nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
-        found.append(does_the_prior_decide(nats, fitted.sensitivity, none))
+        found.append(prior_question(fitted))
     if len(fitted.criteria) > 1:
         found.append(how_many_components(fitted))
     return found
+
+
+def prior_question(fitted: Fitted) -> Verdict:
+    """Whether the prior decides, from the mode and the draws."""
+    nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
+    free = (3 * fitted.components - 1) / 2
+    return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none)
 
 
 def no_maximum(found: Maximum) -> str:
