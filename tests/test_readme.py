@@ -96,7 +96,7 @@ def test_my_own_column(here, monkeypatch, capsys):
     command = the_only(f"{PROGRAM}compare my.csv:height ")
     assert ordered_mix_command(monkeypatch, command, *options(FEW)) == 0
     assert "my:height: n = 100, K = 3" in capsys.readouterr().out
-    assert (here / "results/my-height/report.html").stat().st_size > 50_000
+    assert (here / "results/my-height/compare-k3/report.html").stat().st_size > 50_000
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ import typer
 
 from ordered_mix.cli.fit import summary_of
 from ordered_mix.cli.options import (
+    DecimalComma,
+    DropMissing,
     Force,
     Json,
     PriorKind,
@@ -18,8 +20,11 @@ from ordered_mix.cli.options import (
     PriorScale,
     PriorWeights,
     Quiet,
+    Separator,
     Verbose,
+    Where,
     chosen_prior,
+    loaded,
     log,
     names_between_commas,
 )
@@ -41,7 +46,13 @@ ordered-mix compare galaxies --parameterizations "unordered,relative(link=square
 
 
 def compare_command(
-    data: Annotated[str, typer.Argument(help="FILE.csv:column or a shipped data set (see list).")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="FILE:column (csv, tsv, gz, parquet, xlsx), - for standard input, or a shipped "
+            "data set (see list)."
+        ),
+    ],
     components: Annotated[
         int, typer.Option("--components", "-k", help="Number of components K.")
     ] = 2,
@@ -72,8 +83,12 @@ def compare_command(
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
+    separator: Separator = ",",
+    decimal_comma: DecimalComma = False,
+    drop_missing: DropMissing = False,
+    where: Where = "",
     out: Annotated[
-        Path | None, typer.Option(help="Output folder.", show_default="results/DATA")
+        Path | None, typer.Option(help="Output folder.", show_default="results/DATA/compare-kK")
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -87,9 +102,8 @@ def compare_command(
     """
     from ordered_mix.compare.compare import check
     from ordered_mix.compare.comparison import Settings
-    from ordered_mix.data import load
 
-    loaded = load(data)
+    column = loaded(data, separator, decimal_comma, drop_missing, where)
     settings = Settings(
         components=components,
         parameterizations=names_between_commas(parameterizations),
@@ -102,9 +116,9 @@ def compare_command(
         target_accept=target_accept,
         time_limit=time_limit,
     )
-    check(loaded, settings)
-    chosen = chosen_prior(loaded, prior, prior_scale, prior_mean, prior_weights)
-    summary = _compare(loaded, settings, chosen, out, force, quiet or as_json)
+    check(column, settings)
+    chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
+    summary = _compare(column, settings, chosen, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))
     elif not quiet:
@@ -118,7 +132,8 @@ def _compare(
     from ordered_mix.files.results import ResultFolder, slug
 
     log.info("data %s, n = %d", data.name, data.n)
-    folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, prior))
+    place = out or Path("results") / slug(data.name) / f"compare-k{settings.components}"
+    folder = ResultFolder(place, identity(data, settings, prior))
     with folder.held(force):
         if SUMMARY in folder and not (summary := _summary(folder))["failed"]:
             note = "these results were there already, --force computes them anew"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordered_mix.cli.options import (
+    DecimalComma,
+    DropMissing,
     Force,
     Json,
     PriorKind,
@@ -17,8 +19,11 @@ from ordered_mix.cli.options import (
     PriorScale,
     PriorWeights,
     Quiet,
+    Separator,
     Verbose,
+    Where,
     chosen_prior,
+    loaded,
     log,
     names_between_commas,
 )
@@ -41,7 +46,13 @@ ordered-mix fit my.csv:height --components auto --estimators em"""
 
 
 def fit_command(
-    data: Annotated[str, typer.Argument(help="FILE.csv:column or a shipped data set (see list).")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="FILE:column (csv, tsv, gz, parquet, xlsx), - for standard input, or a shipped "
+            "data set (see list)."
+        ),
+    ],
     components: Annotated[
         str, typer.Option("--components", "-k", help="K, a range like 1-6, or auto.")
     ] = "2",
@@ -70,6 +81,10 @@ def fit_command(
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
+    separator: Separator = ",",
+    decimal_comma: DecimalComma = False,
+    drop_missing: DropMissing = False,
+    where: Where = "",
     out: Annotated[
         Path | None, typer.Option(help="Output folder.", show_default="results/DATA/fit-kK")
     ] = None,
@@ -81,13 +96,13 @@ def fit_command(
     """Fit a Gaussian mixture to one column of numbers.
 
     Prints the estimates of each component and whether to trust them, and writes estimates.csv,
-    points.csv (which point belongs where), criteria.csv and, if sampled, draws.nc for ArviZ.
+    points.csv (which point belongs where), criteria.csv and, if sampled, report.html and draws.nc
+    for ArviZ.
     """
-    from ordered_mix.data import load
     from ordered_mix.fitted.fit import check_sample, component_range
 
-    loaded = load(data)
-    check_sample(loaded, component_range(components)[0])
+    column = loaded(data, separator, decimal_comma, drop_missing, where)
+    check_sample(column, component_range(components)[0])
     asked: dict[str, Any] = {
         "components": components, "estimators": names_between_commas(estimators),
         "parameterization": parameterization, "draws": draws, "tune": tune, "chains": chains,
@@ -95,9 +110,9 @@ def fit_command(
     }  # fmt: skip
     chosen: Any = prior
     if set(asked["estimators"]) != {"em"}:
-        chosen = chosen_prior(loaded, prior, prior_scale, prior_mean, prior_weights)
+        chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
     free = {"cores": cores, "time_limit": time_limit}
-    summary = _fit(loaded, asked, chosen, free, out, force, quiet or as_json)
+    summary = _fit(column, asked, chosen, free, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))
     elif not quiet:
@@ -136,6 +151,11 @@ def _write(result: Fitted, folder: ResultFolder) -> None:
     for name, table in tables.items():
         folder.write(f"{name}.csv", partial(table.to_csv, index=False))
     if result.draws is not None:
+        # PyMC takes seconds to import, which EM alone need not wait for
+        from ordered_mix.report import render
+
+        page = render(result)
+        folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
         folder.write_tree("draws.nc", result.tree)
     summary = summary_of(result) | {"folder": str(folder.path)}
     folder.write(SUMMARY, lambda path: path.write_text(json.dumps(summary, indent=1)))

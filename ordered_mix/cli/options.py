@@ -44,6 +44,18 @@ Verbose = Annotated[
         callback=_tell,
     ),
 ]
+Separator = Annotated[
+    str, typer.Option(help="What stands between the cells of a text file; tab for tabs.")
+]
+DecimalComma = Annotated[
+    bool, typer.Option("--decimal-comma", help="Decimals stand behind a comma, cells behind ;.")
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows whose cell is empty or NA.")
+]
+Where = Annotated[
+    str, typer.Option(help="Keep rows with COLUMN=VALUE, or with !=, <, <=, > or >=.")
+]
 PriorKind = Annotated[
     str,
     typer.Option(
@@ -70,6 +82,25 @@ PriorMean = Annotated[
 PriorWeights = Annotated[
     float, typer.Option(help="Concentration of the Dirichlet prior of the weights.")
 ]
+
+
+def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, where: str) -> Data:
+    """The column that the options ask for.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read as asked; the message says why.
+    """
+    from ordered_mix.data import load
+    from ordered_mix.files.columns import NAMES
+
+    between = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
+    if between not in NAMES:
+        raise ValueError(f"--separator must be one of ',', ';' and tab, got {separator!r}")
+    return load(
+        data, separator=between, decimal_comma=decimal_comma, drop_missing=drop_missing, where=where
+    )
 
 
 def chosen_prior(

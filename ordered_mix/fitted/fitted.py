@@ -16,6 +16,7 @@ from ordered_mix.fitted.estimates import estimates, membership, points_table
 from ordered_mix.fitted.maximum import Maximum, far_values, log_likelihood
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.shown import html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +97,7 @@ class Fitted:
         )
         return f"Fitted({self.data.name!r}, n={self.data.n}, K={self.components}, {cells})"
 
-    def _repr_html_(self) -> str:
-        return f"<p>{self.headline or repr(self)}</p>{self.summary().to_html()}"
+    _repr_html_ = html
 
     @cached_property
     def labelled(self) -> Mixture | None:

@@ -39,10 +39,11 @@ def prior_question(fitted: Fitted) -> Verdict:
 
 def no_maximum(found: Maximum) -> str:
     """Why EM has no maximum to find, with the values that are in the way."""
-    onto = f" onto {found.note}" if found.note else ""
     if found.collapsed:
-        return f"{found.collapsed} of {found.starts} starts of EM shrink a component{onto}"
-    return f"EM ends in a component narrower than the spacing of the data{onto}"
+        onto = found.note or "one value"
+        return f"{found.collapsed} of {found.starts} starts of EM shrink a component onto {onto}"
+    at = f", at {found.note}" if found.note else ""
+    return f"EM ends in a component that is narrower than the spacing of the data{at}"
 
 
 def how_many_components(fitted: Fitted) -> Verdict:

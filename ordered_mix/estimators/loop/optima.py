@@ -151,6 +151,8 @@ def spurious(data: Data, mixture: Mixture) -> NDArray[np.bool_]:
     -------
     array of bool, shape (...)
     """
+    if mixture.k == 1:
+        return np.zeros(mixture.batch_shape, dtype=bool)
     y = np.sort(data.y if data.weight is None else data.y[data.weight > 0])
     held = np.clip(np.round(mixture.w * len(y)), FEWEST_NEIGHBOURS, NEIGHBOURS).astype(int)
     count = np.minimum(held, len(y))
