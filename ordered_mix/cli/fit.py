@@ -81,6 +81,13 @@ def fit_command(
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
+    scales: Annotated[
+        str, typer.Option(help="free, or common: one standard deviation for all (EM only).")
+    ] = "free",
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(help="Known values, as w=0.3,0.7 or mu=0,5 or sigma=1,1 (EM only)."),
+    ] = None,
     separator: Separator = ",",
     decimal_comma: DecimalComma = False,
     drop_missing: DropMissing = False,
@@ -106,7 +113,8 @@ def fit_command(
     asked: dict[str, Any] = {
         "components": components, "estimators": names_between_commas(estimators),
         "parameterization": parameterization, "draws": draws, "tune": tune, "chains": chains,
-        "seed": seed, "target_accept": target_accept, "hdi_prob": hdi_prob,
+        "seed": seed, "target_accept": target_accept, "hdi_prob": hdi_prob, "scales": scales,
+        "fixed": dict(map(_known, fixed or [])),
     }  # fmt: skip
     chosen: Any = prior
     if set(asked["estimators"]) != {"em"}:
@@ -117,6 +125,14 @@ def fit_command(
         print(json.dumps(summary, indent=1))
     elif not quiet:
         print_fit(summary)
+
+
+def _known(text: str) -> tuple[str, list[float]]:
+    name, _, values = text.partition("=")
+    try:
+        return name.strip(), [float(value) for value in values.split(",")]
+    except ValueError:
+        raise ValueError(f"--fixed must be NAME=NUMBER,NUMBER,..., got {text!r}") from None
 
 
 def _fit(

@@ -15,7 +15,8 @@ from scipy.special import ndtr
 
 from ordered_mix.mixture import Array, Mixture
 
-MOST_DRAWS = 200
+FEWEST_DRAWS, MOST_DRAWS = 40, 200
+MOST_EVALUATIONS = 2_000_000
 MOST_LOO_DRAWS = 1000
 MOST_LOO_POINTS = 2000
 LEAST = 1e-300
@@ -88,7 +89,7 @@ def checks(y: Array, draws: Mixture) -> Checks:
     Checks
     """
     y = np.sort(y)
-    flat = thinned(draws, MOST_DRAWS)
+    flat = thinned(draws, int(np.clip(MOST_EVALUATIONS // y.size, FEWEST_DRAWS, MOST_DRAWS)))
     half = rounding(y) / 2
     lower, upper = transforms(y, flat, half)
     pit, points = loo_pit(y, draws, half)

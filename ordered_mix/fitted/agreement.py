@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.draws.convergence import convergence
+from ordered_mix.draws.predictive import fewer_draws
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Array, Mixture
@@ -71,7 +72,7 @@ class Agreement:
 
 def agreement(y: Array, labelled: Mixture, divergences: int, restarted: int = 0) -> Agreement:
     """Measure labelled draws, batch shape (chain, draw), of at least two chains."""
-    heights = log_likelihoods(y, labelled)
+    heights = log_likelihoods(y, fewer_draws(labelled, y.size))
     draws = {name: getattr(labelled, name) for name in PARAMETERS}
     table = convergence(draws | {"log_likelihood": heights})
     below = nats_below(heights)
@@ -80,8 +81,8 @@ def agreement(y: Array, labelled: Mixture, divergences: int, restarted: int = 0)
         ess=float(table["ess_bulk"].min()),
         ess_tail=float(table["ess_tail"].min()),
         divergences=divergences,
-        chains=heights.shape[0],
-        draws=heights.shape[1],
+        chains=labelled.mu.shape[0],
+        draws=labelled.mu.shape[1],
         nats_below=below,
         stuck=stuck(heights),
         restarted=restarted,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from ordered_mix.fitted.maximum import (
 )
 from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
 from ordered_mix.fitted.questions import no_maximum
+from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def fit(
     cores: int = 2,
     target_accept: float = 0.8,
     hdi_prob: float | None = None,
+    scales: str = "free",
+    fixed: Mapping[str, Sequence[float]] | None = None,
     time_limit: float = 3600.0,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Fitted:
@@ -74,6 +77,10 @@ def fit(
         Of the sampler; the same seed gives the same draws.
     hdi_prob : float, optional
         Mass of the highest-density intervals, by default ArviZ's ``stats.ci_prob`` (0.89).
+    scales : {"free", "common"}
+        One standard deviation for each component, or one for all; EM only.
+    fixed : mapping of {"w", "mu", "sigma"} to sequence of float, optional
+        Values that are known, one for each component; EM only.
     progress : callable
         Called with the name of each stage before it begins.
 
@@ -101,12 +108,14 @@ def fit(
     largest = max(smallest, min(largest, data.n // 2, np.unique(data.y).size))
     sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
     mass = _mass(hdi_prob) if sampled else np.nan
-    work = _Work(data, settings, prior, mass, progress)
+    restriction = Restriction(scales, dict(fixed or {}))
+    check_restriction(restriction, smallest, largest, settings["estimators"])
+    work = _Work(data, settings, prior, mass, restriction, progress)
     if smallest == largest and components != AUTO:
         progress("EM from many starts")
-        return work.fitted(largest, find_maximum(data, largest, seed), None)
+        return work.fitted(largest, find_maximum(data, largest, seed, restriction), None)
     progress(f"EM from many starts, K = 1 to {largest}")
-    rows = criteria_by_components(data, largest, seed)
+    rows = criteria_by_components(data, largest, seed, restriction)
     table = _table(rows)
     table = table[table["components"] >= smallest].reset_index(drop=True)
     chosen = _smallest(table)
@@ -177,22 +186,44 @@ def check_sample(data: Data, components: int) -> None:
         )
 
 
+def check_restriction(
+    restriction: Restriction, smallest: int, largest: int, estimators: Sequence[str]
+) -> None:
+    """Raise a ValueError if the restriction does not go with the rest."""
+    if restriction.nothing:
+        return
+    if set(estimators) != {"em"}:
+        raise ValueError(
+            "scales and fixed are for EM alone, as the matched priors and coordinates of MAP and "
+            f"samplers have all parameters free: say estimators em, got {', '.join(estimators)}"
+        )
+    if restriction.fixed and smallest != largest:
+        raise ValueError("components must be one number where fixed holds values of components")
+    restriction.check(smallest)
+
+
 class _Work:
     """The stages of a fit for one number of components after another."""
 
     def __init__(
-        self, data: Data, settings: dict[str, Any], prior: Prior | str, mass: float,
+        self,
+        data: Data,
+        settings: dict[str, Any],
+        prior: Prior | str,
+        mass: float,
+        restriction: Restriction,
         progress: Callable[[str], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.data, self.settings, self.mass, self.progress = data, settings, mass, progress
         estimators = settings["estimators"]
         self.sampler = next((name for name in estimators if name in SAMPLERS), "")
-        self.kind = prior
+        self.kind, self.restriction = prior, restriction
 
     def fitted(self, k: int, maximum: Maximum, table: pd.DataFrame | None) -> Fitted:
         """EM, then what else was asked."""
         if table is None:
-            table = _table([(maximum, criteria_of(self.data, maximum, k))], k)
+            row = criteria_of(self.data, maximum, k, self.restriction)
+            table = _table([(maximum, row)], k)
         common = {"data": self.data, "components": k, "criteria": table, "hdi_prob": self.mass,
                   "settings": self.settings}  # fmt: skip
         if not self.sampler and "map" not in self.settings["estimators"]:

@@ -11,13 +11,11 @@ from ordered_mix.data import Data
 from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.optima import NoOptimum, Optima, spurious
-from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.estimators.multistart import MultiStart
+from ordered_mix.fitted.restriction import POLISHED, Restriction
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.passes.kernels import e_step
 
 BETTER = 1e-3
-POLISHED = Stop(log_likelihood=1e-10, passes=5_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +45,9 @@ class Maximum:
     optima: Optima | None = field(default=None, repr=False)
 
 
-def find_maximum(data: Data, k: int, seed: int = 1, em: EM | None = None) -> Maximum:
+def find_maximum(
+    data: Data, k: int, seed: int = 1, restriction: Restriction | None = None
+) -> Maximum:
     """Run EM from many starts.
 
     Parameters
@@ -57,12 +57,13 @@ def find_maximum(data: Data, k: int, seed: int = 1, em: EM | None = None) -> Max
     k : int
         Number of components, at most the number of distinct points.
     seed : int
-    em : EM, optional
-        A variant, e.g. with tied scales.
+    restriction : Restriction, optional
+        What is known or common.
     """
-    search = MultiStart(k=k, seed=seed, estimator=em or EM(stop=POLISHED))
+    restriction = restriction or Restriction()
+    search = restriction.search(k, seed)
     try:
-        optima = search.fit(data)
+        optima = search.fit(data, restriction.starts(search, data))
     except NoOptimum as none:
         note = in_the_way(data, none.collapsed)
         return Maximum(None, np.nan, none.starts, 0, none.collapsed.size, note)
@@ -141,7 +142,7 @@ def times(count: int, n: int) -> str:
 
 
 def criteria_by_components(
-    data: Data, largest: int, seed: int = 1
+    data: Data, largest: int, seed: int = 1, restriction: Restriction | None = None
 ) -> list[tuple[Maximum, dict[str, float]]]:
     """Maxima and criteria for 1 to so many components, the smallest first.
 
@@ -151,23 +152,31 @@ def criteria_by_components(
         The criteria are log_likelihood, bic, icl and sbic on the deviance scale, smaller is
         better; NaN where there is no interior maximum.
     """
-    maxima = [find_maximum(data, k, seed) for k in range(1, largest + 1)]
+    maxima = [find_maximum(data, k, seed, restriction) for k in range(1, largest + 1)]
     heights = np.array([found.log_likelihood for found in maxima])
     singular = np.full(largest, np.nan)
     reach = int(np.argmin(np.append(np.isfinite(heights), False)))
-    if reach:
+    restriction = restriction or Restriction()
+    if reach and restriction.nothing:
         coefficients = mixture_learning_coefficients(reach)
         singular[:reach] = sbic(heights[:reach], data.n, coefficients)
     rows = []
     for index, found in enumerate(maxima):
-        rows.append((found, criteria_of(data, found, index + 1) | {"sbic": float(singular[index])}))
+        rows.append(
+            (
+                found,
+                criteria_of(data, found, index + 1, restriction) | {"sbic": float(singular[index])},
+            )
+        )
     return rows
 
 
-def criteria_of(data: Data, found: Maximum, k: int) -> dict[str, float]:
+def criteria_of(
+    data: Data, found: Maximum, k: int, restriction: Restriction | None = None
+) -> dict[str, float]:
     """Log likelihood, BIC and ICL of a maximum; NaN if there is none."""
     if found.mixture is None:
         return dict.fromkeys(("log_likelihood", "bic", "icl"), np.nan)
-    point = point_criteria(data.y, found.mixture, 3 * k - 1)
+    point = point_criteria(data.y, found.mixture, (restriction or Restriction()).parameters(k))
     height = found.log_likelihood
     return {"log_likelihood": height, "bic": float(point.bic), "icl": float(point.icl)}

@@ -10,10 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.predictive import fewer_draws
 from ordered_mix.fitted.agreement import log_likelihoods, stuck
 from ordered_mix.mixture import Array, Mixture
-
-MOST_EVALUATIONS = 100_000_000
 
 
 class Restarted(NamedTuple):
@@ -41,19 +40,12 @@ def restart_stuck_chains(
     sample : callable
         Draws from these starts, one chain each.
     """
-    bad = stuck(log_likelihoods(y, every_so_many(draws.mixture, y.size)))
+    bad = stuck(log_likelihoods(y, fewer_draws(draws.mixture, y.size)))
     if not bad.any():
         return Restarted(draws, 0)
     count = int(bad.sum())
     again = sample(Mixture.stack([best] * count))
     return Restarted(Draws(_replaced(draws.tree, bad, again.tree)), count)
-
-
-def every_so_many(draws: Mixture, n: int) -> Mixture:
-    """Draws thinned alike in each chain where their likelihoods would cost much."""
-    chains, length = draws.batch_shape
-    step = max(1, chains * length * n // MOST_EVALUATIONS)
-    return draws[:, :: min(step, max(1, length // 50))]
 
 
 def _replaced(tree: xr.DataTree, which: NDArray[np.bool_], other: xr.DataTree) -> xr.DataTree:

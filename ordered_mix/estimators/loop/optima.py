@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-FEWEST_NEIGHBOURS, NEIGHBOURS = 5, 10
+FEWEST_NEIGHBOURS, NEIGHBOURS = 3, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def spurious(data: Data, mixture: Mixture) -> NDArray[np.bool_]:
     """Whether a component is narrower than the spacing of the data it sits on.
 
     The spacing is the mean distance between neighbours among the points around the component's
-    mean that are closest together, as many as it holds but from five to ten, or among all points
+    mean that are closest together, as many as it holds but from three to ten, or among all points
     if that is smaller, and at least half the smallest distance between distinct points (the
     rounding of tied data).
 
