@@ -36,7 +36,8 @@ class Draws:
         coordinates of the standardised data, infinite where a weight rounds to 0 or 1), their
         ``warmup_`` groups, ``observed_data``, and ``log_likelihood`` unless it would exceed
         200 MB. The attribute ``seconds`` is the wall-clock time of the sampler without
-        compilation.
+        compilation; ``start_moved`` is how far each chain's start was moved off stationary
+        coordinates, in unconstrained coordinates (0 where nothing was).
     """
 
     tree: xr.DataTree
@@ -106,6 +107,8 @@ def assemble(
         groups["log_likelihood"] = xr.Dataset({"y": (("chain", "draw", "point"), pointwise)})
     tree = xr.DataTree.from_dict(groups)
     tree.attrs["seconds"] = seconds
+    chains = mixture.batch_shape[0]
+    tree.attrs["start_moved"] = np.asarray(raw.attrs.get("start_moved", np.zeros(chains)))
     return Draws(tree)
 
 

@@ -18,16 +18,14 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.estimators._draws import Draws, assemble
+from ordered_mix.estimators._starts import off_stationary
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")
-REJECTED = (
-    "starts must have a finite log posterior and a gradient without an exact zero, "
-    "nutpie rejects at least one of them"
-)
+REJECTED = "nutpie rejects at least one start, the density near it is at fault"
 TOO_SLOW = "no result within {:g} s: raise the time limit, take fewer draws, or leave it out"
 FOR_EVER = 1e9
 
@@ -145,7 +143,7 @@ class NUTS:
         used = {variable.name for variable in compiled.shared_var_keys}
         values = standard.twin_data(data, self.inverse_temperature)
         compiled = compiled.with_data(**{name: values[name] for name in used})
-        _check_starts(compiled, points)
+        points, moved = off_stationary(points, partial(_density, compiled))
         chains = len(points)
         cores = min(self.cores, chains)
         starts: Callable[[int], Array] = _InOrder(points)
@@ -168,6 +166,7 @@ class NUTS:
             target_accept=self.target_accept,
             adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
         )
+        raw.attrs["start_moved"] = moved
         return raw, time.perf_counter() - begin
 
     def _pymc(
@@ -209,14 +208,14 @@ def compiled_models() -> int:
     return _compiled.cache_info().currsize
 
 
-def _check_starts(compiled: Any, points: Array) -> None:
-    """Refuse what nutpie 0.16 refuses, as the process it refuses in crashes at its end."""
-    value, gradient = np.empty(1), np.empty(points.shape[1])
-    for point in np.ascontiguousarray(points):
-        arrays = (array.ctypes.data_as(POINTER(c_double)) for array in (point, gradient, value))
-        user_data = compiled.user_data.ctypes.data
-        if compiled.compiled_logp_func.ctypes(point.size, *arrays, user_data) or 0 in gradient:
-            raise ValueError(REJECTED)
+def _density(compiled: Any, point: Array) -> tuple[float, Array]:
+    """Log density and gradient as nutpie sees them, both NaN where it gives up."""
+    value, gradient, point = np.empty(1), np.empty(point.size), np.ascontiguousarray(point)
+    arrays = (array.ctypes.data_as(POINTER(c_double)) for array in (point, gradient, value))
+    user_data = compiled.user_data.ctypes.data
+    if compiled.compiled_logp_func.ctypes(point.size, *arrays, user_data):
+        return np.nan, np.full(point.size, np.nan)
+    return float(value[0]), gradient
 
 
 class _InOrder:
