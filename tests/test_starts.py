@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ordered_mix import catalog
+from ordered_mix.parameterization import catalog
 from ordered_mix.data import Data
-from ordered_mix.estimators._starts import STEPS, off_stationary
-from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.samplers.starts import STEPS, off_stationary
+from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.mixture import Mixture
 
 SAMPLES = {
