@@ -17,6 +17,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
 from ordered_mix.samplers import nuts
+from ordered_mix.samplers.density import compiled_models
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.theory.calibration import largest_difference, reach, scores, uniformity
 
@@ -109,12 +110,12 @@ def test_draws_do_not_depend_on_cores_and_data_are_swapped(low_dim):
     shorter = Data(low_dim.y[:100], name="shorter")
     gamma_scales = catalog.parameterization("ordered", 2, Prior())
     sampler.fit(gamma_scales, low_dim, STARTS)
-    compiled = nuts.compiled_models()  # half-normal and inverse-gamma scales: two
+    compiled = compiled_models()
     two = NUTS(draws=60, tune=60, seed=6, cores=2).fit(parameterization, low_dim, STARTS)
     assert np.array_equal(one.mixture.mu, two.mixture.mu)
     other = sampler.fit(gamma_scales, shorter, STARTS)
     again = sampler.fit(parameterization, low_dim, STARTS)
-    assert nuts.compiled_models() == compiled
+    assert compiled_models() == compiled
     assert np.array_equal(one.mixture.mu, again.mixture.mu)
     assert other.tree["observed_data"]["y"].size == 100
 

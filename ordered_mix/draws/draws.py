@@ -94,8 +94,9 @@ def assemble(
         named = raw[f"{prefix}sample_stats"].data_vars.items()
         statistics = arviz_names({str(name): values for name, values in named})
         groups[f"{prefix}posterior"] = _posterior(mixture, parameterization)
+        own = raw.get(f"{prefix}unconstrained_posterior")
         # early in warm-up a weight may round to 0 or 1
-        z = standard.unconstrain_unchecked(drawn)
+        z = standard.unconstrain_unchecked(drawn) if own is None else own["z"].to_numpy()
         groups[f"{prefix}unconstrained_posterior"] = _dataset({"z": z})
         groups[f"{prefix}sample_stats"] = _dataset(
             {name: statistics[name].to_numpy() for name in STATISTICS if name in statistics}

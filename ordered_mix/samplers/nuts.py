@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from ctypes import POINTER, c_double
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from types import ModuleType
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.density import density, posterior
 from ordered_mix.samplers.starts import off_stationary
 
 SAMPLERS = ("nutpie", "pymc")
@@ -38,8 +37,9 @@ class SamplingFailed(RuntimeError):
 class NUTS:
     """The no-U-turn sampler (Hoffman & Gelman 2014) around the fused pass.
 
-    The model is sampled in standardised data, compiled once per structure (parameterization, k,
-    options, form of the prior); data and the numbers of the prior are swapped in.
+    The model is sampled in standardised data. Its graph is read once per structure
+    (parameterization, k, options, form of the prior); data and the numbers of the prior are
+    swapped in.
 
     Parameters
     ----------
@@ -138,12 +138,8 @@ class NUTS:
     def _nutpie(
         self, standard: Parameterization, data: Data, points: Array
     ) -> tuple[xr.DataTree, float]:
-        options = tuple(sorted(standard.options.items()))
-        compiled = _compiled(standard.module, standard.k, standard.prior.form(), options)
-        used = {variable.name for variable in compiled.shared_var_keys}
-        values = standard.twin_data(data, self.inverse_temperature)
-        compiled = compiled.with_data(**{name: values[name] for name in used})
-        points, moved = off_stationary(points, partial(_density, compiled))
+        compiled = posterior(standard, data, self.inverse_temperature)
+        points, moved = off_stationary(points, partial(density, compiled))
         chains = len(points)
         cores = min(self.cores, chains)
         starts: Callable[[int], Array] = _InOrder(points)
@@ -166,6 +162,7 @@ class NUTS:
             target_accept=self.target_accept,
             adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
         )
+        raw = _mixtures(raw, standard)
         raw.attrs["start_moved"] = moved
         return raw, time.perf_counter() - begin
 
@@ -197,27 +194,6 @@ class NUTS:
         return raw, time.perf_counter() - begin
 
 
-@lru_cache(maxsize=16)
-def _compiled(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -> Any:
-    twin = Parameterization(module.__name__, module, k, prior, dict(options)).twin()
-    return nutpie.compile_pymc_model(twin)
-
-
-def compiled_models() -> int:
-    """Number of compiled models this process holds."""
-    return _compiled.cache_info().currsize
-
-
-def _density(compiled: Any, point: Array) -> tuple[float, Array]:
-    """Log density and gradient as nutpie sees them, both NaN where it gives up."""
-    value, gradient, point = np.empty(1), np.empty(point.size), np.ascontiguousarray(point)
-    arrays = (array.ctypes.data_as(POINTER(c_double)) for array in (point, gradient, value))
-    user_data = compiled.user_data.ctypes.data
-    if compiled.compiled_logp_func.ctypes(point.size, *arrays, user_data):
-        return np.nan, np.full(point.size, np.nan)
-    return float(value[0]), gradient
-
-
 class _InOrder:
     """The chains' starts in the order in which nutpie asks for them, each by a seed of its own."""
 
@@ -241,6 +217,26 @@ def _sample(
     if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
         raise ValueError(REJECTED)
     return raw
+
+
+def _mixtures(raw: xr.DataTree, standard: Parameterization) -> xr.DataTree:
+    """Groups of nutpie's draws as those of PyMC: coordinates and mixtures, statistics."""
+    groups = {}
+    for prefix in ("", "warmup_"):
+        statistics = raw[f"{prefix}sample_stats"].to_dataset()
+        z = statistics["unconstrained_draw"].to_numpy()
+        mixture = standard.forward(z)
+        values = {"w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma}
+        groups[f"{prefix}sample_stats"] = statistics
+        groups[f"{prefix}unconstrained_posterior"] = _named({"z": z})
+        groups[f"{prefix}posterior"] = _named(values)
+    return xr.DataTree.from_dict(groups)
+
+
+def _named(values: dict[str, Array]) -> xr.Dataset:
+    return xr.Dataset(
+        {name: (("chain", "draw", f"{name}_index"), value) for name, value in values.items()}
+    )
 
 
 def _uninterrupted(compiled: Any, limit: float, **given: Any) -> Any:
