@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ from pytensor.tensor.extra_ops import CumOp
 from pytensor.tensor.shape import Reshape, Shape, SpecifyShape
 from pytensor.tensor.subtensor import IncSubtensor, Subtensor
 
-from ordered_mix.parameterization.batching import inline
 from ordered_mix.mixture import Array
+from ordered_mix.parameterization.batching import inline
 
 # by the name of PyTensor's scalar operation; `tape` knows them by these numbers
 CODES = {
@@ -137,11 +137,11 @@ def trace(
     return _tape(found, point)
 
 
-@dataclass
 class _Recorder:
     """Operations seen so far, each recorded once."""
 
-    seen: dict[Any, _Symbol] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.seen: dict[Any, _Symbol] = {}
 
     def apply(self, op: ScalarOp, *args: Any) -> Any:
         """Record one scalar operation, or carry it out if its arguments are constants."""
@@ -396,10 +396,8 @@ def _tape(found: list[Any], point: list[_Symbol]) -> Tape:
     for row, symbol in zip(program, order, strict=True):
         slots = [slot(arg) for arg in symbol.args]
         row[: 1 + len(slots)] = CODES[type(symbol.op).__name__], *slots
-    return Tape(
-        program, list(known), len(point), np.array([slot(symbol) for symbol in flat], dtype=np.int64),
-        [array.shape for array in found],
-    )  # fmt: skip
+    outputs = np.array([slot(symbol) for symbol in flat], dtype=np.int64)
+    return Tape(program, list(known), len(point), outputs, [array.shape for array in found])
 
 
 def _key(symbol: Any) -> Any:

@@ -18,7 +18,6 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
-from ordered_mix.prior import Prior
 from ordered_mix.samplers.density import density, posterior
 from ordered_mix.samplers.starts import off_stationary
 
