@@ -75,6 +75,11 @@ def test_verdicts_answer_with_measured_numbers(result):
     assert found["Which point estimator should fit?"].reason.startswith("100% of 60")
 
 
+def test_the_prior_does_not_decide_on_the_waiting_times(result):
+    found = result.prior_sensitivity
+    assert 0 <= found.below_maximum < 0.1 and found.answer == "No."
+
+
 def test_overlapping_components_change_the_verdicts():
     data = simulate(Mixture([1.0], [0.0], [1.0]), 80, seed=4)
     charts = ("unordered", "relative(link=identity)")
