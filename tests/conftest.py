@@ -28,15 +28,16 @@ NUMBERS = {"location": 0.3, "spread": 1.7, "scale": 0.6, "concentration": 3.0}
 
 
 @cache
-def build(name, k, native=False, **options):
+def build(name, k, native=False, family="inverse_gamma", **options):
     """One parameterization for all tests of a file, its maps compiled once."""
     from ordered_mix.parameterization import catalog
     from ordered_mix.prior import Prior
 
-    return catalog.parameterization(name, k, Prior(native=native, **NUMBERS), **options)
+    prior = Prior(native=native, scale_family=family, **NUMBERS)
+    return catalog.parameterization(name, k, prior, **options)
 
 
-def structures(sizes, native):
+def structures(sizes, **prior):
     """Every combination that applies, as pytest parameters."""
     from ordered_mix.parameterization.parameterization import NotApplicable
 
@@ -44,14 +45,15 @@ def structures(sizes, native):
     for name, k in itertools.product(VARIANTS, sizes):
         for options in VARIANTS[name]:
             with contextlib.suppress(NotApplicable):
-                one = build(name, k, native, **options)
+                one = build(name, k, **prior, **options)
                 found.append(pytest.param(one, id=f"{one.label}-{k}"))
     return found
 
 
 def pytest_configure(config):
     line = (
-        "structures(*sizes, native=False): fill `found` with every parameterization of these sizes"
+        "structures(*sizes, native=False, family='inverse_gamma'): fill `found` with every "
+        "parameterization of these sizes"
     )
     config.addinivalue_line("markers", line)
 
@@ -60,7 +62,7 @@ def pytest_generate_tests(metafunc):
     marker = metafunc.definition.get_closest_marker("structures")
     if marker:
         # PyMC takes seconds to import: only for tests that need it
-        metafunc.parametrize("found", structures(marker.args, **{"native": False, **marker.kwargs}))
+        metafunc.parametrize("found", structures(marker.args, **marker.kwargs))
 
 
 @pytest.fixture(name="build", scope="session")

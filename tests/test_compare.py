@@ -9,6 +9,7 @@ from ordered_mix.data import Data, load, simulate
 from ordered_mix.errors import RunError
 from ordered_mix.files.results import ResultFolder
 from ordered_mix.mixture import Mixture
+from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS
 
 SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300, seed=2)
@@ -17,7 +18,9 @@ SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     data = load("faithful:waiting")
-    made = ResultFolder(tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, None))
+    made = ResultFolder(
+        tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, default_prior(data))
+    )
     made.open()
     return made
 
@@ -70,6 +73,11 @@ def test_verdicts_answer_with_measured_numbers(result):
     assert found["Does an ordering constraint bite at gap = 0?"].answer.startswith("No")
     assert found["Is component 2 supported?"].answer == "Yes."
     assert found["Which point estimator should fit?"].reason.startswith("100% of 60")
+
+
+def test_the_prior_does_not_decide_on_the_waiting_times(result):
+    found = result.prior_sensitivity
+    assert 0 <= found.below_maximum < 0.1 and found.answer == "No."
 
 
 def test_overlapping_components_change_the_verdicts():

@@ -89,7 +89,7 @@ def log_determinant(parameterization: Parameterization, z: Array, seed: int) -> 
 
 def gradient(parameterization: Parameterization, z: Array, seed: int) -> Outcome:
     """Gradient of the log posterior against central differences of sixth order."""
-    data, step = _sample(parameterization, seed), 5e-4
+    data, step = _sample(parameterization, seed), 2e-5
     shifts = step * np.array([-3, -2, -1, 1, 2, 3])[:, None, None]
     weights = np.array([-1, 9, -45, 45, -9, 1]) / (60 * step)
     around = z[..., None, None, :] + shifts * np.eye(parameterization.dimension)
