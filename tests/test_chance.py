@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chance
 import numpy as np
 import pytest
 from scipy import stats
-from support import chance
 
-from ordered_mix.diagnostics.convergence import convergence
+from ordered_mix.draws.convergence import convergence
 
 HERE = Path(__file__).parent
 
@@ -71,10 +71,10 @@ def test_what_is_wrong_is_found():
 
 
 def test_seeds_are_shifted_together():
-    code = "from support import chance; print(chance.seed(7), chance.rng(7).integers(1000))"
+    code = "import chance; print(chance.seed(7), chance.rng(7).integers(1000))"
     found = {
         shift: subprocess.run(
-            [sys.executable, "-c", code], cwd=HERE, env={**os.environ, "SEEDS": shift},
+            [sys.executable, "-c", code], cwd=HERE / "support", env={**os.environ, "SEEDS": shift},
             capture_output=True, text=True, check=True,
         ).stdout
         for shift in ("", "0", "1")

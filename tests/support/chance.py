@@ -83,7 +83,7 @@ def rhat_limit(ess, chains, comparisons=1):
 
 def table_of(measured, comparisons=1, enough=ENOUGH):
     """Convergence of the quantities, whose chains must agree and have draws enough to judge."""
-    from ordered_mix.diagnostics.convergence import convergence  # arviz takes a second to import
+    from ordered_mix.draws.convergence import convergence  # arviz takes a second to import
 
     table = convergence(measured)
     ess = table[["ess_bulk", "ess_tail"]].min(axis=1)

@@ -1,0 +1,1 @@
+"""Samplers, each a frozen dataclass of its settings; the folder is the registry."""
