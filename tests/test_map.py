@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from ordered_mix.estimators.initial import initial_mixtures
 
 from ordered_mix.data import Data, load
 from ordered_mix.estimators import map as map_
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.whitening import expected_gain, labelled_information
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
