@@ -4,12 +4,14 @@ DATA ?= faithful:waiting
 NAME ?= em_rates
 ARGS ?=
 JOBS ?= 2
+SEEDS ?= 0
 PYTHON ?=
 
 BIN := .venv/bin
 UV := .venv-uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export SEEDS
 
 # The first candidate that runs and is new enough: one that is only on the PATH may not run.
 CANDIDATES = $(or $(PYTHON),python python3 python3.13 python3.12 python3.14)
