@@ -1,0 +1,1 @@
+"""What can be computed from posterior draws, whoever drew them."""
