@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ordered_mix.data import Data
-from ordered_mix.mixture import Mixture
+from ordered_mix.errors import one_line
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import Parameterization
 
 
 def one_sample(data: Data) -> tuple[float, float]:
@@ -36,3 +38,20 @@ def standard_starts(starts: Mixture, k: int, location: float, scale: float) -> M
     if starts.k != k:
         raise ValueError(f"starts must have {k} components, they have {starts.k}")
     return starts.affine(-location / scale, 1 / scale)
+
+
+def prior_points(standard: Parameterization, count: int, seed: int) -> Array:
+    """Unconstrained coordinates of prior draws, shape (count, dimension).
+
+    Raises
+    ------
+    ValueError
+        If the prior is improper.
+    """
+    try:
+        mixture = standard.draw_prior(count, seed)
+    except (NotImplementedError, ValueError) as error:
+        raise ValueError(
+            f"prior of {standard.label} must be proper and give finite draws: {one_line(str(error))}"
+        ) from error
+    return standard.unconstrain_unchecked(mixture)
