@@ -71,7 +71,7 @@ bench: .venv/.installed ## run the speed comparisons in benchmarks/
 
 reliability: .venv/.installed ## kill 50 times, run the tests of the promises, write docs/reliability.md
 	@PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/.venv/pytensor \
-		$(BIN)/python tests/reliability_report.py $(ARGS)
+		$(BIN)/python tools/reliability_report.py $(ARGS)
 
 coverage: .venv/.installed ## run the tests, list the lines that none runs, keep which runs which
 	@mkdir -p results/coverage
@@ -80,7 +80,7 @@ coverage: .venv/.installed ## run the tests, list the lines that none runs, keep
 
 mutants: .venv/.installed results/coverage/data ## change the code at 200 places: do the tests notice?
 	@PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/.venv/pytensor \
-		$(BIN)/python tests/mutants.py $(ARGS)
+		$(BIN)/python tools/mutants.py $(ARGS)
 
 results/coverage/data:
 	@$(MAKE) coverage

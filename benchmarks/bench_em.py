@@ -64,7 +64,7 @@ def own(y: np.ndarray, rule: str) -> Callable[[], object]:
     """All data sets in one batch."""
     from ordered_mix.data import Data
     from ordered_mix.estimators.em import EM
-    from ordered_mix.estimators.stop import Stop
+    from ordered_mix.estimators.loop.stop import Stop
     from ordered_mix.mixture import Mixture
 
     stop = (
@@ -146,7 +146,7 @@ def measure_runs(repeats: int) -> list[Row]:
     """Seconds for 10,000 EM runs of 200 iterations on one data set of 200 points."""
     from ordered_mix.data import Data
     from ordered_mix.estimators.em import EM
-    from ordered_mix.estimators.stop import Stop
+    from ordered_mix.estimators.loop.stop import Stop
     from ordered_mix.mixture import Mixture
 
     y, rng = problem(1)[0], np.random.default_rng(1)
@@ -158,12 +158,12 @@ def measure_runs(repeats: int) -> list[Row]:
 
 def measure_ascent(repeats: int) -> list[Row]:
     """1,000 gradient ascents of 200 iterations, against their passes alone, taken in turns."""
-    from ordered_mix import catalog
     from ordered_mix.data import Data
     from ordered_mix.estimators.gradient import GradientAscent
-    from ordered_mix.estimators.stop import Stop
-    from ordered_mix.kernels import e_step
+    from ordered_mix.estimators.loop.stop import Stop
     from ordered_mix.mixture import Mixture
+    from ordered_mix.parameterization import catalog
+    from ordered_mix.passes.kernels import e_step
     from ordered_mix.prior import Prior
 
     rows, rng = [], np.random.default_rng(0)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import tables
 
-from ordered_mix.study.engine import load_study, run_study
+from ordered_mix.engine.run import load_study, run_study
 
 EMPTY = '''
 """Nothing to compute."""

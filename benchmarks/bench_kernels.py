@@ -58,7 +58,7 @@ def own_compiled(data: Problem) -> Callable[[int], object]:
     """`one_pass` from compiled code, as the samplers call it."""
     import numba
 
-    from ordered_mix.kernels import one_pass
+    from ordered_mix.passes.kernels import one_pass
 
     @numba.njit
     def loop(y, weight, w, mu, sigma, times):
@@ -73,7 +73,7 @@ def own_compiled(data: Problem) -> Callable[[int], object]:
 
 def own_python(data: Problem) -> Callable[[int], object]:
     """`e_step` of a single run from Python."""
-    from ordered_mix.kernels import e_step
+    from ordered_mix.passes.kernels import e_step
 
     return many_times(lambda: e_step(*data))
 

@@ -44,8 +44,8 @@ def problem(n: int) -> Any:
 
 def shared() -> tuple[Any, Any]:
     """The parameterization and one start for each chain."""
-    from ordered_mix.catalog import parameterization
     from ordered_mix.mixture import Mixture
+    from ordered_mix.parameterization.catalog import parameterization
 
     mu = [[-1.0, 1.0], [0.9, -0.8], [-0.5, 0.3], [0.2, -0.6]]
     starts = Mixture(np.full((CHAINS, 2), [0.45, 0.55]), mu, np.full((CHAINS, 2), 0.6))
@@ -54,7 +54,7 @@ def shared() -> tuple[Any, Any]:
 
 def own(data: Any) -> Sampler:
     """The fused pass through nutpie."""
-    from ordered_mix.estimators.nuts import NUTS
+    from ordered_mix.samplers.nuts import NUTS
 
     parameterization, starts = shared()
 
@@ -153,8 +153,8 @@ def _from_tree(tree: Any, seconds: float) -> Draws:
 
 def measure(name: str, sizes: list[int], repeats: int) -> list[Row]:
     """Sample with one contestant in this process, once unmeasured."""
-    from ordered_mix.diagnostics.convergence import convergence
-    from ordered_mix.diagnostics.relabel import fold
+    from ordered_mix.draws.convergence import convergence
+    from ordered_mix.draws.relabel.permute import fold
 
     prepare, module = CONTESTANTS[name]
     rows: list[Row] = []

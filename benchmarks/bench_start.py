@@ -33,7 +33,7 @@ def measure(name: str) -> Row:
     parameterization, starts = shared()
     row: Row = {}
     if name == OWN:
-        from ordered_mix.estimators.nuts import NUTS
+        from ordered_mix.samplers.nuts import NUTS
 
         sampler = NUTS(draws=4, tune=4)
         sampler.fit(parameterization, data, starts)

@@ -15,10 +15,10 @@ from pathlib import Path
 import findings
 
 import ordered_mix
-from ordered_mix import catalog
-from ordered_mix.report.interval import claimed_in_words
+from ordered_mix.engine.run import load_study
+from ordered_mix.parameterization import catalog
+from ordered_mix.report.figures.interval import claimed_in_words
 from ordered_mix.study.definition import Study
-from ordered_mix.study.engine import load_study
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = {

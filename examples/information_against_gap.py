@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import ordered_mix
-from ordered_mix.diagnostics import fisher
+from ordered_mix.theory import fisher
 
 relative = ordered_mix.parameterization("relative", k=2)
 gaps = np.geomspace(0.5, 5, 12)

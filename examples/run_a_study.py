@@ -8,7 +8,7 @@ result shows its verdicts and its first figure.
 
 import tempfile
 
-from ordered_mix.study.engine import load_study, run_study
+from ordered_mix.engine.run import load_study, run_study
 
 if __name__ == "__main__":  # the workers import this file
     study = load_study("em_rates")

@@ -8,7 +8,7 @@ NUTS around the fused pass, in the coordinates (first mean, gap) with a softplus
 import arviz as az
 
 import ordered_mix
-from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.loop.initial import initial_mixtures
 
 data = ordered_mix.load("acidity")
 prior = ordered_mix.Prior().affine(float(data.location), float(data.scale))

@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ordered_mix.catalog import parameterization
-    from ordered_mix.check import check_parameterization
-    from ordered_mix.compare import compare
-    from ordered_mix.comparison import Comparison, Settings
+    from ordered_mix.compare.compare import compare
+    from ordered_mix.compare.comparison import Comparison, Settings
+    from ordered_mix.compare.diagnosis import diagnose
+    from ordered_mix.compare.sample import sample
     from ordered_mix.data import Data, load, population, simulate
-    from ordered_mix.diagnosis import diagnose
-    from ordered_mix.diagnostics.relabel_tree import relabel_tree as relabel
-    from ordered_mix.estimators.nuts import NUTS
+    from ordered_mix.draws.relabel.tree import relabel_tree as relabel
     from ordered_mix.mixture import Mixture
+    from ordered_mix.parameterization.catalog import parameterization
+    from ordered_mix.parameterization.check import check_parameterization
     from ordered_mix.prior import Prior
-    from ordered_mix.sampling import sample
+    from ordered_mix.samplers.nuts import NUTS
 
 _HOMES = {
-    "Comparison": "comparison.Comparison",
+    "Comparison": "compare.comparison.Comparison",
     "Data": "data.Data",
     "Mixture": "mixture.Mixture",
-    "NUTS": "estimators.nuts.NUTS",
+    "NUTS": "samplers.nuts.NUTS",
     "Prior": "prior.Prior",
-    "Settings": "comparison.Settings",
-    "check_parameterization": "check.check_parameterization",
-    "compare": "compare.compare",
-    "diagnose": "diagnosis.diagnose",
+    "Settings": "compare.comparison.Settings",
+    "check_parameterization": "parameterization.check.check_parameterization",
+    "compare": "compare.compare.compare",
+    "diagnose": "compare.diagnosis.diagnose",
     "load": "data.load",
-    "parameterization": "catalog.parameterization",
+    "parameterization": "parameterization.catalog.parameterization",
     "population": "data.population",
-    "relabel": "diagnostics.relabel_tree.relabel_tree",
-    "sample": "sampling.sample",
+    "relabel": "draws.relabel.tree.relabel_tree",
+    "sample": "compare.sample.sample",
     "simulate": "data.simulate",
 }
 

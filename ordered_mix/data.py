@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.columns import read_column
 from ordered_mix.errors import one_line
+from ordered_mix.files.columns import read_column
 from ordered_mix.mixture import Mixture
 
 Array = NDArray[np.float64]

@@ -30,29 +30,29 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, simulate
-from ordered_mix.diagnostics.calibration import band, largest_difference, rank, reach, thin
-from ordered_mix.diagnostics.chain_measures import chain_measures
-from ordered_mix.diagnostics.fisher import observed_information
+from ordered_mix.draws.chain_measures import chain_measures
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial import initial_mixtures
 from ordered_mix.estimators.laplace import laplace
+from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.map import MAP
-from ordered_mix.estimators.nuts import NUTS
-from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.drawing import curves, heat, in_order, legend, looks, nothing, panels, short
 from ordered_mix.study.effects import CONFIDENCE, rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, paragraph
+from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
+from ordered_mix.theory.fisher import observed_information
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 MAIN = (
     "unordered", "folded", "moment", "ordered", "relative(link=log)", "centred", "resolved",

@@ -36,31 +36,25 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, shipped, simulate
-from ordered_mix.diagnostics.convergence import convergence
-from ordered_mix.diagnostics.rhat import reached, rhat_path
-from ordered_mix.diagnostics.speed import (
-    expected_passes,
-    folded_distance,
-    passes_to,
-    shortfall,
-    wasserstein,
-)
-from ordered_mix.estimators._fit import Fit
+from ordered_mix.draws.convergence import convergence
+from ordered_mix.draws.rhat import reached, rhat_path
+from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent
-from ordered_mix.estimators.initial import initial_mixtures
 from ordered_mix.estimators.laplace import HESSIAN_PASSES, laplace
+from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.estimators.natural import NaturalGradient
-from ordered_mix.estimators.nuts import NUTS
-from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import NotApplicable, Parameterization
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.drawing import (
     SEPARATION,
@@ -75,12 +69,18 @@ from ordered_mix.study.drawing import (
 )
 from ordered_mix.study.effects import bootstrap, extreme, paired, paired_ratio
 from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
-from ordered_mix.study.tables import four_digits
+from ordered_mix.theory.speed import (
+    expected_passes,
+    folded_distance,
+    passes_to,
+    shortfall,
+    wasserstein,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 PAPER = "Esser & Nielsen 2022, sections 3 and 5"
 SIMULATED = "simulated"

@@ -25,37 +25,28 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, population
-from ordered_mix.diagnostics.improper import decade_mass, half_normal, root_inverse_gamma
-from ordered_mix.estimators._fit import Fit
-from ordered_mix.estimators.collapse import log_trace
 from ordered_mix.estimators.em import EM, VariancePenalty
 from ordered_mix.estimators.em_multivariate import MultivariateEM
-from ordered_mix.estimators.initial import initial_mixtures
-from ordered_mix.estimators.initial_means import initial_means
-from ordered_mix.estimators.nuts import NUTS
-from ordered_mix.estimators.optima import spurious
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.initial_means import initial_means
+from ordered_mix.estimators.loop.optima import spurious
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
-from ordered_mix.study.drawing import (
-    SHADES,
-    dots,
-    legend,
-    lines,
-    looks,
-    mark,
-    panels,
-    plain_ticks,
-)
+from ordered_mix.study.drawing import SHADES, dots, legend, lines, looks, mark, panels, plain_ticks
 from ordered_mix.study.effects import exact, mean, paired, paired_ratio, rows_of, share
 from ordered_mix.study.sentences import RATIO, Words, amounts, by_outcome, paragraph
+from ordered_mix.theory.collapse import log_trace
+from ordered_mix.theory.improper import decade_mass, half_normal, root_inverse_gamma
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 Array = NDArray[np.float64]
 Rows = list[dict[str, Any]]

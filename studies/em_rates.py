@@ -20,18 +20,18 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ordered_mix.data import Data, population
-from ordered_mix.diagnostics.rates import local_rate, relative_directions
-from ordered_mix.estimators._fit import Fit
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import SEPARATION, legend, panels
 from ordered_mix.study.effects import exact
+from ordered_mix.theory.rates import local_rate, relative_directions
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 PAPER = "Esser & Nielsen 2022, Algorithm 1 and Figure 2"
 KNOWN = ("w", "sigma")

@@ -24,25 +24,25 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ordered_mix import catalog
 from ordered_mix.data import population
-from ordered_mix.diagnostics.charts import UNKNOWN, jacobian, predicted_exponents
-from ordered_mix.diagnostics.dynamics import CHARTS
-from ordered_mix.diagnostics.fisher import length_elements, spectrum
-from ordered_mix.diagnostics.singularity import loglog_slope
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.gradient import GradientAscent
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.natural import NaturalGradient
-from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import MARKERS, SHADES, heat, legend, lines, looks, nothing, panels
 from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
+from ordered_mix.theory.charts import UNKNOWN, jacobian, predicted_exponents
+from ordered_mix.theory.dynamics import CHARTS
+from ordered_mix.theory.fisher import length_elements, spectrum
+from ordered_mix.theory.singularity import loglog_slope
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 Array = NDArray[np.float64]
 

@@ -21,26 +21,26 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, population, simulate
-from ordered_mix.diagnostics.prediction import generalisation_loss
-from ordered_mix.estimators._fit import Fit
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent
+from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.natural import NaturalGradient
-from ordered_mix.estimators.stop import Stop
-from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import curves, legend, looks, nothing, panels
 from ordered_mix.study.effects import from_logs, mean, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
+from ordered_mix.theory.prediction import generalisation_loss
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 Array = NDArray[np.float64]
 

@@ -30,14 +30,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, shipped, simulate
-from ordered_mix.diagnostics.chain_measures import chain_measures
-from ordered_mix.estimators.initial import initial_mixtures
-from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.draws.chain_measures import chain_measures
+from ordered_mix.engine.tables import four_digits
+from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.drawing import (
     SEPARATION,
@@ -52,13 +53,12 @@ from ordered_mix.study.drawing import (
 )
 from ordered_mix.study.effects import TIE, extreme, from_logs, mean, paired, rows_of, share, winner
 from ordered_mix.study.sentences import RATIO, SHARE, Words, by_outcome, paragraph
-from ordered_mix.study.tables import four_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 PAPER = "Esser & Nielsen 2022, section 3"

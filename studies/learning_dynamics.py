@@ -28,9 +28,17 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, population
-from ordered_mix.diagnostics.dynamics import (
+from ordered_mix.estimators.gradient import GradientAscent
+from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.prior import Prior
+from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.drawing import legend, looks, panels
+from ordered_mix.study.effects import exact, rows_of
+from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
+from ordered_mix.theory.dynamics import (
     curvature,
     derivatives,
     expanded,
@@ -38,17 +46,9 @@ from ordered_mix.diagnostics.dynamics import (
     times_to,
     velocity,
 )
-from ordered_mix.estimators.gradient import GradientAscent
-from ordered_mix.estimators.stop import Stop
-from ordered_mix.mixture import Mixture
-from ordered_mix.prior import Prior
-from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.drawing import legend, looks, panels
-from ordered_mix.study.effects import exact, rows_of
-from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 Array = NDArray[np.float64]
 

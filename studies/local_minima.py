@@ -5,7 +5,7 @@ population negative log likelihood of the means, with well separated true compon
 local minimum splits into groups which do not overlap: several fitted means on one true component
 (many-fit-one), or one fitted mean on several true components (one-fit-many). Here the minima are
 looked for with EM from many starts, polished by Newton's method, certified by the gradient and the
-smallest eigenvalue of the Hessian, and classified by `ordered_mix.diagnostics.minima`. Fitted
+smallest eigenvalue of the Hessian, and classified by `ordered_mix.theory.minima`. Fitted
 weights are equal and all variances 1; the population is a fine grid weighted by the true density.
 
 Tasks: ``minima`` looks for them, on the population (n = 0) and on samples; ``decay`` follows the
@@ -28,14 +28,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data, population
-from ordered_mix.diagnostics.minima import Structure, approximation_error, shared_mass, structure
-from ordered_mix.estimators.continuation import branch, fold
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.em_multivariate import MultivariateEM
-from ordered_mix.estimators.initial_means import initial_means
-from ordered_mix.estimators.polish import Landscape, Minimum, distinct, polish
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.initial_means import initial_means
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.study import Claim, Effect, Study, seed_of
@@ -52,9 +49,12 @@ from ordered_mix.study.drawing import (
 )
 from ordered_mix.study.effects import exact, mean, rows_of, share
 from ordered_mix.study.sentences import amounts, paragraph
+from ordered_mix.theory.continuation import branch, fold
+from ordered_mix.theory.minima import Structure, approximation_error, shared_mass, structure
+from ordered_mix.theory.polish import Landscape, Minimum, distinct, polish
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 Array = NDArray[np.float64]
 

@@ -26,7 +26,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ordered_mix.diagnostics.network import (
+from ordered_mix.mixture import Array
+from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.drawing import legend, looks, medians, nothing, panels
+from ordered_mix.study.effects import exact, median, paired, rows_of, share
+from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
+from ordered_mix.theory.network import (
     Network,
     coordinates,
     expand_in,
@@ -35,21 +40,16 @@ from ordered_mix.diagnostics.network import (
     response,
     sorted_units,
 )
-from ordered_mix.diagnostics.network_flow import (
+from ordered_mix.theory.network_flow import (
     flow,
     largest_curvature,
     nearness,
     overlap_constants,
     plateau,
 )
-from ordered_mix.mixture import Array
-from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.drawing import legend, looks, medians, nothing, panels
-from ordered_mix.study.effects import exact, median, paired, rows_of, share
-from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 PAPER = "Esser & Nielsen 2022, relative coordinates applied to hidden units"
 MIXTURE = "the mixture's flow at the overlap singularity"

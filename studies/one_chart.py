@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ordered_mix import catalog
 from ordered_mix.data import simulate
-from ordered_mix.diagnostics.chain_measures import chain_measures
-from ordered_mix.estimators.initial import initial_mixtures
-from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.draws.chain_measures import chain_measures
+from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
 from ordered_mix.study.effects import CONFIDENCE, extreme, from_logs, mean, paired
@@ -41,7 +41,7 @@ from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 PROJECT = "a question of this project"
 CHARTS = {

@@ -26,11 +26,9 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from ordered_mix.data import Data, population, simulate
-from ordered_mix.diagnostics.dynamics import CHARTS, curvature, mean_slope, times_to, velocity
-from ordered_mix.diagnostics.fisher import information
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import (
@@ -47,9 +45,11 @@ from ordered_mix.study.drawing import (
 from ordered_mix.study.effects import bootstrap, exact, rows_of
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
+from ordered_mix.theory.dynamics import CHARTS, curvature, mean_slope, times_to, velocity
+from ordered_mix.theory.fisher import information
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 Array = NDArray[np.float64]
 

@@ -27,19 +27,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data, population, simulate
-from ordered_mix.diagnostics.rates import local_rate, relative_directions, tail_rate
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import FURTHER, LOOKS, SEPARATION, Look, legend, medians, panels
 from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
+from ordered_mix.theory.rates import local_rate, relative_directions, tail_rate
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 Array = NDArray[np.float64]
 

@@ -28,25 +28,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, population, shipped, simulate
-from ordered_mix.diagnostics.criteria import mixture_learning_coefficients, point_criteria, sbic
-from ordered_mix.diagnostics.information import loo, waic
-from ordered_mix.diagnostics.invariance import invariance
-from ordered_mix.diagnostics.prediction import generalisation_loss, log_predictive
-from ordered_mix.diagnostics.quadrature import means_posterior
-from ordered_mix.diagnostics.rhat import rhat
-from ordered_mix.diagnostics.tempering import Estimate, wbic, wbic_beta
+from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
+from ordered_mix.draws.elpd import loo, waic
+from ordered_mix.draws.invariance import invariance
+from ordered_mix.draws.rhat import rhat
+from ordered_mix.draws.wbic import Estimate, wbic, wbic_beta
+from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.multistart import MultiStart
-from ordered_mix.estimators.nuts import NUTS
-from ordered_mix.estimators.refit import cross_validate
-from ordered_mix.estimators.stop import Stop
-from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.claims import HOLDS
 from ordered_mix.study.drawing import (
@@ -61,8 +59,10 @@ from ordered_mix.study.drawing import (
     panels,
 )
 from ordered_mix.study.effects import mean, paired_ratio, rows_of
-from ordered_mix.study.outcome import StudyResult
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, measured, paragraph
+from ordered_mix.theory.prediction import generalisation_loss, log_predictive
+from ordered_mix.theory.quadrature import means_posterior
+from ordered_mix.theory.refit import cross_validate
 
 ISSUE = "the project's question about WAIC under each parameterization"
 WATANABE = "Watanabe 2010, JMLR 11, 3571-3594"

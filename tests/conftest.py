@@ -30,7 +30,7 @@ NUMBERS = {"location": 0.3, "spread": 1.7, "scale": 0.6, "concentration": 3.0}
 @cache
 def build(name, k, native=False, **options):
     """One parameterization for all tests of a file, its maps compiled once."""
-    from ordered_mix import catalog
+    from ordered_mix.parameterization import catalog
     from ordered_mix.prior import Prior
 
     return catalog.parameterization(name, k, Prior(native=native, **NUMBERS), **options)
@@ -38,7 +38,7 @@ def build(name, k, native=False, **options):
 
 def structures(sizes, native):
     """Every combination that applies, as pytest parameters."""
-    from ordered_mix.parameterization import NotApplicable
+    from ordered_mix.parameterization.parameterization import NotApplicable
 
     found = []
     for name, k in itertools.product(VARIANTS, sizes):

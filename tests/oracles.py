@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import invgamma, norm
 
-from ordered_mix import reference
-from ordered_mix.kernels import e_step
+from ordered_mix.parameterization import reference
+from ordered_mix.passes.kernels import e_step
 
 
 class Nodes(NamedTuple):
@@ -34,7 +34,9 @@ def one_component(y, prior, size=600):
     variance = np.exp(2 * log_sigma)
     log_prior = norm.logpdf(mu, prior.location, prior.spread)[:, None]
     # the density of log sigma: d(sigma^2) = 2 sigma^2 d(log sigma)
-    log_prior = log_prior + invgamma.logpdf(variance, 2, scale=prior.scale**2) + np.log(2 * variance)
+    log_prior = (
+        log_prior + invgamma.logpdf(variance, 2, scale=prior.scale**2) + np.log(2 * variance)
+    )
     squares = np.sum((y - mu[:, None]) ** 2, axis=1)[:, None]
     log_likelihood = -0.5 * squares / variance - y.size * (log_sigma + 0.5 * np.log(2 * np.pi))
     cell = np.log((mu[1] - mu[0]) * (log_sigma[1] - log_sigma[0]))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import kstwobign
 
-from ordered_mix import catalog, reference
-from ordered_mix.diagnostics.calibration import (
+from ordered_mix.parameterization import catalog, reference
+from ordered_mix.theory.calibration import (
     band,
     largest_difference,
     rank,

@@ -5,9 +5,9 @@ from importlib import import_module
 import pytest
 
 import ordered_mix
-from ordered_mix import catalog
-from ordered_mix.check import check_parameterization
-from ordered_mix.parameterization import NotApplicable, Parameterization
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.check import check_parameterization
+from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 
 MODEL = '''"""Weights by a beta, the second mean above the first."""

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ordered_mix.diagnostics.chain_measures import chain_measures
-from ordered_mix.diagnostics.convergence import raw_and_folded
+from ordered_mix.draws.chain_measures import chain_measures
+from ordered_mix.draws.convergence import raw_and_folded
 
 CALM = np.zeros((4, 200), dtype=bool)
 

@@ -3,17 +3,12 @@
 import numpy as np
 import pytest
 
-from ordered_mix import catalog
-from ordered_mix.diagnostics.charts import (
-    UNKNOWN,
-    jacobian,
-    near_singularity,
-    predicted_exponents,
-)
-from ordered_mix.diagnostics.dynamics import CHARTS
-from ordered_mix.diagnostics.fisher import spectrum
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
+from ordered_mix.theory.charts import UNKNOWN, jacobian, near_singularity, predicted_exponents
+from ordered_mix.theory.dynamics import CHARTS
+from ordered_mix.theory.fisher import spectrum
 
 AT = Mixture([0.3, 0.7], [-1.0, 1.2], [0.8, 1.3])
 MODELS = {

@@ -15,7 +15,7 @@ from inprocess import exit_status
 
 from ordered_mix.cli import main, options
 from ordered_mix.errors import RunError
-from ordered_mix.estimators import nuts
+from ordered_mix.samplers import nuts
 
 CALL = [sys.executable, "-m", "ordered_mix.cli"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]|[\u2800-\u28ff]")  # spinners are Braille
@@ -45,13 +45,13 @@ def test_done_is_0_and_stages_are_lines(own, monkeypatch, capsys):
 
 
 def test_a_study_that_cannot_go_on_is_1(monkeypatch, capsys):
-    monkeypatch.setattr("ordered_mix.study.engine.run_study", raising(RunError("no workers")))
+    monkeypatch.setattr("ordered_mix.engine.run.run_study", raising(RunError("no workers")))
     assert exit_status(monkeypatch, "run", "em_rates", "--size", "smoke") == 1
     assert capsys.readouterr().err == "ordered-mix: no workers\n"
 
 
 def test_a_fault_of_the_program_has_a_traceback(monkeypatch):
-    monkeypatch.setattr("ordered_mix.study.engine.run_study", raising(RuntimeError("oh")))
+    monkeypatch.setattr("ordered_mix.engine.run.run_study", raising(RuntimeError("oh")))
     monkeypatch.setattr(sys, "argv", ["ordered-mix", "run", "em_rates", "--size", "smoke"])
     with pytest.raises(RuntimeError, match="oh"):  # Python prints it and exits with 1
         main()
@@ -73,7 +73,7 @@ def test_a_call_that_cannot_be_meant_is_2(monkeypatch, capsys, arguments, messag
 
 
 def test_interrupted_is_130_and_leaves_no_folder(own, monkeypatch, capsys):
-    monkeypatch.setattr("ordered_mix.diagnosis.diagnose", raising(KeyboardInterrupt))
+    monkeypatch.setattr("ordered_mix.compare.diagnosis.diagnose", raising(KeyboardInterrupt))
     assert exit_status(monkeypatch, "diagnose", "own.nc", *OPTIONS) == 130
     assert capsys.readouterr().err.endswith("ordered-mix: interrupted, the same command resumes\n")
     assert os.listdir() == ["own.nc"]

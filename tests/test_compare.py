@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from ordered_mix.compare import check, compare, identity
-from ordered_mix.comparison import Settings
+from ordered_mix.compare.compare import check, compare, identity
+from ordered_mix.compare.comparison import Settings
 from ordered_mix.data import Data, load, simulate
 from ordered_mix.errors import RunError
-from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.files.results import ResultFolder
 from ordered_mix.mixture import Mixture
-from ordered_mix.results import ResultFolder
+from ordered_mix.samplers.nuts import NUTS
 
 SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300, seed=2)
 

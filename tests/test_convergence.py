@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 from scipy.stats import norm
 
-from ordered_mix.diagnostics.convergence import convergence, invariant_scalars, raw_and_folded
-from ordered_mix.diagnostics.rhat import nested_rhat, reached, rhat_path
-from ordered_mix.diagnostics.sampler import arviz_names, diagnose, summarise_sampler
+from ordered_mix.draws.convergence import convergence, invariant_scalars, raw_and_folded
+from ordered_mix.draws.rhat import nested_rhat, reached, rhat_path
+from ordered_mix.draws.statistics import arviz_names, diagnose, summarise_sampler
 
 
 def stuck_chains(draws=500, seed=0):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
 
-from ordered_mix.diagnostics.criteria import mixture_learning_coefficients, point_criteria, sbic
+from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
 from ordered_mix.mixture import Mixture
 
 

@@ -26,7 +26,7 @@ def here():
 def elsewhere(**environment):
     """The results of a process of its own, as the text it prints."""
     done = subprocess.run(
-        [sys.executable, str(HERE / "small_results.py")],
+        [sys.executable, str(HERE / "support" / "small_results.py")],
         capture_output=True, text=True, timeout=500, check=True,
         env={**os.environ, **environment},
     )  # fmt: skip

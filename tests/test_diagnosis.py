@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 from fabricated import NAMES, switched_draws
 
-from ordered_mix.diagnosis import diagnose
-from ordered_mix.reading import load_draws
+from ordered_mix.compare.diagnosis import diagnose
+from ordered_mix.files.reading import load_draws
 
 
 @pytest.fixture(scope="module")

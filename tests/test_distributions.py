@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import halfnorm, kstest, norm
 
-from ordered_mix.batching import INTERPRETED
 from ordered_mix.distributions import LINKS, ScaleChain, chain, gaps, ordered_normal
+from ordered_mix.parameterization.batching import INTERPRETED
 
 LOCATION, SPREAD = 0.4, 1.6
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ordered_mix import catalog
+from ordered_mix.parameterization import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import population, simulate
-from ordered_mix.diagnostics.dynamics import (
+from ordered_mix.estimators.ecm import ECM
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.prior import Prior
+from ordered_mix.theory.dynamics import (
     CHARTS,
     curvature,
     derivatives,
@@ -13,12 +18,7 @@ from ordered_mix.diagnostics.dynamics import (
     times_to,
     velocity,
 )
-from ordered_mix.diagnostics.rates import local_rate, relative_directions, tail_rate
-from ordered_mix.estimators.ecm import ECM
-from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
-from ordered_mix.mixture import Mixture
-from ordered_mix.prior import Prior
+from ordered_mix.theory.rates import local_rate, relative_directions, tail_rate
 
 LINKS = {"relative": "identity", "relative, log": "log", "relative, softplus": "softplus",
          "relative, square": "square"}  # fmt: skip
@@ -45,8 +45,8 @@ def test_mean_slope_is_the_derivative_with_unequal_weights_and_scales():
 
 @pytest.mark.parametrize("chart", ["unordered", "centred", "folded", "resolved", *LINKS])
 def test_velocity_and_curvature_are_those_of_the_model_files(chart, build):
-    from ordered_mix import catalog
     from ordered_mix.estimators.gradient import largest_curvature
+    from ordered_mix.parameterization import catalog
 
     name = chart.partition(",")[0]
     prior = Prior(known_w=(0.5, 0.5), known_sigma=1.0)

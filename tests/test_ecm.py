@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
 
 from ordered_mix.data import Data, load, population, simulate
-from ordered_mix.estimators._penalty import VariancePenalty
-from ordered_mix.estimators._scale_gaps import scale_step
 from ordered_mix.estimators.ecm import ECM, clear_weights
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.penalty import VariancePenalty
+from ordered_mix.estimators.loop.scale_gaps import scale_step
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 
 RUNS = 10

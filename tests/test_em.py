@@ -11,9 +11,9 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from ordered_mix.data import Data, load, population, simulate
-from ordered_mix.estimators._problem import Problem
 from ordered_mix.estimators.em import EM, VariancePenalty
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.problem import Problem
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 
 RUNS = 10

@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture
 from ordered_mix.data import Data, load
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.em_multivariate import MultivariateEM
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 

@@ -15,10 +15,10 @@ import pytest
 from disks import enlarge, small_disk
 from distributed import Client
 
+from ordered_mix.engine import cluster
+from ordered_mix.engine.progress import Progress
+from ordered_mix.engine.run import load_study, run_study
 from ordered_mix.errors import RunError
-from ordered_mix.study import cluster
-from ordered_mix.study.engine import load_study, run_study
-from ordered_mix.study.progress import Progress
 
 HERE = Path(__file__).resolve().parent
 RELIABILITY = str(HERE / "reliability.py")
@@ -240,7 +240,7 @@ def test_workers_compute_with_one_thread(run, tmp_path):
     code = """
 def cell(seed, i):
     import numba
-    import ordered_mix.kernels
+    import ordered_mix.passes.kernels
     return [{'threads': numba.config.NUMBA_NUM_THREADS}]
 """
     assert run(write(tmp_path, code, {"i": (1, 2)})).table["threads"].tolist() == [1, 1]

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, population, simulate
-from ordered_mix.diagnostics.dynamics import (
+from ordered_mix.estimators.ecm import ECM
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import NotApplicable
+from ordered_mix.prior import Prior
+from ordered_mix.theory.dynamics import (
     curvature,
     derivatives,
     expanded,
@@ -18,15 +24,9 @@ from ordered_mix.diagnostics.dynamics import (
     times_to,
     velocity,
 )
-from ordered_mix.diagnostics.fisher import information
-from ordered_mix.diagnostics.rates import local_rate, relative_directions
-from ordered_mix.diagnostics.singularity import loglog_slope
-from ordered_mix.estimators.ecm import ECM
-from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
-from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import NotApplicable
-from ordered_mix.prior import Prior
+from ordered_mix.theory.fisher import information
+from ordered_mix.theory.rates import local_rate, relative_directions
+from ordered_mix.theory.singularity import loglog_slope
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "errata.md"
 STUDY = catalog.module("trajectories", "study")

@@ -15,16 +15,16 @@ import pytest
 from scipy.special import logsumexp, ndtri
 from scipy.stats import norm, qmc
 
-from ordered_mix import catalog
 from ordered_mix.data import Data
-from ordered_mix.diagnostics.convergence import convergence
-from ordered_mix.diagnostics.information import loo, pointwise_log_likelihood, waic
-from ordered_mix.estimators.nuts import NUTS
-from ordered_mix.estimators.tempered import singular_criteria
-from ordered_mix.kernels import e_step
+from ordered_mix.draws.convergence import convergence
+from ordered_mix.draws.elpd import loo, pointwise_log_likelihood, waic
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import NotApplicable
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import NotApplicable
+from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.theory.tempered import singular_criteria
 
 PRIOR = Prior(spread=2.0, known_w=(0.5, 0.5), known_sigma=1.0)
 DATA = Data(ndtri((np.arange(1, 51) - 0.5) / 50), name="quantiles")

@@ -15,18 +15,19 @@ from disks import enlarge, small_disk
 from fabricated import NAMES, switched_draws
 from inprocess import exit_status
 
-from ordered_mix import catalog, report
-from ordered_mix.compare import compare, identity
-from ordered_mix.comparison import Settings
+from ordered_mix import report
+from ordered_mix.compare.compare import compare, identity
+from ordered_mix.compare.comparison import Settings
+from ordered_mix.compare.diagnosis import diagnose
 from ordered_mix.data import Data
-from ordered_mix.diagnosis import diagnose
+from ordered_mix.draws.draws import Draws
+from ordered_mix.engine import cluster
 from ordered_mix.errors import RunError
-from ordered_mix.estimators._draws import Draws
-from ordered_mix.estimators.initial import initial_mixtures
-from ordered_mix.estimators.nuts import NUTS, SamplingFailed
-from ordered_mix.reading import load_draws
-from ordered_mix.results import ResultFolder
-from ordered_mix.study import cluster
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.files.reading import load_draws
+from ordered_mix.files.results import ResultFolder
+from ordered_mix.parameterization import catalog
+from ordered_mix.samplers.nuts import NUTS, SamplingFailed
 
 RELIABILITY = str(Path(__file__).resolve().parent / "reliability.py")
 Y = np.concatenate([np.random.default_rng(1).normal(m, 1.0, 30) for m in (0.0, 6.0)])
@@ -134,7 +135,7 @@ def test_a_file_system_without_locks_is_refused(folder, monkeypatch):
     def flock(*given):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr("ordered_mix.results.fcntl.flock", flock)
+    monkeypatch.setattr("ordered_mix.files.results.fcntl.flock", flock)
     with pytest.raises(RunError, match="file system without locks: No locks available"):
         with folder.held():
             pass
@@ -220,7 +221,7 @@ def test_a_damaged_manifest_makes_a_folder_foreign(folder, damage):
 FLIP = """
 import sys
 from pathlib import Path
-from ordered_mix.reading import load_draws
+from ordered_mix.files.reading import load_draws
 
 content, file = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
 for number in range(int(sys.argv[3])):

@@ -11,28 +11,22 @@ import pytest
 import xarray as xr
 from scipy import integrate, stats
 
-from ordered_mix import catalog
-from ordered_mix.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.comparison import Comparison, Sampled, Settings
 from ordered_mix.data import Data
-from ordered_mix.diagnostics import information
-from ordered_mix.estimators._draws import Draws
-from ordered_mix.estimators._iterate import Stop
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.elpd import loo, waic
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.iterate import Stop
 from ordered_mix.estimators.multistart import MultiStart
-from ordered_mix.kernels import log_density
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import log_density
 from ordered_mix.prior import Prior
-from ordered_mix.report import (
-    figures_cost,
-    figures_elpd,
-    figures_fit,
-    figures_labels,
-    figures_means,
-    render,
-)
-from ordered_mix.report.chains import chains_of_sampler
-from ordered_mix.report.style import (
+from ordered_mix.report import render
+from ordered_mix.report.figures import cost, elpd, fit, labels, means
+from ordered_mix.report.figures.chains import chains_of_sampler
+from ordered_mix.report.figures.style import (
     FURTHER,
     NEUTRALS,
     PALETTE,
@@ -76,7 +70,7 @@ def sampled(name, data, k, rng, switched=()):
     pointwise = log_density(data.y, *parameters)
     return Sampled(
         f"nuts {name}", "nuts", catalog.parameterization(name, k, Prior()), made,
-        information.waic(pointwise), information.loo(pointwise),
+        waic(pointwise), loo(pointwise),
     )  # fmt: skip
 
 
@@ -110,14 +104,14 @@ def drawings(compared):
     shades = colours(item.parameterization.label for item in items)
     best, unit = compared.optima.best, compared.data.name
     chains = [chains_of_sampler(item, shades[item.parameterization.label]) for item in items]
-    extent = figures_means.limits(chains)
+    extent = means.limits(chains)
     return {
-        "density": figures_fit.density(chains[0], unit, compared.data, best),
-        "forest": figures_elpd.forest(items, None, shades),
-        "labels": figures_labels.labels(chains[0], unit),
-        "pairs": figures_means.pairs(chains[1], unit, extent, best),
-        "efficiency": figures_cost.efficiency(items, shades),
-        "convergence": figures_cost.convergence(compared.fits, shades),
+        "density": fit.density(chains[0], unit, compared.data, best),
+        "forest": elpd.forest(items, None, shades),
+        "labels": labels.labels(chains[0], unit),
+        "pairs": means.pairs(chains[1], unit, extent, best),
+        "efficiency": cost.efficiency(items, shades),
+        "convergence": cost.convergence(compared.fits, shades),
     }
 
 
@@ -129,7 +123,7 @@ def figures(made):
 def test_rank_lines_against_a_count_of_smaller_draws():
     values = np.random.default_rng(0).standard_normal((3, 50))
     at = np.linspace(0, 1, 11)
-    found = figures_labels.rank_lines(values, at)
+    found = labels.rank_lines(values, at)
     flat = np.sort(values.ravel())
     for chain, line in zip(values, found, strict=True):
         fractions = np.searchsorted(flat, chain) / flat.size  # draws strictly below
@@ -139,7 +133,7 @@ def test_rank_lines_against_a_count_of_smaller_draws():
 
 def test_rank_lines_of_chains_in_different_modes_reach_one_half():
     values = np.random.default_rng(0).standard_normal((2, 400)) + np.array([[0.0], [9.0]])
-    found = figures_labels.rank_lines(values, figures_labels.AT)
+    found = labels.rank_lines(values, labels.AT)
     assert np.allclose(np.abs(found).max(axis=1), 0.5, atol=0.01)
 
 
@@ -148,24 +142,24 @@ def test_rank_band_covers_chains_that_agree_and_not_those_that_do_not():
     inside = []
     for _ in range(100):
         means = rng.standard_normal((4, 200, 2))
-        band = figures_labels.rank_band(means)
-        inside.append(figures_labels.largest_rank_line(means) < band)
+        band = labels.rank_band(means)
+        inside.append(labels.largest_rank_line(means) < band)
     assert np.mean(inside) >= 0.93
     apart = rng.standard_normal((4, 200, 2)) + np.array([0, 0, 0, 2.0])[:, None, None]
-    assert figures_labels.largest_rank_line(apart) > 2 * figures_labels.rank_band(apart)
+    assert labels.largest_rank_line(apart) > 2 * labels.rank_band(apart)
 
 
 @pytest.mark.parametrize("size", [8, 60, 2000])
 def test_bins_cover_the_data(size):
     y = np.random.default_rng(size).standard_t(2, size)
-    edges = figures_fit.bin_edges(y)
+    edges = fit.bin_edges(y)
     assert np.histogram(y, edges)[0].sum() == size
     assert 10 <= len(edges) - 1 <= 60
 
 
 def test_bins_of_rounded_data_hold_equally_many_values_each():
     y = np.round(np.random.default_rng(1).normal(70, 14, 500))
-    edges = figures_fit.bin_edges(y)
+    edges = fit.bin_edges(y)
     values = [np.sum((np.arange(0, 200) > a) & (np.arange(0, 200) < b)) for a, b in pairwise(edges)]
     assert set(values) == {values[0]} and values[0] >= 1
     assert not set(edges) & set(y)
@@ -174,34 +168,34 @@ def test_bins_of_rounded_data_hold_equally_many_values_each():
 def test_predictive_density_is_the_mean_of_the_draws_and_a_density(made):
     mixture = made.sampled["nuts unordered"].draws.mixture
     grid = np.linspace(-8, 12, 801)
-    mean, low, high = figures_fit.predictive(mixture, grid)
+    mean, low, high = fit.predictive(mixture, grid)
     flat = mixture.reshape(-1)
     each = (flat.w[:, None] * stats.norm.pdf(grid[None, :, None], flat.mu[:, None],
                                              flat.sigma[:, None])).sum(axis=-1)  # fmt: skip
     assert np.allclose(mean, each.mean(axis=0), rtol=1e-10)
     assert np.allclose((low, high), np.quantile(each, (0.05, 0.95), axis=0), rtol=1e-10)
     assert abs(integrate.trapezoid(mean, grid) - 1) < 1e-6
-    assert np.allclose(figures_fit.peaks(grid, mean), [0, 4], atol=0.15)
+    assert np.allclose(fit.peaks(grid, mean), [0, 4], atol=0.15)
 
 
 def test_left_to_gain_falls_to_the_floor_and_forgives_collapsed_runs(made):
     fit = made.fits["em"]
-    passes, gap = figures_cost.left_to_gain(fit)
+    passes, gap = cost.left_to_gain(fit)
     assert gap.shape == passes.shape == fit.trace.objective.shape
-    assert np.all(np.diff(gap, axis=0) <= 1e-8) and gap[-1].min() == figures_cost.FLOOR
+    assert np.all(np.diff(gap, axis=0) <= 1e-8) and gap[-1].min() == cost.FLOOR
     status = np.array(["variance_collapsed", *["converged"] * (CHAINS - 1)])
     towering = fit.trace.objective + np.array([100.0] + [0] * (CHAINS - 1))
     one_bad = replace(fit, status=status, trace=replace(fit.trace, objective=towering))
-    after = figures_cost.left_to_gain(one_bad)[1]
-    assert np.all(after[-1, 0] == figures_cost.FLOOR) and np.allclose(after[:, 1:], gap[:, 1:])
+    after = cost.left_to_gain(one_bad)[1]
+    assert np.all(after[-1, 0] == cost.FLOOR) and np.allclose(after[:, 1:], gap[:, 1:])
 
 
 def test_forest_rows_are_differences_to_the_best(made):
     items = list(made.sampled.values())
-    rows = [figures_elpd._against_best(item, items, "waic") for item in items]
-    elpd = np.array([item.elpd_waic.elpd for item in items])
-    assert np.allclose([delta for delta, _, _ in rows], elpd - elpd.max(), atol=1e-9)
-    loser = int(np.argmin(elpd))
+    rows = [elpd._against_best(item, items, "waic") for item in items]
+    found = np.array([item.elpd_waic.elpd for item in items])
+    assert np.allclose([delta for delta, _, _ in rows], found - found.max(), atol=1e-9)
+    loser = int(np.argmin(found))
     gap = np.asarray(items[loser].elpd_waic.elpd_i) - np.asarray(items[1 - loser].elpd_waic.elpd_i)
     assert np.isclose(rows[loser][1], np.sqrt(gap.size) * gap.std(ddof=1))
     assert rows[1 - loser][:2] == (0, 0)

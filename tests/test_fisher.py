@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from mpmath import mp
 
-from ordered_mix import catalog
 from ordered_mix.data import population, simulate
-from ordered_mix.diagnostics import fisher
-from ordered_mix.diagnostics.singularity import loglog_slope, merging
-from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
+from ordered_mix.theory import fisher
+from ordered_mix.theory.singularity import loglog_slope, merging
 
 SEMI = Mixture([0.3, 0.7], [-1.0, 1.2], [0.8, 1.3])
 CHARTS = {

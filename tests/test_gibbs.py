@@ -13,16 +13,16 @@ from oracles import one_component, weighted_prior
 from scipy import stats
 from scipy.special import ndtri
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, simulate
-from ordered_mix.diagnostics.calibration import largest_difference, rank, reach
-from ordered_mix.diagnostics.quadrature import means_posterior
-from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
 from ordered_mix.samplers._gig import gig
 from ordered_mix.samplers._sweeps import Conjugate, sweeps
 from ordered_mix.samplers.gibbs import Gibbs
+from ordered_mix.theory.calibration import largest_difference, rank, reach
+from ordered_mix.theory.quadrature import means_posterior
 
 ALPHA = 1e-6
 Z = 4.9

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, population, simulate
-from ordered_mix.estimators._transforms import quick_map
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent, largest_curvature
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.estimators.loop.transforms import quick_map
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 
 KNOWN = Prior(known_w=(0.5, 0.5), known_sigma=1.0)
@@ -167,7 +167,7 @@ def test_a_batch_of_data_and_starts_gives_what_single_runs_give():
 
 
 def test_passes_count_every_trial(monkeypatch):
-    from ordered_mix.estimators._problem import Problem
+    from ordered_mix.estimators.loop.problem import Problem
 
     asked, kernel = [], Problem.moments
 

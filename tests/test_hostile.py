@@ -25,21 +25,22 @@ from hypothesis import strategies as st
 from inprocess import exit_status, run_here
 from pages import check_document, check_silence, opened
 
-from ordered_mix import columns
-from ordered_mix.comparison import Settings
+from ordered_mix.compare.comparison import Settings
+from ordered_mix.compare.diagnosis import diagnose
 from ordered_mix.data import Data, load
-from ordered_mix.diagnosis import diagnose
+from ordered_mix.engine import run
+from ordered_mix.engine.batches import DONE, Outcome
+from ordered_mix.engine.folder import opened as opened_folder
+from ordered_mix.engine.provenance import provenance
+from ordered_mix.engine.run import load_study
+from ordered_mix.engine.store import Store
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial import initial_mixtures
-from ordered_mix.reading import load_draws
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.files import columns
+from ordered_mix.files.reading import load_draws
+from ordered_mix.files.results import ResultFolder, slug
 from ordered_mix.report import render
-from ordered_mix.results import ResultFolder, slug
-from ordered_mix.study import Study, engine
-from ordered_mix.study.batches import DONE, Outcome
-from ordered_mix.study.engine import load_study
-from ordered_mix.study.folder import opened as opened_folder
-from ordered_mix.study.provenance import provenance
-from ordered_mix.study.store import Store
+from ordered_mix.study import Study
 
 NUMBERS = "".join(f"{i}.5\n" for i in range(12))
 IMAGE = "<img src=x onerror=\"document.title='ran'\">"
@@ -714,7 +715,7 @@ def test_secrets_of_the_environment_are_not_stored(tmp_path, monkeypatch, capsys
     path = tmp_path / "out"
     with opened_folder(path, made):
         result = run_here(made, path)
-        engine._add_provenance(path, provenance(made, "smoke", {}))
+        run._add_provenance(path, provenance(made, "smoke", {}))
     page = render(result)
     assert "hunter2" in capsys.readouterr().out  # the study did print it
     stored = [file.read_bytes() for file in path.rglob("*") if file.is_file()]

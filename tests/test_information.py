@@ -9,12 +9,7 @@ import pytest
 import xarray as xr
 from scipy.stats import norm
 
-from ordered_mix.diagnostics.information import (
-    difference,
-    loo,
-    pointwise_log_likelihood,
-    waic,
-)
+from ordered_mix.draws.elpd import difference, loo, pointwise_log_likelihood, waic
 
 HERE = Path(__file__).parent
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data, load
-from ordered_mix.estimators import _problem, _record
-from ordered_mix.estimators._fit import ADVICE, Fit
-from ordered_mix.estimators._state import Failure
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop import problem, record
+from ordered_mix.estimators.loop.fit import ADVICE, Fit
+from ordered_mix.estimators.loop.state import Failure
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 
 START = Mixture([0.5, 0.5], [50.0, 85.0], [5.0, 5.0])
@@ -64,13 +64,13 @@ def test_the_gradient_norm_is_that_of_the_log_likelihood():
 
 def test_finished_runs_leave_the_batch_and_cost_no_passes(monkeypatch):
     asked = []
-    kernel = _problem.Problem.moments
+    kernel = problem.Problem.moments
 
     def counting(self, runs, *parameters):
         asked.append(len(runs))
         return kernel(self, runs, *parameters)
 
-    monkeypatch.setattr(_problem.Problem, "moments", counting)
+    monkeypatch.setattr(problem.Problem, "moments", counting)
     starts = Mixture([0.5, 0.5], [[54.6, 80.1], [20.0, 70.0], [69.0, 72.0]], [5.87, 5.87])
     result = EM().fit(load("faithful:waiting"), starts)
     assert len(set(result.passes.tolist())) == 3
@@ -91,7 +91,7 @@ def test_traces_hold_every_iteration_until_they_are_thinned_to_a_doubling_stride
 
 
 def test_memory_of_the_trace_of_a_large_batch_is_bounded(monkeypatch):
-    monkeypatch.setattr(_record, "TRACE_NUMBERS", 10_000)
+    monkeypatch.setattr(record, "TRACE_NUMBERS", 10_000)
     starts = Mixture([0.5, 0.5], np.linspace(40, 90, 200).reshape(100, 2), [5.0, 5.0])
     result = EM(stop=Stop(log_likelihood=0, passes=300)).fit(load("faithful:waiting"), starts)
     assert result.trace.mixture.mu.size <= 10_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ordered_mix import fused
-from ordered_mix.kernels import e_step, log_density
+from ordered_mix.passes import fused
+from ordered_mix.passes.kernels import e_step, log_density
 
 DIGITS = mpmath.mp.clone()
 DIGITS.dps = 50

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ordered_mix import fused, kernels
-from ordered_mix.kernels import e_step, log_density, one_pass
+from ordered_mix.passes import fused, kernels
+from ordered_mix.passes.kernels import e_step, log_density, one_pass
 
 
 def batch(k, seed=9, n=700):

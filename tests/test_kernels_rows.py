@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ordered_mix.kernels import e_step
+from ordered_mix.passes.kernels import e_step
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(size=(5, 40))

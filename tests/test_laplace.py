@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load
 from ordered_mix.estimators.laplace import hessian, laplace
 from ordered_mix.estimators.map import MAP
-from ordered_mix.kernels import e_step
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
 
 NORMAL = Data(np.array([0.3, 1.9, 2.2, 4.1, 3.3]))

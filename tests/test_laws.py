@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ordered_mix import catalog, laws, reference
-from ordered_mix.laws import points_of
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog, laws, reference
+from ordered_mix.parameterization.laws import points_of
 from ordered_mix.prior import Prior
 
 

@@ -8,11 +8,11 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.gradient import DisconnectedInputError, hessian
 
-from ordered_mix import catalog
-from ordered_mix.batching import INTERPRETED
 from ordered_mix.data import Data, simulate
-from ordered_mix.likelihood import MixturePass, log_likelihood
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.batching import INTERPRETED
+from ordered_mix.passes.likelihood import MixturePass, log_likelihood
 from ordered_mix.prior import Prior
 
 TRUTH = Mixture([0.3, 0.7], [-1.0, 1.5], [0.8, 0.5])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from ordered_mix.estimators._lockstep import lockstep
+from ordered_mix.estimators.loop.lockstep import lockstep
 
 
 def rosenbrock(points):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 
 STARTS = Mixture(np.full((3, 2), 0.5), [[50, 80], [80, 55], [60, 70]], np.full((3, 2), 6.0))

@@ -4,21 +4,14 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data, population
-from ordered_mix.diagnostics.minima import Group, approximation_error, shared_mass, structure
-from ordered_mix.estimators.continuation import branch, fold
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial_means import initial_means
-from ordered_mix.estimators.polish import (
-    Derivatives,
-    Landscape,
-    Minimum,
-    _descend,
-    distinct,
-    polish,
-)
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.initial_means import initial_means
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData
+from ordered_mix.theory.continuation import branch, fold
+from ordered_mix.theory.minima import Group, approximation_error, shared_mass, structure
+from ordered_mix.theory.polish import Derivatives, Landscape, Minimum, _descend, distinct, polish
 
 
 def truth_at(reach):

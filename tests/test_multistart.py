@@ -6,10 +6,10 @@ import pytest
 from ordered_mix.data import Data, load, population, simulate
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial import METHODS, initial_mixtures
+from ordered_mix.estimators.loop.initial import METHODS, initial_mixtures
+from ordered_mix.estimators.loop.optima import spurious
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.multistart import MultiStart
-from ordered_mix.estimators.optima import spurious
-from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
 
 

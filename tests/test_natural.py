@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, population, simulate
-from ordered_mix.diagnostics import fisher
-from ordered_mix.estimators._metric import information
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.metric import information
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.natural import NaturalGradient
-from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
+from ordered_mix.theory import fisher
 
 KNOWN = Prior(known_w=(0.5, 0.5), known_sigma=1.0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ordered_mix.diagnostics.network import (
+from ordered_mix.theory.network import (
     CHARTS,
     CLEARANCE,
     Network,
@@ -16,7 +16,7 @@ from ordered_mix.diagnostics.network import (
     response,
     sorted_units,
 )
-from ordered_mix.diagnostics.network_flow import (
+from ordered_mix.theory.network_flow import (
     Path,
     flow,
     largest_curvature,

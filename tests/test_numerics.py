@@ -5,18 +5,19 @@ import os
 import numpy as np
 import pytest
 
-from ordered_mix import catalog, kernels
-from ordered_mix.compare import check
-from ordered_mix.comparison import Settings
+from ordered_mix.compare.compare import check
+from ordered_mix.compare.comparison import Settings
 from ordered_mix.data import Data, load
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent
-from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.natural import NaturalGradient
-from ordered_mix.estimators.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes import kernels
 from ordered_mix.prior import Prior
 
 THOROUGH = pytest.mark.skipif(

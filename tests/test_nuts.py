@@ -9,16 +9,16 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, load, simulate
-from ordered_mix.diagnostics.calibration import largest_difference, reach, scores, uniformity
-from ordered_mix.diagnostics.convergence import convergence
-from ordered_mix.estimators import nuts
-from ordered_mix.estimators._draws import assemble
-from ordered_mix.estimators.nuts import NUTS
+from ordered_mix.draws.convergence import convergence
+from ordered_mix.draws.draws import assemble
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import NotApplicable
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
+from ordered_mix.samplers import nuts
+from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.theory.calibration import largest_difference, reach, scores, uniformity
 
 REFERENCE = json.loads((Path(__file__).parent / "reference/low_dim_gauss_mix.json").read_text())
 LOW_DIM_PRIOR = Prior(spread=2.0, scale=2.0, concentration=5.0, scale_family="half_normal")

@@ -6,11 +6,12 @@ from math import lgamma
 import numpy as np
 import pytest
 
-from ordered_mix import catalog, kernels, laws, reference
-from ordered_mix.batching import INTERPRETED
 from ordered_mix.data import Data, population, simulate
-from ordered_mix.laws import points_of
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog, laws, reference
+from ordered_mix.parameterization.batching import INTERPRETED
+from ordered_mix.parameterization.laws import points_of
+from ordered_mix.passes import kernels
 from ordered_mix.prior import Prior
 
 

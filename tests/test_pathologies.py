@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data
-from ordered_mix.diagnostics.improper import decade_mass, half_normal, root_inverse_gamma
-from ordered_mix.estimators.collapse import log_trace
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.theory.collapse import log_trace
+from ordered_mix.theory.improper import decade_mass, half_normal, root_inverse_gamma
 
 Y = np.array([-1.0, 1.0, 3.0])
 

@@ -5,11 +5,11 @@ import pymc as pm
 import pytest
 from scipy.stats import ks_2samp, norm
 
-from ordered_mix import catalog, laws
-from ordered_mix.batching import INTERPRETED
 from ordered_mix.data import Data
-from ordered_mix.laws import points_of
-from ordered_mix.parameterization import NotApplicable
+from ordered_mix.parameterization import catalog, laws
+from ordered_mix.parameterization.batching import INTERPRETED
+from ordered_mix.parameterization.laws import points_of
+from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
 
 

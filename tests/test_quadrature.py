@@ -8,14 +8,14 @@ import pytest
 from scipy.special import logsumexp, ndtri
 from scipy.stats import norm
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, population
-from ordered_mix.diagnostics.prediction import generalisation_loss, log_predictive
-from ordered_mix.diagnostics.quadrature import means_posterior
-from ordered_mix.estimators.nuts import NUTS
-from ordered_mix.estimators.refit import cross_validate
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.theory.prediction import generalisation_loss, log_predictive
+from ordered_mix.theory.quadrature import means_posterior
+from ordered_mix.theory.refit import cross_validate
 
 Y = ndtri((np.arange(1, 51) - 0.5) / 50)
 BETA = 1 / np.log(50)

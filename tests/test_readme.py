@@ -28,8 +28,8 @@ import xarray as xr
 from inprocess import exit_status
 
 import ordered_mix
-from ordered_mix import catalog
 from ordered_mix.data import shipped
+from ordered_mix.parameterization import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -191,7 +191,7 @@ def stop_before_work(*given, **named):
 @pytest.mark.parametrize("command", [*INLINE, *[one for one in COMMANDS if " DATA " in one],
                                      "ordered-mix compare faithful:waiting"])  # fmt: skip
 def test_long_commands_are_accepted_by_the_command_line(here, monkeypatch, capsys, command):
-    for module, name in (("compare", "compare"), ("study.engine", "run_study")):
+    for module, name in (("compare.compare", "compare"), ("engine.run", "run_study")):
         monkeypatch.setattr(import_module(f"ordered_mix.{module}"), name, stop_before_work)
     study = re.search(r" run NAME ", command)
     names = catalog.names("study") if study else shipped()

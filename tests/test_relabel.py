@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ordered_mix.diagnostics.relabel import fold, permute, permute_allocations
+from ordered_mix.draws.relabel.permute import fold, permute, permute_allocations
 
 
 def random_draws(k=3, seed=0):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ordered_mix.diagnostics.relabel import permute
-from ordered_mix.diagnostics.relabel_tree import component_dims, permute_tree, relabel_tree
+from ordered_mix.draws.relabel.permute import permute
+from ordered_mix.draws.relabel.tree import component_dims, permute_tree, relabel_tree
 
 
 def foreign_tree(seed=0, draws=150):

@@ -18,13 +18,13 @@ from pages import (
     words_of,
 )
 
-from ordered_mix.compare import compare
+from ordered_mix.compare.compare import compare
+from ordered_mix.compare.verdicts import Verdict
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
 from ordered_mix.report import notebook, render
-from ordered_mix.report.tables import fixed, magnitude, percent
+from ordered_mix.report.tables.table import fixed, magnitude, percent
 from ordered_mix.report.words import headline
-from ordered_mix.verdicts import Verdict
 
 NAME = "<script>alert(1)</script>"
 

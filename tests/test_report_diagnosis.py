@@ -21,12 +21,13 @@ from pages import (
 )
 from scipy import stats
 
-from ordered_mix.diagnosis import diagnose
-from ordered_mix.report import figures_fit, notebook, render
-from ordered_mix.report.chains import chains_of_draws
-from ordered_mix.report.tables import fixed, percent, significant
+from ordered_mix.compare.diagnosis import diagnose
+from ordered_mix.compare.verdicts import Verdict
+from ordered_mix.report import notebook, render
+from ordered_mix.report.figures import fit
+from ordered_mix.report.figures.chains import chains_of_draws
+from ordered_mix.report.tables.table import fixed, percent, significant
 from ordered_mix.report.words import headline
-from ordered_mix.verdicts import Verdict
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = {
@@ -134,14 +135,14 @@ def test_equal_weights_and_one_scale_for_all():
 
 def test_density_without_data_covers_the_draws():
     found = diagnose(switched_draws(k=2, data=False), **NAMES)
-    grid = figures_fit._grid(found.mixture, None)
+    grid = fit._grid(found.mixture, None)
     true = truth(2)
     reach = stats.norm.ppf(0.002)
     assert grid[0] < true.mu[0] + reach * true.sigma[0] < 0 < true.mu[1] - reach < grid[-1]
     assert grid[-1] - grid[0] < 14
     chains = chains_of_draws(found, "#aa4499")
-    parts = figures_fit.components(chains.repaired, grid)
-    mean, low, high = figures_fit.predictive(chains.raw, grid)
+    parts = fit.components(chains.repaired, grid)
+    mean, low, high = fit.predictive(chains.raw, grid)
     assert np.allclose(parts.sum(axis=1), mean, rtol=1e-10) and np.all(
         (low <= mean) & (mean <= high)
     )

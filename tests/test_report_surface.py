@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.report import figures_surface
+from ordered_mix.report.figures import surface
 
 TRUTH = Mixture([0.3, 0.7], [-2.0, 1.5], [1.0, 1.2])
 SIGMA = 1.14
@@ -19,7 +19,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def fits(data):
-    return figures_surface.climbs(data, TRUTH.w, SIGMA)
+    return surface.climbs(data, TRUTH.w, SIGMA)
 
 
 def log_likelihood(data, mu):
@@ -29,7 +29,7 @@ def log_likelihood(data, mu):
 
 def test_heights_are_the_log_likelihood_with_the_second_mean_along_the_rows(data):
     mu = np.array([-3.0, 0.5, 2.0])
-    heights = figures_surface.heights(data, TRUTH.w, SIGMA, mu)
+    heights = surface.heights(data, TRUTH.w, SIGMA, mu)
     expected = [[log_likelihood(data, (first, second)) for first in mu] for second in mu]
     assert heights == pytest.approx(np.array(expected), rel=1e-12)
 
@@ -50,17 +50,17 @@ def test_paths_climb_the_surface_to_its_maximum(data, fits):
 
 
 def test_the_figure_says_what_it_cost_and_is_the_same_every_time(data):
-    drawing = figures_surface.surface(data, TRUTH)
-    assert figures_surface.surface(data, TRUTH) == drawing
-    for name in figures_surface.COLOURS:
+    drawing = surface.surface(data, TRUTH)
+    assert surface.surface(data, TRUTH) == drawing
+    for name in surface.COLOURS:
         assert name in drawing.svg and f"{name} " in drawing.alt
     assert "points" not in drawing.caption and len(drawing.svg) < 250_000
 
 
 def test_many_points_are_thinned_and_ties_do_no_harm():
     many = Data(TRUTH.sample(5001, np.random.default_rng(6)))
-    few = figures_surface.thinned(many)
+    few = surface.thinned(many)
     assert few.n == 2000 and few.y.mean() == pytest.approx(many.y.mean(), abs=0.01)
     tied = Data(np.array([0.0] * 30 + [1.0] * 2))
-    drawing = figures_surface.surface(tied, Mixture([0.9, 0.1], [0.0, 1.0], [0.1, 0.1]))
+    drawing = surface.surface(tied, Mixture([0.9, 0.1], [0.0, 1.0], [0.1, 0.1]))
     assert "end elsewhere" in drawing.alt

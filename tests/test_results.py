@@ -6,7 +6,7 @@ import os
 import pytest
 
 from ordered_mix.errors import RunError
-from ordered_mix.results import ResultFolder, slug
+from ordered_mix.files.results import ResultFolder, slug
 
 IDENTITY = {"data": "a", "draws": [1, 2]}
 

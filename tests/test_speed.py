@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ordered_mix.diagnostics.speed import (
+from ordered_mix.mixture import Mixture
+from ordered_mix.theory.speed import (
     expected_passes,
     folded_distance,
     passes_to,
     shortfall,
     wasserstein,
 )
-from ordered_mix.mixture import Mixture
 
 PASSES = np.array([[1, 1], [3, 2], [7, 4]])
 OBJECTIVE = np.array([[-9.0, -8.0], [-4.0, -7.0], [-1.0, -6.0]])

@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
+from ordered_mix.engine.batches import DONE, FAILED, Outcome
+from ordered_mix.engine.folder import opened
+from ordered_mix.engine.outcome import load_result
+from ordered_mix.engine.store import Store
+from ordered_mix.engine.tables import write_tables
 from ordered_mix.errors import RunError
 from ordered_mix.study import Study
-from ordered_mix.study.batches import DONE, FAILED, Outcome
-from ordered_mix.study.folder import opened
-from ordered_mix.study.outcome import load_result
-from ordered_mix.study.store import Store
-from ordered_mix.study.tables import write_tables
 
 STUDY = Study(
     name="demo",

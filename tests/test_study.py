@@ -11,14 +11,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ordered_mix.catalog import module, names
+from ordered_mix.engine.batches import run_cell
+from ordered_mix.engine.outcome import StudyResult, verdict_table
+from ordered_mix.engine.provenance import provenance
+from ordered_mix.engine.run import load_study
+from ordered_mix.engine.schedule import Schedule
+from ordered_mix.parameterization.catalog import module, names
 from ordered_mix.study import Claim, Effect, Study, effects, seed_of
-from ordered_mix.study.batches import run_cell
-from ordered_mix.study.engine import load_study
 from ordered_mix.study.grid import parse_settings
-from ordered_mix.study.outcome import StudyResult, verdict_table
-from ordered_mix.study.provenance import provenance
-from ordered_mix.study.schedule import Schedule
 
 FACTORS = {"model": ("plain", "fancy"), "n": (50, 200), "gap": (0, 0.5), "known": (True, None)}
 SIZES = {

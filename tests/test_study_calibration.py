@@ -9,11 +9,11 @@ import pytest
 from inprocess import run_here
 from matplotlib.figure import Figure
 
-from ordered_mix.catalog import module
 from ordered_mix.data import simulate
-from ordered_mix.diagnostics.fisher import information
+from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.mixture import Mixture
-from ordered_mix.study.outcome import StudyResult
+from ordered_mix.parameterization.catalog import module
+from ordered_mix.theory.fisher import information
 
 file = module("calibration", "study")
 CLAIMS = {claim.name: claim for claim in file.CLAIMS}

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ordered_mix import catalog
 from ordered_mix.data import population
+from ordered_mix.engine.run import load_study, run_study
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import largest_curvature
 from ordered_mix.mixture import Mixture
-from ordered_mix.study.engine import load_study, run_study
+from ordered_mix.parameterization import catalog
 
 speed = catalog.module("convergence_speed", "study")
 KEYS = {"data": "simulated", "free": "all", "n": 200, "weight": 0.5, "sets": 4, "batch": 0}

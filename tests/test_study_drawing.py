@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from ordered_mix.catalog import names
-from ordered_mix.diagnostics.dynamics import CHARTS
+from ordered_mix.engine.batches import DONE, FAILED
+from ordered_mix.engine.outcome import StudyResult
+from ordered_mix.parameterization.catalog import names
 from ordered_mix.study import Claim, Effect, Study
-from ordered_mix.study.batches import DONE, FAILED
 from ordered_mix.study.drawing import (
     FEWEST_FOR_BARS,
     LOOKS,
@@ -30,7 +30,6 @@ from ordered_mix.study.drawing import (
     short,
 )
 from ordered_mix.study.effects import mean, paired_ratio
-from ordered_mix.study.outcome import StudyResult
 from ordered_mix.study.sentences import (
     RATIO,
     amounts,
@@ -41,6 +40,7 @@ from ordered_mix.study.sentences import (
     paragraph,
     tally,
 )
+from ordered_mix.theory.dynamics import CHARTS
 
 RUNS = pd.DataFrame(
     [

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix import catalog
 from ordered_mix.data import population
+from ordered_mix.engine.run import load_study
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.stop import Stop
-from ordered_mix.kernels import e_step
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.study.engine import load_study
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import e_step
 
 MODULE = catalog.module("generalisation", "study")
 CLAIMS = {claim.name: claim for claim in MODULE.CLAIMS}

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix import catalog
-from ordered_mix.study.engine import load_study
+from ordered_mix.engine.run import load_study
+from ordered_mix.parameterization import catalog
 
 MODULE = catalog.module("learning_dynamics", "study")
 CLAIMS = {claim.name: claim for claim in MODULE.CLAIMS}

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix import catalog
-from ordered_mix.diagnostics.network import response
-from ordered_mix.study.engine import load_study
+from ordered_mix.engine.run import load_study
+from ordered_mix.parameterization import catalog
+from ordered_mix.theory.network import response
 
 MODULE = catalog.module("neural_network", "study")
 CLAIMS = {claim.name: claim for claim in MODULE.CLAIMS}

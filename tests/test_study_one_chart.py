@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix.catalog import module, parameterization
-from ordered_mix.diagnostics.fisher import information
+from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.mixture import Mixture
-from ordered_mix.study.outcome import StudyResult
+from ordered_mix.parameterization.catalog import module, parameterization
+from ordered_mix.theory.fisher import information
 
 file = module("one_chart", "study")
 CLAIMS = {claim.name: claim for claim in file.CLAIMS}

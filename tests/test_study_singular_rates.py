@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix import catalog
 from ordered_mix.data import simulate
+from ordered_mix.engine.run import load_study
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
-from ordered_mix.study.engine import load_study
 
 MODULE = catalog.module("singular_rates", "study")
 CLAIMS = {claim.name: claim for claim in MODULE.CLAIMS}

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix import catalog
 from ordered_mix.data import Data, simulate
+from ordered_mix.engine.run import load_study
 from ordered_mix.mixture import Mixture
-from ordered_mix.study.engine import load_study
+from ordered_mix.parameterization import catalog
 from ordered_mix.study.grid import seed_of
 
 MODULE = catalog.module("trajectories", "study")

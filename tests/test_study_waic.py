@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from scipy.special import ndtri
 
-from ordered_mix import catalog
 from ordered_mix.data import Data
-from ordered_mix.study.batches import DONE, run_cell
-from ordered_mix.study.engine import load_study
-from ordered_mix.study.outcome import StudyResult
+from ordered_mix.engine.batches import DONE, run_cell
+from ordered_mix.engine.outcome import StudyResult
+from ordered_mix.engine.run import load_study
+from ordered_mix.parameterization import catalog
 
 waic = catalog.module("waic", "study")
 STUDY = load_study("waic")

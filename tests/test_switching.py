@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ordered_mix.diagnostics.switching import gap_mass, switching
+from ordered_mix.draws.switching import gap_mass, switching
 
 W, SIGMA = np.array([0.5, 0.5]), np.array([1.0, 1.0])
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import halfnorm, norm
 
-from ordered_mix.diagnostics.information import loo, pointwise_log_likelihood, waic
-from ordered_mix.diagnostics.invariance import invariance
-from ordered_mix.diagnostics.tempering import (
+from ordered_mix.draws.elpd import loo, pointwise_log_likelihood, waic
+from ordered_mix.draws.invariance import invariance
+from ordered_mix.draws.wbic import (
     Estimate,
     learning_coefficient,
     learning_coefficient_from_variance,
     wbic,
     wbic_beta,
 )
-from ordered_mix.kernels import e_step
+from ordered_mix.passes.kernels import e_step
 
 EQUAL, UNIT = np.array([0.5, 0.5]), np.ones(2)
 QUANTILES = norm.ppf((np.arange(50) + 0.5) / 50)

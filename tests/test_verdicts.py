@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ordered_mix import catalog
-from ordered_mix.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.verdicts import faults
 from ordered_mix.data import Data
-from ordered_mix.diagnostics import information
-from ordered_mix.estimators._draws import Draws
+from ordered_mix.draws import elpd
+from ordered_mix.draws.draws import Draws
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.multistart import MultiStart
-from ordered_mix.kernels import log_density
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import log_density
 from ordered_mix.prior import Prior
-from ordered_mix.verdicts import faults
 
 CHAINS, DRAWS = 4, 500
 DIMS = ("chain", "draw", "component")
@@ -68,7 +68,7 @@ def sampled(name, made, k=2):
     pointwise = log_density(DATA.y, mixture.w, mixture.mu, mixture.sigma)
     return Sampled(
         f"nuts {name}", "nuts", catalog.parameterization(name, k, Prior()), made,
-        information.waic(pointwise), information.loo(pointwise),
+        elpd.waic(pointwise), elpd.loo(pointwise),
     )  # fmt: skip
 
 

@@ -11,9 +11,9 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ordered_mix import catalog
+from ordered_mix.engine.outcome import load_result
+from ordered_mix.parameterization import catalog
 from ordered_mix.study.drawing import curves, interval, looks
-from ordered_mix.study.outcome import load_result
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parents[1] / "studies" / "results" / "label_switching"

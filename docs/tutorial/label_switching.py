@@ -16,10 +16,10 @@ import pymc as pm
 from scipy.stats import rankdata
 
 import ordered_mix
-from ordered_mix.diagnostics import charts, fisher
-from ordered_mix.diagnostics.convergence import raw_and_folded
-from ordered_mix.diagnostics.relabel_tree import relabel_tree
-from ordered_mix.estimators.initial import initial_mixtures
+from ordered_mix.draws.convergence import raw_and_folded
+from ordered_mix.draws.relabel.tree import relabel_tree
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.theory import charts, fisher
 
 # %%
 # A mixture as one writes it

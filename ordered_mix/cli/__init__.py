@@ -95,8 +95,8 @@ def _options(
 @app.command("list")
 def list_command() -> None:
     """List the parameterizations, the studies and the shipped data sets."""
-    from ordered_mix import catalog
     from ordered_mix.data import shipped
+    from ordered_mix.parameterization import catalog
 
     summaries = {
         "Parameterizations": {name: catalog.summary(name) for name in catalog.names()},

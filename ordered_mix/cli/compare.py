@@ -14,7 +14,7 @@ from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_summary
 
 if TYPE_CHECKING:
-    from ordered_mix.comparison import Comparison, Settings
+    from ordered_mix.compare.comparison import Comparison, Settings
 
 SUMMARY = "summary.json"
 EXAMPLES = """Examples:
@@ -62,7 +62,7 @@ def compare_command(
     Prints a table and a verdict, and writes report.html, one ArviZ draws file per
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
-    from ordered_mix.comparison import Settings
+    from ordered_mix.compare.comparison import Settings
     from ordered_mix.data import load
 
     loaded = load(data)
@@ -93,8 +93,8 @@ def _names(text: str) -> tuple[str, ...]:
 def _compare(
     data: Any, settings: Settings, out: Path | None, force: bool, quiet: bool
 ) -> dict[str, Any]:
-    from ordered_mix.compare import check, compare, identity
-    from ordered_mix.results import ResultFolder, slug
+    from ordered_mix.compare.compare import check, compare, identity
+    from ordered_mix.files.results import ResultFolder, slug
 
     check(data, settings)
     log.info("data %s, n = %d", data.name, data.n)

@@ -46,11 +46,11 @@ def diagnose_command(
 
     Prints verdicts and writes report.html, relabelled.nc, table.parquet and table.csv.
     """
+    from ordered_mix.compare.diagnosis import diagnose
     from ordered_mix.data import load
-    from ordered_mix.diagnosis import diagnose
-    from ordered_mix.reading import load_draws
+    from ordered_mix.files.reading import load_draws
+    from ordered_mix.files.results import ResultFolder, digest, slug
     from ordered_mix.report import render
-    from ordered_mix.results import ResultFolder, digest, slug
 
     with stages(quiet or as_json) as progress:
         progress("read the draws")

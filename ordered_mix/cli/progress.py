@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ordered_mix.cli.options import log
 
 if TYPE_CHECKING:
-    from ordered_mix.study.progress import Progress
+    from ordered_mix.engine.progress import Progress
 
 TENTHS = 10
 

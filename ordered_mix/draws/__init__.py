@@ -1,1 +1,1 @@
-"""What can be computed from posterior draws, whoever drew them."""
+"""Diagnostics of mixture draws and fits; arrays of shape (chain, draw, component) inside."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.estimators._expectation import Runs, mean_forces
-from ordered_mix.estimators._penalty import Penalty
-from ordered_mix.estimators._problem import Problem
-from ordered_mix.estimators._scale_gaps import scale_step
-from ordered_mix.estimators._state import Index, State
 from ordered_mix.estimators.em import EM, choice
-from ordered_mix.kernels import Moments
+from ordered_mix.estimators.loop.expectation import Runs, mean_forces
+from ordered_mix.estimators.loop.penalty import Penalty
+from ordered_mix.estimators.loop.problem import Problem
+from ordered_mix.estimators.loop.scale_gaps import scale_step
+from ordered_mix.estimators.loop.state import Index, State
+from ordered_mix.passes.kernels import Moments
 
 Array = NDArray[np.float64]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ordered_mix.data import Data
-from ordered_mix.estimators._expectation import PARAMETERS, Runs
-from ordered_mix.estimators._fit import Fit
-from ordered_mix.estimators._iterate import iterate
-from ordered_mix.estimators._penalty import VariancePenalty
-from ordered_mix.estimators._problem import Problem
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.expectation import PARAMETERS, Runs
+from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.iterate import iterate
+from ordered_mix.estimators.loop.penalty import VariancePenalty
+from ordered_mix.estimators.loop.problem import Problem
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 
 if TYPE_CHECKING:

@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.estimators._fit import Fit
-from ordered_mix.estimators._iterate import iterate
-from ordered_mix.estimators._multivariate_pass import (
-    MultivariateMoments,
-    MultivariateProblem,
-    factor,
-)
-from ordered_mix.estimators._state import Codes, Failure, Index, State
 from ordered_mix.estimators.em import choice
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.iterate import iterate
+from ordered_mix.estimators.loop.state import Codes, Failure, Index, State
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.passes.multivariate_pass import MultivariateMoments, MultivariateProblem, factor
 
 Array = NDArray[np.float64]
 

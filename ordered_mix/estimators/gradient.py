@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data
-from ordered_mix.estimators._climb import Climb, FixedStep, LargestStable, LineSearch
-from ordered_mix.estimators._coordinates import COORDINATES, PROBE, Coordinates
-from ordered_mix.estimators._fit import Fit
-from ordered_mix.estimators._iterate import iterate
-from ordered_mix.estimators._problem import Problem
 from ordered_mix.estimators.em import choice
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.climb import Climb, FixedStep, LargestStable, LineSearch
+from ordered_mix.estimators.loop.coordinates import COORDINATES, PROBE, Coordinates
+from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.iterate import iterate
+from ordered_mix.estimators.loop.problem import Problem
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization.parameterization import Parameterization
 
 Array = NDArray[np.float64]
 

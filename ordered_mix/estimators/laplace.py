@@ -9,7 +9,7 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization.parameterization import Parameterization
 
 # a central difference of the exact gradient at two steps, extrapolated (Richardson)
 STEPS = (1e-3, 5e-4)

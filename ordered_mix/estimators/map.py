@@ -11,13 +11,13 @@ import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
 from ordered_mix.data import Data
-from ordered_mix.estimators._fit import Fit, Trace
-from ordered_mix.estimators._lockstep import lockstep
 from ordered_mix.estimators.em import choice
 from ordered_mix.estimators.laplace import HESSIAN_PASSES, hessian
-from ordered_mix.kernels import e_step
+from ordered_mix.estimators.loop.fit import Fit, Trace
+from ordered_mix.estimators.loop.lockstep import lockstep
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.passes.kernels import e_step
 
 METHODS = {"lbfgs": "L-BFGS-B", "trust_region": "trust-exact"}
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data
-from ordered_mix.estimators._fit import ADVICE, Fit
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.initial import initial_mixtures
-from ordered_mix.estimators.optima import Optima, spurious
-from ordered_mix.estimators.stop import Stop
+from ordered_mix.estimators.loop.fit import ADVICE, Fit
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.optima import Optima, spurious
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import FOLD_KEYS, Mixture
 
 Array = NDArray[np.float64]

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from ordered_mix.report.words import headline
 
 if TYPE_CHECKING:
-    from ordered_mix.report.style import Drawing
-    from ordered_mix.report.tables import Table
-    from ordered_mix.verdicts import Verdict
+    from ordered_mix.compare.verdicts import Verdict
+    from ordered_mix.report.figures.style import Drawing
+    from ordered_mix.report.tables.table import Table
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from ordered_mix.comparison import Comparison, Sampled
-from ordered_mix.report import (
-    figures_cost,
-    figures_elpd,
-    figures_fit,
-    figures_labels,
-    figures_means,
-    figures_surface,
-    tables,
-)
-from ordered_mix.report.chains import Chains, chains_of_sampler
+from ordered_mix.compare.comparison import Comparison, Sampled
 from ordered_mix.report.contents import Report, Section
-from ordered_mix.report.style import Drawing, colours
-from ordered_mix.report.tables import Table
+from ordered_mix.report.figures import cost, elpd, fit, labels, means, surface
+from ordered_mix.report.figures.chains import Chains, chains_of_sampler
+from ordered_mix.report.figures.style import Drawing, colours
+from ordered_mix.report.tables import table
+from ordered_mix.report.tables.table import Table
 from ordered_mix.report.words import OF_DRAWS, glossary, setup
 
 
@@ -57,13 +50,13 @@ class ComparisonReport(Report):
     @property
     def apart(self) -> Table:
         """Wall-clock times."""
-        return tables.seconds(self.comparison, self.shades)
+        return table.seconds(self.comparison, self.shades)
 
     def picture(self) -> Drawing:
         """The density of the sampler with the most effective draws."""
         compared = self.comparison
         best = max(compared.sampled.values(), key=lambda item: item.worst("ess_bulk", "folded"))
-        return figures_fit.density(
+        return fit.density(
             self.chains[best.label], compared.data.name, compared.data, compared.optima.best
         )
 
@@ -71,28 +64,26 @@ class ComparisonReport(Report):
         """The fit, the labels, neighbouring means and the cost."""
         compared, unit = self.comparison, self.comparison.data.name
         sampled, k = list(compared.sampled.values()), compared.settings.components
-        traces = [
-            figures_labels.labels(self.chains[item.label], unit) for item in _to_fold(sampled)
-        ]
-        cost = [figures_cost.efficiency(sampled, self.shades)]
+        traces = [labels.labels(self.chains[item.label], unit) for item in _to_fold(sampled)]
+        passes = [cost.efficiency(sampled, self.shades)]
         if compared.fits:
-            cost.append(figures_cost.convergence(compared.fits, self.shades))
+            passes.append(cost.convergence(compared.fits, self.shades))
         if k == 2:
-            cost.append(figures_surface.surface(compared.data, compared.optima.best))
-        fit = [self.picture()]
+            passes.append(surface.surface(compared.data, compared.optima.best))
+        fits = [self.picture()]
         if len(sampled) > 1 or compared.fewer:
-            fit.append(figures_elpd.forest(sampled, compared.fewer, self.shades))
+            fits.append(elpd.forest(sampled, compared.fewer, self.shades))
         found = [
-            Section("The fit, and how well it predicts", fit),
+            Section("The fit, and how well it predicts", fits),
             Section("Labels, raw beside folded" if k > 1 else "Chains", traces),
             Section("Neighbouring means", self._pairs(), small=k == 2),
-            Section("What it costs", cost),
+            Section("What it costs", passes),
         ]
         return [section for section in found if section.drawings]
 
     def tables(self) -> list[Table]:
         """Samplers, criteria, point estimators, estimates and optima."""
-        return tables.tables(self.comparison, self.shades)
+        return table.tables(self.comparison, self.shades)
 
     def setup(self) -> list[tuple[str, str]]:
         """How the comparison was made."""
@@ -106,8 +97,8 @@ class ComparisonReport(Report):
         if self.comparison.settings.components == 1:
             return []
         unit, maximum = self.comparison.data.name, self.comparison.optima.best
-        extent = figures_means.limits(list(self.chains.values()))
-        return [figures_means.pairs(item, unit, extent, maximum) for item in self.chains.values()]
+        extent = means.limits(list(self.chains.values()))
+        return [means.pairs(item, unit, extent, maximum) for item in self.chains.values()]
 
 
 def _to_fold(sampled: Sequence[Sampled]) -> list[Sampled]:

@@ -8,16 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
+from ordered_mix.compare.diagnosis import DrawsDiagnosis
 from ordered_mix.data import Data
-from ordered_mix.diagnosis import DrawsDiagnosis
-from ordered_mix.diagnostics.relabel_tree import observed
-from ordered_mix.report import figures_fit, figures_labels, figures_means, tables_draws
-from ordered_mix.report.chains import Chains, chains_of_draws
+from ordered_mix.draws.relabel.tree import observed
+from ordered_mix.files.results import digest
 from ordered_mix.report.contents import Message, Report, Section
-from ordered_mix.report.style import FURTHER, Drawing
-from ordered_mix.report.tables import Table, percent
+from ordered_mix.report.figures import fit, labels, means
+from ordered_mix.report.figures.chains import Chains, chains_of_draws
+from ordered_mix.report.figures.style import FURTHER, Drawing
+from ordered_mix.report.tables import of_draws
+from ordered_mix.report.tables.table import Table, percent
 from ordered_mix.report.words import OF_COMPARISONS, OF_DATA, data_in_words, glossary, versions
-from ordered_mix.results import digest
 
 
 class DiagnosisReport(Report):
@@ -62,15 +63,15 @@ class DiagnosisReport(Report):
         """The density of the draws, over the data if they are known and vary."""
         y = self.found.y
         data = None if y is None or np.ptp(y) == 0 else Data(y)
-        return figures_fit.density(self.chains, data.name if data else self.found.names[1], data)
+        return fit.density(self.chains, data.name if data else self.found.names[1], data)
 
     def sections(self) -> list[Section]:
         """The labels, neighbouring means and the density."""
         unit = self.found.names[1]
-        traces = replace(figures_labels.labels(self.chains, unit), title="Traces and ranks")
+        traces = replace(labels.labels(self.chains, unit), title="Traces and ranks")
         if self.found.mixture.k == 1:
             return [Section("Chains, and the density they imply", [traces, self.picture()])]
-        pairs = figures_means.pairs(self.chains, unit, figures_means.limits([self.chains]))
+        pairs = means.pairs(self.chains, unit, means.limits([self.chains]))
         return [
             Section("Labels, raw beside relabelled",
                     [traces, replace(pairs, title="Neighbouring means")]),
@@ -79,7 +80,7 @@ class DiagnosisReport(Report):
 
     def tables(self) -> list[Table]:
         """Convergence, estimates, label switching and criteria."""
-        return tables_draws.tables(self.found)
+        return of_draws.tables(self.found)
 
     def setup(self) -> list[tuple[str, str]]:
         """How the draws were read and relabelled."""

@@ -12,18 +12,18 @@ import matplotlib.style
 from matplotlib.animation import Animation
 
 from ordered_mix.report.contents import Card, Report, Section
-from ordered_mix.report.interval import claimed_in_words, picture, with_unit
+from ordered_mix.report.figures.interval import claimed_in_words, picture, with_unit
+from ordered_mix.report.figures.style import OWN, Drawing, to_gif, to_svg
 from ordered_mix.report.study_setup import cells_in_words, last_run, setup
-from ordered_mix.report.style import OWN, Drawing, to_gif, to_svg
-from ordered_mix.report.tables import Table
-from ordered_mix.report.tables_study import tables
+from ordered_mix.report.tables.of_study import tables
+from ordered_mix.report.tables.table import Table
 from ordered_mix.report.words import OF_STUDIES, mentioned
 from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 MOST_NAMED = 3
 

@@ -9,16 +9,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ordered_mix import __version__
-from ordered_mix.comparison import Comparison
-from ordered_mix.diagnosis import DrawsDiagnosis
-from ordered_mix.diagnostics.relabel_tree import RelabelledTree
+from ordered_mix.compare.comparison import Comparison
+from ordered_mix.compare.diagnosis import DrawsDiagnosis
+from ordered_mix.draws.relabel.tree import RelabelledTree
+from ordered_mix.engine.outcome import StudyResult
+from ordered_mix.files.results import replacing
 from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
 from ordered_mix.report.of_study import StudyReport
-from ordered_mix.report.tables import percent
-from ordered_mix.results import replacing
-from ordered_mix.study.outcome import StudyResult
+from ordered_mix.report.tables.table import percent
 
 type Reported = Comparison | DrawsDiagnosis | StudyResult | Report
 
@@ -101,7 +101,7 @@ def _(result: Report) -> Report:
 
 def _fill(template: str, result: Reported) -> str:
     environment = Environment(
-        loader=PackageLoader("ordered_mix.report", ""),
+        loader=PackageLoader("ordered_mix.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

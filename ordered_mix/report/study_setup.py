@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ordered_mix import catalog
-from ordered_mix.study.engine import PROVENANCE
+from ordered_mix.engine.run import PROVENANCE
+from ordered_mix.parameterization import catalog
 
 if TYPE_CHECKING:
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 MOST_VALUES = 12
 

@@ -11,14 +11,14 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ordered_mix import __version__
-from ordered_mix.comparison import Settings
+from ordered_mix.compare.comparison import Settings
 from ordered_mix.data import Data, shipped
+from ordered_mix.files.results import digest
 from ordered_mix.prior import Prior
-from ordered_mix.results import digest
 
 if TYPE_CHECKING:
-    from ordered_mix.comparison import Comparison
-    from ordered_mix.verdicts import Verdict
+    from ordered_mix.compare.comparison import Comparison
+    from ordered_mix.compare.verdicts import Verdict
 
 LIBRARIES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy")
 

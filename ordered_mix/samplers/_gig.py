@@ -7,7 +7,7 @@ from math import cosh, exp, expm1, log, sinh, sqrt
 import numba
 import numpy as np
 
-from ordered_mix.fused import _exact
+from ordered_mix.passes.fused import _exact
 
 
 @numba.njit(**_exact)

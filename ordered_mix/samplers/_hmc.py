@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ordered_mix import kernels
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.passes import kernels
 
 
 class Points(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ordered_mix.data import Data
 from ordered_mix.errors import one_line
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization.parameterization import Parameterization
 
 
 def one_sample(data: Data) -> tuple[float, float]:

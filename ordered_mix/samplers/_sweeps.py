@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.fused import BLOCK, _exact, _terms
+from ordered_mix.passes.fused import BLOCK, _exact, _terms
 from ordered_mix.samplers._gig import gig
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -11,11 +11,11 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
-from ordered_mix import reference
 from ordered_mix.data import Data
-from ordered_mix.estimators._draws import Draws, assemble
+from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import Parameterization
+from ordered_mix.parameterization import reference
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers._inputs import one_sample, standard_starts
 from ordered_mix.samplers._sweeps import Conjugate, sweeps

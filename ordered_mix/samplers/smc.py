@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 
 from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.draws.evidence import log_mean
-from ordered_mix.estimators._draws import Draws, assemble
+from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import Parameterization
-from ordered_mix.samplers._failure import SamplingFailed
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers._hmc import Points, Target, move, noise, whitening
 from ordered_mix.samplers._inputs import one_sample, prior_points
 
@@ -177,7 +177,9 @@ class SMC:
         level = np.full(1, beta)
         white = whitening(points.gradient(level), weight)
         ancestors = self.particles // self.length
-        index = np.stack([systematic(w, ancestors, rng) for w, rng in zip(weight, rngs, strict=True)])
+        index = np.stack(
+            [systematic(w, ancestors, rng) for w, rng in zip(weight, rngs, strict=True)]
+        )
         here = points.rows(np.arange(self.islands)[:, None], index)
         states, accepted, passes = [here], [], 0
         for _ in range(self.length - 1):
@@ -239,7 +241,9 @@ def _recorded(
         "ess": np.array([stage.ess for stage in stages]).T,
         "acceptance_rate": np.array([stage.acceptance for stage in stages]).T,
         "step_size": np.array([[stage.step] * islands for stage in stages]).T,
-        "n_steps": np.array([[stage.passes] * islands for stage in stages[:-1]] + [[0] * islands]).T,
+        "n_steps": np.array(
+            [[stage.passes] * islands for stage in stages[:-1]] + [[0] * islands]
+        ).T,
     }
     log_evidence, error = log_mean(columns["log_ratio"].sum(axis=1))
     statistics = draws.tree["sample_stats"].to_dataset()

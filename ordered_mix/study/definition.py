@@ -10,21 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from ordered_mix.study.claims import Claim
-from ordered_mix.study.grid import (
-    Cell,
-    Grid,
-    Value,
-    accept,
-    check_factor,
-    known_values,
-    make_cells,
-)
+from ordered_mix.study.grid import Cell, Grid, Value, accept, check_factor, known_values, make_cells
 
 if TYPE_CHECKING:
     from matplotlib.animation import Animation
     from matplotlib.figure import Figure
 
-    from ordered_mix.study.outcome import StudyResult
+    from ordered_mix.engine.outcome import StudyResult
 
 SIZES = ("smoke", "laptop", "cluster")
 RESERVED = ("seed", "status", "error")

@@ -1,0 +1,1 @@
+"""Comparisons and diagnoses: what is run, what is measured, and the answers."""

@@ -1,0 +1,56 @@
+"""Sample one parameterization by hand, as `compare` samples several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ordered_mix.compare.compare import check
+from ordered_mix.compare.comparison import Settings
+from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.parameterization import catalog
+from ordered_mix.prior import Prior
+
+
+def sample(
+    data: Data,
+    parameterization: str = "unordered",
+    *,
+    sampler: str = "nuts",
+    prior: Prior | None = None,
+    **changes: Any,
+) -> Draws:
+    """Draw from the posterior of a Gaussian mixture in the coordinates of one parameterization.
+
+    Parameters
+    ----------
+    data : Data
+        One unweighted sample of at least 2 K points.
+    parameterization : str
+        A name that the catalog lists, or the path of a file of your own.
+    sampler : {"nuts", "nuts-pymc"}
+        NUTS by nutpie or by PyMC.
+    prior : Prior, optional
+        In the units of the data; by default the reference prior on the data's scale.
+    **changes
+        `Settings` given by name, e.g. ``components=3`` or ``draws=500``.
+
+    Returns
+    -------
+    Draws
+        Those that `compare` makes with the same settings; ``draws.tree`` is an ArviZ DataTree.
+
+    Raises
+    ------
+    ValueError
+        Before any work, if an argument is wrong.
+    NotApplicable
+        If the parameterization does not apply, with the reason.
+    """
+    settings = Settings(parameterizations=(parameterization,), estimators=(sampler,), **changes)
+    check(data, settings)
+    prior = prior or Prior().affine(float(data.location), float(data.scale))
+    chosen = catalog.parameterization(parameterization, settings.components, prior)
+    starts = initial_mixtures(data, settings.components, settings.chains, "random", settings.seed)
+    return settings.nuts(sampler).fit(chosen, data, starts)

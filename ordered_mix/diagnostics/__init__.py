@@ -1,1 +1,0 @@
-"""Diagnostics of mixture draws and fits; arrays of shape (chain, draw, component) inside."""

@@ -1,0 +1,64 @@
+"""Pointwise log likelihood of draws in blocks of points, so that memory stays bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ordered_mix.arrays import MIN_DRAWS, Array, finite, mixture_draws
+from ordered_mix.passes.kernels import log_density
+
+PointwiseLogLikelihood = NDArray[np.float64] | Iterable[NDArray[np.float64]]
+
+
+def pointwise_log_likelihood(
+    y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, megabytes: float = 32
+) -> Iterator[Array]:
+    """Log likelihood of every point in every draw, in blocks of points.
+
+    Parameters
+    ----------
+    y : array_like, shape (point,)
+        The data.
+    w, mu, sigma : array_like, shape (chain, draw, component)
+        Draws of the mixture, raw or folded: the values do not depend on labels.
+    megabytes : float
+        Size of a block.
+
+    Yields
+    ------
+    ndarray, shape (chain, draw, points of the block)
+    """
+    y = finite("y", y)
+    if y.ndim != 1 or y.size == 0:
+        raise ValueError(f"y must be a non-empty vector, got an array of shape {y.shape}")
+    if not megabytes > 0:
+        raise ValueError(f"megabytes must be positive, got {megabytes}")
+    w, mu, sigma = mixture_draws(w, mu, sigma)
+    points = max(1, int(megabytes * 1e6 / (8 * mu.shape[0] * mu.shape[1])))
+    starts = range(0, y.size, points)
+    return (log_density(y[start : start + points], w, mu, sigma) for start in starts)
+
+
+def point_blocks(log_likelihood: PointwiseLogLikelihood) -> Iterator[Array]:
+    """Blocks of shape (chain, draw, points), checked; an array is one block."""
+    blocks = [log_likelihood] if isinstance(log_likelihood, np.ndarray) else log_likelihood
+    draws: tuple[int, ...] | None = None
+    for values in blocks:
+        block = np.asarray(values, dtype=np.float64)
+        if block.ndim != 3 or block.size == 0:
+            raise ValueError(
+                "log_likelihood must have the axes (chain, draw, point), all non-empty, "
+                f"got an array of shape {block.shape}"
+            )
+        if draws not in (None, block.shape[:2]) or block.shape[1] < MIN_DRAWS:
+            raise ValueError(
+                f"log_likelihood must have at least {MIN_DRAWS} draws per chain, the same in every "
+                f"block, got blocks of shape {draws or block.shape} and {block.shape}"
+            )
+        draws = block.shape[:2]
+        yield finite("log_likelihood", block)
+    if draws is None:
+        raise ValueError("log_likelihood must hold at least one block of points, got none")

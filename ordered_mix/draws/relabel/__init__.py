@@ -1,0 +1,1 @@
+"""Undo label switching: permutations of the components, found and applied."""

@@ -1,0 +1,76 @@
+"""Cells to tables whose bytes depend on nothing but the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from ordered_mix.engine.batches import SKIPPED
+from ordered_mix.engine.store import Store
+from ordered_mix.files.results import replacing
+from ordered_mix.study.grid import Cell
+
+TABLE, TIMINGS = "table.parquet", "timings.parquet"
+
+
+def write_tables(
+    store: Store, cells: Sequence[Cell], skips: Mapping[str, str], factors: Iterable[str]
+) -> None:
+    """Compact cells to ``table.parquet``, and their seconds to ``timings.parquet``.
+
+    Parameters
+    ----------
+    store : Store
+    cells : sequence of Cell
+        In the order of the table.
+    skips : mapping of str to str
+        Reasons of the cells that are left out, by key.
+    factors : iterable of str
+        Names of the factors, the first columns.
+    """
+    names = tuple(factors)
+    rows: list[dict[str, Any]] = []
+    times: list[dict[str, Any]] = []
+    for cell in cells:
+        identity = {**cell.factors, "seed": cell.seed}
+        if cell.key in skips:
+            rows.append({**identity, "status": SKIPPED, "error": skips[cell.key]})
+        elif (outcome := store.read(cell, arrays=False)) is not None:
+            common = {**identity, "status": outcome.status, "error": outcome.error}
+            rows += [{**common, **row} for row in outcome.rows]
+            if outcome.error:
+                rows.append(common)
+            times.append({**identity, "seconds": outcome.seconds, "finished": outcome.finished})
+    first = (*names, "seed", "status", "error")
+    _write(store.path / TABLE, rows, first)
+    _write(store.path / TIMINGS, times, (*names, "seed", "seconds", "finished"))
+
+
+def _write(target: Path, rows: list[dict[str, Any]], first: Sequence[str]) -> None:
+    columns = dict.fromkeys([*first, *(name for row in rows for name in row)])
+    arrays = {name: _column([row.get(name) for row in rows]) for name in columns}
+    with replacing(target) as temporary:
+        parquet.write_table(pa.table(arrays), temporary)
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """One type for a column: numbers that mix become floats, other mixtures text."""
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds:
+        return pa.array(values, pa.float64())
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds == {int}:
+        return pa.array(values, pa.int64())
+    if kinds <= {bool, int, float}:
+        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+    return pa.array([None if v is None else str(v) for v in values], pa.string())
+
+
+def four_digits(value: Any) -> float:
+    """What most measures are good for; tables of shorter numbers are half the size."""
+    return float(f"{float(value):.4g}")

@@ -1,0 +1,255 @@
+"""The log likelihood and its gradient in the coordinates of a parameterization, for a batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ordered_mix.estimators.loop.problem import Problem
+from ordered_mix.estimators.loop.transforms import quick_map
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.parameterization import Parameterization
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+COORDINATES = ("free", "unconstrained")
+GAPS = ("gap", "gap_above_clearance", "squared_gap")
+POSITIVE = ("w", "w_above_floor", "sigma", "sigma_steps")
+LEAST_SQUARED_GAP = 1e-30
+ROUNDING = 1e-9
+PROBE = 1e-4
+
+
+class Point(NamedTuple):
+    """Where a batch of runs is; every array leads with the run.
+
+    ``x`` are the coordinates, w, mu and sigma the mixture in working units, the log likelihood is
+    that of the data in working units and the gradient that of the mean log likelihood in x.
+    """
+
+    x: Array
+    w: Array
+    mu: Array
+    sigma: Array
+    log_likelihood: Array
+    gradient: Array
+
+    def where(self, which: NDArray[np.bool_], other: Point) -> Point:
+        """Rows of the other point where which holds, rows of this one elsewhere."""
+        if not which.any():
+            return self
+        pairs = zip(self, other, strict=True)
+        return Point(*(np.where(_like(which, a), b, a) for a, b in pairs))
+
+
+class Coordinates:
+    """Maps, bounds and gradients in the free or the unconstrained coordinates.
+
+    Parameters
+    ----------
+    parameterization : Parameterization
+    problem : Problem
+    kind : {"free", "unconstrained"}
+
+    Raises
+    ------
+    ValueError
+        If the starts have other weights or scales than the prior knows, or lie outside the domain.
+    """
+
+    def __init__(self, parameterization: Parameterization, problem: Problem, kind: str) -> None:
+        self.parameterization = parameterization
+        self.problem = problem
+        self.kind = kind
+        self.lower = self._lower()
+        self.bounded = bool(np.any(self.lower > -np.inf))
+        self._held: tuple = (None, ())
+        self.quick = quick_map(parameterization, kind)
+        _check_known(parameterization, problem)
+
+    def start(self) -> Array:
+        """Coordinates of the starts, projected on the bounds; shape (runs, dimension)."""
+        starts = self.problem.restore(*self.problem.start()).reshape(-1)
+        return self.project(_coordinates(self.parameterization, starts, self.kind))
+
+    def project(self, x: Array) -> Array:
+        """The nearest coordinates with gaps of at least the clearance."""
+        return np.maximum(x, self.lower) if self.bounded else x
+
+    def evaluate(self, runs: Index, x: Array) -> Point:
+        """One pass for each run at coordinates x, all inside the domain."""
+        return self._pass(runs, x, self._mixture(x)[0])
+
+    def attempt(self, runs: Index, x: Array, here: Point) -> tuple[Point, NDArray[np.bool_]]:
+        """The same, and which runs are inside the domain; those outside stay where they are."""
+        mixture, inside = self._mixture(x)
+        if not inside.all():
+            x = np.where(inside[:, None], x, here.x)
+            mixture, _ = self._mixture(x)
+        return self._pass(runs, x, mixture), inside
+
+    def probe(self, x: Array, length: Array, direction: Array) -> Array:
+        """Signed length of a small move along a direction that stays inside, shape (runs,)."""
+        ahead = self._mixture(x + length[:, None] * direction)[1]
+        return np.where(ahead, length, -length)
+
+    def _pass(self, runs: Index, x: Array, mixture: tuple[Array, Array, Array]) -> Point:
+        location, scale, unit = self._of_data(runs)
+        w, mu, sigma = _working(*mixture, location, scale)
+        log_likelihood, s0, s1, s2 = self.problem.moments(runs, w, mu, sigma)
+        scores = _scores(w, sigma, s0, s1, s2, scale, unit)
+        return Point(x, w, mu, sigma, log_likelihood, self._pullback(x, scores))
+
+    def _of_data(self, runs: Index) -> tuple[Array, Array, Array]:
+        """Location, scale and total weight of these runs, each (runs, 1)."""
+        if self._held[0] is not runs:
+            problem = self.problem
+            units = (problem.location, problem.scale, problem.total_weight)
+            self._held = (runs, tuple(value[runs, None] for value in units))
+        return self._held[1]
+
+    def free_gradient(self, point: Point) -> Array:
+        """The gradient less what would only push against a bound."""
+        if not self.bounded:
+            return point.gradient
+        held = (point.x <= self.lower) & (point.gradient < 0)
+        return np.where(held, 0.0, point.gradient)
+
+    def typical_length(self, runs: Index) -> Array:
+        """Scale of the data for free coordinates, 1 for unconstrained ones."""
+        return self.problem.scale[runs] if self.kind == "free" else np.ones(runs.size)
+
+    def units(self, runs: Index) -> Array:
+        """What 1 in each coordinate of standardised data is in these, shape (runs, dimension)."""
+        return self.problem.scale[runs, None] ** self._powers
+
+    @cached_property
+    def _powers(self) -> Array:
+        """Power of the unit of the data that each coordinate has, shape (dimension,).
+
+        Measured: two mixtures in another unit, in which a log is shifted and a length is stretched.
+        """
+        one = replace(self.parameterization, prior=self.parameterization.prior.form())
+        mixtures = one.forward(np.random.default_rng(0).standard_normal((2, one.dimension)))
+        there = one.affine(0.0, 2.0), mixtures.affine(0.0, 2.0)
+        moved = [
+            np.diff(_coordinates(chart, found, self.kind), axis=0)[0]
+            for chart, found in ((one, mixtures), there)
+        ]
+        return np.round(np.log2(moved[1] / moved[0]), 6)
+
+    def jacobian(self, x: Array) -> Array:
+        """Derivatives of (w, mu, sigma), in the units of the data, shape (runs, 3 k, dimension)."""
+        if self.kind == "free":
+            return self.parameterization.jacobian_free(x)
+        return self.parameterization.jacobian(x)
+
+    def _pullback(self, x: Array, scores: Array) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.quick is not None:
+                return self.quick.pullback(x, scores)
+            graph, prior = self.parameterization.graph, self.parameterization.prior
+            pullback = graph.pullback_free if self.kind == "free" else graph.pullback
+            return pullback(x, prior, *np.split(scores, 3, axis=1))
+
+    def _mixture(self, x: Array) -> tuple[tuple[Array, Array, Array], NDArray[np.bool_]]:
+        """(w, mu, sigma) in the units of the data, and whether they are in the domain."""
+        graph, prior = self.parameterization.graph, self.parameterization.prior
+        with np.errstate(all="ignore"):
+            if self.quick is not None:
+                w, mu, sigma = self.quick.forward(x)
+            elif self.kind == "free":
+                w, mu, sigma = graph.forward_free(x, prior)
+            else:
+                w, mu, sigma = graph.forward(x, prior)
+            return (w, mu, sigma), self._inside(w, mu, sigma)
+
+    def _inside(self, w: Array, mu: Array, sigma: Array) -> NDArray[np.bool_]:
+        orders = self.parameterization.domain.orders if self.kind == "free" else ()
+        checks = []
+        for key in orders:
+            least = (1 - ROUNDING) * self.parameterization.domain.clearances.get(key, 0.0)
+            value = mu if key == "mu" else sigma
+            checks.append(value[:, 1:] - value[:, :-1] >= least)
+        # Reductions over an axis of two or three are slow, and mostly nobody is outside.
+        fine = w.min() > 0 and sigma.min() > 0 and np.isfinite(mu.sum() + sigma.sum())
+        if fine and all(check.all() for check in checks):
+            return np.ones(len(mu), dtype=bool)
+        checks += [w > 0, sigma > 0, np.isfinite(mu), np.isfinite(sigma)]
+        return np.all([check.all(axis=1) for check in checks], axis=0)
+
+    def _lower(self) -> Array:
+        """Lower bounds kept by projection, those of gaps; shape (dimension,)."""
+        lower = np.full(self.parameterization.dimension, -np.inf)
+        projected = self.parameterization.options.get("link") == "identity"
+        ordered = projected or self.parameterization.order_by == "mu"
+        for name, where in self.parameterization.graph.slices.items():
+            if name in GAPS and ordered and (self.kind == "free" or projected):
+                lower[where] = LEAST_SQUARED_GAP if name == "squared_gap" else 0.0
+        return lower
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Which coordinates are positive, shape (dimension,)."""
+        positive = self.lower >= 0
+        for name, where in self.parameterization.graph.slices.items():
+            positive[where] |= self.kind == "free" and name in POSITIVE
+        return positive
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _working(w, mu, sigma, location, scale):
+    """Weights, means and scales in working units, contiguous."""
+    runs, k = mu.shape
+    weights, means, scales = np.empty((runs, k)), np.empty((runs, k)), np.empty((runs, k))
+    for run in range(runs):
+        for j in range(k):
+            weights[run, j] = w[run, j]
+            means[run, j] = (mu[run, j] - location[run, 0]) / scale[run, 0]
+            scales[run, j] = sigma[run, j] / scale[run, 0]
+    return weights, means, scales
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _scores(w, sigma, s0, s1, s2, scale, unit):
+    """Derivatives of the mean log likelihood in (w, mu, sigma), in the units of the data."""
+    runs, k = sigma.shape
+    scores = np.empty((runs, 3 * k))
+    for run in range(runs):
+        for j in range(k):
+            slope = 1 / (sigma[run, j] * scale[run, 0] * unit[run, 0])
+            scores[run, j] = s0[run, j] / (w[run, j] * unit[run, 0])
+            scores[run, k + j] = s1[run, j] / sigma[run, j] * slope
+            scores[run, 2 * k + j] = (s2[run, j] / sigma[run, j] ** 2 - s0[run, j]) * slope
+    return scores
+
+
+def _coordinates(parameterization: Parameterization, mixtures: Mixture, kind: str) -> Array:
+    """Coordinates of mixtures, shape (runs, dimension)."""
+    if kind == "unconstrained":
+        return parameterization.unconstrain(mixtures)
+    values = parameterization.module.coordinates(mixtures, **parameterization.options)
+    return parameterization.graph.flatten(values, mixtures.batch_shape)
+
+
+def _check_known(parameterization: Parameterization, problem: Problem) -> None:
+    prior, starts = parameterization.prior, problem.starts
+    for name, known in (("w", prior.known_w), ("sigma", prior.known_sigma)):
+        if known is None:
+            continue
+        value = getattr(starts, name)
+        if not np.allclose(value, known, rtol=1e-9, atol=0):
+            raise ValueError(
+                f"starts must have the {name} that the prior knows, {known}, "
+                f"got {value.reshape(-1, starts.k)[0].tolist()}"
+            )
+
+
+def _like(which: NDArray[np.bool_], value: Array) -> NDArray[np.bool_]:
+    return which.reshape(-1, *([1] * (value.ndim - 1)))

@@ -1,0 +1,149 @@
+"""A batch of runs laid out flat, over data that were centred and scaled once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordered_mix.data import Data
+from ordered_mix.mixture import Mixture
+from ordered_mix.passes import kernels
+from ordered_mix.passes.kernels import Moments
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+ALONE = 10_000
+"""Points up to which laying out a batch costs a single run more than its pass."""
+UNWEIGHTED = np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Runs = data sets x starts, flat, in working units ``(y - location) / scale``.
+
+    Working in units of the data's own spread makes offsets of 1e9 and scales of 1e-9 harmless.
+
+    Parameters
+    ----------
+    data : Data, batch shape (...)
+        The samples; its batch shape broadcasts against that of the starts, so data of shape
+        (sets, 1, n) and starts of batch shape (sets, starts) make sets x starts runs.
+    starts : Mixture, batch shape (...)
+        Where the runs begin, in the units of the data.
+
+    Raises
+    ------
+    ValueError
+        If the batch shapes do not broadcast, or the data are constant.
+    """
+
+    data: Data
+    starts: Mixture
+
+    def __post_init__(self) -> None:
+        samples, starts = self.data.y.shape[:-1], self.starts.batch_shape
+        try:
+            np.broadcast_shapes(samples, starts)
+        except ValueError:
+            raise ValueError(
+                f"starts must have a batch shape that broadcasts with that of the data, "
+                f"{samples}, got {starts}"
+            ) from None
+        _ = self.points
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Batch shape of the runs."""
+        return np.broadcast_shapes(self.data.y.shape[:-1], self.starts.batch_shape)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of runs."""
+        return int(np.prod(self.shape))
+
+    @property
+    def k(self) -> int:
+        """Number of components."""
+        return self.starts.k
+
+    @cached_property
+    def location(self) -> Array:
+        """Location of each run's data, shape (runs,)."""
+        return self._flat(self.data.location)
+
+    @cached_property
+    def scale(self) -> Array:
+        """Scale of each run's data, shape (runs,)."""
+        return self._flat(self.data.scale)
+
+    @cached_property
+    def total_weight(self) -> Array:
+        """Total weight of each run's data, shape (runs,)."""
+        return self._flat(self.data.total_weight)
+
+    @cached_property
+    def points(self) -> Array:
+        """Standardised points, shape (sets, n)."""
+        return self.data.standardized().y.reshape(-1, self.data.n)
+
+    @cached_property
+    def weight(self) -> Array | None:
+        """Weights of the points, shape (sets, n)."""
+        weight = self.data.weight
+        return None if weight is None else weight.reshape(-1, self.data.n)
+
+    @cached_property
+    def rows(self) -> Index:
+        """Data set of each run, shape (runs,)."""
+        samples = self.data.y.shape[:-1]
+        index = np.arange(int(np.prod(samples))).reshape(samples)
+        return np.ascontiguousarray(np.broadcast_to(index, self.shape)).ravel()
+
+    @cached_property
+    def log_scale(self) -> Array:
+        """Log likelihood in working units less that in the units of the data, shape (runs,)."""
+        return self.total_weight * np.log(self.scale)
+
+    def widths(self, sigma: Array) -> Array:
+        """Standard deviations that go with each mean."""
+        return sigma
+
+    def start(self) -> tuple[Array, Array, Array]:
+        """Weights, means and scales of the starts in working units, each (runs, k)."""
+        shape = (*self.shape, self.k)
+        w, mu, sigma = (
+            np.array(np.broadcast_to(value, shape)).reshape(self.size, self.k)
+            for value in (self.starts.w, self.starts.mu, self.starts.sigma)
+        )
+        scale = self.scale[:, None]
+        return w, (mu - self.location[:, None]) / scale, sigma / scale
+
+    def moments(self, runs: Index, w: Array, mu: Array, sigma: Array) -> Moments:
+        """One pass for each of these runs, in working units."""
+        if runs.size == 1 and self.points.shape[1] <= ALONE:
+            row = self.rows[runs[0]]
+            weight = UNWEIGHTED if self.weight is None else self.weight[row]
+            one = [np.ascontiguousarray(value[0]) for value in (w, mu, sigma)]
+            log_likelihood, s0, s1, s2 = kernels.one_pass(self.points[row], weight, *one)
+            return Moments(np.array([log_likelihood]), s0[None], s1[None], s2[None])
+        return kernels.e_step(self.points, w, mu, sigma, self.weight, rows=self.rows[runs])
+
+    def samples(self, runs: Index) -> tuple[Array, Array]:
+        """Points and weights of these runs, each (runs, n)."""
+        rows = self.rows[runs]
+        weight = np.ones_like(self.points) if self.weight is None else self.weight
+        return self.points[rows], weight[rows]
+
+    def restore(self, w: Array, mu: Array, sigma: Array) -> Mixture:
+        """Mixtures in the units of the data, from working units (..., runs, k)."""
+        scale = self.scale[:, None]
+        shape = (*w.shape[:-2], *self.shape, self.k)
+        arrays = (w, self.location[:, None] + scale * mu, scale * sigma)
+        return Mixture(*(value.reshape(shape) for value in arrays))
+
+    def _flat(self, value: Array) -> Array:
+        return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()

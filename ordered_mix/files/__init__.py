@@ -1,0 +1,1 @@
+"""Files that are read and written: result folders, draws, columns of text."""

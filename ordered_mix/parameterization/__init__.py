@@ -1,0 +1,1 @@
+"""Coordinate systems: a model file, and everything that is derived from it."""

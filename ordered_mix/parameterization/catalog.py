@@ -1,0 +1,128 @@
+"""Names to modules: the folder is the registry of parameterizations, samplers and studies."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ordered_mix.parameterization.parameterization import Parameterization
+    from ordered_mix.prior import Prior
+
+PACKAGES = {
+    "parameterization": "ordered_mix.models",
+    "sampler": "ordered_mix.samplers",
+    "study": "ordered_mix.studies",
+}
+
+
+def names(kind: str = "parameterization") -> list[str]:
+    """Sorted names of what is found: ``kind`` is ``parameterization``, ``sampler`` or ``study``."""
+    package = importlib.import_module(PACKAGES[kind])
+    found = (info.name for info in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def module(name: str, kind: str = "parameterization") -> ModuleType:
+    """Import one by its name, or from a file the user names (``path/to/mine.py``).
+
+    Raises
+    ------
+    ValueError
+        If there is no such name or file; the message has the near match.
+    """
+    if name in names(kind):
+        return importlib.import_module(f"{PACKAGES[kind]}.{name}")
+    if name.endswith(".py"):
+        return _from_file(Path(name), kind)
+    near = difflib.get_close_matches(name, names(kind), n=1, cutoff=0.5)
+    hint = f", did you mean {near[0]!r}" if near else ""
+    known = ", ".join(names(kind))
+    raise ValueError(f"{kind} must be one of {known}, or a .py file, got {name!r}{hint}")
+
+
+def summary(name: str, kind: str = "parameterization") -> str:
+    """First line of the docstring of one."""
+    return (module(name, kind).__doc__ or "").strip().partition("\n")[0]
+
+
+def split(label: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of a label like ``relative(link=square, clearance=0.1)``.
+
+    Raises
+    ------
+    ValueError
+        If what stands in the brackets is not options with their values.
+    """
+    found = re.fullmatch(r"([^()]+)\(([^()]*)\)", label)
+    if not found:
+        return label, {}
+    pairs = [re.fullmatch(r"\s*(\w+)\s*=\s*(\S+)\s*", part) for part in found[2].split(",")]
+    if None in pairs:
+        raise ValueError(
+            f"options of a parameterization must be given as name(option=value), got {label!r}"
+        )
+    return found[1], {pair[1]: _value(pair[2]) for pair in pairs if pair}
+
+
+def _value(text: str) -> Any:
+    if text in ("True", "False"):
+        return text == "True"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parameterization(
+    name: str, k: int, prior: Prior | None = None, **options: Any
+) -> Parameterization:
+    """The parameterization of this name for k components.
+
+    Parameters
+    ----------
+    name : str
+        A name that `names` lists, or the path of a model file of your own; options may stand in
+        brackets behind it, as in a label: ``relative(link=square)``.
+    k : int
+        Number of components.
+    prior : Prior, optional
+        The reference prior by default.
+    **options
+        Further options of the model file, e.g. ``link="square"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name or option, or it does not apply to this k or prior.
+    """
+    # PyMC takes seconds to import: studies that do without it should not wait
+    from ordered_mix.parameterization.parameterization import Parameterization
+    from ordered_mix.prior import Prior
+
+    name, given = split(name)
+    found = module(name)
+    return Parameterization(Path(name).stem, found, k, prior or Prior(), {**given, **options})
+
+
+def _from_file(path: Path, kind: str) -> ModuleType:
+    if not path.is_file():
+        raise ValueError(f"{kind} file {str(path)!r} does not exist")
+    spec = importlib.util.spec_from_file_location(f"ordered_mix_user_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found  # where its dataclasses look for their module
+    try:
+        spec.loader.exec_module(found)
+    except Exception as error:
+        raise ValueError(f"{kind} file {str(path)!r} cannot be run: {error}") from error
+    return found

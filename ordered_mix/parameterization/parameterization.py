@@ -1,0 +1,328 @@
+"""From a model file to everything a study needs: maps, Jacobians, densities, PyMC models.
+
+A model file holds ``block(k, prior, **options)``, which declares the priors in an open PyMC model
+and returns (w, mu, sigma), and ``coordinates(mixture, **options)``, the inverse map. Optional are
+``skip(k, prior, **options)`` and ``not_for_nuts(**options)``, which give a reason or None,
+``rescaled(scale, **options)``, which converts options that carry the unit of the data, and
+``clearances(**options)``: what the gaps of ``mu`` and of ``sigma`` and the weights ``w`` exceed.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pymc as pm
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from ordered_mix.data import Data
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import replicas
+from ordered_mix.parameterization.domain import Domain, sorted_keys
+from ordered_mix.parameterization.graphs import MixtureGraph, build_graph
+from ordered_mix.parameterization.pymc_models import plain_model, twin_data, twin_model
+from ordered_mix.passes import kernels
+from ordered_mix.prior import COMPONENT, Prior, dimension
+
+
+class NotApplicable(ValueError):
+    """A parameterization that does not exist for this number of components or this prior."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parameterization:
+    """A coordinate system for mixtures with k components, derived from its model file.
+
+    Unconstrained coordinates are flat vectors z of length ``dimension`` in the order of the
+    model's value variables; free coordinates x are the same before the transforms, with the last
+    weight dropped. Every map takes leading batch axes.
+
+    Parameters
+    ----------
+    name : str
+        What tables call it.
+    module : module
+        The model file.
+    k : int
+        Number of components.
+    prior : Prior
+        The prior, in the units of the data it will meet.
+    options : mapping
+        Keyword options of the model file.
+
+    Raises
+    ------
+    NotApplicable
+        If the model file skips this k, prior or option, with its reason.
+    """
+
+    name: str
+    module: ModuleType = field(repr=False)
+    k: int
+    prior: Prior
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for function in ("block", "coordinates"):
+            if not callable(getattr(self.module, function, None)):
+                raise ValueError(
+                    f"model file {self.name!r} must define block(k, prior) and "
+                    f"coordinates(mixture), it lacks {function}"
+                )
+        if not isinstance(self.k, int | np.integer) or self.k < 1:
+            raise ValueError(f"k must be a whole number of at least 1, got {self.k}")
+        accepted = list(inspect.signature(self.module.block).parameters)[2:]
+        unknown = sorted(set(self.options) - set(accepted))
+        if unknown:
+            raise ValueError(
+                f"options of {self.name} must be among {', '.join(accepted) or 'none'}, "
+                f"got {', '.join(unknown)}"
+            )
+        known = self.prior.known_w
+        if known is not None and len(known) != self.k:
+            raise ValueError(f"known_w must hold {self.k} weights, got {len(known)}")
+        try:
+            reason = self._hook("skip", self.k, self.prior)
+        except TypeError as error:
+            raise ValueError(
+                f"options of {self.label} must have values it can use: {error}"
+            ) from error
+        if reason:
+            raise NotApplicable(f"{self.label} does not apply: {reason}")
+
+    @property
+    def label(self) -> str:
+        """Name with the options that were given, e.g. ``relative(link=square)``."""
+        given = ", ".join(f"{key}={value}" for key, value in sorted(self.options.items()))
+        return f"{self.name}({given})" if given else self.name
+
+    @property
+    def summary(self) -> str:
+        """First line of the model file's docstring."""
+        return (self.module.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why NUTS cannot sample these coordinates, if so."""
+        return self._hook("not_for_nuts")
+
+    @cached_property
+    def graph(self) -> MixtureGraph:
+        """The compiled maps of this structure, shared by all priors of the same form."""
+        return build_graph(self.module, self.k, self.prior, self.options)
+
+    @property
+    def dimension(self) -> int:
+        """Number of free coordinates."""
+        return self.graph.dimension
+
+    @cached_property
+    def domain(self) -> Domain:
+        """What the mixtures are sorted by and how far they keep from the boundary."""
+        hook = getattr(self.module, "clearances", None)
+        if self.graph.orders is None:
+            self.graph.orders = self._orders()
+        return Domain(self.graph.orders, hook(**self.options) if hook else {})
+
+    @property
+    def order_by(self) -> str | None:
+        """What the components are folded by to enter the domain; None if nothing."""
+        return self.domain.orders[0] if self.domain.orders else None
+
+    @property
+    def copies(self) -> int:
+        """How often the domain covers each unlabelled mixture: 1 if identifiable, else K!."""
+        return 1 if self.order_by or self.k == 1 else math.factorial(self.k)
+
+    def affine(self, location: float, scale: float) -> Parameterization:
+        """The same parameterization for ``location + scale * y``: prior and options rescaled."""
+        rescaled = getattr(self.module, "rescaled", None)
+        options = rescaled(scale, **self.options) if rescaled else self.options
+        return replace(self, prior=self.prior.affine(location, scale), options=options)
+
+    def forward(self, z: Array) -> Mixture:
+        """Mixture at the unconstrained coordinates z, shape (..., dimension)."""
+        return Mixture(*self.graph.forward(z, self.prior))
+
+    def unconstrain(self, mixture: Mixture) -> Array:
+        """Unconstrained coordinates of a mixture, shape (..., dimension).
+
+        Raises
+        ------
+        ValueError
+            If the mixture lies outside the domain; the message names the gap or the weight.
+        """
+        if mixture.k != self.k:
+            raise ValueError(f"mixture must have {self.k} components, it has {mixture.k}")
+        z = self.unconstrain_unchecked(mixture)
+        outside = ~np.isfinite(z).all(axis=-1)
+        violation = self.domain.violation(mixture, outside)
+        if violation is None and np.any(outside):
+            slices = self.graph.slices.items()
+            bad = [name for name, at in slices if not np.isfinite(z[..., at]).all()]
+            violation = f"its {' and '.join(bad)} must have finite unconstrained coordinates"
+        if violation is not None:
+            raise ValueError(f"mixture must lie inside the domain of {self.label}: {violation}")
+        return z
+
+    def unconstrain_unchecked(self, mixture: Mixture) -> Array:
+        """The same without a check: NaN or infinite outside of the domain and on its boundary."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = self.module.coordinates(mixture, **self.options)
+            return self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
+
+    def inside(self, z: Array) -> NDArray[np.bool_]:
+        """Whether `unconstrain` leads back to z, shape (...).
+
+        It does not from the other side of a closed boundary (``link="identity"``), nor from the
+        mirror image of a gap (``link="square"``).
+        """
+        back = self.unconstrain_unchecked(self.forward(z))
+        return np.isclose(back, z, rtol=1e-6, atol=1e-6).all(axis=-1)
+
+    def start(self, mixture: Mixture | None = None) -> Array:
+        """Unconstrained coordinates of the nearest mixture inside the domain.
+
+        The components are folded; gaps are kept a thousandth of the mean scale above their
+        clearance, weights a thousandth of the room above theirs. Tied means would lie at minus
+        infinity of a log gap.
+
+        Parameters
+        ----------
+        mixture : Mixture, optional
+            Any start with k components, by default equal weights and the quantiles of the prior.
+
+        Returns
+        -------
+        array, shape (..., dimension)
+        """
+        if mixture is None:
+            quantile = ndtri((np.arange(self.k) + 0.5) / self.k)
+            mu = self.prior.location + self.prior.spread * quantile
+            mixture = Mixture(np.full(self.k, 1 / self.k), mu, self.prior.scale)
+        return self.unconstrain(self.domain.nearest(mixture))
+
+    def free(self, z: Array) -> Array:
+        """Free coordinates x of the unconstrained coordinates, shape (..., dimension)."""
+        return self.graph.free(z, self.prior)
+
+    def unconstrain_free(self, x: Array) -> Array:
+        """Unconstrained coordinates of the free coordinates, the inverse of `free`."""
+        return self.graph.unconstrain_free(x, self.prior)
+
+    def forward_free(self, x: Array) -> Mixture:
+        """Mixture at the free coordinates x, shape (..., dimension)."""
+        return Mixture(*self.graph.forward_free(x, self.prior))
+
+    def jacobian(self, z: Array) -> Array:
+        """Derivatives of (w, mu, sigma) in z, shape (..., 3 k, dimension)."""
+        return self.graph.jacobian(z, self.prior)
+
+    def jacobian_free(self, x: Array) -> Array:
+        """Derivatives of (w, mu, sigma) in the free coordinates, shape (..., 3 k, dimension)."""
+        return self.graph.jacobian_free(x, self.prior)
+
+    def log_det(self, z: Array) -> Array:
+        """Log ``|d(w_1 .. w_(K-1), mu, sigma) / dz|`` from automatic differentiation, shape (...).
+
+        Known weights or scales are left out.
+        """
+        return self._log_det(self.jacobian(z))
+
+    def log_det_free(self, x: Array) -> Array:
+        """The same in the free coordinates, shape (...)."""
+        return self._log_det(self.jacobian_free(x))
+
+    def log_prior(self, z: Array, jacobian: bool = True) -> Array:
+        """Log prior density at z, of z itself or (``jacobian=False``) of the free coordinates."""
+        return self.graph.log_prior(z, self.prior, jacobian)[0]
+
+    def log_posterior(self, z: Array, data: Data, jacobian: bool = True) -> tuple[Array, Array]:
+        """Unnormalised log posterior and its gradient in z, for one pass over the data.
+
+        Parameters
+        ----------
+        z : array, shape (..., dimension)
+            Unconstrained coordinates.
+        data : Data
+            One sample, or a batch that broadcasts against the batch axes of z.
+        jacobian : bool
+            Whether the density is that of z or that of the free coordinates.
+
+        Returns
+        -------
+        log_posterior : array, shape (...)
+        gradient : array, shape (..., dimension)
+        """
+        w, mu, sigma = self.graph.forward(z, self.prior)
+        moments = kernels.e_step(data.y, w, mu, sigma, weight=data.weight)
+        scores = (
+            moments.s0 / w,
+            moments.s1 / sigma**2,
+            moments.s2 / sigma**3 - moments.s0 / sigma,
+        )
+        log_prior, prior_gradient = self.graph.log_prior(z, self.prior, jacobian)
+        gradient = prior_gradient + self.graph.pullback(z, self.prior, *scores)
+        return log_prior + moments.log_likelihood, gradient
+
+    def draw_prior(self, count: int, seed: int) -> Mixture:
+        """Prior draws of the PyMC model, batch shape (count,)."""
+        with pm.Model():
+            parameters = self._declare(self.prior)
+        return Mixture(*replicas.draw(parameters, count, seed))
+
+    def model(self, data: Data) -> pm.Model:
+        """The PyMC model a person would write, with the observed variable ``y``.
+
+        Raises
+        ------
+        ValueError
+            If the data are weighted or a batch, which an observed variable cannot express.
+        """
+        return plain_model(self._declare, self.k, self.prior, data)
+
+    def twin(self) -> pm.Model:
+        """The same model around the fused pass, for our sampler.
+
+        Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data`
+        containers that a compiled model swaps.
+        """
+        return twin_model(self._declare, self.prior)
+
+    def twin_data(self, data: Data, inverse_temperature: float = 1.0) -> dict[str, Any]:
+        """Values of the twin's data containers for one sample."""
+        return twin_data(self.prior, data, inverse_temperature)
+
+    def _declare(self, prior: Prior) -> tuple[Any, Any, Any]:
+        model = pm.modelcontext(None)
+        parameters = self.module.block(self.k, prior, **self.options)
+        dims = dimension(COMPONENT, self.k)
+        for name, value in zip(("w", "mu", "sigma"), parameters, strict=True):
+            if name not in model.named_vars:
+                pm.Deterministic(name, value, dims=dims)
+        return parameters
+
+    def _hook(self, name: str, *arguments: Any) -> str | None:
+        hook = getattr(self.module, name, None)
+        return hook(*arguments, **self.options) if hook else None
+
+    def _orders(self) -> tuple[str, ...]:
+        z = np.random.default_rng(0).standard_normal((1024, self.dimension))
+        found = sorted_keys(self.forward(z[:64]))
+        if found or self.k == 1:
+            return found
+        # coordinates without a transform (link='identity') leave the domain at some of the points
+        return sorted_keys(self.forward(z[self.inside(z)]))
+
+    def _log_det(self, jacobian: Array) -> Array:
+        k, prior = self.k, self.prior
+        rows = [*(range(k - 1) if prior.known_w is None else ()), *range(k, 2 * k)]
+        rows += range(2 * k, 3 * k) if prior.known_sigma is None else ()
+        return np.linalg.slogdet(jacobian[..., rows, :])[1]

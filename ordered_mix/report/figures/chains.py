@@ -1,0 +1,81 @@
+"""The chains of one posterior as the figures take them: of our samplers, or anybody's draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ordered_mix.compare.comparison import Sampled
+    from ordered_mix.compare.diagnosis import DrawsDiagnosis
+    from ordered_mix.draws.switching import Switching
+    from ordered_mix.mixture import Mixture
+
+
+@dataclass(frozen=True, eq=False)
+class Chains:
+    """Draws before and after their labels are put in order.
+
+    Parameters
+    ----------
+    label : str
+        What the report calls the draws.
+    colour : str
+        Their colour in every figure.
+    raw, repaired : Mixture, batch shape (chain, draw)
+        The draws as sampled, and with their labels in order.
+    repair : str
+        What was done to the labels: ``folded`` or ``relabelled``.
+    by : str
+        How: by what they were sorted, or the algorithm.
+    rhat : mapping of str to float
+        Largest R-hat of the ``raw`` draws and under the name of the repair.
+    switching : Switching
+        Measures of the raw draws.
+    free : bool
+        Whether the components may trade labels.
+    ordered : bool
+        Whether the means were sampled in increasing order.
+    """
+
+    label: str
+    colour: str
+    raw: Mixture
+    repaired: Mixture
+    repair: str
+    by: str
+    rhat: Mapping[str, float]
+    switching: Switching
+    free: bool = True
+    ordered: bool = False
+
+
+def chains_of_sampler(item: Sampled, colour: str) -> Chains:
+    """Chains of one of our samplers, raw and folded by the means."""
+    return Chains(
+        label=item.label,
+        colour=colour,
+        raw=item.draws.mixture,
+        repaired=item.draws.mixture.fold(),
+        repair="folded",
+        by="sorted by mean",
+        rhat={labels: item.worst("rhat", labels) for labels in ("raw", "folded")},
+        switching=item.switching,
+        free=item.parameterization.copies > 1,
+        ordered=item.parameterization.order_by == "mu",
+    )
+
+
+def chains_of_draws(found: DrawsDiagnosis, colour: str) -> Chains:
+    """Chains that someone else made, raw and relabelled."""
+    return Chains(
+        label=found.name,
+        colour=colour,
+        raw=found.mixture,
+        repaired=found.relabelled_mixture,
+        repair="relabelled",
+        by=found.method,
+        rhat={labels: found.worst("rhat", labels) for labels in ("raw", "relabelled")},
+        switching=found.switching,
+    )

@@ -1,0 +1,214 @@
+"""The tables of the report: few columns each, formatted to be read, with the figures' colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.report.figures.cost import parameterization_of
+
+if TYPE_CHECKING:
+    from ordered_mix.compare.comparison import Comparison
+
+Format = Callable[[Any], str]
+MOST_OPTIMA = 8
+NO_VALUE = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+EM_COLOUR = "var(--muted)"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its header, a colour or an empty string, and the cells as text."""
+
+    label: str
+    colour: str
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption that says what it holds and, in a note, in which units.
+
+    The last column of one with prose holds sentences.
+    """
+
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    prose: bool = False
+
+
+def fixed(decimals: int, unit: str = "") -> Format:
+    """Numbers with so many decimals, grouped thousands and a true minus sign."""
+
+    def text(value: Any) -> str:
+        if value is None or not np.isfinite(value):
+            return NO_VALUE
+        return f"{value + 0.0:,.{decimals}f}{unit}".replace("-", MINUS)
+
+    return text
+
+
+def significant(digits: int) -> Format:
+    """Numbers with so many significant digits."""
+
+    def text(value: Any) -> str:
+        if value is None or not np.isfinite(value):
+            return NO_VALUE
+        return f"{value:.{digits}g}".replace("-", MINUS)
+
+    return text
+
+
+def percent(value: float) -> str:
+    """A share as a percentage, with more decimals below 1%."""
+    return fixed(2 if 0 < value < 0.01 else 1, "%")(100 * value)
+
+
+SAMPLERS: Mapping[str, tuple[str, Format]] = {
+    "rhat_raw": ("R-hat, raw", fixed(3)),
+    "rhat_folded": ("R-hat, folded", fixed(3)),
+    "ess_folded": ("ESS, bulk", fixed(0)),
+    "ess_tail_folded": ("ESS, tail", fixed(0)),
+    "ess_per_1000_passes": ("ESS per 1,000 passes", fixed(1)),
+    "passes": ("Passes", fixed(0)),
+    "divergences": ("Divergences", fixed(0)),
+    "switching_rate": ("Steps that switch labels", percent),
+    "chain_disagreement": ("Chains disagree on labels", fixed(2)),
+    "gap_mass": ("Draws near gap = 0", percent),
+}
+PREDICTIVE: Mapping[str, tuple[str, Format]] = {
+    "elpd_waic": ("elpd, WAIC", fixed(2)),
+    "elpd_waic_se": ("Standard error", fixed(2)),
+    "p_waic": ("p, WAIC", fixed(2)),
+    "high_p_waic": ("Points with high p", fixed(0)),
+    "elpd_loo": ("elpd, LOO", fixed(2)),
+    "elpd_loo_se": ("Standard error", fixed(2)),
+    "p_loo": ("p, LOO", fixed(2)),
+    "largest_pareto_k": ("Largest Pareto k", fixed(2)),
+}
+POINT: Mapping[str, tuple[str, Format]] = {
+    "status": ("Best run", lambda word: str(word).replace("_", " ")),
+    "passes_per_run": ("Passes per run, median", fixed(0)),
+    "passes": ("Passes, all runs", fixed(0)),
+    "share_at_best": ("Runs that reach their best", percent),
+    "log_likelihood": ("Log likelihood", fixed(4)),
+    "below_maximum": ("Below the maximum", fixed(4)),
+}
+SECONDS: Mapping[str, tuple[str, Format]] = {
+    "seconds": ("Seconds", fixed(3)),
+    "ess_per_second": ("ESS per second", fixed(0)),
+}
+
+
+def tables(comparison: Comparison, shades: Mapping[str, str]) -> list[Table]:
+    """Every table that applies to a comparison; none holds wall-clock times."""
+    table = comparison.table
+    sampled = table[table["status"] == "sampled"]
+    point = table[table["status"] != "sampled"]
+    found = [
+        _select("Samplers", "Smallest ESS and largest R-hat over weights, means and scales.",
+                sampled, SAMPLERS, comparison, shades),
+        _select("Predictive accuracy", "Expected log predictive density (elpd) in nats.",
+                sampled, PREDICTIVE, comparison, shades),
+        _select("Point estimators", "From the starts the chains share; log likelihoods in nats.",
+                point, POINT, comparison, shades),
+        estimates(comparison, shades),
+        optima(comparison),
+    ]  # fmt: skip
+    return [item for item in found if item.rows]
+
+
+def seconds(comparison: Comparison, shades: Mapping[str, str]) -> Table:
+    """Wall-clock times, which no other table holds."""
+    note = "Without compilation. These change from run to run, the rest does not."
+    timings = comparison.timings
+    return _select("Wall-clock time", note, timings, SECONDS, comparison, shades)
+
+
+def estimates(comparison: Comparison, shades: Mapping[str, str]) -> Table:
+    """Point estimates, and posterior means with standard deviations, folded by the means."""
+    k, scale = comparison.settings.components, float(comparison.data.scale)
+    rows = [Row("em, best of all starts", EM_COLOUR, _cells(comparison.optima.best, None, scale))]
+    for label, fit in comparison.fits.items():
+        mixture = fit.mixture[int(np.argmax(fit.objective))].fold()
+        rows.append(Row(label, shades.get(parameterization_of(label), EM_COLOUR),
+                        _cells(mixture, None, scale)))  # fmt: skip
+    for label, item in comparison.sampled.items():
+        folded = item.draws.mixture.fold()
+        flat = [getattr(folded, name).reshape(-1, k) for name in ("w", "mu", "sigma")]
+        means = Mixture(*(value.mean(axis=0) for value in flat))
+        deviations = [value.std(axis=0, ddof=1) for value in flat]
+        rows.append(Row(label, shades[item.parameterization.label],
+                        _cells(means, deviations, scale)))  # fmt: skip
+    columns = [f"{name} {j + 1}" for name in ("Weight", "Mean", "Sd") for j in range(k)]
+    note = "Components sorted by mean; for samplers posterior mean ± posterior sd."
+    return Table("Estimates", note, columns, rows)
+
+
+def optima(comparison: Comparison) -> Table:
+    """Where the starts of the multi-start ended, the highest likelihood first."""
+    found, scale = comparison.optima, float(comparison.data.scale)
+    rows = []
+    for index in range(min(len(found.hits), MOST_OPTIMA)):
+        notes = ["best interior"] if index == found.best_index else []
+        notes += ["spurious: narrower than the data's spacing"] if found.spurious[index] else []
+        cells = [fixed(4)(found.fit.log_likelihood[index]), percent(found.hit_rate[index]),
+                 ", ".join(notes) or NO_VALUE]  # fmt: skip
+        cells += _cells(found.fit.mixture[index], None, scale)
+        rows.append(Row(f"{index + 1}", "", cells))
+    k = comparison.settings.components
+    columns = ["Log likelihood", "Starts that end here", "Note"]
+    columns += [f"{name} {j + 1}" for name in ("Weight", "Mean", "Sd") for j in range(k)]
+    failed = ", ".join(f"{n} {word.replace('_', ' ')}" for word, n in found.failures.items())
+    more = len(found.hits) - len(rows)
+    note = f"Distinct ends of EM from {found.starts} starts."
+    note += f" {more} lower ones are left out." if more else ""
+    note += f" Ended otherwise: {failed}." if failed else ""
+    return Table("Maxima of the likelihood", note, columns, rows)
+
+
+def magnitude(scale: float) -> Format:
+    """Numbers in the unit of the data, fit for its standard deviation."""
+    decimals = 3 - round(np.log10(scale))
+    if -4 <= decimals <= 6:
+        return fixed(max(decimals, 0))
+    return significant(5)
+
+
+def _cells(mixture: Mixture, deviations: Sequence[Array] | None, scale: float) -> list[str]:
+    cells = []
+    formats = (fixed(3), magnitude(scale), magnitude(scale))
+    for index, (name, write) in enumerate(zip(("w", "mu", "sigma"), formats, strict=True)):
+        for j, value in enumerate(getattr(mixture, name)):
+            spread = f" ± {write(deviations[index][j])}" if deviations is not None else ""
+            cells.append(write(value) + spread)
+    return cells
+
+
+def _select(
+    title: str,
+    note: str,
+    table: pd.DataFrame,
+    columns: Mapping[str, tuple[str, Format]],
+    comparison: Comparison,
+    shades: Mapping[str, str],
+) -> Table:
+    present = {name: column for name, column in columns.items() if name in table}
+    names = {label: item.parameterization.label for label, item in comparison.sampled.items()}
+    rows = [
+        Row(
+            row["label"],
+            shades.get(names.get(row["label"], parameterization_of(row["label"])), EM_COLOUR),
+            [write(row[name]) for name, (_, write) in present.items()],
+        )
+        for row in table.to_dict("records")
+    ]
+    return Table(title, note, [header for header, _ in present.values()], rows)

@@ -1,0 +1,262 @@
+"""NUTS in the coordinates of a parameterization, through nutpie or PyMC's own sampler."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from ctypes import POINTER, c_double
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import nutpie
+import pymc as pm
+import xarray as xr
+
+from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws, assemble
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
+from ordered_mix.prior import Prior
+
+SAMPLERS = ("nutpie", "pymc")
+ADAPTATIONS = ("diagonal", "low_rank")
+REJECTED = (
+    "starts must have a finite log posterior and a gradient without an exact zero, "
+    "nutpie rejects at least one of them"
+)
+TOO_SLOW = "no result within {:g} s: raise the time limit, take fewer draws, or leave it out"
+FOR_EVER = 1e9
+
+
+class SamplingFailed(RuntimeError):
+    """A sampler gave no draws: it was too slow, or could not go on."""
+
+
+@dataclass(frozen=True)
+class NUTS:
+    """The no-U-turn sampler (Hoffman & Gelman 2014) around the fused pass.
+
+    The model is sampled in standardised data, compiled once per structure (parameterization, k,
+    options, form of the prior); data and the numbers of the prior are swapped in.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Draws kept and warm-up draws, per chain.
+    sampler : {"nutpie", "pymc"}
+        Whose NUTS.
+    adaptation : {"diagonal", "low_rank"}
+        Mass matrix of nutpie; PyMC's own is diagonal.
+    target_accept : float
+        Target acceptance rate of the step size adaptation.
+    inverse_temperature : float
+        Power of the likelihood (WBIC uses ``1 / log n``).
+    seed : int
+        The same seed gives the same draws whatever the number of cores.
+    cores : int
+        Chains sampled at the same time by nutpie.
+    time_limit : float
+        Seconds after which sampling is given up.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+    """
+
+    draws: int = 1000
+    tune: int = 1000
+    sampler: str = "nutpie"
+    adaptation: str = "diagonal"
+    target_accept: float = 0.8
+    inverse_temperature: float = 1.0
+    seed: int = 0
+    cores: int = 1
+    time_limit: float = np.inf
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("draws", 4), ("tune", 1), ("cores", 1), ("seed", 0)):
+            if getattr(self, name) < lowest:
+                raise ValueError(f"{name} must be at least {lowest}, got {getattr(self, name)}")
+        for name, accepted in (("sampler", SAMPLERS), ("adaptation", ADAPTATIONS)):
+            if getattr(self, name) not in accepted:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(accepted)}, got {getattr(self, name)!r}"
+                )
+        if not 0 < self.target_accept < 1:
+            raise ValueError(f"target_accept must lie between 0 and 1, got {self.target_accept}")
+        if not 0 <= self.inverse_temperature < np.inf:
+            raise ValueError(
+                f"inverse_temperature must be at least 0, got {self.inverse_temperature}"
+            )
+        if not self.time_limit > 0:
+            raise ValueError(f"time_limit must be positive, got {self.time_limit}")
+        if self.sampler == "pymc" and self.adaptation != "diagonal":
+            raise ValueError("adaptation of PyMC's own sampler is diagonal, got 'low_rank'")
+
+    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Draws:
+        """Sample one chain from each start.
+
+        Parameters
+        ----------
+        parameterization : Parameterization
+            With its prior in the units of the data.
+        data : Data
+            One sample, weighted or not.
+        starts : Mixture, batch shape (chain,)
+            One start for each chain, in the units of the data.
+
+        Raises
+        ------
+        NotApplicable
+            If NUTS cannot sample these coordinates.
+        ValueError
+            If the data are a batch or constant, or a start lies outside the domain.
+        SamplingFailed
+            If the time limit is exceeded, or the draws are not finite.
+        """
+        if parameterization.obstacle:
+            raise NotApplicable(parameterization.obstacle)
+        if data.y.ndim != 1:
+            raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
+        if len(starts.batch_shape) != 1:
+            raise ValueError(
+                f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
+            )
+        location, scale = float(data.location), float(data.scale)
+        standard = parameterization.affine(-location / scale, 1 / scale)
+        points = standard.start(starts.affine(-location / scale, 1 / scale))
+        sample = self._nutpie if self.sampler == "nutpie" else self._pymc
+        raw, seconds = sample(standard, data.standardized(), points)
+        drawn = raw["posterior"].data_vars.values()
+        if not all(np.isfinite(values).all() for values in drawn):
+            raise SamplingFailed("its draws are not finite: its map or its density is at fault")
+        return assemble(raw, seconds, parameterization, standard, data)
+
+    def _nutpie(
+        self, standard: Parameterization, data: Data, points: Array
+    ) -> tuple[xr.DataTree, float]:
+        options = tuple(sorted(standard.options.items()))
+        compiled = _compiled(standard.module, standard.k, standard.prior.form(), options)
+        used = {variable.name for variable in compiled.shared_var_keys}
+        values = standard.twin_data(data, self.inverse_temperature)
+        compiled = compiled.with_data(**{name: values[name] for name in used})
+        _check_starts(compiled, points)
+        chains = len(points)
+        cores = min(self.cores, chains)
+        starts: Callable[[int], Array] = _InOrder(points)
+        if cores > 1:
+            # only one core asks for the starts in order, so a short run learns the chains' seeds
+            first = _InOrder(points)
+            _sample(compiled, first, draws=chains, tune=chains, chains=chains, seed=self.seed)
+            starts = dict(zip(first.seeds, points, strict=True)).__getitem__
+        begin = time.perf_counter()
+        raw = _sample(
+            compiled,
+            starts,
+            draws=self.draws,
+            tune=self.tune,
+            chains=chains,
+            cores=cores,
+            seed=self.seed,
+            store_unconstrained=True,
+            limit=self.time_limit,
+            target_accept=self.target_accept,
+            adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
+        )
+        return raw, time.perf_counter() - begin
+
+    def _pymc(
+        self, standard: Parameterization, data: Data, points: Array
+    ) -> tuple[xr.DataTree, float]:
+        free = standard.module.coordinates(standard.forward(points), **standard.options)
+        names = standard.graph.names
+        starts = [{name: free[name][chain] for name in names} for chain in range(len(points))]
+        begin = time.perf_counter()
+        with standard.twin():
+            pm.set_data(standard.twin_data(data, self.inverse_temperature))
+            raw = pm.sample(
+                draws=self.draws,
+                tune=self.tune,
+                chains=len(points),
+                cores=1,
+                random_seed=self.seed,
+                initvals=starts,
+                init="adapt_diag",
+                nuts_sampler="pymc",
+                target_accept=self.target_accept,
+                discard_tuned_samples=False,
+                progressbar=False,
+                compute_convergence_checks=False,
+                quiet=True,
+                callback=partial(_check_time, begin, self.time_limit),
+            )
+        return raw, time.perf_counter() - begin
+
+
+@lru_cache(maxsize=16)
+def _compiled(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -> Any:
+    twin = Parameterization(module.__name__, module, k, prior, dict(options)).twin()
+    return nutpie.compile_pymc_model(twin)
+
+
+def compiled_models() -> int:
+    """Number of compiled models this process holds."""
+    return _compiled.cache_info().currsize
+
+
+def _check_starts(compiled: Any, points: Array) -> None:
+    """Refuse what nutpie 0.16 refuses, as the process it refuses in crashes at its end."""
+    value, gradient = np.empty(1), np.empty(points.shape[1])
+    for point in np.ascontiguousarray(points):
+        arrays = (array.ctypes.data_as(POINTER(c_double)) for array in (point, gradient, value))
+        user_data = compiled.user_data.ctypes.data
+        if compiled.compiled_logp_func.ctypes(point.size, *arrays, user_data) or 0 in gradient:
+            raise ValueError(REJECTED)
+
+
+class _InOrder:
+    """The chains' starts in the order in which nutpie asks for them, each by a seed of its own."""
+
+    def __init__(self, points: Array) -> None:
+        self.points, self.seeds = points, list[int]()
+
+    def __call__(self, chain_seed: int) -> Array:
+        self.seeds.append(chain_seed)
+        return self.points[min(len(self.seeds), len(self.points)) - 1]
+
+
+def _sample(
+    compiled: Any,
+    starts: Callable[[int], Array],
+    cores: int = 1,
+    limit: float = np.inf,
+    **given: Any,
+) -> Any:
+    compiled = dataclasses.replace(compiled, initial_point_func=starts)
+    raw = _uninterrupted(compiled, limit, cores=cores, progress_bar=False, **given)
+    if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
+        raise ValueError(REJECTED)
+    return raw
+
+
+def _uninterrupted(compiled: Any, limit: float, **given: Any) -> Any:
+    """All draws, or the KeyboardInterrupt, in place of which nutpie returns the draws it has."""
+    running = nutpie.sample(compiled, blocking=False, **given)
+    try:
+        return running.wait(timeout=limit if limit < FOR_EVER else None)
+    except TimeoutError:
+        running.cancel()
+        raise SamplingFailed(TOO_SLOW.format(limit)) from None
+    except KeyboardInterrupt:
+        running.cancel()
+        raise
+
+
+def _check_time(begin: float, limit: float, trace: Any, draw: Any) -> None:
+    if time.perf_counter() - begin > limit:
+        raise SamplingFailed(TOO_SLOW.format(limit))

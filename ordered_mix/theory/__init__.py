@@ -1,0 +1,1 @@
+"""What studies measure beyond fits and draws: information, dynamics, minima, exact posteriors."""

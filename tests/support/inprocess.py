@@ -1,0 +1,33 @@
+"""In this process: a study without workers, and a command without a process of its own."""
+
+import sys
+
+import pytest
+
+from ordered_mix.engine.batches import run_cell
+from ordered_mix.engine.outcome import judged
+from ordered_mix.engine.store import Store
+from ordered_mix.engine.tables import write_tables
+
+
+def run_here(study, path, size="smoke", overrides=None):
+    """What `run_study` returns, from the same store, table and claims."""
+    cells, store = study.cells(size, overrides), Store(path, study.name)
+    skips = {cell.key: study.skip(**cell.factors) for cell in cells}
+    skips = {key: reason for key, reason in skips.items() if reason}
+    (path / "cells").mkdir(exist_ok=True)
+    for cell in cells:
+        if cell.key not in skips:
+            store.write(cell, run_cell(study.cell, cell, study.time_limit))
+    write_tables(store, cells, skips, study.factors)
+    return judged(study, path)
+
+
+def exit_status(monkeypatch, *arguments):
+    """What `ordered-mix` with these arguments ends with."""
+    from ordered_mix.cli import main
+
+    monkeypatch.setattr(sys, "argv", ["ordered-mix", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
