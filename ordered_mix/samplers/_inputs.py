@@ -51,7 +51,8 @@ def prior_points(standard: Parameterization, count: int, seed: int) -> Array:
     try:
         mixture = standard.draw_prior(count, seed)
     except (NotImplementedError, ValueError) as error:
+        reason = one_line(str(error))
         raise ValueError(
-            f"prior of {standard.label} must be proper and give finite draws: {one_line(str(error))}"
+            f"prior of {standard.label} must be proper and give finite draws: {reason}"
         ) from error
     return standard.unconstrain_unchecked(mixture)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,7 +13,7 @@ import xarray as xr
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import reference
+from ordered_mix.parameterization.conjugate import check_conjugate
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers._inputs import one_sample, standard_starts
@@ -101,7 +100,7 @@ class Gibbs:
         return assemble(self._tree(mixture), seconds, parameterization, standard, data)
 
     def _check(self, parameterization: Parameterization) -> None:
-        check_conjugate(parameterization)
+        check_conjugate(parameterization, "Gibbs sampling")
         label = parameterization.label
         if self.frozen and parameterization.order_by:
             raise ValueError(
@@ -169,33 +168,6 @@ def _conjugate(prior: Prior, frozen: tuple[str, ...]) -> Conjugate:
         free_mu="mu" not in frozen,
         free_sigma=prior.known_sigma is None and "sigma" not in frozen,
     )
-
-
-def check_conjugate(parameterization: Parameterization) -> None:
-    """Refuse a prior that Gibbs sampling has no exact conditionals for.
-
-    The prior of the coordinates is compared with the reference prior at two points.
-
-    Raises
-    ------
-    ValueError
-        If the scales are half-normal, or the parameterization carries another prior.
-    """
-    prior, label = parameterization.prior, parameterization.label
-    if prior.known_sigma is None and prior.scale_family == "half_normal":
-        raise ValueError(
-            "scale_family of the prior must be conditionally conjugate for Gibbs sampling, "
-            f"got {prior.scale_family!r}"
-        )
-    standard = parameterization.affine(0.0, 1 / prior.spread)
-    z = np.random.default_rng(0).normal(0.0, 0.5, (2, standard.dimension))
-    expected = reference.log_density(replace(standard.prior, native=False), standard.forward(z))
-    expected += standard.log_det(z) + math.lgamma(standard.k + 1) - math.log(standard.copies)
-    if not np.allclose(standard.log_prior(z), expected, rtol=1e-6, atol=1e-6):
-        raise ValueError(
-            "prior must be the reference prior for Gibbs sampling, which is conditionally "
-            f"conjugate, {label} carries another one"
-        )
 
 
 def repeated(data: Data) -> Array:
