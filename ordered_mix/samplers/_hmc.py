@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array
@@ -29,7 +30,7 @@ class Points(NamedTuple):
     prior_gradient: Array
     likelihood_gradient: Array
 
-    def rows(self, *index: object) -> Points:
+    def rows(self, *index: Any) -> Points:
         """Selected points."""
         return Points(*(value[index] for value in self))
 
@@ -134,7 +135,7 @@ def move(
     return chosen(given.accept < acceptance, there, points), acceptance
 
 
-def chosen(where: Array, there: Points, here: Points) -> Points:
+def chosen(where: NDArray[np.bool_], there: Points, here: Points) -> Points:
     """The points of there where the condition holds, else those of here."""
     pairs = zip(there, here, strict=True)
     return Points(
@@ -142,11 +143,10 @@ def chosen(where: Array, there: Points, here: Points) -> Points:
     )
 
 
-def whitening(gradient: Array, weight: Array) -> Array:
-    """Inverse Cholesky factor of the mean outer product of the gradients.
+def precision(gradient: Array, weight: Array) -> Array:
+    """Mean outer product of the gradients of a log density, in its own distribution.
 
-    In its own distribution that is the mean of minus the Hessian: a local precision that modes
-    far apart do not blur.
+    It is the mean of minus the Hessian: a local precision that modes far apart do not blur.
 
     Parameters
     ----------
@@ -154,9 +154,12 @@ def whitening(gradient: Array, weight: Array) -> Array:
     weight : array, shape (..., points)
         Adding up to 1.
     """
-    size = gradient.shape[-1]
-    precision = np.einsum("...n,...ni,...nj->...ij", weight, gradient, gradient)
+    return np.einsum("...n,...ni,...nj->...ij", weight, gradient, gradient)
+
+
+def whitening(precision: Array) -> Array:
+    """Inverse Cholesky factor of a precision, its correlations drawn a tenth towards 0."""
     scale = np.sqrt(np.einsum("...ii->...i", precision)) + 1e-12
     unit = precision / (scale[..., :, None] * scale[..., None, :])
-    factor = np.linalg.cholesky(0.9 * unit + 0.1 * np.eye(size))
+    factor = np.linalg.cholesky(0.9 * unit + 0.1 * np.eye(precision.shape[-1]))
     return np.linalg.inv(factor) / scale[..., None, :]

@@ -15,7 +15,7 @@ from ordered_mix.draws.evidence import log_mean
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.samplers._hmc import Points, Target, move, noise, whitening
+from ordered_mix.samplers._hmc import Points, Target, move, noise, precision, whitening
 from ordered_mix.samplers._inputs import one_sample, prior_points
 
 MOST_STAGES = 1000
@@ -175,7 +175,7 @@ class SMC:
     ) -> tuple[Points, Array, int]:
         """Resample ancestors and keep every state of their chains; passes of each island."""
         level = np.full(1, beta)
-        white = whitening(points.gradient(level), weight)
+        white = whitening(precision(points.gradient(level), weight))
         ancestors = self.particles // self.length
         index = np.stack(
             [systematic(w, ancestors, rng) for w, rng in zip(weight, rngs, strict=True)]
