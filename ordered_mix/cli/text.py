@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 FORMATS = {
     "rhat_raw": ".3f",

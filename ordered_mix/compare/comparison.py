@@ -27,6 +27,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.shown import html
 
 PARAMETERIZATIONS = ("unordered", "ordered", "relative")
 ESTIMATORS = ("em", "map", "nuts", "nuts-pymc")
@@ -226,10 +227,7 @@ class Comparison:
             rows.append({"label": label, "seconds": item.draws.seconds, "ess_per_second": ess})
         return pd.DataFrame(rows)
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.report import notebook
-
-        return notebook(self)
+    _repr_html_ = html
 
 
 def _fit_row(label: str, fit: Fit, optima: Optima) -> dict[str, Any]:
