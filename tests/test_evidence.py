@@ -10,9 +10,10 @@ from scipy.special import ndtri
 from scipy.stats import poisson
 
 from ordered_mix.data import Data, simulate
+from ordered_mix.draws.bridge import bridge
 from ordered_mix.draws.chib import chib
 from ordered_mix.draws.components import posterior_components, prior_components
-from ordered_mix.draws.evidence import Evidence, bridge, from_wbic, laplace_metropolis
+from ordered_mix.draws.evidence import Evidence, from_wbic, laplace_metropolis
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior

@@ -26,7 +26,7 @@ NODES = np.linspace(-1.0, 1.0, 321)
 def chib(
     parameterization: Parameterization, data: Data, draws: Mixture, *, seed: int = 0
 ) -> Evidence:
-    """Log evidence from the posterior ordinate at the best draw, for draws of any sampler.
+    """Log evidence from the posterior ordinate at a draw in its bulk, for draws of any sampler.
 
     Allocations are drawn anew given each draw. Given them the parameters' density is exact, and
     its average over draws and all K! labellings is the ordinate (Chib 1995, JASA 90, 1313-1321;
@@ -60,20 +60,27 @@ def chib(
     draws = draws[:, ::step] if len(draws.batch_shape) == 2 else draws
     units = standard(parameterization, data, draws)
     prior, y = units.parameterization.prior, units.data.y
-    best, height = _best(units)
+    point, height = _bulk(units)
     sums = _allocated(y, units.draws, np.random.default_rng(seed))
-    ordinates = _ordinate(prior, best, sums).reshape(draws.batch_shape)
+    ordinates = _ordinate(prior, point, sums).reshape(draws.batch_shape)
     scaled = np.exp(ordinates - ordinates.max())
     log_ordinate = float(np.log(scaled.mean()) + ordinates.max())
     mcse = float(arviz_stats.mcse(scaled, method="mean", chain_axis=0, draw_axis=1))
-    worth = float(scaled.sum() ** 2 / np.sum(scaled**2))
+    worth = min(
+        float(scaled.sum() ** 2 / np.sum(scaled**2)),
+        float(arviz_stats.ess(scaled, chain_axis=0, draw_axis=1)) if np.ptp(scaled) else np.inf,
+    )
     warning = "" if worth >= FEW else f"the ordinate rests on {worth:.0f} draws only"
     error = mcse / float(scaled.mean())
     return Evidence(height - log_ordinate - units.constant, error, "chib", warning)
 
 
-def _best(units: Standard) -> tuple[Mixture, float]:
-    """The draw of the highest density in (w, mu, sigma^2), and that log density."""
+def _bulk(units: Standard) -> tuple[Mixture, float]:
+    """A draw in the bulk of the posterior, and its log density in (w, mu, sigma^2).
+
+    The highest density would be that of a narrow mode with little mass, if there is one: density
+    is taken times the volume that the parameters' own scales span.
+    """
     flat = units.draws.reshape(-1)
     given = (units.data.y, flat.w, flat.mu, flat.sigma)
     prior = units.parameterization.prior
@@ -81,7 +88,8 @@ def _best(units: Standard) -> tuple[Mixture, float]:
     if prior.known_sigma is None:
         # from the density of sigma to that of sigma^2
         height = height - np.sum(np.log(2 * flat.sigma), axis=-1)
-    at = int(height.argmax())
+    volume = np.sum(3 * np.log(flat.sigma) + np.log(flat.w), axis=-1)
+    at = int((height + volume).argmax())
     return flat[at], float(height[at])
 
 
