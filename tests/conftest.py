@@ -4,6 +4,7 @@ import contextlib
 import itertools
 from functools import cache
 
+import chance
 import pytest
 
 VARIANTS = {
@@ -56,6 +57,18 @@ def pytest_configure(config):
         "parameterization of these sizes"
     )
     config.addinivalue_line("markers", line)
+    line = "chance: the test draws; what it may fail by is its share of the suite's false alarms"
+    config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(items):
+    drawing = sum(item.get_closest_marker("chance") is not None for item in items)
+    if drawing > chance.TESTS:
+        raise pytest.UsageError(f"{drawing} tests draw, {chance.TESTS} shares were made")
+
+
+def pytest_runtest_setup(item):
+    chance.counted = item.get_closest_marker("chance") is not None
 
 
 def pytest_generate_tests(metafunc):

@@ -1,5 +1,7 @@
 """The comparison: what it measures, its verdicts, resuming, and refusals before any work."""
 
+
+import chance
 import numpy as np
 import pytest
 
@@ -12,7 +14,9 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS
 
-SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300, seed=2)
+SHORT = Settings(
+    parameterizations=("unordered", "ordered"), draws=200, tune=300, seed=chance.seed(2)
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +44,20 @@ def test_default_multi_start_reaches_the_maximum(result):
     assert np.allclose(best.mu, [54.614856, 80.091070], atol=2e-5)
     assert np.allclose(best.sigma, [5.871220, 5.867734], atol=2e-5)
     assert abs(best.w[0] - 0.360886) < 2e-6
-    assert found.reached == found.starts == 60
+    assert 48 < found.reached <= found.starts == 60
 
 
+@pytest.mark.chance
 def test_table_has_every_estimator_and_what_was_measured(result):
     labels = result.table["label"].tolist()
     expected = {"em", "map unordered", "map unordered, no Jacobian", "nuts unordered"}
     assert expected <= set(labels) and len(labels) == 7
     table = result.table.set_index("label")
-    assert table.loc["nuts unordered", "rhat_raw"] > 1.3
-    assert table.loc["nuts unordered", "rhat"] < 1.05
+    # the starts are random, so that all of them may have the same labels
+    apart = table.loc["nuts unordered", "chain_disagreement"] > 0
+    assert (table.loc["nuts unordered", "rhat_raw"] > 1.3) == apart
+    ess = table.loc["nuts unordered", "ess_bulk"]
+    assert table.loc["nuts unordered", "rhat"] < chance.rhat_limit(min(ess, 200), 4, 5)
     assert table.loc["nuts ordered", "chain_disagreement"] == 0
     assert abs(table.loc["em", "below_maximum"]) < 1e-5
     steps = result.sampled["nuts ordered"].draws
@@ -70,14 +78,16 @@ def test_verdicts_answer_with_measured_numbers(result):
     found = answers(result)
     switching = found["switching"]
     row = switching.values["nuts unordered"]
-    assert (switching.status == "good") == (row["rhat"] < 1.01) and row["rhat"] < 1.05
+    assert (switching.status == "good") == (row["rhat"] < 1.01)
     assert f"{result.sampled['nuts unordered'].worst('rhat', 'raw'):.2f}" in switching.reason
     assert found["ordering"].answer.startswith("No")
     assert found["component"].answer == "Yes."
-    assert found["point"].values["reached"] == 60
+    assert found["point"].values["reached"] > 48
     assert set(found["point"].values["seconds"]) == set(result.fit_seconds)
     assert [verdict.key for verdict in result.verdicts[:3]] == ["agree", "describe", "prior"]
-    assert found["describe"].status == "good" and found["prior"].status == "good"
+    assert found["describe"].status == "good"
+    assert 0 <= found["prior"].values["nats_below_maximum"] < 0.1
+    assert result.fitted.prior_sensitivity.answer == "No."
 
 
 def test_the_answer_comes_first_as_estimates(result):
@@ -101,7 +111,10 @@ def test_a_written_posterior_is_labelled_and_the_raw_one_beside_it(result, folde
 def test_overlapping_components_change_the_verdicts():
     data = simulate(Mixture([1.0], [0.0], [1.0]), 80, seed=4)
     charts = ("unordered", "relative(link=identity)")
-    result = compare(data, parameterizations=charts, estimators=("nuts",), draws=200, tune=300)
+    result = compare(
+        data, parameterizations=charts, estimators=("nuts",), draws=200, tune=300,
+        seed=chance.seed(0),
+    )  # fmt: skip
     assert "and NUTS cannot" in result.skipped["nuts relative(link=identity)"]
     assert not result.failed
     found = answers(result)
