@@ -1,6 +1,5 @@
 """The comparison: what it measures, its verdicts, resuming, and refusals before any work."""
 
-
 import chance
 import numpy as np
 import pytest

@@ -313,7 +313,10 @@ def test_common_scales_and_known_values():
     ("arguments", "message"),
     [
         ({"scales": "tied"}, "scales must be one of free, common, got 'tied'"),
-        ({"scales": "common", "estimators": ("em", "nuts")}, "for EM alone, as the matched priors"),
+        (
+            {"scales": "common", "estimators": ("em", "nuts")},
+            "em alone for this restriction, as the matched",
+        ),
         ({"fixed": {"w": [0.3, 0.6]}}, "fixed w must add up to 1"),
         ({"fixed": {"s": [1, 1]}}, "fixed may hold w, mu, sigma, got 's'"),
         ({"fixed": {"mu": [1.0, 2.0, 3.0]}}, "fixed mu must hold 2 values for K = 2, got 3"),
@@ -324,3 +327,17 @@ def test_common_scales_and_known_values():
 def test_wrong_restrictions(arguments, message):
     with pytest.raises(ValueError, match=message):
         fit(column("two_lines"), **{"components": 2, "estimators": ("em",), **arguments})
+
+
+def test_known_weights_are_kept_by_map_and_sampler():
+    """Unequal ones are the labels: component 1 is the one with the first weight."""
+    data = column("two_lines")
+    found = fit(data, 2, fixed={"w": [0.3, 0.7]}, **SHORT)
+    assert [value(found, "w", k) for k in (1, 2)] == [0.3, 0.7]
+    assert [value(found, "w", k, "em") for k in (1, 2)] == [0.3, 0.7]
+    assert value(found, "mu", 1) > 1.9 and value(found, "mu", 2) < -1.9
+    assert found.agreement.status != "bad"
+    known = fit(data, 2, estimators=("em", "map"), fixed={"sigma": [0.1, 0.1]})
+    assert value(known, "sigma", 1, "map") == value(known, "sigma", 2, "map") == 0.1
+    with pytest.raises(ValueError, match="one known scale for all components, got em, map"):
+        fit(data, 2, estimators=("em", "map"), fixed={"sigma": [0.1, 0.2]})

@@ -82,11 +82,11 @@ def fit_command(
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
     scales: Annotated[
-        str, typer.Option(help="free, or common: one standard deviation for all (EM only).")
+        str, typer.Option(help="free, or common: one standard deviation for all (EM alone).")
     ] = "free",
     fixed: Annotated[
         list[str] | None,
-        typer.Option(help="Known values, as w=0.3,0.7 or mu=0,5 or sigma=1,1 (EM only)."),
+        typer.Option(help="Known values, as w=0.3,0.7 or sigma=2,2, or mu=0,5 for EM alone."),
     ] = None,
     separator: Separator = ",",
     decimal_comma: DecimalComma = False,

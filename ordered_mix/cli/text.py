@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ SAMPLER_COLUMNS = {
 }
 
 
+UNWRAPPED = 10_000
 QUANTITIES = {"w": "weight", "mu": "mean", "sigma": "sd"}
 
 
@@ -177,7 +179,8 @@ def print_study(result: StudyResult) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    # a pipe or a file has no width that words would have to be wrapped at
+    return Console() if sys.stdout.isatty() else Console(width=UNWRAPPED)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Any:

@@ -78,9 +78,10 @@ def fit(
     hdi_prob : float, optional
         Mass of the highest-density intervals, by default ArviZ's ``stats.ci_prob`` (0.89).
     scales : {"free", "common"}
-        One standard deviation for each component, or one for all; EM only.
+        One standard deviation for each component, or one for all (EM alone).
     fixed : mapping of {"w", "mu", "sigma"} to sequence of float, optional
-        Values that are known, one for each component; EM only.
+        Values that are known, one for each component. MAP and samplers take weights, and
+        scales that are equal; EM takes any.
     progress : callable
         Called with the name of each stage before it begins.
 
@@ -190,12 +191,10 @@ def check_restriction(
     restriction: Restriction, smallest: int, largest: int, estimators: Sequence[str]
 ) -> None:
     """Raise a ValueError if the restriction does not go with the rest."""
-    if restriction.nothing:
-        return
-    if set(estimators) != {"em"}:
+    if restriction.obstacle and set(estimators) != {"em"}:
         raise ValueError(
-            "scales and fixed are for EM alone, as the matched priors and coordinates of MAP and "
-            f"samplers have all parameters free: say estimators em, got {', '.join(estimators)}"
+            f"estimators must be em alone for this restriction, as {restriction.obstacle}, got "
+            f"{', '.join(estimators)}"
         )
     if restriction.fixed and smallest != largest:
         raise ValueError("components must be one number where fixed holds values of components")
@@ -241,13 +240,14 @@ class _Work:
         from ordered_mix.prior import Prior, default_prior
 
         prior = self.kind if isinstance(self.kind, Prior) else default_prior(self.data, self.kind)
+        prior = self.restriction.of_prior(prior)
         chosen = catalog.parameterization(self.settings["parameterization"], k, prior)
         starts = initial_mixtures(
             self.data, k, self.settings["chains"], "random", self.settings["seed"]
         )
         self.progress(f"posterior mode, K = {k}")
         mode = posterior_mode(self.data, prior, starts, maximum.mixture)
-        maximum = judged_by_mode(self.data, maximum, mode)
+        maximum = judged_by_mode(self.data, maximum, mode, self.restriction)
         made = Fitted(maximum=maximum, prior=prior, mode=mode, **common)
         return self._sampled(made, chosen, starts) if self.sampler else made
 
@@ -268,7 +268,7 @@ class _Work:
         return replace(
             made,
             draws=draws,
-            permutation=labels_by_what_separates(draws.mixture, y),
+            permutation=labels_by_what_separates(draws.mixture, y, chosen.prior.exchangeable),
             predictive=predictive(y, draws.mixture),
             restarted=restarted,
         )

@@ -12,7 +12,7 @@ MOST_RESPONSIBILITIES = 25_000_000
 METHOD = "Stephens"
 
 
-def labels_by_what_separates(draws: Mixture, y: Array) -> Permutation:
+def labels_by_what_separates(draws: Mixture, y: Array, exchangeable: bool = True) -> Permutation:
     """Permutations under which the draws agree best on which component each point belongs to.
 
     Means that coincide do not separate components, nor do scales or weights that do; the
@@ -24,14 +24,16 @@ def labels_by_what_separates(draws: Mixture, y: Array) -> Permutation:
     draws : Mixture, batch shape (chain, draw)
     y : array, shape (n,)
         The data; evenly spaced order statistics stand for many points.
+    exchangeable : bool
+        Whether labels are free; where known weights differ they are what they are.
 
     Returns
     -------
     ndarray of int, shape (chain, draw, component)
         ``labelled[c, d, j] = draws[c, d, permutation[c, d, j]]``.
     """
-    if draws.k == 1:
-        return np.zeros(draws.mu.shape, dtype=np.int64)
+    if draws.k == 1 or not exchangeable:
+        return np.broadcast_to(np.arange(draws.k), draws.mu.shape)
     points = few_points(y, draws.mu.size)
     permutation = stephens(responsibilities_of(points, draws.w, draws.mu, draws.sigma)).permutation
     means = np.take_along_axis(draws.mu, permutation, axis=-1).mean(axis=(0, 1))

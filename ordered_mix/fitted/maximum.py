@@ -9,9 +9,8 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
-from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.optima import NoOptimum, Optima, spurious
-from ordered_mix.fitted.restriction import POLISHED, Restriction
+from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.passes.kernels import e_step
 
@@ -79,7 +78,9 @@ def find_maximum(
     )  # fmt: skip
 
 
-def judged_by_mode(data: Data, found: Maximum, mode: Mixture) -> Maximum:
+def judged_by_mode(
+    data: Data, found: Maximum, mode: Mixture, restriction: Restriction | None = None
+) -> Maximum:
     """The maximum, once the posterior mode is known.
 
     A local maximum of the likelihood that is lower than the posterior mode is none: then EM goes
@@ -88,7 +89,8 @@ def judged_by_mode(data: Data, found: Maximum, mode: Mixture) -> Maximum:
     height = log_likelihood(data, mode)
     if found.mixture is not None and found.log_likelihood >= height - BETTER:
         return found
-    fit = EM(stop=POLISHED).fit(data, mode.reshape(1))
+    em = (restriction or Restriction()).search(mode.k, 0).estimator
+    fit = em.fit(data, mode.reshape(1))
     inside = bool(fit.converged[0]) and not bool(spurious(data, fit.mixture)[0])
     if inside:
         best = fit.mixture[0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Mixture
+
+if TYPE_CHECKING:
+    from ordered_mix.prior import Prior
 
 PARAMETERS = ("w", "mu", "sigma")
 SCALES = ("free", "common")
@@ -75,6 +79,26 @@ class Restriction:
         """Number of free parameters."""
         free = {"w": k - 1, "mu": k, "sigma": k if self.scales == "free" else 1}
         return sum(count for name, count in free.items() if name not in self.fixed)
+
+    @property
+    def obstacle(self) -> str:
+        """Why the matched priors of MAP and samplers cannot carry it; empty if they can."""
+        if self.scales == "common":
+            return "the matched priors have a scale for each component"
+        if "mu" in self.fixed:
+            return "the matched priors have no known means"
+        if len(set(self.fixed.get("sigma", ()))) > 1:
+            return "the matched priors have one known scale for all components"
+        return ""
+
+    def of_prior(self, prior: Prior) -> Prior:
+        """The prior with the known values."""
+        w, sigma = self.fixed.get("w"), self.fixed.get("sigma")
+        return replace(
+            prior,
+            known_w=prior.known_w if w is None else tuple(map(float, w)),
+            known_sigma=prior.known_sigma if sigma is None else float(sigma[0]),
+        )
 
     def search(self, k: int, seed: int) -> MultiStart:
         """EM from many starts under the restriction."""

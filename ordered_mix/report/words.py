@@ -147,7 +147,10 @@ def command(comparison: Comparison) -> str:
         source = data.name if data.name in shipped() else "FILE.csv:column"
         words = ["ordered-mix", "compare", source]
         for name, value in changed.items():
-            words += [f"--{name}", ",".join(value) if isinstance(value, tuple) else str(value)]
+            words += [
+                f"--{name.replace('_', '-')}",
+                ",".join(value) if isinstance(value, tuple) else str(value),
+            ]
         return shlex.join([*words, *asked])
     options = "".join(f", {name}={value!r}" for name, value in changed.items())
     return f"ordered_mix.compare(data, prior={comparison.prior!r}{options})"
