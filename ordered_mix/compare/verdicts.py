@@ -49,7 +49,9 @@ def _agree(comparison: Comparison) -> Verdict:
     others = [label for label, one in each.items() if one.status == BAD and one is not best]
     answer, clause = best.answer, best.clause
     if len(each) > 1 and best.status != BAD:
+        nearly = [label for label, one in each.items() if one.status == NEARLY and one is not best]
         answer = f"{best.answer.rstrip('.')}, in {comparison.best.label}"
+        answer += f"; nearly in {listed(nearly)}" if nearly else ""
         answer += f"; not in {listed(others)}." if others else "."
     reason = " ".join(f"{label}: {one.reason}" for label, one in each.items())
     values = {label: {"status": one.status, **one.values} for label, one in each.items()}
