@@ -97,8 +97,10 @@ def _widest(typing_context):
 @intrinsic
 def _read_only(typing_context, array):
     # the same type as the data of a batch, so that what sums is compiled once
-    return array.copy(readonly=True)(array), lambda context, build, signature, args: (
-        impl_ret_borrowed(context, build, signature.return_type, args[0])
+    return array.copy(readonly=True)(
+        array
+    ), lambda context, build, signature, args: impl_ret_borrowed(
+        context, build, signature.return_type, args[0]
     )
 
 
@@ -379,7 +381,7 @@ def _many_block(y, weight, w, mu, sigma, work, out):
         out[1 + 2 * k + j] += s2
 
 
-@numba.njit(**_inlined)
+@numba.njit(**_exact)
 def _two_sums(y, weight, w, mu, sigma, out):
     pair = _pair(w, mu, sigma)
     log_likelihood = a0 = b0 = a1 = b1 = a2 = b2 = 0.0
@@ -398,7 +400,7 @@ def _two_sums(y, weight, w, mu, sigma, out):
     out[3], out[4], out[5], out[6] = s1 * a1, s2 * b1, s1 * s1 * a2, s2 * s2 * b2
 
 
-@numba.njit(**_inlined)
+@numba.njit(**_exact)
 def _many_sums(y, weight, w, mu, sigma, out):
     k = mu.size
     work = np.empty((k + 2, 2, min(BLOCK, y.size)))
@@ -436,15 +438,6 @@ def _densities(y, w, mu, sigma, out):
             out[start + i] = top[i] - HALF_LOG_2PI + _log(total[i])
 
 
-@numba.njit(**_inlined)
-def _whole(y, weight, w, mu, sigma, total):
-    part = np.empty(total.size)
-    total[:] = 0.0
-    for start in range(0, y.size, CHUNK):
-        _sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
-        total += part
-
-
 @numba.njit(**_exact)
 def one_pass(
     y: NDArray[np.float64],
@@ -472,31 +465,52 @@ def one_pass(
         See `Moments`.
     """
     k = mu.size
-    total = np.empty(1 + 3 * k)
-    _whole(y, weight, w, mu, sigma, total)
+    total, part = np.zeros(1 + 3 * k), np.empty(1 + 3 * k)
+    for start in range(0, y.size, CHUNK):
+        _sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
+        total += part
     return total[0], total[1 : 1 + k], total[1 + k : 1 + 2 * k], total[1 + 2 * k :]
 
 
-def _pass(n, y_, weights, weight_, k, parameters_, total_):
-    """Do as `one_pass` does, for callers that know no arrays: addresses and lengths."""
+@numba.njit(**_inlined)
+def _arrays(n, y_, weights, weight_, k, parameters_, sums_):
     y = _read_only(numba.carray(_pointer(y_), (n,), np.float64))
     weight = _read_only(numba.carray(_pointer(weight_), (weights,), np.float64))
     parameters = numba.carray(parameters_, (3 * k,))
     w, mu, sigma = parameters[:k], parameters[k : 2 * k], parameters[2 * k :]
-    _whole(y, weight, w, mu, sigma, numba.carray(total_, (1 + 3 * k,)))
+    return y, weight, w, mu, sigma, numba.carray(sums_, (1 + 3 * k,))
 
 
-@lru_cache(maxsize=1)
-def pass_address() -> int:
+def _two_pass(n, y_, weights, weight_, k, parameters_, sums_):
+    y, weight, w, mu, sigma, sums = _arrays(n, y_, weights, weight_, k, parameters_, sums_)
+    part = np.empty(sums.size)
+    sums[:] = 0.0
+    for start in range(0, y.size, CHUNK):
+        _two_sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
+        sums += part
+
+
+def _many_pass(n, y_, weights, weight_, k, parameters_, sums_):
+    y, weight, w, mu, sigma, sums = _arrays(n, y_, weights, weight_, k, parameters_, sums_)
+    part = np.empty(sums.size)
+    sums[:] = 0.0
+    for start in range(0, y.size, CHUNK):
+        _many_sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
+        sums += part
+
+
+@lru_cache(maxsize=2)
+def pass_address(two: bool) -> int:
     """Address of the compiled pass: ``(n, y, weights, weight, k, parameters, sums)``.
 
     Whole numbers and addresses; ``parameters`` (3 K) are w, mu and sigma, ``sums`` (1 + 3 K) the
-    log likelihood, s0, s1 and s2. Whoever calls it by its address runs the very same code.
+    log likelihood, s0, s1 and s2. Whoever calls it by its address runs the very same code. The
+    one for two components is compiled apart from that for any number.
     """
     whole, reals = int64, types.CPointer(float64)
     signature = types.void(whole, whole, whole, whole, whole, reals, reals)
-    compiled = numba.cfunc(signature, cache=_exact["cache"], error_model="numpy")(_pass)
-    return compiled.address
+    compiled = numba.cfunc(signature, cache=_exact["cache"], error_model="numpy")
+    return compiled(_two_pass if two else _many_pass).address
 
 
 @numba.njit(**_inlined)
@@ -516,6 +530,16 @@ def _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
 def serial(tasks, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
     for task in range(tasks):
         _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density)
+
+
+@numba.njit(**_exact)
+def serial_densities(tasks, y, rows, w, mu, sigma, density):
+    """Do as `serial` for densities alone: draws need no sums."""
+    chunks = max(1, (y.shape[1] + CHUNK - 1) // CHUNK)
+    for task in range(tasks):
+        run, start = task // chunks, task % chunks * CHUNK
+        points = y[rows[run], start : start + CHUNK]
+        _densities(points, w[run], mu[run], sigma[run], density[run, start : start + CHUNK])
 
 
 @numba.njit(parallel=True, **_exact)
