@@ -52,7 +52,7 @@ from ordered_mix.theory.fisher import observed_information
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 MAIN = (
     "unordered", "folded", "moment", "ordered", "relative(link=log)", "centred", "resolved",

@@ -80,7 +80,7 @@ from ordered_mix.theory.speed import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 PAPER = "Esser & Nielsen 2022, sections 3 and 5"
 SIMULATED = "simulated"

@@ -46,7 +46,7 @@ from ordered_mix.theory.collapse import log_trace
 from ordered_mix.theory.improper import decade_mass, half_normal, root_inverse_gamma
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 Rows = list[dict[str, Any]]

@@ -31,7 +31,7 @@ from ordered_mix.study.effects import exact
 from ordered_mix.theory.rates import local_rate, relative_directions
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 PAPER = "Esser & Nielsen 2022, Algorithm 1 and Figure 2"
 KNOWN = ("w", "sigma")

@@ -42,7 +42,7 @@ from ordered_mix.theory.fisher import length_elements, spectrum
 from ordered_mix.theory.singularity import loglog_slope
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 

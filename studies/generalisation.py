@@ -40,7 +40,7 @@ from ordered_mix.study.sentences import Words, by_outcome, paragraph
 from ordered_mix.theory.prediction import generalisation_loss
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 

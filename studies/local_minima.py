@@ -54,7 +54,7 @@ from ordered_mix.theory.minima import Structure, approximation_error, shared_mas
 from ordered_mix.theory.polish import Landscape, Minimum, distinct, polish
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 

@@ -49,7 +49,7 @@ from ordered_mix.theory.dynamics import CHARTS, curvature, mean_slope, times_to,
 from ordered_mix.theory.fisher import information
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 

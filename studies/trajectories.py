@@ -39,7 +39,7 @@ from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, t
 from ordered_mix.theory.rates import local_rate, relative_directions, tail_rate
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 

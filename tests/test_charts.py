@@ -85,3 +85,9 @@ def test_bad_input():
         jacobian("folded", AT, "shape")
     with pytest.raises(ValueError, match=r"mixture must be a single one of two components"):
         jacobian("folded", Mixture.stack([AT, AT]))
+    for function, arguments in ((near_singularity, (0.5, 0.1)), (predicted_exponents, ())):
+        with pytest.raises(ValueError, match=r"chart must be one of unordered, .*, got 'polar'"):
+            function("polar", *arguments)
+    for weight, gap in ((0.0, 0.1), (0.5, 0.0)):
+        with pytest.raises(ValueError, match=rf"weight must lie .* got {weight} and {gap}"):
+            near_singularity("folded", weight, gap)

@@ -196,6 +196,12 @@ def test_rates_are_those_of_iterations_with_unequal_weights_and_scales(reference
     assert found == pytest.approx(np.abs(np.linalg.eigvals(jacobian)).max(), abs=1e-6)
 
 
+def test_a_reference_that_is_no_component_is_named():
+    for reference in (0, 3):
+        with pytest.raises(ValueError, match=f"reference must be 1 or 2, got {reference}"):
+            relative_directions(reference)
+
+
 def test_tail_rate_of_a_geometric_sequence():
     mu = 0.9 ** np.arange(300)[:, None] * np.array([1.0, -1.0]) + 3.0
     assert tail_rate(mu, [3.0, 3.0]) == pytest.approx(0.9, abs=1e-8)

@@ -27,6 +27,7 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.reading import load_draws
 from ordered_mix.files.results import ResultFolder
 from ordered_mix.parameterization import catalog
+from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS, SamplingFailed
 
 RELIABILITY = str(Path(__file__).resolve().parent / "reliability.py")
@@ -81,7 +82,7 @@ def drawn(k):
 
 @pytest.fixture
 def folder(tmp_path):
-    made = ResultFolder(tmp_path / "out", identity(DATA, Settings(**SHORT), None))
+    made = ResultFolder(tmp_path / "out", identity(DATA, Settings(**SHORT), default_prior(DATA)))
     made.open()
     return made
 
@@ -262,7 +263,7 @@ NAMES_OF_DRAWS = ("draws-nuts-unordered.nc", "draws-nuts-unordered-k-1.nc")
 @pytest.mark.parametrize("size", ["24k", "48k", "72k", "96k"])
 def test_a_full_disk_ends_a_comparison_in_a_sentence(instantly, tmp_path, size):
     with small_disk(tmp_path / "disk", size) as disk:
-        made = ResultFolder(disk / "out", identity(DATA, Settings(**SHORT), None))
+        made = ResultFolder(disk / "out", identity(DATA, Settings(**SHORT), default_prior(DATA)))
         with pytest.raises(RunError, match=r"out '.*' cannot be written: No space.*make room and"):
             with made.held():
                 compare(DATA, folder=made, **SHORT)

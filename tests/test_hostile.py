@@ -29,7 +29,7 @@ from ordered_mix.compare.comparison import Settings
 from ordered_mix.compare.diagnosis import diagnose
 from ordered_mix.data import Data, load
 from ordered_mix.engine import run
-from ordered_mix.engine.batches import DONE, Outcome
+from ordered_mix.engine.batches import Outcome
 from ordered_mix.engine.folder import opened as opened_folder
 from ordered_mix.engine.provenance import provenance
 from ordered_mix.engine.run import load_study
@@ -41,6 +41,7 @@ from ordered_mix.files.reading import load_draws
 from ordered_mix.files.results import ResultFolder, slug
 from ordered_mix.report import render
 from ordered_mix.study import Study
+from ordered_mix.study.result import DONE
 
 NUMBERS = "".join(f"{i}.5\n" for i in range(12))
 IMAGE = "<img src=x onerror=\"document.title='ran'\">"

@@ -243,3 +243,14 @@ def test_bad_input_is_refused():
         Landscape(Data(np.arange(5.0)), [0.5, 0.6])
     with pytest.raises(ValueError, match="mass"):
         structure([0.5, 0.5])
+    landscape = Landscape(Data(np.arange(5.0)), [0.5, 0.5])
+    for mu in ([0.0, 1.0, 2.0], [[0.0, 1.0], [1.0, 2.0]], 0.0):
+        with pytest.raises(ValueError, match=r"mu must have the shape \(2, 1\), got"):
+            landscape.evaluate(mu)
+
+
+def test_means_in_one_dimension_may_be_a_vector():
+    landscape = Landscape(Data(np.arange(5.0)), [0.5, 0.5])
+    vector, column = (landscape.evaluate(mu) for mu in ([0.5, 3.0], [[0.5], [3.0]]))
+    for one, other in zip(vector, column, strict=True):
+        np.testing.assert_array_equal(one, other)

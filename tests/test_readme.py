@@ -7,8 +7,8 @@ How, is decided for each line of a block: a command that is none of these fails 
 - Commands with DATA or of the size ``laptop`` take minutes: their arguments are parsed and checked
   by the command line, and the computation is left out.
 - ``make compare`` runs where the tests run in the environment that make has set up.
-- ``make test`` is what runs this file, and is only looked up; so are commands of conda, which need
-  a client, the network and minutes (``make conda-test`` runs them).
+- ``make test`` is what runs this file, and is only looked up; so are commands of conda and pixi,
+  which need a client, the network and minutes (``make conda-test`` runs those of conda).
 """
 
 import re
@@ -26,6 +26,7 @@ import pymc as pm
 import pytest
 import xarray as xr
 from inprocess import exit_status
+from project_files import PIXI
 
 import ordered_mix
 from ordered_mix.data import shipped
@@ -83,11 +84,11 @@ def test_every_command_has_a_way_to_be_executed():
         "make compare", "make test", f"{PROGRAM}compare my.csv:height ", f"{PROGRAM}diagnose ",
         f"{PROGRAM}run em_rates --size smoke", ".venv/bin/dask scheduler", ".venv/bin/dask worker ",
         f"{PROGRAM}run em_rates --size cluster --dask ", f"{PROGRAM}compare DATA ", "conda ",
-        "ordered-mix compare faithful:waiting", "pytest",
+        "ordered-mix compare faithful:waiting", "pytest", "pixi run ",
     )  # fmt: skip
     for command in COMMANDS:
         assert command.startswith(known), f"{command!r} is not executed by any test of this file"
-    assert len(COMMANDS) == len(known) + 1  # two lines begin with conda
+    assert len(COMMANDS) == len(known) + 2  # two lines begin with conda, and two with pixi
     assert len(PROGRAMS) == 2
 
 
@@ -219,6 +220,7 @@ def test_make_compare(tmp_path):
 def test_targets_files_and_functions_are_there():
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     assert {"test", "compare", *re.findall(r"`make ([a-z-]+)", TEXT)} <= set(targets)
+    assert set(re.findall(r"pixi run ([a-z-]+)", TEXT)) <= set(PIXI["tasks"])
     for link in re.findall(r"\]\(([^)#:]+)[)#]|srcset=\"([^\"]+)|src=\"([^\"]+)", TEXT):
         assert (ROOT / "".join(link)).exists(), link
     for name in re.findall(r"ordered_mix\.([a-z_]+)\(", TEXT):

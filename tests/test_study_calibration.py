@@ -10,9 +10,9 @@ from inprocess import run_here
 from matplotlib.figure import Figure
 
 from ordered_mix.data import simulate
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module
+from ordered_mix.study.result import StudyResult
 from ordered_mix.theory.fisher import information
 
 file = module("calibration", "study")

@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from ordered_mix.engine.batches import DONE, FAILED
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.parameterization.catalog import names
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import (
@@ -30,6 +28,7 @@ from ordered_mix.study.drawing import (
     short,
 )
 from ordered_mix.study.effects import mean, paired_ratio
+from ordered_mix.study.result import DONE, FAILED, StudyResult
 from ordered_mix.study.sentences import (
     RATIO,
     amounts,

@@ -8,10 +8,10 @@ from matplotlib.animation import PillowWriter
 from PIL import Image
 from sklearn.cluster import KMeans
 
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.engine.run import load_study
 from ordered_mix.estimators.em import EM
 from ordered_mix.parameterization import catalog
+from ordered_mix.study.result import StudyResult
 
 pathologies = catalog.module("em_pathologies", "study")
 STUDY = load_study("em_pathologies")

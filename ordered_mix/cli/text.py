@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 FORMATS = {
     "rhat_raw": ".3f",
@@ -46,6 +46,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     console = _console()
     heading = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
     console.print(Text(heading, style="bold"))
+    console.print(Text(f"Prior: {summary['prior']}"))
     for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
         rows = [row for row in summary["table"] if (row["status"] == "sampled") == sampled]
         if rows:

@@ -17,9 +17,11 @@ from ordered_mix.data import Data
 from ordered_mix.draws.convergence import raw_and_folded
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC
+from ordered_mix.draws.prior_sensitivity import PriorSensitivity, prior_sensitivity
 from ordered_mix.draws.statistics import SamplerSummary, summarise_sampler
 from ordered_mix.draws.switching import Switching, switching
 from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.multistart import Optima
 from ordered_mix.files.results import slug
 from ordered_mix.mixture import Mixture
@@ -27,6 +29,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.shown import html
 
 PARAMETERIZATIONS = ("unordered", "ordered", "relative")
 ESTIMATORS = ("em", "map", "nuts", "nuts-pymc")
@@ -209,6 +212,22 @@ class Comparison:
         return verdicts(self)
 
     @cached_property
+    def prior_sensitivity(self) -> PriorSensitivity | None:
+        """How much of the posterior is the prior's doing; None for a native prior."""
+        if self.prior.native:
+            return None
+        best = max(self.sampled.values(), key=lambda item: item.worst("ess_bulk", "folded"))
+        plain = catalog.parameterization("unordered", self.settings.components, self.prior)
+        starts = Mixture.stack(
+            [self.optima.best, *(self.starts[chain] for chain in range(len(self.starts.w)))]
+        )
+        modes = MAP(jacobian=False).fit(plain, self.data, starts)
+        mode = float(modes.log_likelihood[np.argmax(modes.objective)])
+        return prior_sensitivity(
+            best.draws.mixture, self.data, self.prior, mode, self.optima.log_likelihood
+        )
+
+    @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each estimator and parameterization, without wall-clock times."""
         rows = [_fit_row(label, fit, self.optima) for label, fit in self.fits.items()]
@@ -226,10 +245,7 @@ class Comparison:
             rows.append({"label": label, "seconds": item.draws.seconds, "ess_per_second": ess})
         return pd.DataFrame(rows)
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.report import notebook
-
-        return notebook(self)
+    _repr_html_ = html
 
 
 def _fit_row(label: str, fit: Fit, optima: Optima) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ordered_mix.draws.statistics import Diagnosis
 from ordered_mix.draws.statistics import diagnose as arviz_diagnose
 from ordered_mix.draws.switching import Switching, switching
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.shown import html
 
 MOST_RESPONSIBILITIES = 50_000_000
 NEARLY = 1.05
@@ -110,10 +111,7 @@ class DrawsDiagnosis:
     def _pointwise(self, y: Array) -> PointwiseLogLikelihood:
         return pointwise_log_likelihood(y, self.mixture.w, self.mixture.mu, self.mixture.sigma)
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.report import notebook
-
-        return notebook(self)
+    _repr_html_ = html
 
 
 def diagnose(

@@ -16,6 +16,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes import kernels
 from ordered_mix.prior import COMPONENT
+from ordered_mix.shown import html
 
 STATISTICS = (
     "tree_depth", "reached_max_treedepth", "acceptance_rate", "lp", "n_steps", "energy",
@@ -67,14 +68,7 @@ class Draws:
         """Sampler statistics after warm-up, by ArviZ's names."""
         return self.tree["sample_stats"].to_dataset()
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.compare.diagnosis import diagnose
-        from ordered_mix.report import notebook
-
-        try:
-            return notebook(diagnose(self.tree))
-        except ValueError:  # too few to be diagnosed
-            return self.tree._repr_html_()
+    _repr_html_ = html
 
     def _steps(self, group: str) -> NDArray[np.int64]:
         return self.tree[group]["n_steps"].sum("draw").to_numpy().astype(np.int64)
@@ -89,6 +83,8 @@ def assemble(
 ) -> Draws:
     groups: dict[str, xr.Dataset] = {}
     for prefix in ("", "warmup_"):
+        if f"{prefix}posterior" not in raw.children:  # nothing of a warm-up is kept
+            continue
         drawn = _mixture(raw[f"{prefix}posterior"].to_dataset())
         mixture = drawn.affine(data.location, data.scale)
         named = raw[f"{prefix}sample_stats"].data_vars.items()

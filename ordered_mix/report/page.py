@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,15 +11,16 @@ from markupsafe import Markup
 
 from ordered_mix import __version__
 from ordered_mix.compare.comparison import Comparison
-from ordered_mix.compare.diagnosis import DrawsDiagnosis
+from ordered_mix.compare.diagnosis import DrawsDiagnosis, diagnose
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.tree import RelabelledTree
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.files.results import replacing
 from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
 from ordered_mix.report.of_study import StudyReport
 from ordered_mix.report.tables.table import percent
+from ordered_mix.study.result import StudyResult
 
 type Reported = Comparison | DrawsDiagnosis | StudyResult | Report
 
@@ -38,13 +40,23 @@ def render(result: Reported) -> str:
     return _fill("page.html", result)
 
 
-def notebook(result: Reported) -> str:
+@singledispatch
+def notebook(result: Any) -> str:
     """The verdicts, one table and one figure as an HTML fragment."""
     return _fill("notebook.html", result)
 
 
-def relabelled(result: RelabelledTree) -> str:
-    """What was done to the labels, and the DataTree, as an HTML fragment."""
+@notebook.register
+def _(result: Draws) -> str:
+    try:
+        return notebook(diagnose(result.tree))
+    except ValueError:  # too few to be diagnosed
+        return str(result.tree._repr_html_())
+
+
+@notebook.register
+def _(result: RelabelledTree) -> str:
+    """What was done to the labels, and the DataTree."""
     permutation = result.relabelling.permutation
     moved = np.any(permutation != np.arange(permutation.shape[-1]), axis=-1).mean()
     rounds = result.relabelling.iterations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.theory.dynamics import CHARTS
+from ordered_mix.theory.dynamics import chart_named
 
 UNKNOWN = ("none", "scale", "weight", "all")
 
@@ -33,8 +33,7 @@ def jacobian(chart: str, mixture: Mixture, unknown: str = "none") -> Array:
     ValueError
         If an argument is none of the accepted values.
     """
-    if chart not in CHARTS:
-        raise ValueError(f"chart must be one of {', '.join(CHARTS)}, got {chart!r}")
+    system = chart_named(chart)
     if unknown not in UNKNOWN:
         raise ValueError(f"unknown must be one of {', '.join(UNKNOWN)}, got {unknown!r}")
     if mixture.batch_shape or mixture.k != 2:
@@ -42,7 +41,7 @@ def jacobian(chart: str, mixture: Mixture, unknown: str = "none") -> Array:
             f"mixture must be a single one of two components, got {mixture.k} components and a "
             f"batch of {mixture.batch_shape}"
         )
-    unit, system = np.eye(6), CHARTS[chart]
+    unit = np.eye(6)
     gap = mixture.mu[1:] - mixture.mu[:1]
     along_weight = unit[0] - unit[1]
     if system is None:
@@ -82,10 +81,17 @@ def near_singularity(chart: str, weight: float, gap: float) -> tuple[float, floa
     Returns
     -------
     smallest, largest : float
+
+    Raises
+    ------
+    ValueError
+        If there is no such chart, the weight is not between 0 and 1, or the gap not positive.
     """
+    system = chart_named(chart)
+    if not (0 < weight < 1 and gap > 0):
+        raise ValueError(f"weight must lie between 0 and 1 and gap above 0, got {weight} and {gap}")
     second = 1 - weight
     curved = 2 * (weight * second * gap) ** 2
-    system = CHARTS[chart]
     if system is None:
         size = weight**2 + second**2
         return curved / size, size
@@ -102,6 +108,11 @@ def predicted_exponents(chart: str, weight: float = 0.5) -> tuple[float, float]:
     ----------
     chart, weight
         As in `near_singularity`, whose leading terms they are.
+
+    Raises
+    ------
+    ValueError
+        As `near_singularity`.
     """
     gaps = np.array([1e-6, 1e-5])
     smallest, largest = np.array([near_singularity(chart, weight, gap) for gap in gaps]).T

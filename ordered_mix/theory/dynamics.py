@@ -77,6 +77,19 @@ first mean. ``bent`` is a squared gap near 0 and half a gap far out, in units in
 information is the identity at both ends for equal weights and unit scales."""
 
 
+def chart_named(name: str) -> Chart | None:
+    """The chart of this name; None for the means as they come.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if name not in CHARTS:
+        raise ValueError(f"chart must be one of {', '.join(CHARTS)}, got {name!r}")
+    return CHARTS[name]
+
+
 def mean_slope(mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None) -> Array:
     """Gradient of the mean log likelihood in the means, by Fisher's identity.
 
@@ -289,8 +302,7 @@ def _sample(y: ArrayLike, weight: ArrayLike | None) -> tuple[Array, Array]:
 
 
 def _chart(name: str, mixture: Mixture) -> Chart | None:
-    if name not in CHARTS:
-        raise ValueError(f"chart must be one of {', '.join(CHARTS)}, got {name!r}")
+    system = chart_named(name)
     if mixture.k != 2:
         raise ValueError(f"mixture must have two components, got {mixture.k}")
-    return CHARTS[name]
+    return system

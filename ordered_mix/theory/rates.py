@@ -95,7 +95,14 @@ def relative_directions(reference: int) -> Array:
     ----------
     reference : {1, 2}
         The component that is the location.
+
+    Raises
+    ------
+    ValueError
+        If it is neither of the two.
     """
+    if reference not in (1, 2):
+        raise ValueError(f"reference must be 1 or 2, got {reference}")
     return np.array([[1.0, 0.0], [1.0, 1.0]] if reference == 1 else [[1.0, -1.0], [1.0, 0.0]])
 
 

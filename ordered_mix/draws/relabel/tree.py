@@ -13,6 +13,7 @@ from ordered_mix.arrays import Array, mixture_draws
 from ordered_mix.draws.relabel.assignment import Permutation, Relabelling, check_permutation
 from ordered_mix.draws.relabel.methods import hint, relabel
 from ordered_mix.draws.relabel.permute import permute, permute_allocations
+from ordered_mix.shown import html
 
 SAMPLE_DIMS = ("chain", "draw")
 STALE_GROUPS = ("unconstrained_posterior",)
@@ -26,9 +27,7 @@ class RelabelledTree(NamedTuple):
     dims: tuple[str, ...]
 
     def _repr_html_(self) -> str:
-        from ordered_mix.report import relabelled
-
-        return relabelled(self)
+        return html(self)
 
 
 def relabel_tree(
