@@ -25,7 +25,7 @@ FLOORS = (
     {"passes"},
     {"parameterization"},
     {"draws", "estimators"},
-    {"samplers"},
+    {"optima", "samplers"},
     {"theory"},
     {"compare", "study"},
     {"engine"},

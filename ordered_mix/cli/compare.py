@@ -39,7 +39,11 @@ def compare_command(
         ),
     ] = "unordered,ordered,relative",
     estimators: Annotated[
-        str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
+        str,
+        typer.Option(
+            help="Point estimators (em, ecm, gradient, natural, map) and nuts (nutpie), nuts-pymc, "
+            "with commas between."
+        ),
     ] = "em,map,nuts",
     draws: Annotated[int, typer.Option(help="Draws kept per chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 1000,
