@@ -47,7 +47,7 @@ from ordered_mix.study.drawing import curves, heat, in_order, legend, looks, not
 from ordered_mix.study.effects import CONFIDENCE, rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, paragraph
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
-from ordered_mix.theory.fisher import observed_information
+from ordered_mix.passes.observed import observed_information
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

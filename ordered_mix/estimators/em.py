@@ -133,5 +133,5 @@ class EM(Estimator):
 
     def held(self, prior: Prior) -> tuple[str, ...]:
         """The parameters that stay as they are: those frozen and those known."""
-        known = {"w": prior.known_w, "sigma": prior.known_sigma}
-        return tuple(n for n in PARAMETERS if n in self.frozen or known.get(n) is not None)
+        known = super().held(prior)
+        return tuple(name for name in PARAMETERS if name in self.frozen or name in known)

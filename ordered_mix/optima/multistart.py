@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.curvature import FLAT
 from ordered_mix.estimators.loop.estimator import Estimator
 from ordered_mix.estimators.loop.fit import ADVICE, Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
@@ -26,7 +27,8 @@ class MultiStart:
     """Run an estimator from many starts and sort out where they end.
 
     All starts run to a loose tolerance in one batch, equal ends are merged, and one run of each
-    kind is polished with the stopping rules of the estimator.
+    kind is polished with the stopping rules of the estimator; one that ends at a saddle is listed
+    with the status ``saddle_point``.
 
     Parameters
     ----------
@@ -99,7 +101,14 @@ class MultiStart:
         kept = np.flatnonzero(np.isin(polished.status, ("converged", "budget_exhausted")))
         if not kept.size:
             raise ValueError(f"no start of {len(ended)} ends at an optimum: {polished.advice[0]}")
+        polished = self._checked(parameterization, data, polished)
         return self._optima(data, explored, polished, kept, label)
+
+    def _checked(self, parameterization: Parameterization, data: Data, fit: Fit) -> Fit:
+        """The fit with its converged runs at saddles said to be such."""
+        held = self.estimator.held(parameterization.prior)
+        bent = fit.curvature(data, held, getattr(self.estimator, "scales", "free")) < -FLAT
+        return replace(fit, status=np.where(fit.converged & bent, "saddle_point", fit.status))
 
     def start(self, parameterization: Parameterization, data: Data) -> Mixture:
         """The default starting mixtures, with what the prior knows; batch shape (starts,)."""

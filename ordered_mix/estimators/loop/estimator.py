@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ordered_mix.estimators.loop.state import Algorithm
     from ordered_mix.mixture import Mixture
     from ordered_mix.parameterization.parameterization import Parameterization
+    from ordered_mix.prior import Prior
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,11 @@ class Estimator:
         problem = problem_of(parameterization, data, starts)
         algorithm = self.algorithm(parameterization, problem)
         return iterate(algorithm, problem, self.stop, self.snapshots)
+
+    def held(self, prior: Prior) -> tuple[str, ...]:
+        """The parameters that stay as they are: those that the prior knows."""
+        known = {"w": prior.known_w, "sigma": prior.known_sigma}
+        return tuple(name for name, value in known.items() if value is not None)
 
     def algorithm(self, parameterization: Parameterization, problem: Problem) -> Algorithm:
         """What the loop iterates."""
