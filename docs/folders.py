@@ -22,6 +22,7 @@ from ordered_mix.study.definition import Study
 
 HERE = Path(__file__).resolve().parent
 PAGES = {
+    "fitted": ("Fitting", ("fitted",)),
     "compare": ("Comparing and diagnosing", ("compare",)),
     "data": ("Data, mixtures and priors", ("data", "mixture", "prior", "distributions")),
     "parameterization": ("Parameterizations", ("parameterization", "models")),
@@ -41,7 +42,7 @@ INTERNAL = {
     "record scale_gaps tempered_pass transforms",
     "passes": "fused",
     "engine": "batches dispatch folder progress provenance schedule store tables",
-    "report": "contents of_comparison of_diagnosis of_study page study_setup words",
+    "report": "contents of_comparison of_diagnosis of_fit of_study page study_setup words",
 }
 """Machinery beneath them, which no user calls."""
 

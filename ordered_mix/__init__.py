@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ordered_mix.compare.sample import sample
     from ordered_mix.data import Data, load, population, simulate
     from ordered_mix.draws.relabel.tree import relabel_tree as relabel
+    from ordered_mix.fitted.fit import fit
+    from ordered_mix.fitted.fitted import Fitted
     from ordered_mix.mixture import Mixture
     from ordered_mix.parameterization.catalog import parameterization
     from ordered_mix.parameterization.check import check_parameterization
@@ -29,6 +31,7 @@ _HOMES = {
     "Comparison": "compare.comparison.Comparison",
     "Data": "data.Data",
     "Gibbs": "samplers.gibbs.Gibbs",
+    "Fitted": "fitted.fitted.Fitted",
     "Mixture": "mixture.Mixture",
     "NUTS": "samplers.nuts.NUTS",
     "Prior": "prior.Prior",
@@ -39,6 +42,7 @@ _HOMES = {
     "compare": "compare.compare.compare",
     "default_prior": "prior.default_prior",
     "diagnose": "compare.diagnosis.diagnose",
+    "fit": "fitted.fit.fit",
     "load": "data.load",
     "parameterization": "parameterization.catalog.parameterization",
     "population": "data.population",
@@ -52,6 +56,7 @@ __all__ = [
     "SMC",
     "Comparison",
     "Data",
+    "Fitted",
     "Gibbs",
     "Mixture",
     "Prior",
@@ -61,6 +66,7 @@ __all__ = [
     "compare",
     "default_prior",
     "diagnose",
+    "fit",
     "load",
     "parameterization",
     "population",

@@ -230,7 +230,8 @@ def test_hostile_files_get_one_clear_sentence(tmp_path, text, column, message):
         ("galaxy", "got 'galaxy', did you mean 'galaxies'"),
         ("", "data must be FILE.csv:column or one of"),
         ("nowhere.csv:x", "data file 'nowhere.csv' does not exist"),
-        ("nowhere.csv", "got 'nowhere.csv'"),
+        ("nowhere.csv", "data file 'nowhere.csv' does not exist"),
+        ("nowhere.parquet", "data file 'nowhere.parquet' does not exist"),
     ],
 )
 def test_sources_that_do_not_exist_are_named(source, message):

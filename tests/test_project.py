@@ -32,6 +32,7 @@ FLOORS = (
     {"draws", "estimators"},
     {"optima", "samplers"},
     {"theory"},
+    {"fitted"},
     {"compare", "study"},
     {"engine"},
     {"studies", "report"},

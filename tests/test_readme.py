@@ -81,14 +81,17 @@ def the_only(start):
 
 def test_every_command_has_a_way_to_be_executed():
     known = (
-        "make compare", "make test", f"{PROGRAM}compare my.csv:height ", f"{PROGRAM}diagnose ",
+        "make compare", "make test", f"{PROGRAM}fit my.csv:height",
+        f"{PROGRAM}compare my.csv:height ", f"{PROGRAM}diagnose ",
         f"{PROGRAM}run em_rates --size smoke", ".venv/bin/dask scheduler", ".venv/bin/dask worker ",
         f"{PROGRAM}run em_rates --size cluster --dask ", f"{PROGRAM}compare DATA ", "conda ",
         "ordered-mix compare faithful:waiting", "pytest", "pixi run ",
     )  # fmt: skip
     for command in COMMANDS:
         assert command.startswith(known), f"{command!r} is not executed by any test of this file"
-    assert len(COMMANDS) == len(known) + 2  # two lines begin with conda, and two with pixi
+    assert (
+        len(COMMANDS) == len(known) + 3
+    )  # two lines begin with conda, two with pixi, two fit a column
     assert len(PROGRAMS) == 2
 
 
@@ -96,7 +99,17 @@ def test_my_own_column(here, monkeypatch, capsys):
     command = the_only(f"{PROGRAM}compare my.csv:height ")
     assert ordered_mix_command(monkeypatch, command, *options(FEW)) == 0
     assert "my:height: n = 100, K = 3" in capsys.readouterr().out
-    assert (here / "results/my-height/report.html").stat().st_size > 50_000
+    assert (here / "results/my-height/compare-k3/report.html").stat().st_size > 50_000
+
+
+def test_a_fit_of_my_own_column(here, monkeypatch, capsys):
+    commands = [one for one in COMMANDS if one.startswith(f"{PROGRAM}fit ")]
+    for command in commands:
+        assert ordered_mix_command(monkeypatch, command, "--estimators", "em,map") == 0
+        printed = capsys.readouterr().out
+        assert "my:height: n = 100, K = " in printed and "1 weight" in printed
+    names = {path.name for path in (here / "results/my-height").iterdir()}
+    assert {"fit-k2", "fit-kauto"} <= names
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from difflib import get_close_matches
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from ordered_mix.prior import Prior
 
 log = logging.getLogger("ordered_mix")
+
+
+def names_between_commas(text: str) -> tuple[str, ...]:
+    """Parts between commas, those in brackets apart, each once."""
+    parts = re.split(r",(?![^()]*\))", text)
+    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
 
 
 def _tell(asked: bool) -> bool:
@@ -36,6 +43,18 @@ Verbose = Annotated[
         help="Say on standard error what is done and when; an error has its traceback.",
         callback=_tell,
     ),
+]
+Separator = Annotated[
+    str, typer.Option(help="What stands between the cells of a text file; tab for tabs.")
+]
+DecimalComma = Annotated[
+    bool, typer.Option("--decimal-comma", help="Decimals stand behind a comma, cells behind ;.")
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows whose cell is empty or NA.")
+]
+Where = Annotated[
+    str, typer.Option(help="Keep rows with COLUMN=VALUE, or with !=, <, <=, > or >=.")
 ]
 PriorKind = Annotated[
     str,
@@ -63,6 +82,25 @@ PriorMean = Annotated[
 PriorWeights = Annotated[
     float, typer.Option(help="Concentration of the Dirichlet prior of the weights.")
 ]
+
+
+def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, where: str) -> Data:
+    """The column that the options ask for.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read as asked; the message says why.
+    """
+    from ordered_mix.data import load
+    from ordered_mix.files.columns import NAMES
+
+    between = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
+    if between not in NAMES:
+        raise ValueError(f"--separator must be one of ',', ';' and tab, got {separator!r}")
+    return load(
+        data, separator=between, decimal_comma=decimal_comma, drop_missing=drop_missing, where=where
+    )
 
 
 def chosen_prior(

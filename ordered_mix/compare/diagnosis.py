@@ -10,10 +10,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from ordered_mix.compare.verdicts import ESS, RHAT, Verdict
 from ordered_mix.draws.convergence import convergence, raw_and_folded
-from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, pointwise_log_likelihood, waic
-from ordered_mix.draws.pointwise import PointwiseLogLikelihood
+from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC
+from ordered_mix.draws.predictive import Predictive, predictive
 from ordered_mix.draws.relabel.tree import (
     RelabelledTree,
     mixture_of,
@@ -24,11 +23,13 @@ from ordered_mix.draws.relabel.tree import (
 from ordered_mix.draws.statistics import Diagnosis
 from ordered_mix.draws.statistics import diagnose as arviz_diagnose
 from ordered_mix.draws.switching import Switching, switching
+from ordered_mix.fitted.agreement import ESS, RHAT
+from ordered_mix.fitted.labels import few_points
+from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.shown import html
 
-MOST_RESPONSIBILITIES = 50_000_000
-NEARLY = 1.05
+NEARLY_CONVERGED = 1.05
 FEWEST = 25
 
 
@@ -88,14 +89,19 @@ class DrawsDiagnosis:
         return arviz_diagnose(self.relabelled.draws)
 
     @cached_property
+    def predictive(self) -> Predictive | None:
+        """WAIC and LOO at a bounded cost, None without data."""
+        return None if self.y is None else predictive(self.y, self.mixture)
+
+    @property
     def elpd_waic(self) -> ELPDDataWAIC | None:
         """WAIC, None without data."""
-        return None if self.y is None else waic(self._pointwise(self.y))
+        return None if self.predictive is None else self.predictive.waic
 
-    @cached_property
+    @property
     def elpd_loo(self) -> ELPDDataPSIS | None:
         """PSIS-LOO, None without data."""
-        return None if self.y is None else loo(self._pointwise(self.y))
+        return None if self.predictive is None else self.predictive.loo
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -107,9 +113,6 @@ class DrawsDiagnosis:
         """Worst R-hat (largest) or ESS (smallest) of the raw, folded or relabelled quantities."""
         values = self.table[self.table["labels"] == labels][column]
         return float(values.max() if column == "rhat" else values.min())
-
-    def _pointwise(self, y: Array) -> PointwiseLogLikelihood:
-        return pointwise_log_likelihood(y, self.mixture.w, self.mixture.mu, self.mixture.sigma)
 
     _repr_html_ = html
 
@@ -156,81 +159,113 @@ def diagnose(
             f"estimated, got {size} and {data.size}"
         )
     method = method or ("sort_mu" if data is None else "stephens")
-    relabelled = relabel_tree(draws, method, mu, sigma, weights, y=_few(data, arrays[1]))
+    few = None if data is None else few_points(data, arrays[1].size)
+    relabelled = relabel_tree(draws, method, mu, sigma, weights, y=few)
     mixture = Mixture(arrays[0] / arrays[0].sum(axis=-1, keepdims=True), *arrays[1:])
     return DrawsDiagnosis(name, draws, mixture, data, method, relabelled, (weights, mu, sigma))
 
 
-def _few(y: Array | None, mu: Array) -> Array | None:
-    """Points spread evenly over the data, as many as the responsibilities of all draws allow."""
-    if y is None:
-        return None
-    most = max(1, MOST_RESPONSIBILITIES // mu.size)
-    return np.sort(y)[np.linspace(0, y.size - 1, min(most, y.size)).astype(int)]
-
-
 def _converged(found: DrawsDiagnosis) -> Verdict:
     question = "Have the chains converged, labels aside?"
-    rhat, ess = found.worst("rhat", "folded"), found.worst("ess_bulk", "folded")
-    reason = f"Folded by mean: largest R-hat {rhat:.3f}, smallest bulk ESS {ess:.0f}."
+    rhat, ess = (
+        found.worst("rhat", "relabelled"), found.worst("ess_bulk", "relabelled")
+    )  # fmt: skip
+    reason = f"Relabelled: largest R-hat {rhat:.3f}, smallest bulk ESS {ess:.0f}."
+    values = {"rhat": rhat, "ess_bulk": ess}
     if rhat < RHAT and ess >= ESS:
-        return Verdict(question, "Yes.", reason)
+        clause = "the chains have converged"
+        return Verdict("converged", GOOD, question, "Yes.", reason, clause, values)
     if rhat < RHAT:
-        return Verdict(question, f"R-hat is fine, but fewer than {ESS} effective draws.", reason)
-    return Verdict(question, "No: sample longer, or look for more than label switching.", reason)
+        few = f"fewer than {ESS} effective draws"
+        clause = f"the chains agree, but hold {few}"
+        answer = f"R-hat is fine, but {few}."
+        return Verdict("converged", NEARLY, question, answer, reason, clause, values)
+    answer = "No: sample longer, or look for more than label switching."
+    clause = "the chains have not converged yet"
+    return Verdict("converged", BAD, question, answer, reason, clause, values)
 
 
 def _labels(found: DrawsDiagnosis) -> Verdict:
-    question = "Do the labels switch, and which draws should be reported?"
-    raw, folded, relabelled = (
+    raw, by_mean, relabelled = (
         found.worst("rhat", labels) for labels in ("raw", "folded", "relabelled")
     )
     measured = found.switching
+    values = {"rhat_raw": raw, "rhat_sorted": by_mean, "rhat_relabelled": relabelled,
+              "modes_visited": measured.modes_visited, "method": found.method}  # fmt: skip
     reason = (
-        f"Largest R-hat: raw {raw:.2f}, folded by mean {folded:.3f}, relabelled ({found.method}) "
+        f"Largest R-hat: raw {raw:.2f}, sorted by mean {by_mean:.3f}, relabelled ({found.method}) "
         f"{relabelled:.3f}; smallest ESS relabelled {found.worst('ess_bulk', 'relabelled'):.0f}. "
         + " ".join(measured.interpretation()[key] for key in ("switching_rate",
                                                               "chain_disagreement"))
     )  # fmt: skip
-    if measured.modes_visited == 1:
-        return Verdict(question, "No: report them as they are.", reason)
+    status, answer, clause = _which_draws(raw, by_mean, relabelled, measured.modes_visited)
+    question = "Do the labels switch, and which draws should be reported?"
+    return Verdict("labels", status, question, answer, reason, clause, values)
+
+
+def _which_draws(raw: float, by_mean: float, relabelled: float, modes: int) -> tuple[str, str, str]:
+    """Status, answer and clause of the question which draws to report."""
+    if modes == 1:
+        return GOOD, "No: report them as they are.", "labels do not switch"
     if relabelled < RHAT:
-        return Verdict(question, "Yes: report the relabelled copy.", reason)
-    if folded < RHAT:
-        return Verdict(question, "Yes: report the draws folded by mean.", reason)
-    if min(relabelled, folded) < NEARLY:
-        return Verdict(question, "Yes: relabel, and sample longer.", reason)
-    return Verdict(question, "Yes, and no relabelling repairs these chains.", reason)
+        what = "report the relabelled copy"
+        return GOOD, f"Yes: {what}.", f"labels switch: {what}"
+    if by_mean < RHAT:
+        what = "report the draws sorted by mean"
+        return GOOD, f"Yes: {what}.", f"labels switch: {what}"
+    if min(relabelled, by_mean) < NEARLY_CONVERGED:
+        return (
+            NEARLY,
+            "Yes: relabel, and sample longer.",
+            "labels switch: relabel, and sample longer",
+        )
+    what = "no relabelling repairs these chains"
+    return BAD, f"Yes, and {what}.", f"labels switch, and {what}"
 
 
 def _boundary(found: DrawsDiagnosis) -> Verdict | None:
     if found.mixture.k == 1:
         return None
     mass = found.switching.gap_mass
-    near = "Yes: means overlap, and labels mean little there." if mass > 0.01 else "No."
+    near = mass > 0.01
     return Verdict(
+        "boundary",
+        NEARLY if near else GOOD,
         "Do components overlap at gap = 0?",
-        near,
+        "Yes: means overlap, and labels mean little there." if near else "No.",
         f"{mass:.1%} of the draws have a smallest gap below 0.1 pooled scales.",
+        "components overlap at gap = 0" if near else "",
+        {"gap_mass": mass},
     )
 
 
 def _sampler(found: DrawsDiagnosis) -> Verdict:
-    answer = "It has complaints." if found.arviz.has_errors else "It finds nothing to complain of."
-    reason = "; ".join(found.arviz.complaints) or "Every check of its own passed"
-    return Verdict("What does ArviZ say of the relabelled draws?", answer, f"{reason}.")
+    bad = found.arviz.has_errors
+    return Verdict(
+        "arviz",
+        BAD if bad else GOOD,
+        "What does ArviZ say of the relabelled draws?",
+        "It has complaints." if bad else "It finds nothing to complain of.",
+        f"{'; '.join(found.arviz.complaints) or 'Every check of its own passed'}.",
+        "",
+        {"complaints": found.arviz.complaints},
+    )
 
 
 def _criteria(found: DrawsDiagnosis) -> Verdict | None:
     waic_, loo_ = found.elpd_waic, found.elpd_loo
     if waic_ is None or loo_ is None:
         return None
-    worst = float(np.max(loo_.pareto_k))
+    worst = loo_.largest_pareto_k
     reason = (
         f"elpd_waic {waic_.elpd:.2f} (se {waic_.se:.2f}, p {waic_.p:.2f}, points above "
         f"0.4: {waic_.n_high_p}); elpd_loo {loo_.elpd:.2f} (se {loo_.se:.2f}), largest Pareto k "
         f"{worst:.2f}."
     )
-    good = worst <= loo_.good_k
-    answer = "Yes, they do not depend on labels." if good else "Not LOO: a Pareto k is too high."
-    return Verdict("Can WAIC and LOO be used?", answer, reason)
+    question, values = "Can WAIC and LOO be used?", {"largest_pareto_k": worst}
+    if worst <= loo_.good_k:
+        answer = "Yes, they do not depend on labels."
+        return Verdict("criteria", GOOD, question, answer, reason, "", values)
+    clause = "LOO cannot be used: a Pareto k is too high"
+    answer = "Not LOO: a Pareto k is too high."
+    return Verdict("criteria", UNDECIDED, question, answer, reason, clause, values)

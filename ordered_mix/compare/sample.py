@@ -6,7 +6,7 @@ from typing import Any
 
 from ordered_mix.compare.compare import check
 from ordered_mix.compare.comparison import Settings
-from ordered_mix.data import Data
+from ordered_mix.data import as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.parameterization import catalog
@@ -14,7 +14,7 @@ from ordered_mix.prior import Prior, default_prior
 
 
 def sample(
-    data: Data,
+    data: Any,
     parameterization: str = "unordered",
     *,
     sampler: str = "nuts",
@@ -25,8 +25,8 @@ def sample(
 
     Parameters
     ----------
-    data : Data
-        One unweighted sample of at least 2 K points.
+    data : Data, str, path or array_like
+        One column of numbers, see `data.as_data`: at least 2 K points.
     parameterization : str
         A name that the catalog lists, or the path of a file of your own.
     sampler : {"nuts", "nuts-pymc"}
@@ -49,6 +49,7 @@ def sample(
         If the parameterization does not apply, with the reason.
     """
     settings = Settings(parameterizations=(parameterization,), estimators=(sampler,), **changes)
+    data = as_data(data)
     check(data, settings)
     prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
     chosen = catalog.parameterization(parameterization, settings.components, prior)

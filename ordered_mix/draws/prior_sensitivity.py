@@ -33,7 +33,7 @@ class PriorSensitivity:
         the likelihood decides alone.
     power_scaling : DataFrame
         One row for each quantity (mean and sd of the mixture, smallest and largest scale, and
-        weights, means and scales sorted by mean, numbered from 1): ``prior`` and ``likelihood``,
+        weights, means and scales by label, numbered from 1): ``prior`` and ``likelihood``,
         the sensitivities of Kallioinen, Paananen, Bürkner & Vehtari (2024, equation 14).
     """
 
@@ -79,7 +79,7 @@ def prior_sensitivity(
     Parameters
     ----------
     mixture : Mixture, batch shape (chain, draw)
-        Posterior draws, with labels in any order.
+        Labelled posterior draws.
     data : Data
         What they are the posterior of.
     prior : Prior
@@ -127,9 +127,8 @@ def _quantities(mixture: Mixture) -> dict[str, Array]:
         "smallest sigma": mixture.sigma.min(axis=-1),
         "largest sigma": mixture.sigma.max(axis=-1),
     }
-    ordered = mixture.fold()
     for name in ("w", "mu", "sigma"):
-        for index, values in enumerate(np.moveaxis(getattr(ordered, name), -1, 0), start=1):
+        for index, values in enumerate(np.moveaxis(getattr(mixture, name), -1, 0), start=1):
             found[f"{name}[{index}]"] = values
     # known weights or scales have no distribution
     return {name: values for name, values in found.items() if np.ptp(values) > 0}

@@ -16,7 +16,7 @@ from ordered_mix.estimators.loop.fit import ADVICE, Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import FOLD_KEYS, Mixture
-from ordered_mix.optima.optima import Optima, spurious
+from ordered_mix.optima.optima import NoOptimum, Optima, collapsed_onto, spurious
 from ordered_mix.parameterization.parameterization import Parameterization
 
 Array = NDArray[np.float64]
@@ -84,8 +84,9 @@ class MultiStart:
         Raises
         ------
         ValueError
-            If data is a batch, starts have another number of components, or no start ends at an
-            optimum.
+            If data is a batch, or starts have another number of components.
+        NoOptimum
+            If no start ends at an optimum, with the values onto which components shrank.
         """
         if starts is None:
             starts = self.start(parameterization, data)
@@ -95,12 +96,13 @@ class MultiStart:
         ended = np.isin(explored.status, ("converged", "budget_exhausted"))
         if not ended.any():
             word = Counter(explored.status.tolist()).most_common(1)[0][0]
-            raise ValueError(f"no start of {len(ended)} ends at an optimum: {ADVICE[word]}")
+            raise NoOptimum(len(ended), ADVICE[word], collapsed_onto(explored))
         chosen, label = _merge(explored, np.flatnonzero(ended), tolerance=0.02)
         polished = self.estimator.fit(parameterization, data, explored.mixture[chosen])
         kept = np.flatnonzero(np.isin(polished.status, ("converged", "budget_exhausted")))
         if not kept.size:
-            raise ValueError(f"no start of {len(ended)} ends at an optimum: {polished.advice[0]}")
+            narrow = np.append(collapsed_onto(explored), collapsed_onto(polished))
+            raise NoOptimum(len(ended), str(polished.advice[0]), narrow)
         polished = self._checked(parameterization, data, polished)
         return self._optima(data, explored, polished, kept, label)
 
@@ -143,6 +145,7 @@ class MultiStart:
             spurious=spurious(data, fit.mixture),
             failures=dict(failed),
             passes=int(explored.passes.sum() + polished.passes.sum()),
+            collapsed=np.append(collapsed_onto(explored), collapsed_onto(polished)),
         )
 
 

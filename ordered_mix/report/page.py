@@ -15,22 +15,24 @@ from ordered_mix.compare.diagnosis import DrawsDiagnosis, diagnose
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.tree import RelabelledTree
 from ordered_mix.files.results import replacing
+from ordered_mix.fitted.fitted import Fitted
 from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
+from ordered_mix.report.of_fit import FitReport
 from ordered_mix.report.of_study import StudyReport
 from ordered_mix.report.tables.table import percent
 from ordered_mix.study.result import StudyResult
 
-type Reported = Comparison | DrawsDiagnosis | StudyResult | Report
+type Reported = Fitted | Comparison | DrawsDiagnosis | StudyResult | Report
 
 
 def render(result: Reported) -> str:
-    """The report of a comparison, a diagnosis of draws or a study, one self-contained HTML page.
+    """The report of a fit, a comparison, draws or a study, one self-contained HTML page.
 
     Parameters
     ----------
-    result : Comparison, DrawsDiagnosis, StudyResult, or the Report of one
+    result : Fitted, Comparison, DrawsDiagnosis, StudyResult, or the Report of one
 
     Returns
     -------
@@ -93,14 +95,15 @@ def report_of(result: object) -> Report:
     Raises
     ------
     ValueError
-        If the result is neither a comparison nor a diagnosis nor of a study.
+        If the result is neither a fit nor a comparison nor a diagnosis nor of a study.
     """
     raise ValueError(
-        "result must be a Comparison, a DrawsDiagnosis or a StudyResult, "
+        "result must be a Fitted, a Comparison, a DrawsDiagnosis or a StudyResult, "
         f"got {type(result).__name__}"
     )
 
 
+report_of.register(Fitted, FitReport)
 report_of.register(Comparison, ComparisonReport)
 report_of.register(DrawsDiagnosis, DiagnosisReport)
 report_of.register(StudyResult, StudyReport)

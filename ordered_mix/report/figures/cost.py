@@ -37,7 +37,7 @@ COLLAPSED = ("variance_collapsed", "component_emptied", "left_domain")
 
 @styled
 def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
-    """Smallest folded bulk ESS per 1,000 passes: bars for all chains, dots for each.
+    """Smallest relabelled bulk ESS per 1,000 passes: bars for all chains, dots for each.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
     shades : dict of str to str
         Colour of each parameterization.
     """
-    total = [1000 * item.worst("ess_per_pass", "folded") for item in sampled]
+    total = [1000 * item.worst("ess_per_pass", "relabelled") for item in sampled]
     chains = [1000 * np.exp(efficiency_by_chain(item)) for item in sampled]
     figure = canvas(0.38 * len(sampled) + 0.85)
     axes = figure.subplots()
@@ -68,13 +68,13 @@ def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
         f"{item.label} {value:.3g} (chains {', '.join(f'{x:.3g}' for x in dots)})"
         for item, value, dots in zip(sampled, total, chains, strict=True)
     )
-    alt = f"Smallest folded effective sample size per 1,000 passes over the data: {alt}."
+    alt = f"Smallest relabelled effective sample size per 1,000 passes over the data: {alt}."
     return Drawing(
         "What a pass buys",
         to_svg(figure, alt),
         alt,
-        "Smallest folded bulk ESS over weights, means and scales, for 1,000 passes over the data "
-        "after warm-up. Bars: all chains together. Dots: each chain by itself.",
+        "Smallest relabelled bulk ESS over weights, means and scales, for 1,000 passes over the "
+        "data after warm-up. Bars: all chains together. Dots: each chain by itself.",
     )
 
 
