@@ -411,7 +411,7 @@ def read_alone(place, name, most):
     """What a process of its own says of a file, and the kilobytes that it took."""
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, name, str(most)],
-        capture_output=True, text=True, timeout=100, check=False, cwd=place,
+        capture_output=True, text=True, timeout=500, check=False, cwd=place,
     )  # fmt: skip
     *sentence, kilobytes = done.stdout.splitlines()
     return sentence, int(kilobytes)

@@ -83,6 +83,8 @@ def assemble(
 ) -> Draws:
     groups: dict[str, xr.Dataset] = {}
     for prefix in ("", "warmup_"):
+        if f"{prefix}posterior" not in raw.children:  # nothing of a warm-up is kept
+            continue
         drawn = _mixture(raw[f"{prefix}posterior"].to_dataset())
         mixture = drawn.affine(data.location, data.scale)
         named = raw[f"{prefix}sample_stats"].data_vars.items()

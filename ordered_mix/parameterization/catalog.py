@@ -1,4 +1,4 @@
-"""Names to modules: the folder is the registry of parameterizations and studies."""
+"""Names to modules: the folder is the registry of parameterizations, samplers and studies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
-PACKAGES = {"parameterization": "ordered_mix.models", "study": "ordered_mix.studies"}
+PACKAGES = {
+    "parameterization": "ordered_mix.models",
+    "sampler": "ordered_mix.samplers",
+    "study": "ordered_mix.studies",
+}
 
 
 def names(kind: str = "parameterization") -> list[str]:
-    """Sorted names of what is found: ``kind`` is ``parameterization`` or ``study``."""
+    """Sorted names of what is found: ``kind`` is ``parameterization``, ``sampler`` or ``study``."""
     package = importlib.import_module(PACKAGES[kind])
-    return sorted(info.name for info in pkgutil.iter_modules(package.__path__))
+    found = (info.name for info in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in found if not name.startswith("_"))
 
 
 def module(name: str, kind: str = "parameterization") -> ModuleType:
