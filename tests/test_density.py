@@ -83,12 +83,13 @@ def test_native_priors_too(found):
 @pytest.mark.parametrize(
     "prior",
     [
+        Prior(scale_family="adaptive", **NUMBERS),
         Prior(scale_family="half_normal", **NUMBERS),
         Prior(known_sigma=0.8, **NUMBERS),
         Prior(known_w=(0.3, 0.7), **NUMBERS),
         Prior(known_w=(0.3, 0.7), known_sigma=0.8, **NUMBERS),
     ],
-    ids=["half-normal", "known scale", "known weights", "only means"],
+    ids=["adaptive", "half-normal", "known scale", "known weights", "only means"],
 )
 def test_other_priors_and_one_component(prior):
     check(catalog.parameterization("folded", 2, prior), Data(Y), seed=1)

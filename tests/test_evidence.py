@@ -186,6 +186,9 @@ def test_bad_arguments_are_refused(means_only):
     native = catalog.parameterization("relative", 2, Prior(native=True))
     with pytest.raises(ValueError, match="prior must be the reference prior for Chib's"):
         chib(native, QUANTILES, means_only)
+    adaptive = catalog.parameterization("unordered", 2, Prior(scale_family="adaptive"))
+    with pytest.raises(ValueError, match="must be 'inverse_gamma' for Chib's estimator"):
+        chib(adaptive, QUANTILES, means_only)
     with pytest.raises(ValueError, match="prior must be one of uniform"):
         posterior_components({1: Evidence(0.0, 0.1, "exact")}, "flat")
     with pytest.raises(ValueError, match="evidences must be finite"):

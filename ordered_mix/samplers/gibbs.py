@@ -75,7 +75,7 @@ class Gibbs:
         Parameters
         ----------
         parameterization : Parameterization
-            With the reference prior, whose scales are inverse gamma or known.
+            With the reference prior, whose scales are inverse gamma, adaptive or known.
         data : Data
             One sample; weights must be whole numbers.
         starts : Mixture, batch shape (chain,)
@@ -162,7 +162,7 @@ def _conjugate(prior: Prior, frozen: tuple[str, ...]) -> Conjugate:
         location=float(prior.location),
         spread=float(prior.spread),
         scale=float(prior.scale),
-        rate=0.0,
+        rate=float(prior.b0) if prior.scale_family == "adaptive" else 0.0,
         concentration=float(prior.concentration),
         free_w=prior.known_w is None and "w" not in frozen,
         free_mu="mu" not in frozen,
