@@ -25,6 +25,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import SEPARATION, legend, panels
 from ordered_mix.study.effects import exact
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 
 PAPER = "Esser & Nielsen 2022, Algorithm 1 and Figure 2"
 KNOWN = ("w", "sigma")
-ESTIMATORS = {"em": EM(frozen=KNOWN), "ecm": ECM(frozen=KNOWN)}
+ESTIMATORS: dict[str, tuple[str, EM]] = {
+    "em": ("unordered", EM(frozen=KNOWN)),
+    "ecm": ("relative", ECM(frozen=KNOWN)),
+}
 DIRECTIONS = {"em": None, "ecm": relative_directions(1)}
 CLOSE = Stop(log_likelihood=0.0, parameters=1e-8, passes=1_000_000)
 NEAR = 0.1
@@ -68,7 +72,8 @@ def measured_rate(estimator: str, data: Data, truth: Mixture) -> float:
 
 
 def _fit(estimator: str, data: Data, start: Mixture, stop: Stop) -> Fit:
-    return replace(ESTIMATORS[estimator], stop=stop).fit(data, start)
+    label, chosen = ESTIMATORS[estimator]
+    return replace(chosen, stop=stop).fit(parameterization(label, 2), data, start)
 
 
 def _on_grids(statistic: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame], Effect]:

@@ -15,7 +15,6 @@ component the best fit then loses ``c^2 xi^4 / 4``, and its condition number is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -163,10 +162,11 @@ def _clearance(truth: Mixture, unknown: str, clearance: float, step: float) -> l
     """The best fit with a gap of at least the clearance, its loss and its conditioning."""
     data = population(truth, step)
     frozen = ("w",) if unknown == "scale" else ("w", "sigma")
-    search = ECM(frozen=frozen, scales="tied", parameterization="resolved", clearance=clearance)
+    search = ECM(frozen=frozen, scales="tied", stop=EXACT)
+    apart = catalog.parameterization("relative", 2, link="identity", clearance=clearance)
     width = clearance + float(np.diff(truth.mu)[0])
     start = Mixture(truth.w, 0.2 + width * np.array([-truth.w[1], truth.w[0]]), truth.sigma)
-    fit = replace(search, stop=EXACT).fit(data, start)
+    fit = search.fit(apart, data, start)
     if not fit.converged.all():
         raise RuntimeError(f"the best fit was not found: {fit.advice}")
     loss = np.asarray(data.weight) @ (truth.log_density(data.y) - fit.mixture.log_density(data.y))

@@ -30,6 +30,7 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import (
     FURTHER,
@@ -58,10 +59,10 @@ FLOWS = (*CHARTS, NATURAL)
 EXPONENTIAL = ("resolved", "bent", NATURAL)
 ALGEBRAIC = tuple(name for name in CHARTS if name not in EXPONENTIAL)
 KNOWN = ("w", "sigma")
-ITERATIONS: dict[str, EM] = {
-    "em": EM(frozen=KNOWN),
-    "ecm": ECM(frozen=KNOWN),
-    "em, weight unknown": EM(frozen=("sigma",)),
+ITERATIONS: dict[str, tuple[str, EM]] = {
+    "em": ("unordered", EM(frozen=KNOWN)),
+    "ecm": ("relative", ECM(frozen=KNOWN)),
+    "em, weight unknown": ("unordered", EM(frozen=("sigma",))),
 }
 DERIVED = "the flow of the gap on the slow manifold"
 FLOW_GAP, SWEEP_GAP = 0.2, 1.0
@@ -128,10 +129,10 @@ def _iteration(truth: Mixture) -> list[dict]:
     """Gap of EM and ECM on the population at sweeps a factor of 2 apart."""
     rows = []
     ends = SWEEP_GAP * np.array([-truth.w[1], truth.w[0]])
-    for name, estimator in ITERATIONS.items():
+    for name, (label, estimator) in ITERATIONS.items():
         stop = Stop(log_likelihood=0.0, passes=int(SWEEPS[-1]) + 1)
         fit = replace(estimator, stop=stop, snapshots=stop.passes).fit(
-            population(truth), Mixture(truth.w, ends, truth.sigma)
+            parameterization(label, 2), population(truth), Mixture(truth.w, ends, truth.sigma)
         )
         gaps = np.diff(fit.trace.mixture.mu, axis=-1)[:, 0]
         at = np.searchsorted(fit.trace.iteration, SWEEPS)
@@ -146,10 +147,11 @@ def _sample(truth: Mixture, data: Data, known: bool) -> list[dict]:
     start = Mixture(truth.w, data.location + np.array([-1.0, 1.0]) * max(1.0, gap), truth.sigma)
     rows = []
     for name in ("em", "ecm"):
-        estimator = ITERATIONS[name if known else "em, weight unknown"]
+        label, estimator = ITERATIONS[name if known else "em, weight unknown"]
         if name == "ecm" and not known:
             continue
-        fit = replace(estimator, stop=TIGHT, snapshots=TIGHT.passes).fit(data, start)
+        estimator = replace(estimator, stop=TIGHT, snapshots=TIGHT.passes)
+        fit = estimator.fit(parameterization(label, 2), data, start)
         missing = float(fit.log_likelihood) - fit.trace.log_likelihood
         found = float(np.diff(fit.mixture.mu)[0])
         row = {"name": name, "gap": found, "miss": abs(found - gap)}

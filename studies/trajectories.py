@@ -31,6 +31,7 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import FURTHER, LOOKS, SEPARATION, Look, legend, medians, panels
 from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
@@ -46,9 +47,10 @@ Array = NDArray[np.float64]
 PAPER = "Esser & Nielsen 2022, Figure 2"
 KNOWN = ("w", "sigma")
 REFERENCES = {"em": None, "ecm": 1, "ecm, reference 2": 2}
-DERIVED: Mapping[str, EM] = {
-    name: EM(frozen=KNOWN) if reference is None else ECM(frozen=KNOWN, reference=reference)
-    for name, reference in REFERENCES.items()
+DERIVED: Mapping[str, tuple[str, EM]] = {
+    "em": ("unordered", EM(frozen=KNOWN)),
+    "ecm": ("relative", ECM(frozen=KNOWN)),
+    "ecm, reference 2": ("relative(reference=2)", ECM(frozen=KNOWN)),
 }
 PRINTED = ("as in Algorithm 1", "as in Appendix B")
 ALGORITHMS = (*DERIVED, *PRINTED)
@@ -167,8 +169,9 @@ def follow(
     if algorithm in PRINTED:
         return _follow_printed(algorithm, truth, data, start)
     stop = stop or STOP
-    estimator = replace(DERIVED[algorithm], stop=stop, snapshots=stop.passes)
-    fit = estimator.fit(data, Mixture(truth.w, start, truth.sigma))
+    label, estimator = DERIVED[algorithm]
+    estimator = replace(estimator, stop=stop, snapshots=stop.passes)
+    fit = estimator.fit(parameterization(label, 2), data, Mixture(truth.w, start, truth.sigma))
     trace = fit.trace
     return Path(trace.mixture.mu, trace.log_likelihood, bool(fit.converged))
 
@@ -198,7 +201,7 @@ def _best(truth: Mixture, data: Data, start: Array | None = None) -> tuple[Array
     """The maximum-likelihood means and their log likelihood, from EM run to rounding."""
     mu = np.array(START) if start is None else start
     em = EM(frozen=KNOWN, stop=TIGHT)
-    fit = em.fit(data, Mixture(truth.w, mu, truth.sigma))
+    fit = em.fit(parameterization("unordered", 2), data, Mixture(truth.w, mu, truth.sigma))
     return fit.mixture.mu, float(fit.log_likelihood)
 
 

@@ -8,6 +8,7 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.theory.dynamics import (
     CHARTS,
@@ -183,13 +184,13 @@ def test_rates_are_those_of_iterations_with_unequal_weights_and_scales(reference
     one = Stop(log_likelihood=0.0, passes=2)
     tight = Stop(log_likelihood=0.0, parameters=1e-13, passes=20_000)
     start = two(0.3, (-1.5, 1.5), (1, 1.4))
-    best = EM(stop=tight, **known).fit(data, start).mixture
+    best = EM(stop=tight, **known).fit(parameterization("unordered", 2), data, start).mixture
     shifts = 1e-5 * np.concatenate([np.eye(2), -np.eye(2)])
     starts = Mixture(best.w, best.mu + shifts, best.sigma)
-    moved = EM(stop=one, **known) if reference is None else ECM(
-        reference=reference, stop=one, **known
-    )  # fmt: skip
-    ends = moved.fit(data, starts).mixture.mu
+    moved, model = EM(stop=one, **known), parameterization("unordered", 2)
+    if reference is not None:
+        moved, model = ECM(stop=one, **known), parameterization("relative", 2, reference=reference)
+    ends = moved.fit(model, data, starts).mixture.mu
     jacobian = (ends[:2] - ends[2:]).T / 2e-5
     directions = None if reference is None else relative_directions(reference)
     found = local_rate(best, data.y, directions=directions)

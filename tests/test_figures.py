@@ -18,8 +18,8 @@ from ordered_mix.draws.elpd import loo, waic
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.iterate import Stop
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import log_density
 from ordered_mix.prior import Prior
@@ -85,8 +85,12 @@ def comparison(k, data_name):
         settings=Settings(components=k, draws=DRAWS, parameterizations=("unordered", "relative")),
         prior=Prior().affine(float(data.location), float(data.scale)),
         starts=starts,
-        optima=MultiStart(k=k, starts=6).fit(data),
-        fits={"em": EM(stop=Stop(log_likelihood=1e-10, passes=3000)).fit(data, starts)},
+        optima=MultiStart(starts=6).fit(catalog.parameterization("unordered", k), data),
+        fits={
+            "em": EM(stop=Stop(log_likelihood=1e-10, passes=3000)).fit(
+                catalog.parameterization("unordered", k), data, starts
+            )
+        },
         fit_seconds={"em": 0.01},
         sampled={item.label: item for item in items},
         skipped={},

@@ -113,7 +113,7 @@ def test_line_search_climbs_to_the_maximum_without_a_step_down(name, coordinates
     fit = ascent.fit(system(name, Prior()), data, start)
     assert fit.converged
     assert np.all(np.diff(fit.trace.objective) >= 0)
-    best = EM(stop=Stop(log_likelihood=1e-12)).fit(data, start)
+    best = EM(stop=Stop(log_likelihood=1e-12)).fit(system("unordered", Prior()), data, start)
     np.testing.assert_allclose(fit.log_likelihood, best.log_likelihood, rtol=0, atol=1e-4)
 
 

@@ -30,7 +30,7 @@ FLOORS = (
     {"passes"},
     {"parameterization"},
     {"draws", "estimators"},
-    {"samplers"},
+    {"optima", "samplers"},
     {"theory"},
     {"compare", "study"},
     {"engine"},

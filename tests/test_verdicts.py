@@ -13,8 +13,8 @@ from ordered_mix.draws import elpd
 from ordered_mix.draws.draws import Draws
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import log_density
 from ordered_mix.prior import Prior
@@ -78,8 +78,10 @@ def base():
     starts = initial_mixtures(DATA, 2, CHAINS, "random", 1)
     items = [sampled("unordered", draws(1, swapped=(1, 2))), sampled("relative", draws(2))]
     fewer = sampled("unordered", draws(3, k=1), k=1)
+    model = catalog.parameterization("unordered", 2)
     return Comparison(
-        DATA, settings, Prior(), starts, MultiStart(k=2).fit(DATA), {"em": EM().fit(DATA, starts)},
+        DATA, settings, Prior(), starts, MultiStart().fit(model, DATA),
+        {"em": EM().fit(model, DATA, starts)},
         {"em": 0.1}, {item.label: item for item in items}, {}, fewer,
     )  # fmt: skip
 

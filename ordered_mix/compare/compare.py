@@ -16,19 +16,21 @@ from ordered_mix.data import Data
 from ordered_mix.draws import elpd
 from ordered_mix.draws.draws import Draws
 from ordered_mix.errors import RunError
-from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.estimators.map import MAP
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
 from ordered_mix.samplers.nuts import SamplingFailed
 
 SMALLEST, LARGEST = 1e-140, 1e140
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
+}
+"""Variants of a point estimator that are all run, by the note behind their label."""
 
 
 def compare(
@@ -75,8 +77,9 @@ def compare(
     k = settings.components
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
     progress("EM from many starts")
-    optima = MultiStart(k=k, seed=settings.seed).fit(data)
-    fits, fit_seconds = _point_fits(data, settings, found, starts, progress)
+    unordered = catalog.parameterization("unordered", k, prior)
+    optima = MultiStart(seed=settings.seed).fit(unordered, data)
+    fits, fit_seconds = _point_fits(data, settings, found, unordered, starts, progress, skipped)
     sampled: dict[str, Sampled] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
@@ -146,21 +149,28 @@ def _point_fits(
     data: Data,
     settings: Settings,
     found: Sequence[Parameterization],
+    unordered: Parameterization,
     starts: Mixture,
     progress: Callable[[str], None],
+    skipped: dict[str, str],
 ) -> tuple[dict[str, Fit], dict[str, float]]:
     jobs: dict[str, Callable[[], Fit]] = {}
-    if "em" in settings.estimators:
-        jobs["em"] = partial(EM().fit, data, starts)
-    if "map" in settings.estimators:
-        for item in found:
-            for jacobian, note in ((True, ""), (False, ", no Jacobian")):
-                fit = MAP(jacobian=jacobian).fit
-                jobs[f"map {item.label}{note}"] = partial(fit, item, data, starts)
+    for name in (name for name in settings.estimators if name not in SAMPLERS):
+        for note, options in VARIANTS.get(name, {"": {}}).items():
+            estimator = catalog.estimator(name, **options)
+            if not estimator.moves_with_coordinates:
+                jobs[f"{name}{note}"] = partial(estimator.fit, unordered, data, starts)
+                continue
+            for item in found:
+                jobs[f"{name} {item.label}{note}"] = partial(estimator.fit, item, data, starts)
     fits, seconds = {}, {}
     for label, job in jobs.items():
         progress(label)
-        job()
+        try:
+            job()
+        except NotApplicable as reason:
+            skipped[label] = str(reason)
+            continue
         begin = time.perf_counter()
         fits[label] = job()
         seconds[label] = time.perf_counter() - begin

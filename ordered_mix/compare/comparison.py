@@ -22,9 +22,9 @@ from ordered_mix.draws.statistics import SamplerSummary, summarise_sampler
 from ordered_mix.draws.switching import Switching, switching
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.map import MAP
-from ordered_mix.estimators.multistart import Optima
 from ordered_mix.files.results import slug
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.optima import Optima
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
@@ -32,8 +32,8 @@ from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.shown import html
 
 PARAMETERIZATIONS = ("unordered", "ordered", "relative")
-ESTIMATORS = ("em", "map", "nuts", "nuts-pymc")
 SAMPLERS = {"nuts": "nutpie", "nuts-pymc": "pymc"}
+ESTIMATORS = (*catalog.names("estimator"), *SAMPLERS)
 MOST_DRAWS = 10_000_000
 RANGES = {
     "components": (1, 1000), "chains": (2, 1000), "draws": (50, MOST_DRAWS),
@@ -52,8 +52,9 @@ class Settings:
     parameterizations : tuple of str
         Names of model files, or paths of your own; options in brackets behind them, as in
         ``relative(link=square)``.
-    estimators : tuple of {"em", "map", "nuts", "nuts-pymc"}
-        At least one of the samplers, ``nuts`` (nutpie) or ``nuts-pymc``.
+    estimators : tuple of str
+        Names of point estimators (the files of the folder), and at least one of the samplers,
+        ``nuts`` (nutpie) or ``nuts-pymc``.
     draws, tune, chains : int
         Draws kept and warm-up draws per chain, and chains (at least 2).
     seed : int

@@ -18,8 +18,8 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
-from ordered_mix.samplers.density import density, posterior
-from ordered_mix.samplers.starts import off_stationary
+from ordered_mix.samplers._density import density, posterior
+from ordered_mix.samplers._starts import off_stationary
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")

@@ -18,7 +18,7 @@ from scipy.integrate import solve_ivp
 
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.passes import kernels
-from ordered_mix.theory.fisher import observed_information
+from ordered_mix.passes.observed import observed_information
 
 MEANS = slice(2, 4)
 TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.theory.fisher import observed_information
+from ordered_mix.passes.observed import observed_information
 
 WINDOW = (1e-6, 1e-3)
 """Distances from the limit between which a path has its rate; below, rounding takes over."""

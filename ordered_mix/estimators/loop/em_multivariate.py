@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.estimators.em import choice
+from ordered_mix.estimators.loop.estimator import choice
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.iterate import iterate
 from ordered_mix.estimators.loop.state import Codes, Failure, Index, State
@@ -25,6 +25,9 @@ PARAMETERS = ("w", "mu", "covariance")
 @dataclass(frozen=True)
 class MultivariateEM:
     """Expectation maximisation for Gaussian mixtures in several dimensions.
+
+    No estimator of the registry: model files describe mixtures in one dimension, so there is no
+    `Parameterization` to hand to `fit`, and the coordinates of the means are a field instead.
 
     Parameters
     ----------
