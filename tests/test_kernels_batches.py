@@ -103,7 +103,7 @@ def test_callers_may_be_threads_themselves(monkeypatch):
 
 FORK = """
 import os
-from ordered_mix import kernels
+from ordered_mix.passes import kernels
 kernels.WORTH_THREADS = 0
 arguments = [[0.0, 1.0]] * 4, [0.5, 0.5], [0.0, 1.0], [1.0, 1.0]
 expected = kernels.e_step(*arguments).log_likelihood

@@ -125,6 +125,17 @@ class MixtureGraph:
         """(w, mu, sigma, log prior density of z) at z."""
         return self._map("all at z")
 
+    def everything(self, z: Array, prior: Prior, with_jacobian: bool) -> Sequence[Array]:
+        """(w, mu, sigma, log prior density) at z."""
+        return self._values("all at z" if with_jacobian else "all but Jacobian at z", prior, z)
+
+    def pullback_everything(
+        self, z: Array, prior: Prior, with_jacobian: bool, *scores: Array
+    ) -> Array:
+        """Derivatives in z of the log prior and of a function, from its scores, each (..., k)."""
+        name = "all at z" if with_jacobian else "all but Jacobian at z"
+        return self._pullback(name, prior, z, *scores, np.ones(1))
+
     @property
     def _basis(self) -> list[Array]:
         return np.split(np.eye(3 * self.k), 3, axis=-1)
@@ -141,8 +152,9 @@ class MixtureGraph:
             return [self._unconstrained()], self._x
         if name == "log det at z":
             return [self._log_det()], self._z
-        prior = self._at_z([self._model.logp(jacobian=name != "log prior of x")], random=False)
-        return (self._at_z(self._parameters) if name == "all at z" else []) + prior, self._z
+        with_jacobian = name not in ("log prior of x", "all but Jacobian at z")
+        prior = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
+        return (self._at_z(self._parameters) if name.startswith("all") else []) + prior, self._z
 
     def _free(self) -> TensorVariable:
         values = self._at_z(list(self._model.free_RVs))

@@ -275,15 +275,14 @@ class Parameterization:
         log_posterior : array, shape (...)
         gradient : array, shape (..., dimension)
         """
-        w, mu, sigma = self.graph.forward(z, self.prior)
+        w, mu, sigma, log_prior = self.graph.everything(z, self.prior, jacobian)
         moments = kernels.e_step(data.y, w, mu, sigma, weight=data.weight)
         scores = (
             moments.s0 / w,
             moments.s1 / sigma**2,
             moments.s2 / sigma**3 - moments.s0 / sigma,
         )
-        log_prior, prior_gradient = self.graph.log_prior(z, self.prior, jacobian)
-        gradient = prior_gradient + self.graph.pullback(z, self.prior, *scores)
+        gradient = self.graph.pullback_everything(z, self.prior, jacobian, *scores)
         return log_prior + moments.log_likelihood, gradient
 
     def draw_prior(self, count: int, seed: int) -> Mixture:
