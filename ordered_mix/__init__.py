@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ordered_mix.mixture import Mixture
     from ordered_mix.parameterization.catalog import parameterization
     from ordered_mix.parameterization.check import check_parameterization
-    from ordered_mix.prior import Prior
+    from ordered_mix.prior import Prior, default_prior
     from ordered_mix.samplers.gibbs import Gibbs
     from ordered_mix.samplers.nuts import NUTS
     from ordered_mix.samplers.smc import SMC
@@ -37,6 +37,7 @@ _HOMES = {
     "Tempering": "samplers.tempering.Tempering",
     "check_parameterization": "parameterization.check.check_parameterization",
     "compare": "compare.compare.compare",
+    "default_prior": "prior.default_prior",
     "diagnose": "compare.diagnosis.diagnose",
     "load": "data.load",
     "parameterization": "parameterization.catalog.parameterization",
@@ -58,6 +59,7 @@ __all__ = [
     "Tempering",
     "check_parameterization",
     "compare",
+    "default_prior",
     "diagnose",
     "load",
     "parameterization",

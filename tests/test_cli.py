@@ -62,9 +62,10 @@ def test_a_second_run_computes_nothing_and_says_so(compared):
     assert again.returncode == 0
     assert "--force" in again.stdout
     assert (place / "results/my-height/report.html").stat().st_mtime_ns == before
-    other = run("compare", "my.csv:height", *SHORT, "--seed", "9", cwd=place)
-    assert other.returncode == 2
-    assert "holds results of something else" in other.stderr
+    for change in (("--seed", "9"), ("--prior", "fixed"), ("--prior-mean", "5")):
+        other = run("compare", "my.csv:height", *SHORT, *change, cwd=place)
+        assert other.returncode == 2
+        assert "holds results of something else" in other.stderr
 
 
 def test_json_for_machines(compared):
@@ -90,6 +91,14 @@ def test_json_for_machines(compared):
         (["my.csv:height", "--components", "13"], "at least 26 points"),
         (["my.csv:height", "--parameterizations", "orderd"], "did you mean 'ordered'"),
         (["my.csv:height", "--estimators", "em,nutz"], "did you mean 'nuts'"),
+        (
+            ["my.csv:height", "--prior", "adaptiv"],
+            "--prior must be one of adaptive, fixed, half-normal",
+        ),
+        (["my.csv:height", "--prior-scale", "-1"], "--prior-scale must be positive and finite"),
+        (["my.csv:height", "--prior-weights", "0"], "--prior-weights must be positive and finite"),
+        (["my.csv:height", "--prior-mean", "5,0"], "--prior-mean must be a number, or two"),
+        (["my.csv:height", "--prior-mean", "five"], "got 'five'"),
         (["my.csv:height", "--out", "my.csv"], "folder that can be written"),
     ],
 )

@@ -1,5 +1,8 @@
 """The comparison: what it measures, its verdicts, resuming, and refusals before any work."""
 
+import re
+
+import chance
 import numpy as np
 import pytest
 
@@ -9,15 +12,22 @@ from ordered_mix.data import Data, load, simulate
 from ordered_mix.errors import RunError
 from ordered_mix.files.results import ResultFolder
 from ordered_mix.mixture import Mixture
+from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS
 
-SHORT = Settings(parameterizations=("unordered", "ordered"), draws=200, tune=300, seed=2)
+SHORT = Settings(
+    parameterizations=("unordered", "ordered"), draws=200, tune=300, seed=chance.seed(2)
+)
+
+KINDS = ("raw", "folded")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     data = load("faithful:waiting")
-    made = ResultFolder(tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, None))
+    made = ResultFolder(
+        tmp_path_factory.mktemp("results") / "new", identity(data, SHORT, default_prior(data))
+    )
     made.open()
     return made
 
@@ -39,13 +49,17 @@ def test_default_multi_start_reaches_the_maximum(result):
     assert abs(best.best.w[0] - 0.360886) < 1e-6
 
 
+@pytest.mark.chance
 def test_table_has_every_estimator_and_what_was_measured(result):
     labels = result.table["label"].tolist()
     expected = {"em", "map unordered", "map unordered, no Jacobian", "nuts unordered"}
     assert expected <= set(labels) and len(labels) == 7
     table = result.table.set_index("label")
-    assert table.loc["nuts unordered", "rhat_raw"] > 1.3
-    assert table.loc["nuts unordered", "rhat_folded"] < 1.05
+    # the starts are random, so that all of them may have the same labels
+    apart = table.loc["nuts unordered", "chain_disagreement"] > 0
+    assert (table.loc["nuts unordered", "rhat_raw"] > 1.3) == apart
+    ess = table.loc["nuts unordered", "ess_folded"]
+    assert table.loc["nuts unordered", "rhat_folded"] < chance.rhat_limit(min(ess, 200), 4, 5)
     assert table.loc["nuts ordered", "chain_disagreement"] == 0
     assert abs(table.loc["em", "below_maximum"]) < 1e-5
     steps = result.sampled["nuts ordered"].draws
@@ -65,17 +79,28 @@ def test_posterior_is_near_the_maximum_in_every_parameterization(result):
 def test_verdicts_answer_with_measured_numbers(result):
     found = answers(result)
     switching = found["Is raw label switching harmless?"]
-    assert switching.answer.startswith("Yes")
-    assert f"{result.sampled['nuts unordered'].worst('rhat', 'raw'):.2f}" in switching.reason
+    raw, folded = (result.sampled["nuts unordered"].worst("rhat", kind) for kind in KINDS)
+    expected = "There is none" if raw < 1.01 else "Yes" if folded < 1.01 else "No"
+    assert switching.answer.startswith(expected)
+    assert f"{raw:.2f}" in switching.reason
     assert found["Does an ordering constraint bite at gap = 0?"].answer.startswith("No")
     assert found["Is component 2 supported?"].answer == "Yes."
-    assert found["Which point estimator should fit?"].reason.startswith("100% of 60")
+    share = re.match(r"(\d+)% of 60", found["Which point estimator should fit?"].reason)
+    assert share and int(share[1]) > 80
+
+
+def test_the_prior_does_not_decide_on_the_waiting_times(result):
+    found = result.prior_sensitivity
+    assert 0 <= found.below_maximum < 0.1 and found.answer == "No."
 
 
 def test_overlapping_components_change_the_verdicts():
     data = simulate(Mixture([1.0], [0.0], [1.0]), 80, seed=4)
     charts = ("unordered", "relative(link=identity)")
-    result = compare(data, parameterizations=charts, estimators=("nuts",), draws=200, tune=300)
+    result = compare(
+        data, parameterizations=charts, estimators=("nuts",), draws=200, tune=300,
+        seed=chance.seed(0),
+    )  # fmt: skip
     assert "and NUTS cannot" in result.skipped["nuts relative(link=identity)"]
     assert not result.failed
     found = answers(result)

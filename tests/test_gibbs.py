@@ -18,9 +18,9 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
-from ordered_mix.samplers._gig import gig
-from ordered_mix.samplers._sweeps import Conjugate, sweeps
 from ordered_mix.samplers.gibbs import Gibbs
+from ordered_mix.samplers.moves.gig import gig
+from ordered_mix.samplers.moves.sweeps import Conjugate, sweeps
 from ordered_mix.theory.calibration import largest_difference, rank, reach
 from ordered_mix.theory.quadrature import means_posterior
 
@@ -93,6 +93,19 @@ def test_few_points_have_the_moments_of_the_weighted_prior():
         lambda w, mu, sigma: w.max(axis=-1),
         lambda w, mu, sigma: np.log(sigma).min(axis=-1),
         lambda w, mu, sigma: np.sum(w * mu, axis=-1),
+    ):
+        values = quantity(drawn.w, drawn.mu, drawn.sigma)
+        agree(values, *exact.mean(quantity(exact.w, exact.mu, exact.sigma)))
+
+
+def test_adaptive_scales_have_the_moments_of_the_weighted_prior():
+    y, prior = np.array([-1.0, 0.2, 0.5, 2.5]), replace(PRIOR, scale_family="adaptive")
+    exact = weighted_prior(y, prior, 2, 400_000, seed=5)
+    parameterization = catalog.parameterization("ordered", 2, prior)
+    drawn = Gibbs(draws=20_000).sample(parameterization, Data(y), starts(2), seed=5).mixture
+    for quantity in (
+        lambda w, mu, sigma: e_step(y, w, mu, sigma).log_likelihood,
+        lambda w, mu, sigma: np.log(sigma).min(axis=-1),
     ):
         values = quantity(drawn.w, drawn.mu, drawn.sigma)
         agree(values, *exact.mean(quantity(exact.w, exact.mu, exact.sigma)))

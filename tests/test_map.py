@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from ordered_mix.data import Data, load
+from ordered_mix.estimators import map as map_
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.whitening import expected_gain, labelled_information
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
@@ -81,6 +84,35 @@ def test_trust_region_finds_the_same_mode(waiting, prior):
     assert set(two.rule) == {"gradient"}
     assert np.allclose(one.mixture.mu, two.mixture.mu, atol=1e-4)
     assert two.passes.min() > 3 * one.passes.max()  # Hessians count
+
+
+def test_what_has_converged_has_nothing_left_to_gain():
+    """L-BFGS alone stopped one of these runs with a gradient of 18 and called it converged."""
+    acidity = load("acidity")
+    prior = Prior().affine(float(acidity.location), float(acidity.scale))
+    parameterization = catalog.parameterization("folded", 2, prior)
+    fit = MAP().fit(parameterization, acidity, initial_mixtures(acidity, 2, 20, "random", 1))
+    assert fit.converged.all()
+    # where no curvature is below 1, a Newton step then gains less than 1e-6 for each coordinate
+    assert fit.trace.gradient_norm[-1].max() < 1e-3
+
+
+def test_the_information_of_labelled_data_is_that_of_a_normal_sample(waiting):
+    parameterization = catalog.parameterization("unordered", 1, Prior())
+    z = parameterization.unconstrain(Mixture([1.0], [2.0], [0.5]))
+    found = labelled_information(parameterization, waiting, z)
+    # of the log scale 2 n, of the mean n / sigma^2, and 1 for the prior; the central difference
+    # of 1e-6 keeps nine digits
+    exact = np.diag([2 * 272.0, 272 / 0.25]) + np.eye(2)
+    np.testing.assert_allclose(found, exact, rtol=1e-8, atol=1e-5)
+    assert expected_gain(found, np.array([0.0, 1.0])) == pytest.approx(0.5 / 1089, rel=1e-8)
+
+
+def test_a_run_that_cannot_climb_is_not_called_converged(waiting, prior, monkeypatch):
+    parameterization = catalog.parameterization("unordered", 2, prior)
+    monkeypatch.setattr(map_, "expected_gain", lambda information, gradient: 1.0)
+    fit = MAP().fit(parameterization, waiting, STARTS)
+    assert set(fit.status) == {"no_ascent"}
 
 
 def test_unknown_method():

@@ -162,12 +162,15 @@ def test_outliers_at_a_million_sigma_are_a_component_of_their_own(name, sign):
         fit = fitted(ESTIMATORS[name], data, start, Prior(0.0, 1e7, 1.0))
     else:
         fit = ESTIMATORS[name].fit(data, start)
-    assert str(fit.status[0]) in ("converged", "variance_collapsed", "budget_exhausted")
+    assert str(fit.status[0]) == "converged"
     folded = fit.mixture[0].fold()
     far = 1 if sign > 0 else 0
     assert np.isfinite(fit.log_likelihood).all()
-    np.testing.assert_allclose(folded.mu[far], sign * (1e6 + 0.5), rtol=1e-6)
+    # the two points are 1 apart: their mean to a hundredth of that
+    np.testing.assert_allclose(folded.mu[far], sign * (1e6 + 0.5), rtol=0, atol=0.01)
+    # 2 points and up to 2 pseudo-counts of the prior's concentration among 402
     np.testing.assert_allclose(folded.w[far], 2 / 402, atol=0.006)
+    # of the posterior's standard deviation, 2 / sqrt(400), three
     np.testing.assert_allclose(folded.mu[1 - far], POINTS.mean(), atol=0.3)
 
 

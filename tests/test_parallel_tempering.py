@@ -14,7 +14,12 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
-from ordered_mix.samplers._ladder import RoundTrips, equal_rejections, exchanged, swap_probability
+from ordered_mix.samplers.moves.ladder import (
+    RoundTrips,
+    equal_rejections,
+    exchanged,
+    swap_probability,
+)
 from ordered_mix.samplers.tempering import Tempering, stepping_stones
 from ordered_mix.theory.quadrature import means_posterior
 

@@ -24,7 +24,8 @@ FOLDERS = {name: ROOT / path for name, path in SETUPTOOLS["package-dir"].items()
 FLOORS = (
     {"errors"},
     {"arrays", "datasets", "distributions", "files", "mixture", "shown"},
-    {"data", "prior"},
+    {"data", "scale_families"},
+    {"prior"},
     {"models", "multivariate"},
     {"passes"},
     {"parameterization"},
@@ -40,7 +41,7 @@ FLOORS = (
 DOOR = ("ordered_mix.shown", "ordered_mix.report")  # from results to the report, once
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 MODELS_MAY_IMPORT = {"numpy", "pymc", "pytensor"}
-MODELS_MAY_USE = {"distributions", "prior"}
+MODELS_MAY_USE = {"distributions", "prior", "scale_families"}
 IMPORT_NAME = {"scikit-learn": "sklearn"}
 COMES_WITH = {"dask": "distributed", "llvmlite": "numba", "markupsafe": "jinja2"}
 

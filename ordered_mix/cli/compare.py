@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ordered_mix.cli.options import Force, Json, Quiet, Verbose, log
+from ordered_mix.cli.options import (
+    Force,
+    Json,
+    PriorKind,
+    PriorMean,
+    PriorScale,
+    PriorWeights,
+    Quiet,
+    Verbose,
+    chosen_prior,
+    log,
+)
 from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_summary
 
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Comparison, Settings
+    from ordered_mix.prior import Prior
 
 SUMMARY = "summary.json"
 EXAMPLES = """Examples:
@@ -41,6 +53,10 @@ def compare_command(
     estimators: Annotated[
         str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
     ] = "em,map,nuts",
+    prior: PriorKind = "adaptive",
+    prior_scale: PriorScale = None,
+    prior_mean: PriorMean = None,
+    prior_weights: PriorWeights = 2.0,
     draws: Annotated[int, typer.Option(help="Draws kept per chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 1000,
     chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
@@ -62,6 +78,7 @@ def compare_command(
     Prints a table and a verdict, and writes report.html, one ArviZ draws file per
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
+    from ordered_mix.compare.compare import check
     from ordered_mix.compare.comparison import Settings
     from ordered_mix.data import load
 
@@ -77,7 +94,9 @@ def compare_command(
         cores=cores,
         time_limit=time_limit,
     )
-    summary = _compare(loaded, settings, out, force, quiet or as_json)
+    check(loaded, settings)
+    chosen = chosen_prior(loaded, prior, prior_scale, prior_mean, prior_weights)
+    summary = _compare(loaded, settings, chosen, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))
     elif not quiet:
@@ -91,20 +110,19 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _compare(
-    data: Any, settings: Settings, out: Path | None, force: bool, quiet: bool
+    data: Any, settings: Settings, prior: Prior, out: Path | None, force: bool, quiet: bool
 ) -> dict[str, Any]:
-    from ordered_mix.compare.compare import check, compare, identity
+    from ordered_mix.compare.compare import compare, identity
     from ordered_mix.files.results import ResultFolder, slug
 
-    check(data, settings)
     log.info("data %s, n = %d", data.name, data.n)
-    folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, None))
+    folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, prior))
     with folder.held(force):
         if SUMMARY in folder and not (summary := _summary(folder))["failed"]:
             note = "these results were there already, --force computes them anew"
             return summary | {"note": note}
         with stages(quiet) as progress:
-            result = compare(data, settings, folder=folder, progress=progress)
+            result = compare(data, settings, prior=prior, folder=folder, progress=progress)
             progress("report")
             _write(result, folder)
         return _summary(folder)
@@ -116,6 +134,7 @@ def _summary(folder: Any) -> dict[str, Any]:
 
 def _write(result: Comparison, folder: Any) -> None:
     from ordered_mix.report import render
+    from ordered_mix.report.words import prior_in_words
 
     folder.write("table.parquet", lambda path: result.table.to_parquet(path, index=False))
     folder.write("table.csv", lambda path: result.table.to_csv(path, index=False))
@@ -126,6 +145,7 @@ def _write(result: Comparison, folder: Any) -> None:
         "data": result.data.name,
         "n": result.data.n,
         "components": result.settings.components,
+        "prior": prior_in_words(result.prior),
         "verdicts": [vars(verdict) for verdict in result.verdicts],
         "skipped": result.skipped,
         "failed": result.failed,

@@ -46,6 +46,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     console = _console()
     heading = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
     console.print(Text(heading, style="bold"))
+    console.print(Text(f"Prior: {summary['prior']}"))
     for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
         rows = [row for row in summary["table"] if (row["status"] == "sampled") == sampled]
         if rows:

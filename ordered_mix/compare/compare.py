@@ -15,7 +15,7 @@ from ordered_mix.compare.comparison import SAMPLERS, Comparison, Sampled, Settin
 from ordered_mix.data import Data
 from ordered_mix.draws import elpd
 from ordered_mix.draws.draws import Draws
-from ordered_mix.errors import RunError
+from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
@@ -25,8 +25,7 @@ from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
-from ordered_mix.prior import Prior
-from ordered_mix.samplers.nuts import SamplingFailed
+from ordered_mix.prior import Prior, default_prior
 
 SMALLEST, LARGEST = 1e-140, 1e140
 
@@ -35,7 +34,7 @@ def compare(
     data: Data,
     settings: Settings | None = None,
     *,
-    prior: Prior | None = None,
+    prior: Prior | str = "adaptive",
     folder: ResultFolder | None = None,
     progress: Callable[[str], None] = lambda stage: None,
     **changes: Any,
@@ -48,8 +47,8 @@ def compare(
         One unweighted sample of at least 2 K points.
     settings : Settings, optional
         Defaults to two components, three parameterizations, EM, MAP and NUTS.
-    prior : Prior, optional
-        In the units of the data; by default the reference prior on the data's scale.
+    prior : Prior or {"adaptive", "fixed", "half-normal"}
+        One in the units of the data, or the kind of `default_prior` to take.
     folder : ResultFolder, optional
         An opened folder: finished draws are kept there and taken from there.
     progress : callable
@@ -70,7 +69,7 @@ def compare(
     """
     settings = settings or Settings(**changes)
     check(data, settings)
-    prior = prior or Prior().affine(float(data.location), float(data.scale))
+    prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
     found, skipped = _parameterizations(settings, prior)
     k = settings.components
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
@@ -116,7 +115,7 @@ def check(data: Data, settings: Settings) -> None:
         )
 
 
-def identity(data: Data, settings: Settings, prior: Prior | None) -> dict[str, Any]:
+def identity(data: Data, settings: Settings, prior: Prior) -> dict[str, Any]:
     """What a result folder's contents are of."""
     chosen = asdict(settings)
     for name in ("cores", "time_limit"):

@@ -17,9 +17,11 @@ from ordered_mix.data import Data
 from ordered_mix.draws.convergence import raw_and_folded
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC
+from ordered_mix.draws.prior_sensitivity import PriorSensitivity, prior_sensitivity
 from ordered_mix.draws.statistics import SamplerSummary, summarise_sampler
 from ordered_mix.draws.switching import Switching, switching
 from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.multistart import Optima
 from ordered_mix.files.results import slug
 from ordered_mix.mixture import Mixture
@@ -208,6 +210,22 @@ class Comparison:
     def verdicts(self) -> list[Verdict]:
         """The questions a user has, each with an answer and the numbers it rests on."""
         return verdicts(self)
+
+    @cached_property
+    def prior_sensitivity(self) -> PriorSensitivity | None:
+        """How much of the posterior is the prior's doing; None for a native prior."""
+        if self.prior.native:
+            return None
+        best = max(self.sampled.values(), key=lambda item: item.worst("ess_bulk", "folded"))
+        plain = catalog.parameterization("unordered", self.settings.components, self.prior)
+        starts = Mixture.stack(
+            [self.optima.best, *(self.starts[chain] for chain in range(len(self.starts.w)))]
+        )
+        modes = MAP(jacobian=False).fit(plain, self.data, starts)
+        mode = float(modes.log_likelihood[np.argmax(modes.objective)])
+        return prior_sensitivity(
+            best.draws.mixture, self.data, self.prior, mode, self.optima.log_likelihood
+        )
 
     @cached_property
     def table(self) -> pd.DataFrame:

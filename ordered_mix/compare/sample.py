@@ -10,7 +10,7 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.parameterization import catalog
-from ordered_mix.prior import Prior
+from ordered_mix.prior import Prior, default_prior
 
 
 def sample(
@@ -18,7 +18,7 @@ def sample(
     parameterization: str = "unordered",
     *,
     sampler: str = "nuts",
-    prior: Prior | None = None,
+    prior: Prior | str = "adaptive",
     **changes: Any,
 ) -> Draws:
     """Draw from the posterior of a Gaussian mixture in the coordinates of one parameterization.
@@ -31,8 +31,8 @@ def sample(
         A name that the catalog lists, or the path of a file of your own.
     sampler : {"nuts", "nuts-pymc"}
         NUTS by nutpie or by PyMC.
-    prior : Prior, optional
-        In the units of the data; by default the reference prior on the data's scale.
+    prior : Prior or {"adaptive", "fixed", "half-normal"}
+        One in the units of the data, or the kind of `default_prior` to take.
     **changes
         `Settings` given by name, e.g. ``components=3`` or ``draws=500``.
 
@@ -50,7 +50,7 @@ def sample(
     """
     settings = Settings(parameterizations=(parameterization,), estimators=(sampler,), **changes)
     check(data, settings)
-    prior = prior or Prior().affine(float(data.location), float(data.scale))
+    prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
     chosen = catalog.parameterization(parameterization, settings.components, prior)
     starts = initial_mixtures(data, settings.components, settings.chains, "random", settings.seed)
     return settings.nuts(sampler).fit(chosen, data, starts)

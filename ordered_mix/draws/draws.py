@@ -37,7 +37,8 @@ class Draws:
         coordinates of the standardised data, infinite where a weight rounds to 0 or 1), their
         ``warmup_`` groups, ``observed_data``, and ``log_likelihood`` unless it would exceed
         200 MB. The attribute ``seconds`` is the wall-clock time of the sampler without
-        compilation.
+        compilation; ``start_moved`` is how far each chain's start was moved off stationary
+        coordinates, in unconstrained coordinates (0 where nothing was).
     """
 
     tree: xr.DataTree
@@ -89,8 +90,9 @@ def assemble(
         named = raw[f"{prefix}sample_stats"].data_vars.items()
         statistics = arviz_names({str(name): values for name, values in named})
         groups[f"{prefix}posterior"] = _posterior(mixture, parameterization)
+        own = raw.get(f"{prefix}unconstrained_posterior")
         # early in warm-up a weight may round to 0 or 1
-        z = standard.unconstrain_unchecked(drawn)
+        z = standard.unconstrain_unchecked(drawn) if own is None else own["z"].to_numpy()
         groups[f"{prefix}unconstrained_posterior"] = _dataset({"z": z})
         groups[f"{prefix}sample_stats"] = _dataset(
             {name: statistics[name].to_numpy() for name in STATISTICS if name in statistics}
@@ -102,6 +104,8 @@ def assemble(
         groups["log_likelihood"] = xr.Dataset({"y": (("chain", "draw", "point"), pointwise)})
     tree = xr.DataTree.from_dict(groups)
     tree.attrs["seconds"] = seconds
+    chains = mixture.batch_shape[0]
+    tree.attrs["start_moved"] = np.asarray(raw.attrs.get("start_moved", np.zeros(chains)))
     return Draws(tree)
 
 

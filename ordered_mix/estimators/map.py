@@ -15,11 +15,15 @@ from ordered_mix.estimators.em import choice
 from ordered_mix.estimators.laplace import HESSIAN_PASSES, hessian
 from ordered_mix.estimators.loop.fit import Fit, Trace
 from ordered_mix.estimators.loop.lockstep import lockstep
+from ordered_mix.estimators.loop.whitening import expected_gain, labelled_information
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.kernels import e_step
 
 METHODS = {"lbfgs": "L-BFGS-B", "trust_region": "trust-exact"}
+# what may be left to gain where the objective no longer changes, in units of that change
+LEFT = 100.0
+NO_ASCENT = 2
 
 
 class _Path(NamedTuple):
@@ -50,7 +54,9 @@ class MAP:
     gradient : float
         Stop when the largest entry of the gradient is below this.
     objective : float
-        Stop when the relative change of the objective is below this (L-BFGS only).
+        Stop when the relative change of the objective is below this (L-BFGS only). If the
+        information of labelled data says that there is more to gain, L-BFGS goes on in units of
+        it; without success the status is ``no_ascent``.
     passes : int
         Budget of passes over the data for each run.
 
@@ -119,66 +125,100 @@ class MAP:
         start: Array,
         evaluate: Callable[[Array], tuple[Array, Array]],
     ) -> _Path:
-        evaluations: list[tuple[Array, float, float]] = []
-        visited: list[tuple[int, int]] = []
+        run = _Run(evaluate, self.passes)
+        if self.method == "trust_region":
+            options = {"gtol": self.gradient, "maxiter": self.passes}
 
-        def objective(point: Array) -> tuple[float, Array]:
-            value, gradient = evaluate(point)
+            def curvature(point: Array) -> Array:
+                run.evaluations.extend([run.evaluations[-1]] * HESSIAN_PASSES * point.size)
+                return -hessian(standard, data, point, self.jacobian)
+
+            return _path(run, run.minimize(start, METHODS[self.method], options, hess=curvature))
+        options = {"ftol": self.objective, "gtol": self.gradient, "maxls": 40}
+        result = run.minimize(start, METHODS[self.method], options)
+        while result.status == 0:
+            last = run.evaluations[run.visited[-1][0]]
+            little = LEFT * self.objective * max(1.0, abs(last.height))
+            information = labelled_information(standard, data, last.point)
+            if expected_gain(information, last.gradient) <= little:
+                break
+            root = np.linalg.inv(np.linalg.cholesky(information)).T
+            result = run.minimize(last.point, METHODS[self.method], options, root)
+            if run.evaluations[run.visited[-1][0]].height - last.height <= little:
+                result.status = result.status or NO_ASCENT
+        return _path(run, result)
+
+
+class _Evaluation(NamedTuple):
+    asked: Array
+    point: Array
+    height: float
+    gradient: Array
+
+
+class _Run:
+    """All evaluations of one climb, and which of them the optimiser accepted, at which cost."""
+
+    def __init__(self, evaluate: Callable[[Array], tuple[Array, Array]], passes: int) -> None:
+        self.evaluate, self.passes = evaluate, passes
+        self.evaluations: list[_Evaluation] = []
+        self.visited: list[tuple[int, int]] = [(0, 1)]
+
+    def minimize(
+        self,
+        start: Array,
+        method: str,
+        options: dict[str, float],
+        root: Array | None = None,
+        **second: Any,
+    ) -> OptimizeResult:
+        """From a start, in units of it plus ``root`` times what the optimiser moves."""
+        begin = len(self.evaluations)
+
+        def objective(asked: Array) -> tuple[float, Array]:
+            point = asked if root is None else start + root @ asked
+            value, gradient = self.evaluate(point)
             finite = np.isfinite(value) and np.all(np.isfinite(gradient))
             slope = gradient if finite else np.zeros_like(gradient)
             height = float(value) if finite else -np.inf
-            evaluations.append((point.copy(), height, float(np.abs(slope).max())))
-            return -height, -slope
+            self.evaluations.append(_Evaluation(asked.copy(), point.copy(), height, slope))
+            return -height, -(slope if root is None else root.T @ slope)
 
         def accept(intermediate_result: OptimizeResult) -> None:
-            points = [entry[0] for entry in evaluations]
-            at = max(i for i, p in enumerate(points) if np.array_equal(p, intermediate_result.x))
-            visited.append((at, len(evaluations)))
+            found = (
+                at
+                for at in reversed(range(begin, len(self.evaluations)))
+                if np.array_equal(self.evaluations[at].asked, intermediate_result.x)
+            )
+            self.visited.append((next(found), len(self.evaluations)))
 
-        def curvature(point: Array) -> Array:
-            evaluations.extend([evaluations[-1]] * HESSIAN_PASSES * point.size)
-            return -hessian(standard, data, point, self.jacobian)
-
-        second = {"hess": curvature} if self.method == "trust_region" else {}
-        result = minimize(
-            objective,
-            start,
-            jac=True,
-            method=METHODS[self.method],
-            callback=accept,
-            options=self._options(),
-            **second,
+        if not second:
+            left = max(1, self.passes - begin)
+            options = {**options, "maxfun": left, "maxiter": left}
+        first = start if root is None else np.zeros_like(start)
+        return minimize(
+            objective, first, jac=True, method=method, callback=accept, options=options, **second
         )
-        return _path(evaluations, [(0, 1), *visited], result)
-
-    def _options(self) -> dict[str, float]:
-        if self.method == "trust_region":
-            return {"gtol": self.gradient, "maxiter": self.passes}
-        return {
-            "maxfun": self.passes,
-            "maxiter": self.passes,
-            "ftol": self.objective,
-            "gtol": self.gradient,
-            "maxls": 40,
-        }
 
 
-def _path(
-    evaluations: list[tuple[Array, float, float]],
-    visited: list[tuple[int, int]],
-    result: Any,
-) -> _Path:
-    kept = [evaluations[index] for index, _ in visited]
-    passes = np.array([count for _, count in visited])
-    passes[-1] = len(evaluations)
+def _path(run: _Run, result: Any) -> _Path:
+    kept = [run.evaluations[index] for index, _ in run.visited]
+    passes = np.array([count for _, count in run.visited])
+    passes[-1] = len(run.evaluations)
     status, rule = {0: ("converged", "log_likelihood"), 1: ("budget_exhausted", "passes")}.get(
         result.status, ("no_ascent", "")
     )
     by_gradient = "PROJECTED GRADIENT" in str(result.message).upper() or "hess" in result
     if status == "converged" and by_gradient:
         rule = "gradient"
-    points, objective, gradient_norm = (np.array(column) for column in zip(*kept, strict=True))
-    return _Path(points, objective, gradient_norm, passes, status, rule)
+    return _Path(
+        np.array([entry.point for entry in kept]),
+        np.array([entry.height for entry in kept]),
+        np.array([np.abs(entry.gradient).max() for entry in kept]),
+        passes,
+        status,
+        rule,
+    )
 
 
 def _fit(paths: list[_Path], standard: Parameterization, data: Data) -> Fit:

@@ -24,10 +24,9 @@ PACKAGES = {
 
 
 def names(kind: str = "parameterization") -> list[str]:
-    """Sorted names of what is found: ``kind`` is ``parameterization``, ``sampler`` or ``study``."""
+    """Sorted names of what is found: ``kind`` is a key of `PACKAGES`."""
     package = importlib.import_module(PACKAGES[kind])
-    found = (info.name for info in pkgutil.iter_modules(package.__path__))
-    return sorted(name for name in found if not name.startswith("_"))
+    return sorted(info.name for info in pkgutil.iter_modules(package.__path__) if not info.ispkg)
 
 
 def module(name: str, kind: str = "parameterization") -> ModuleType:

@@ -18,12 +18,14 @@ It is one file because numba's cache of a function notices changes in that funct
 # numba's own types do not know what an intrinsic takes.
 # mypy: disable-error-code="call-arg,unreachable"
 
+from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import float64, int64
+from numba import float64, int64, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -39,16 +41,16 @@ LOWEST = -708.0  # exp is 0 below it
 NEAR = 20.0  # half a squared distance of 6.3 standard deviations
 
 
-def _can_cache() -> bool:
+def can_cache() -> bool:
     """Whether numba finds a folder for compiled code, beside this file or in the user's cache."""
     try:
-        numba.njit(cache=True)(_can_cache)
+        numba.njit(cache=True)(can_cache)
     except RuntimeError:
         return False
     return True
 
 
-_exact: dict[str, Any] = {"cache": _can_cache(), "nogil": True, "error_model": "numpy"}
+_exact: dict[str, Any] = {"cache": can_cache(), "nogil": True, "error_model": "numpy"}
 _inlined: dict[str, Any] = {**_exact, "inline": "always"}
 _fused: dict[str, Any] = {**_exact, "fastmath": {"contract"}}
 _summing: dict[str, Any] = {**_exact, "fastmath": {"contract", "reassoc", "nsz"}}
@@ -65,6 +67,13 @@ def _bits(typing_context, x):
 def _from_bits(typing_context, x):
     return float64(int64), lambda _context, build, _type, args: build.bitcast(
         args[0], ir.DoubleType()
+    )
+
+
+@intrinsic
+def _pointer(typing_context, address):
+    return types.voidptr(int64), lambda _context, build, _type, args: build.inttoptr(
+        args[0], cgutils.voidptr_t
     )
 
 
@@ -397,6 +406,15 @@ def _densities(y, w, mu, sigma, out):
             out[start + i] = top[i] - HALF_LOG_2PI + _log(total[i])
 
 
+@numba.njit(**_inlined)
+def _whole(y, weight, w, mu, sigma, total):
+    part = np.empty(total.size)
+    total[:] = 0.0
+    for start in range(0, y.size, CHUNK):
+        _sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
+        total += part
+
+
 @numba.njit(**_exact)
 def one_pass(
     y: NDArray[np.float64],
@@ -424,11 +442,31 @@ def one_pass(
         See `Moments`.
     """
     k = mu.size
-    total, part = np.zeros(1 + 3 * k), np.empty(1 + 3 * k)
-    for start in range(0, y.size, CHUNK):
-        _sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
-        total += part
+    total = np.empty(1 + 3 * k)
+    _whole(y, weight, w, mu, sigma, total)
     return total[0], total[1 : 1 + k], total[1 + k : 1 + 2 * k], total[1 + 2 * k :]
+
+
+def _pass(n, y_, weights, weight_, k, parameters_, total_):
+    """Do as `one_pass` does, for callers that know no arrays: addresses and lengths."""
+    y = numba.carray(_pointer(y_), (n,), np.float64)
+    weight = numba.carray(_pointer(weight_), (weights,), np.float64)
+    parameters = numba.carray(parameters_, (3 * k,))
+    w, mu, sigma = parameters[:k], parameters[k : 2 * k], parameters[2 * k :]
+    _whole(y, weight, w, mu, sigma, numba.carray(total_, (1 + 3 * k,)))
+
+
+@lru_cache(maxsize=1)
+def pass_address() -> int:
+    """Address of the compiled pass: ``(n, y, weights, weight, k, parameters, sums)``.
+
+    Whole numbers and addresses; ``parameters`` (3 K) are w, mu and sigma, ``sums`` (1 + 3 K) the
+    log likelihood, s0, s1 and s2. Whoever calls it by its address runs the very same code.
+    """
+    whole, reals = int64, types.CPointer(float64)
+    signature = types.void(whole, whole, whole, whole, whole, reals, reals)
+    compiled = numba.cfunc(signature, cache=_exact["cache"], error_model="numpy")(_pass)
+    return compiled.address
 
 
 @numba.njit(**_inlined)

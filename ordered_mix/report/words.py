@@ -6,7 +6,7 @@ import platform
 import re
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from ordered_mix import __version__
 from ordered_mix.compare.comparison import Settings
 from ordered_mix.data import Data, shipped
 from ordered_mix.files.results import digest
-from ordered_mix.prior import Prior
+from ordered_mix.prior import KINDS, Prior, default_prior
 
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Comparison
@@ -164,9 +164,11 @@ def mentioned(text: str) -> list[tuple[str, str]]:
 def prior_in_words(prior: Prior) -> str:
     """The reference prior as distributions with their numbers."""
     means = f"means ~ Normal({prior.location:.4g}, sd {prior.spread:.4g})"
+    scale = f"{prior.scale:.4g}"
     families = {
-        "inverse_gamma": f"variances ~ InverseGamma(2, {prior.scale:.4g}²)",
-        "half_normal": f"scales ~ HalfNormal({prior.scale:.4g})",
+        "inverse_gamma": f"variances ~ InverseGamma(2, {scale}²)",
+        "adaptive": f"variances ~ InverseGamma(2, β), β ~ InverseGamma(1/2, ({scale}/10)²)",
+        "half_normal": f"scales ~ HalfNormal({scale})",
     }
     scales = families[prior.scale_family]
     if prior.known_sigma is not None:
@@ -187,11 +189,32 @@ def command(comparison: Comparison) -> str:
         for item in fields(settings)
         if item.name != "cores" and getattr(settings, item.name) != getattr(default, item.name)
     } | {"seed": settings.seed}
-    if comparison.prior == Prior().affine(float(data.location), float(data.scale)):
+    asked = _prior_options(comparison)
+    if asked is not None:
         source = data.name if data.name in shipped() else "FILE.csv:column"
         words = ["ordered-mix", "compare", source]
         for name, value in changed.items():
             words += [f"--{name}", ",".join(value) if isinstance(value, tuple) else str(value)]
-        return shlex.join(words)
+        return shlex.join([*words, *asked])
     options = "".join(f", {name}={value!r}" for name, value in changed.items())
     return f"ordered_mix.compare(data, prior={comparison.prior!r}{options})"
+
+
+def _prior_options(comparison: Comparison) -> list[str] | None:
+    """The options that give this prior, None if only Python can."""
+    data, prior = comparison.data, comparison.prior
+    kind = next(kind for kind, family in KINDS.items() if family == prior.scale_family)
+    default = default_prior(data, kind)
+    same = {name: getattr(default, name) for name in default.numbers()}
+    if replace(prior, **same) != default:
+        return None
+    options = ["--prior", kind] if kind != "adaptive" else []
+    if prior.scale != default.scale:
+        options += ["--prior-scale", repr(prior.scale)]
+    if prior.spread != default.spread:
+        options += ["--prior-mean", f"{prior.location!r},{prior.spread!r}"]
+    elif prior.location != default.location:
+        options += ["--prior-mean", repr(prior.location)]
+    if prior.concentration != default.concentration:
+        options += ["--prior-weights", repr(prior.concentration)]
+    return options
