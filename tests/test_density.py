@@ -11,7 +11,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.batching import INTERPRETED
 from ordered_mix.parameterization.maps import InterpretedMap, TapeMap, compile_map
 from ordered_mix.prior import Prior
-from ordered_mix.samplers._density import compiled_models, density, posterior
+from ordered_mix.samplers.moves.density import compiled_models, density, posterior
 from ordered_mix.samplers.nuts import NUTS
 
 # no number of single precision: PyTensor takes the logarithm of 2.0 in single precision

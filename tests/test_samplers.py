@@ -67,9 +67,10 @@ def test_draws_are_those_of_the_exact_posterior(drawn):
     for values, nodes in (
         (gap, np.diff(exact.mu)[:, 0]), (drawn.mixture.mu[..., 0], exact.mu[:, 0]),
     ):  # fmt: skip
-        assert arviz_stats.ess(values, chain_axis=0, draw_axis=1) > 100
+        ess = float(arviz_stats.ess(values, chain_axis=0, draw_axis=1))
+        assert ess > 100
         error = arviz_stats.mcse(values, method="mean", chain_axis=0, draw_axis=1)
-        assert abs(values.mean() - exact.mass() @ nodes) < chance.z_for(2, 100) * error
+        assert abs(values.mean() - exact.mass() @ nodes) < chance.z_for(2, ess) * error
 
 
 def test_the_tree_holds_draws_passes_and_data(drawn):
@@ -104,6 +105,5 @@ def test_bad_data_are_refused_before_any_work(name):
     sampler = made(name)
     with pytest.raises(ValueError, match="data must be one sample, got a batch"):
         draw(sampler, parameterization, Data(np.ones((2, 5))), STARTS, 0)
-    if hasattr(sampler, "sample"):
-        with pytest.raises(ValueError, match="is constant"):
-            draw(sampler, parameterization, Data(np.ones(5)), STARTS, 0)
+    with pytest.raises(ValueError, match="is constant"):
+        draw(sampler, parameterization, Data(np.ones(5)), STARTS, 0)

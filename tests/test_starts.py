@@ -6,7 +6,7 @@ import pytest
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
-from ordered_mix.samplers._starts import STEPS, off_stationary
+from ordered_mix.samplers.moves.starts import STEPS, off_stationary
 from ordered_mix.samplers.nuts import NUTS
 
 SAMPLES = {

@@ -14,7 +14,7 @@ from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import predictive
 from ordered_mix.draws.published import published, raw_draws
-from ordered_mix.errors import RunError
+from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
@@ -28,7 +28,6 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
-from ordered_mix.samplers.nuts import SamplingFailed
 
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}

@@ -16,8 +16,8 @@ from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.conjugate import check_conjugate
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
-from ordered_mix.samplers._inputs import one_sample, standard_starts
-from ordered_mix.samplers._sweeps import Conjugate, sweeps
+from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
+from ordered_mix.samplers.moves.sweeps import Conjugate, sweeps
 
 PARAMETERS = ("w", "mu", "sigma")
 POINTS_A_CALL = 20_000_000  # about a second, between two of which a user may interrupt
