@@ -40,6 +40,7 @@ from ordered_mix.optima.laplace import laplace
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.kernels import e_step
+from ordered_mix.passes.observed import observed_information
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
@@ -47,7 +48,6 @@ from ordered_mix.study.drawing import curves, heat, in_order, legend, looks, not
 from ordered_mix.study.effects import CONFIDENCE, rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, paragraph
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
-from ordered_mix.passes.observed import observed_information
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

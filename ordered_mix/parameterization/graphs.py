@@ -102,6 +102,15 @@ class MixtureGraph:
         """Derivatives of (w, mu, sigma) in x, shape (..., 3 k, dimension)."""
         return self.pullback_free(np.asarray(x)[..., None, :], prior, *self._basis)
 
+    def widening(self, at: Array, prior: Prior, column: int, free: bool, twice: bool) -> Array:
+        """First or second derivative of mu_2 - mu_1 in one coordinate of x or of z, shape (...)."""
+        if twice:
+            unit = np.eye(self.dimension)[column]
+            return self._call("_bending_free" if free else "_bending", prior, at, unit)[0]
+        wide, none = np.array([-1.0, 1.0, *[0.0] * (self.k - 2)]), np.zeros(self.k)
+        pullback = self.pullback_free if free else self.pullback
+        return pullback(at, prior, none, wide, none)[..., column]
+
     def free(self, z: Array, prior: Prior) -> Array:
         """Free coordinates at z."""
         return self._call("_free", prior, z)[0]
@@ -154,6 +163,20 @@ class MixtureGraph:
     @cached_property
     def _pullback_free(self) -> _Compiled:
         return self._derivative(self._parameters_x, self._xs)
+
+    @cached_property
+    def _bending(self) -> _Compiled:
+        return self._second(self._parameters_z[1], self._zs)
+
+    @cached_property
+    def _bending_free(self) -> _Compiled:
+        return self._second(self._parameters_x[1], self._xs)
+
+    def _second(self, mu: TensorVariable, at: TensorVariable) -> _Compiled:
+        unit = pt.matrix("unit")
+        slope = gradient(pt.sum(mu[:, 1] - mu[:, 0]), at)
+        bend = (gradient(pt.sum(slope * unit), at) * unit).sum(axis=1)
+        return self._compile([at, unit], [bend], core_ndim=0)
 
     def _derivative(self, parameters: list[TensorVariable], at: TensorVariable) -> _Compiled:
         scores = [pt.matrix(name) for name in ("w_score", "mu_score", "sigma_score")]
