@@ -37,7 +37,7 @@ from ordered_mix.study.drawing import FURTHER, LOOKS, SEPARATION, Look, legend, 
 from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
-from ordered_mix.theory.rates import local_rate, relative_directions, tail_rate
+from ordered_mix.theory.rates import local_rate, tail_rate
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -46,7 +46,6 @@ Array = NDArray[np.float64]
 
 PAPER = "Esser & Nielsen 2022, Figure 2"
 KNOWN = ("w", "sigma")
-REFERENCES = {"em": None, "ecm": 1, "ecm, reference 2": 2}
 DERIVED: Mapping[str, tuple[str, EM]] = {
     "em": ("unordered", EM(frozen=KNOWN)),
     "ecm": ("relative", ECM(frozen=KNOWN)),
@@ -142,9 +141,8 @@ def _rate(truth: Mixture, data: Data) -> list[dict]:
     at = Mixture(truth.w, best, truth.sigma)
     start = truth.mu.mean() + 2.0 * (truth.mu - truth.mu.mean()) + 0.3
     rows = []
-    for algorithm, reference in REFERENCES.items():
-        directions = None if reference is None else relative_directions(reference)
-        theory = local_rate(at, data.y, directions=directions)
+    for algorithm, (label, _) in DERIVED.items():
+        theory = local_rate(at, data.y, label=label)
         path = follow(algorithm, truth, data, start, TIGHT)
         rows.append({"algorithm": algorithm, "theory": theory, "trace": tail_rate(path.mu, best)})
     return rows
@@ -155,9 +153,8 @@ def _population(truth: Mixture) -> list[dict]:
     rows = []
     for step in STEPS:
         data = population(truth, step)
-        for algorithm, reference in REFERENCES.items():
-            directions = None if reference is None else relative_directions(reference)
-            theory = local_rate(truth, data.y, data.weight, directions)
+        for algorithm, (label, _) in DERIVED.items():
+            theory = local_rate(truth, data.y, data.weight, label)
             rows.append({"algorithm": algorithm, "theory": theory, "step": step})
     return rows
 
@@ -571,7 +568,7 @@ def rates_figure(result: StudyResult) -> Figure:
     weights = sorted(set(traces["weight"]) or set(theory["weight"])) or [0.5]
     figure, grid = panels(1, len(weights), (8.5, 3.6), sharey=True)
     for axes, weight in zip(grid[0], weights, strict=True):
-        for at, name in enumerate(REFERENCES):
+        for at, name in enumerate(DERIVED):
             look = STYLES[name]
             line = theory[(theory["weight"] == weight) & (theory["algorithm"] == name)]
             line = line.sort_values("separation")

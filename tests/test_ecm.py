@@ -314,7 +314,7 @@ def test_directions_are_those_that_finite_differences_show(label, k):
         rest = np.concatenate([ahead.w - behind.w, ahead.sigma - behind.sigma])
         if np.abs(rest).max() < 1e-12:
             moves.append((ahead.mu - behind.mu) / 2e-6)
-    found = [one.at(here.w[None])[0] for one in mean_directions(model)]
+    found = [one.at(here.w) for one in mean_directions(model)]
     assert len(found) == len(moves) == k
     cosines = [[abs(a @ b) / np.linalg.norm(a) / np.linalg.norm(b) for b in moves] for a in found]
     np.testing.assert_allclose(np.max(cosines, axis=1), 1, atol=1e-8)

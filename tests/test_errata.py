@@ -26,7 +26,7 @@ from ordered_mix.theory.dynamics import (
     velocity,
 )
 from ordered_mix.theory.fisher import information
-from ordered_mix.theory.rates import local_rate, relative_directions
+from ordered_mix.theory.rates import local_rate
 from ordered_mix.theory.singularity import loglog_slope
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "errata.md"
@@ -404,7 +404,7 @@ def test_relative_ecm_is_slower_than_em_near_the_singularity(weight):
     data = population(truth)
     em = local_rate(truth, data.y, data.weight)
     for reference, share in ((1, weight), (2, 1 - weight)):
-        ecm = local_rate(truth, data.y, data.weight, relative_directions(reference))
+        ecm = local_rate(truth, data.y, data.weight, f"relative(reference={reference})")
         assert ecm > em
         assert np.log(em) / np.log(ecm) == pytest.approx(1 / share, rel=0.02)
 
@@ -454,8 +454,8 @@ def test_relative_coordinates_do_not_shorten_the_plateau():
     [
         ("unordered", 1 / 2),
         ("relative", 1 / 2),
-        ("relative, square", 1 / 3),
-        ("relative, log", 1 / 4),
+        ("relative(link=square)", 1 / 3),
+        ("relative(link=log)", 1 / 4),
     ],
 )
 def test_links_of_the_gap_slow_the_plateau_further(chart, power):

@@ -259,3 +259,20 @@ def test_starts_must_have_what_the_prior_knows():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         GradientAscent(**arguments)
+
+
+@pytest.mark.structures(2, 3)
+def test_bounds_that_a_model_file_declares_hold_for_its_coordinates(found):
+    z = np.random.default_rng(0).standard_normal((200, found.dimension))
+    bounded = found.lower > -np.inf
+    x = found.free(z)[found.inside(z)]
+    assert np.all(x[:, bounded] >= found.lower[bounded])
+    gaps = "mu" in found.domain.orders and "mu" not in found.graph.names and found.k > 1
+    assert bounded.any() == (gaps and found.name != "moment")
+
+
+def test_ascent_keeps_a_bent_gap_positive_by_projection():
+    bent = system("sheared", gap="bent", reach=np.inf)
+    fit = GradientAscent(step=5.0, stop=Stop(passes=200)).fit(bent, SINGULAR, pair(0.3))
+    assert fit.status != "left_domain"
+    assert np.all(np.diff(fit.trace.mixture.mu, axis=-1) >= 0)

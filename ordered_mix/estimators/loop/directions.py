@@ -24,14 +24,17 @@ class Direction(NamedTuple):
         The direction, or the matrix that makes it from the weights, ``w @ matrix``.
     gap : int, optional
         The one gap that it widens, by as much as the step; None if it is not of this kind.
+    column : int
+        Place of the coordinate among all of them.
     """
 
     vector: Array
     gap: int | None
+    column: int
 
     def at(self, w: Array) -> Array:
-        """The direction at weights of shape (runs, k); shape (runs, k) or (1, k)."""
-        return w @ self.vector if self.vector.ndim == 2 else self.vector[None]
+        """The direction at weights (..., k); shape (..., k), or (k,) if the same for all."""
+        return w @ self.vector if self.vector.ndim == 2 else self.vector
 
 
 def mean_directions(parameterization: Parameterization) -> tuple[Direction, ...]:
@@ -66,11 +69,11 @@ def _measured(graph: MixtureGraph, prior: Prior) -> tuple[Direction, ...] | None
     columns = np.flatnonzero(only_means)
     if len(columns) != k:
         return None
-    found = [_direction(w, jacobian[:, k : 2 * k, column]) for column in columns]
+    found = [_direction(w, jacobian[:, k : 2 * k, at], int(at)) for at in columns]
     return _in_order([one for one in found if one is not None], k)
 
 
-def _direction(w: Array, columns: Array) -> Direction | None:
+def _direction(w: Array, columns: Array, at: int) -> Direction | None:
     """One direction from Jacobian columns (points, k), None if they are not on one line."""
     widened = np.diff(columns, axis=1)
     gaps = np.flatnonzero(np.abs(widened).max(axis=0) > TOLERANCE)
@@ -84,9 +87,9 @@ def _direction(w: Array, columns: Array) -> Direction | None:
     if not np.isfinite(scaled).all():
         return None
     if np.ptp(scaled, axis=0).max() <= TOLERANCE:
-        return Direction(scaled[0], gap)
+        return Direction(scaled[0], gap, at)
     matrix = np.linalg.lstsq(w, scaled)[0]
-    return Direction(matrix, gap) if _same(w @ matrix, scaled) else None
+    return Direction(matrix, gap, at) if _same(w @ matrix, scaled) else None
 
 
 def _same(one: Array, other: Array) -> bool:
@@ -96,11 +99,12 @@ def _same(one: Array, other: Array) -> bool:
 def _in_order(found: list[Direction], k: int) -> tuple[Direction, ...] | None:
     if len(found) != k:
         return None
-    gaps = {one.gap: one.vector for one in found if one.gap is not None}
+    gaps = {one.gap: one for one in found if one.gap is not None}
     location = [one for one in found if one.gap is None]
     if len(location) != 1 or len(gaps) != k - 1:
         return tuple(found)
-    still = [j for j in range(k) if all(v.ndim == 1 and v[j] == 0 for v in gaps.values())]
+    vectors = [one.vector for one in gaps.values()]
+    still = [j for j in range(k) if all(v.ndim == 1 and v[j] == 0 for v in vectors)]
     reference = still[0] if still else 0
     outwards = [*range(reference, k - 1), *range(reference - 1, -1, -1)]
-    return (*location, *(Direction(gaps[gap], gap) for gap in outwards))
+    return (*location, *(gaps[gap] for gap in outwards))

@@ -37,7 +37,7 @@ class MultivariateEM:
     parameterization : {"unordered", "relative"}
         ``relative`` writes one coordinate of the means as the first component's and the gaps to
         the next ones and updates them one at a time, the other coordinates given these; the rest
-        is as in EM (Esser & Nielsen 2022, theta^l; the steps are in MATHS.md, section 1).
+        is as in EM (Esser & Nielsen 2022, theta^l).
     coordinate : int
         The coordinate that orders the components, from 0.
     clearance : float
