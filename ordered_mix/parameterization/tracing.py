@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytensor.scalar as ps
+from numpy.typing import NDArray
 from pytensor.compile.ops import ViewOp
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import DisconnectedGrad, ZeroGrad
@@ -88,10 +89,10 @@ class Tape:
         Their shapes.
     """
 
-    program: Array
+    program: NDArray[np.int64]
     known: Sequence[Any]
     dimension: int
-    outputs: Array
+    outputs: NDArray[np.int64]
     shapes: Sequence[tuple[int, ...]]
 
     def fixed(self, numbers: Mapping[str, float]) -> Array:

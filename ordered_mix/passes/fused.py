@@ -474,7 +474,7 @@ def one_pass(
 
 @numba.njit(**_inlined)
 def _arrays(n, y_, weights, weight_, k, parameters_, sums_):
-    y = _read_only(numba.carray(_pointer(y_), (n,), np.float64))
+    y: Any = _read_only(numba.carray(_pointer(y_), (n,), np.float64))
     weight = _read_only(numba.carray(_pointer(weight_), (weights,), np.float64))
     parameters = numba.carray(parameters_, (3 * k,))
     w, mu, sigma = parameters[:k], parameters[k : 2 * k], parameters[2 * k :]
@@ -509,8 +509,9 @@ def pass_address(two: bool) -> int:
     """
     whole, reals = int64, types.CPointer(float64)
     signature = types.void(whole, whole, whole, whole, whole, reals, reals)
-    compiled = numba.cfunc(signature, cache=_exact["cache"], error_model="numpy")
-    return compiled(_two_pass if two else _many_pass).address
+    compile_ = numba.cfunc(signature, cache=_exact["cache"], error_model="numpy")
+    compiled: Any = compile_(_two_pass if two else _many_pass)
+    return compiled.address
 
 
 @numba.njit(**_inlined)
