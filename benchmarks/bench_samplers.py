@@ -150,7 +150,7 @@ def against_jags(quick: bool) -> list[Row]:
                 row["skipped"] = "the program jags is not installed"
                 continue
             sample(data, k, 0, 50)
-            draws = DRAWS if data.n < 5000 else DRAWS // 10
+            draws = DRAWS if data.n < 500 else DRAWS // 4
             seeds = range(1, 2 if quick else REPEATS + 1)
             results = [sample(data, k, seed, draws) for seed in seeds]
             rates = [CHAINS * typical_ess(data, mixture) / took for mixture, took in results]

@@ -27,7 +27,7 @@ PAGES = {
     "data": ("Data, mixtures and priors", ("data", "mixture", "prior", "distributions")),
     "parameterization": ("Parameterizations", ("parameterization", "models")),
     "estimators": ("Estimators", ("estimators", "estimators.loop")),
-    "samplers": ("Samplers", ("samplers",)),
+    "samplers": ("Samplers", ("samplers", "samplers.moves")),
     "draws": ("Draws: labels, convergence, prediction", ("draws", "draws.relabel")),
     "passes": ("The pass over the data", ("passes",)),
     "theory": ("What the studies measure", ("theory",)),

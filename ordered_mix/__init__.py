@@ -22,16 +22,22 @@ if TYPE_CHECKING:
     from ordered_mix.parameterization.catalog import parameterization
     from ordered_mix.parameterization.check import check_parameterization
     from ordered_mix.prior import Prior, default_prior
+    from ordered_mix.samplers.gibbs import Gibbs
     from ordered_mix.samplers.nuts import NUTS
+    from ordered_mix.samplers.smc import SMC
+    from ordered_mix.samplers.tempering import Tempering
 
 _HOMES = {
     "Comparison": "compare.comparison.Comparison",
     "Data": "data.Data",
+    "Gibbs": "samplers.gibbs.Gibbs",
     "Fitted": "fitted.fitted.Fitted",
     "Mixture": "mixture.Mixture",
     "NUTS": "samplers.nuts.NUTS",
     "Prior": "prior.Prior",
+    "SMC": "samplers.smc.SMC",
     "Settings": "compare.comparison.Settings",
+    "Tempering": "samplers.tempering.Tempering",
     "check_parameterization": "parameterization.check.check_parameterization",
     "compare": "compare.compare.compare",
     "default_prior": "prior.default_prior",
@@ -47,12 +53,15 @@ _HOMES = {
 
 __all__ = [
     "NUTS",
+    "SMC",
     "Comparison",
     "Data",
     "Fitted",
+    "Gibbs",
     "Mixture",
     "Prior",
     "Settings",
+    "Tempering",
     "check_parameterization",
     "compare",
     "default_prior",

@@ -83,7 +83,8 @@ def logp(sigma: TensorVariable, scale: Any, family: str) -> TensorVariable:
     """
     scale = scale[..., None]
     if family == "adaptive":
-        return _adaptive_logp(sigma, scale)
+        # PyTensor holds numbers like 2.0 in single precision, and their tenth with its error
+        return _adaptive_logp(sigma, scale.astype("float64"))
     if family == "half_normal":
         return pm.logp(pm.HalfNormal.dist(scale), sigma).sum(axis=-1)
     return _root_inverse_gamma_logp(sigma, scale).sum(axis=-1)
@@ -99,7 +100,7 @@ def draw(k: int, scale: Any, family: str, size: Any) -> TensorVariable:
         # beta = b0 / Gamma(1/2, 1), so its root is the scale of all of them
         gamma = pm.Gamma.dist(0.5, 1.0, size=(*batch, 1))
         unit = _root_inverse_gamma(pt.ones_like(parameter), shape)
-        return parameter / SHARE / pt.sqrt(gamma) * unit
+        return parameter.astype("float64") / SHARE / pt.sqrt(gamma) * unit
     return _root_inverse_gamma(parameter, shape)
 
 

@@ -37,8 +37,8 @@ from ordered_mix.draws.wbic import Estimate, wbic, wbic_beta
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.kernels import e_step
@@ -140,8 +140,8 @@ def fitted(case: Case, k: int) -> dict[str, Any]:
     """
     floored = EM(floor=0.1 * float(case.sample.scale), stop=Stop(log_likelihood=1e-7))
     explore = Stop(log_likelihood=1e-5, passes=1_000)
-    search = MultiStart(k=k, starts=12, estimator=floored, explore=explore)
-    optima = search.fit(case.sample)
+    search = MultiStart(starts=12, estimator=floored, explore=explore)
+    optima = search.fit(catalog.parameterization("unordered", k), case.sample)
     criteria = point_criteria(case.sample.y, optima.best, 3 * k - 1)
     row: dict[str, Any] = {
         "log_likelihood": optima.log_likelihood,

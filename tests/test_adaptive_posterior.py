@@ -15,6 +15,7 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog, reference
 from ordered_mix.prior import Prior
+from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.theory.calibration import scores, uniformity
 
 ALPHA = 1e-5  # of each test: the suite's family-wise rate is 1e-4
@@ -51,6 +52,13 @@ def sampled(data, prior, seed):
     return NUTS(draws=1000, tune=1000, seed=seed).fit(chart, data, starts).mixture.fold()
 
 
+def ours_of(data, prior):
+    """Draws of our Gibbs sampler, folded."""
+    starts = initial_mixtures(data, 2, 2, "random", 5)
+    chart = catalog.parameterization("unordered", 2, prior)
+    return Gibbs(draws=4000, tune=500).sample(chart, data, starts, seed=5).mixture.fold()
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_narrow_components_come_out_narrow_by_two_samplers(case):
     make, right, within = CASES[case]
@@ -58,6 +66,8 @@ def test_narrow_components_come_out_narrow_by_two_samplers(case):
     prior = default_prior(data)
     chains = Mixture.stack([gibbs(data.y, 2, prior, 2500, rng).fold() for _ in range(2)])
     tables, means = [], []
+    ours = ours_of(data, prior)
+    assert np.all(np.abs(ours.sigma.mean(axis=(0, 1)) - right) < within)
     for draws in (sampled(data, prior, seed=3), chains):
         values = {name: getattr(draws, name) for name in ("mu", "sigma")} | {"w": draws.w[..., 0]}
         table = convergence(values)

@@ -18,7 +18,7 @@ SHORT = ["--parameterizations", "unordered", "--draws", "100", "--tune", "150", 
 def run(*arguments, cwd):
     return subprocess.run(
         [sys.executable, "-m", "ordered_mix.cli", *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+        cwd=cwd, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
 
 

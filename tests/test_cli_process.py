@@ -92,7 +92,7 @@ def test_ctrl_c_ends_a_comparison_and_keeps_no_part_of_its_draws(tmp_path):
             if line == "nuts unordered\n":
                 break
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=500)
     finally:
         process.kill()
     assert (process.returncode, out) == (130, "")
@@ -115,7 +115,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [*CALL, "list"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        [*CALL, "list"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=500, check=False
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")

@@ -4,13 +4,14 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from pytensor.gradient import disconnected_grad, zero_grad
 
 from ordered_mix.data import Data
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.batching import INTERPRETED
 from ordered_mix.parameterization.maps import InterpretedMap, TapeMap, compile_map
 from ordered_mix.prior import Prior
-from ordered_mix.samplers.density import compiled_models, density, posterior
+from ordered_mix.samplers.moves.density import compiled_models, density, posterior
 from ordered_mix.samplers.nuts import NUTS
 
 # no number of single precision: PyTensor takes the logarithm of 2.0 in single precision
@@ -84,11 +85,12 @@ def test_native_priors_too(found):
     "prior",
     [
         Prior(scale_family="half_normal", **NUMBERS),
+        Prior(scale_family="adaptive", **NUMBERS),
         Prior(known_sigma=0.8, **NUMBERS),
         Prior(known_w=(0.3, 0.7), **NUMBERS),
         Prior(known_w=(0.3, 0.7), known_sigma=0.8, **NUMBERS),
     ],
-    ids=["half-normal", "known scale", "known weights", "only means"],
+    ids=["half-normal", "adaptive", "known scale", "known weights", "only means"],
 )
 def test_other_priors_and_one_component(prior):
     check(catalog.parameterization("folded", 2, prior), Data(Y), seed=1)
@@ -148,6 +150,7 @@ OPERATIONS = {
         pt.and_(pt.ge(z[0], 0), pt.or_(pt.lt(z[1], 0.5), pt.le(z[2], 0))), z.sum(), z.prod()
     ) + pt.switch(pt.eq(pt.sign(z[0]), 1) | pt.isinf(z[1]) | ~pt.neq(z[1], z[2]), z[1], 0.0),
     "sums": lambda z: pt.cumsum(z)[-1] * pt.cumprod(z)[1] + pt.logsumexp(z) + pt.mean(z[1:]),
+    "no derivative": lambda z: z[0] * zero_grad(z[1]) + disconnected_grad(z[0]) * z[1] * z[2],
     "shapes": lambda z: (
         pt.concatenate([z[:2], z[1:]]).reshape((2, 2)).T[0].sum()
         + pt.stack([z, 2 * z])[1, ::-1][0]

@@ -245,7 +245,7 @@ def test_reading_damaged_draws_of_somebody_ends_in_a_sentence(tmp_path):
     switched_draws(k=2, draws=60).to_netcdf(tmp_path / "own.nc", engine="h5netcdf")
     command = [sys.executable, "-c", FLIP, "own.nc", "bad.nc", "100"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path
+        command, capture_output=True, text=True, timeout=500, check=False, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr  # no fault of the library that parses the file
     lines = done.stdout.splitlines()

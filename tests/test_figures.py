@@ -89,7 +89,11 @@ def comparison(k, data_name):
         starts=starts,
         maximum=(maximum := find_maximum(data, k)),
         mode=maximum.mixture,
-        fits={"em": EM(stop=Stop(log_likelihood=1e-10, passes=3000)).fit(data, starts)},
+        fits={
+            "em": EM(stop=Stop(log_likelihood=1e-10, passes=3000)).fit(
+                catalog.parameterization("unordered", k), data, starts
+            )
+        },
         fit_seconds={"em": 0.01},
         sampled={item.label: item for item in items},
         skipped={},

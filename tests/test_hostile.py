@@ -39,6 +39,7 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files import columns
 from ordered_mix.files.reading import load_draws
 from ordered_mix.files.results import ResultFolder, slug
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.report import render
 from ordered_mix.study import Study
 from ordered_mix.study.result import DONE
@@ -197,7 +198,9 @@ ODD = {
 def test_odd_columns_are_fitted_or_refused(name):
     try:
         data = Data(ODD[name], name="odd")
-        fit = EM().fit(data, initial_mixtures(data, 2, 4, "random", 1))
+        fit = EM().fit(
+            parameterization("unordered", 2), data, initial_mixtures(data, 2, 4, "random", 1)
+        )
     except ValueError as error:
         assert str(error).isprintable()
         assert name in ("one row", "constant", "beyond", "nearly constant")
@@ -216,7 +219,9 @@ def test_odd_columns_are_fitted_or_refused(name):
 def test_no_column_makes_a_silent_nan(values):
     try:
         data = Data(values)
-        fit = EM().fit(data, initial_mixtures(data, 2, 2, "random", 0))
+        fit = EM().fit(
+            parameterization("unordered", 2), data, initial_mixtures(data, 2, 2, "random", 0)
+        )
     except ValueError as error:
         assert str(error).isprintable()
         return
@@ -411,7 +416,7 @@ def read_alone(place, name, most):
     """What a process of its own says of a file, and the kilobytes that it took."""
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, name, str(most)],
-        capture_output=True, text=True, timeout=100, check=False, cwd=place,
+        capture_output=True, text=True, timeout=500, check=False, cwd=place,
     )  # fmt: skip
     *sentence, kilobytes = done.stdout.splitlines()
     return sentence, int(kilobytes)

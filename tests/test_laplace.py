@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from ordered_mix.data import Data, load
-from ordered_mix.estimators.laplace import hessian, laplace
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.laplace import hessian, laplace
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior

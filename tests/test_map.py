@@ -7,6 +7,7 @@ from ordered_mix.data import Data, load
 from ordered_mix.estimators import map as map_
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.loop.whitening import expected_gain, labelled_information
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
@@ -30,7 +31,7 @@ def prior(waiting):
 def test_without_jacobian_the_mode_is_that_of_map_em(name, waiting, prior):
     parameterization = catalog.parameterization(name, 2, prior)
     fit = MAP(jacobian=False).fit(parameterization, waiting, STARTS)
-    mode = EM(prior=prior).fit(waiting, STARTS).mixture.fold()
+    mode = EM(posterior=True).fit(parameterization, waiting, STARTS).mixture.fold()
     assert fit.converged.all()
     found = fit.mixture.fold()
     assert np.allclose(found.mu, mode.mu, atol=1e-4)
@@ -61,23 +62,25 @@ def test_the_jacobian_moves_the_mode(waiting, prior):
 
 def test_budget_is_a_status(waiting, prior):
     parameterization = catalog.parameterization("unordered", 2, prior)
-    fit = MAP(passes=3).fit(parameterization, waiting, STARTS)
+    fit = MAP(stop=Stop(log_likelihood=0, passes=3)).fit(parameterization, waiting, STARTS)
     assert set(fit.status) == {"budget_exhausted"}
     assert fit.passes.max() < 30
 
 
 def test_bad_input(waiting, prior):
-    with pytest.raises(ValueError, match="gradient must be positive, got 0"):
-        MAP(gradient=0)
+    with pytest.raises(ValueError, match="stop of MAP has no rule parameters, got 1e-06"):
+        MAP(stop=Stop(parameters=1e-6))
     parameterization = catalog.parameterization("unordered", 2, prior)
-    with pytest.raises(ValueError, match="data must be one sample"):
-        MAP().fit(parameterization, Data(np.ones((2, 5))), STARTS)
+    with pytest.raises(ValueError, match="starts must have a batch shape that broadcasts"):
+        MAP().fit(parameterization, Data(np.arange(35.0).reshape(7, 5)), STARTS)
 
 
 def test_trust_region_finds_the_same_mode(waiting, prior):
     parameterization = catalog.parameterization("relative", 2, prior)
     one, two = (
-        MAP(method=method, gradient=1e-4).fit(parameterization, waiting, STARTS)
+        MAP(method=method, stop=Stop(log_likelihood=0, gradient=1e-4)).fit(
+            parameterization, waiting, STARTS
+        )
         for method in ("lbfgs", "trust_region")
     )
     assert two.converged.all()

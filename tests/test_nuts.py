@@ -18,7 +18,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
 from ordered_mix.samplers import nuts
-from ordered_mix.samplers.density import compiled_models
+from ordered_mix.samplers.moves.density import compiled_models
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.theory.calibration import largest_difference, reach, scores, uniformity
 

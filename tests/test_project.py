@@ -30,7 +30,7 @@ FLOORS = (
     {"passes"},
     {"parameterization"},
     {"draws", "estimators"},
-    {"samplers"},
+    {"optima", "samplers"},
     {"theory"},
     {"fitted"},
     {"compare", "study"},

@@ -191,7 +191,7 @@ def test_a_study_on_a_cluster(here, monkeypatch, capsys):
     finally:
         for process in reversed(running):
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=200)
     assert "claims" not in capsys.readouterr().err
     alone = the_only(f"{PROGRAM}run em_rates --size smoke")
     assert ordered_mix_command(monkeypatch, alone, "--out", "dask-run") == 0  # all cells are there
@@ -223,7 +223,7 @@ def test_make_compare(tmp_path):
     words = " ".join(options({**FEW, "components": 1, "out": tmp_path / "out"}))
     done = subprocess.run(
         [*shlex.split(the_only("make compare")), f"ARGS={words}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "faithful:waiting: n = 272, K = 1" in done.stdout

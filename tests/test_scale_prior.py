@@ -10,7 +10,7 @@ from scipy.special import gammaln
 
 from ordered_mix import default_prior, scale_families
 from ordered_mix.data import Data, load
-from ordered_mix.parameterization import reference
+from ordered_mix.parameterization import catalog, laws, reference
 from ordered_mix.parameterization.batching import INTERPRETED
 from ordered_mix.prior import Prior
 
@@ -102,6 +102,13 @@ def test_density_vanishes_at_zero_scales_and_outside():
     sigma = pt.dvector("sigma").copy()
     density = scale_families.logp(pt.specify_shape(sigma, (2,)), pt.constant(1.0), "adaptive")
     assert density.eval({sigma: [1.0, -1.0]}, mode=INTERPRETED) == -np.inf
+
+
+def test_a_scale_that_fits_single_precision_is_not_rounded_to_it():
+    # 2.0 does, 0.2 does not
+    chart = catalog.parameterization("unordered", 2, adaptive(2.0, location=0.3, spread=1.7))
+    outcome = laws.models_agree(chart, laws.points_of(chart, 3, seed=1), 2)
+    assert outcome.error < 1e-12
 
 
 @pytest.mark.parametrize("k", [1, 2])

@@ -1,9 +1,9 @@
 """Sequential Monte Carlo: evidence and posteriors against exact ones, its errors, its refusals.
 
-Every statistical test has a false-alarm probability of about 1e-6: errors are estimated from
-independent islands, so that Student's quantiles apply.
+Errors are estimated from independent islands, so that Student's quantiles apply.
 """
 
+import chance
 import numpy as np
 import pytest
 from oracles import one_component, weighted_prior
@@ -19,18 +19,20 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.smc import SMC, systematic
 from ordered_mix.theory.quadrature import means_posterior
 
-ALPHA = 1e-6
 PRIOR = Prior(location=0.3, spread=1.5, scale=0.7, concentration=2.0)
 MEANS_ONLY = Prior(spread=2.0, known_w=(0.5, 0.5), known_sigma=1.0)
 QUANTILES = Data(ndtri((np.arange(1, 51) - 0.5) / 50), name="quantiles")
 SMALL = SMC(particles=128, islands=32, length=8)
 
 
-def agree(values, exact, exact_error=0.0):
+def agree(values, exact, exact_error=0.0, comparisons=4):
     """Whether means of islands, shape (island, draw), agree with a known expectation."""
     means = values.mean(axis=1)
     spread = np.hypot(means.std(ddof=1) / np.sqrt(means.size), exact_error)
-    assert abs(means.mean() - exact) < stats.t.isf(ALPHA / 2, means.size - 1) * spread
+    assert (
+        abs(means.mean() - exact)
+        < stats.t.isf(chance.alpha(comparisons) / 2, means.size - 1) * spread
+    )
 
 
 def evidence_agrees(draws, exact, exact_error=0.0):
@@ -38,14 +40,18 @@ def evidence_agrees(draws, exact, exact_error=0.0):
     islands = draws.mixture.batch_shape[0]
     spread = np.hypot(found["log_evidence_se"], exact_error)
     assert spread < 0.2
-    limit = stats.t.isf(ALPHA / 2, islands - 1) * spread
+    limit = stats.t.isf(chance.alpha(4) / 2, islands - 1) * spread
     assert abs(found["log_evidence"] - exact) < limit
 
 
+@pytest.mark.chance
 @pytest.mark.parametrize("name", ["unordered", "folded", "relative", "resolved"])
+@pytest.mark.chance
 def test_two_free_means_have_evidence_and_moments_of_quadrature(name):
     exact = means_posterior(QUANTILES.y)
-    draws = SMALL.sample(catalog.parameterization(name, 2, MEANS_ONLY), QUANTILES, seed=1)
+    draws = SMALL.sample(
+        catalog.parameterization(name, 2, MEANS_ONLY), QUANTILES, seed=chance.seed(1)
+    )
     assert exact.log_evidence() == pytest.approx(-73.87232389, abs=1e-7)
     evidence_agrees(draws, exact.log_evidence())
     drawn = draws.mixture.fold()
@@ -54,20 +60,23 @@ def test_two_free_means_have_evidence_and_moments_of_quadrature(name):
     agree(np.diff(drawn.mu)[..., 0] ** 2, exact.mass() @ np.diff(exact.mu)[:, 0] ** 2)
 
 
+@pytest.mark.chance
 def test_one_component_has_evidence_and_moments_of_quadrature():
-    data = simulate(Mixture([1.0], [1.0], [0.5]), 12, seed=1)
+    data = simulate(Mixture([1.0], [1.0], [0.5]), 12, seed=chance.seed(1))
     exact = one_component(data.y, PRIOR)
-    draws = SMALL.sample(catalog.parameterization("unordered", 1, PRIOR), data, seed=2)
+    draws = SMALL.sample(catalog.parameterization("unordered", 1, PRIOR), data, seed=chance.seed(2))
     evidence_agrees(draws, exact.log_evidence)
     agree(draws.mixture.mu[..., 0], exact.mean(exact.mu[:, 0])[0])
     agree(np.log(draws.mixture.sigma[..., 0]), exact.mean(np.log(exact.sigma[:, 0]))[0])
 
 
+@pytest.mark.chance
 @pytest.mark.parametrize("name", ["ordered", "moment"])
+@pytest.mark.chance
 def test_few_points_have_evidence_and_moments_of_the_weighted_prior(name):
     y = np.array([-1.0, 0.2, 0.5, 2.5])
     exact = weighted_prior(y, PRIOR, 3, 400_000, seed=3)
-    draws = SMALL.sample(catalog.parameterization(name, 3, PRIOR), Data(y), seed=3)
+    draws = SMALL.sample(catalog.parameterization(name, 3, PRIOR), Data(y), seed=chance.seed(3))
     evidence_agrees(draws, exact.log_evidence, exact.error)
     for quantity in (
         lambda w, mu, sigma: e_step(y, w, mu, sigma).log_likelihood,

@@ -6,8 +6,8 @@ import pytest
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
+from ordered_mix.samplers.moves.starts import STEPS, off_stationary
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.samplers.starts import STEPS, off_stationary
 
 SAMPLES = {
     "two points": [-1.0, 1.0],

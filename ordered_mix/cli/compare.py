@@ -66,7 +66,11 @@ def compare_command(
         ),
     ] = "unordered,ordered,relative",
     estimators: Annotated[
-        str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
+        str,
+        typer.Option(
+            help="Point estimators (em, ecm, gradient, natural, map) and nuts (nutpie), nuts-pymc, "
+            "with commas between."
+        ),
     ] = "em,map,nuts",
     prior: PriorKind = "adaptive",
     prior_scale: PriorScale = None,

@@ -14,11 +14,9 @@ from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import predictive
 from ordered_mix.draws.published import published, raw_draws
-from ordered_mix.errors import RunError
-from ordered_mix.estimators.em import EM
+from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.estimators.map import MAP
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
 from ordered_mix.fitted.fit import check_sample
 from ordered_mix.fitted.labels import METHOD, labels_by_what_separates
@@ -30,7 +28,11 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
-from ordered_mix.samplers.nuts import SamplingFailed
+
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
+}
+"""Variants of a point estimator that are all run, by the note behind their label."""
 
 
 def compare(
@@ -82,7 +84,7 @@ def compare(
     mode = posterior_mode(data, prior, starts, maximum.mixture)
     maximum = judged_by_mode(data, maximum, mode)
     best = mode if maximum.mixture is None else maximum.mixture
-    fits, fit_seconds = _point_fits(data, settings, found, starts, progress)
+    fits, fit_seconds = _point_fits(data, settings, found, starts, progress, skipped)
     sampled: dict[str, Sampled] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
@@ -141,19 +143,26 @@ def _point_fits(
     found: Sequence[Parameterization],
     starts: Mixture,
     progress: Callable[[str], None],
+    skipped: dict[str, str],
 ) -> tuple[dict[str, Fit], dict[str, float]]:
+    unordered = catalog.parameterization("unordered", settings.components, found[0].prior)
     jobs: dict[str, Callable[[], Fit]] = {}
-    if "em" in settings.estimators:
-        jobs["em"] = partial(EM().fit, data, starts)
-    if "map" in settings.estimators:
-        for item in found:
-            for jacobian, note in ((True, ""), (False, ", no Jacobian")):
-                fit = MAP(jacobian=jacobian).fit
-                jobs[f"map {item.label}{note}"] = partial(fit, item, data, starts)
+    for name in (name for name in settings.estimators if name not in SAMPLERS):
+        for note, options in VARIANTS.get(name, {"": {}}).items():
+            estimator = catalog.estimator(name, **options)
+            if not estimator.moves_with_coordinates:
+                jobs[f"{name}{note}"] = partial(estimator.fit, unordered, data, starts)
+                continue
+            for item in found:
+                jobs[f"{name} {item.label}{note}"] = partial(estimator.fit, item, data, starts)
     fits, seconds = {}, {}
     for label, job in jobs.items():
         progress(label)
-        job()
+        try:
+            job()
+        except NotApplicable as reason:
+            skipped[label] = str(reason)
+            continue
         begin = time.perf_counter()
         fits[label] = job()
         seconds[label] = time.perf_counter() - begin

@@ -21,7 +21,6 @@ from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.statistics import SamplerSummary, summarise_sampler
 from ordered_mix.draws.switching import Switching, switching
 from ordered_mix.estimators.loop.fit import Fit
-from ordered_mix.estimators.loop.optima import spurious
 from ordered_mix.files.results import slug
 from ordered_mix.fitted.agreement import Agreement, agreement
 from ordered_mix.fitted.fitted import Fitted, default_mass
@@ -29,6 +28,7 @@ from ordered_mix.fitted.maximum import Maximum, criteria_of
 from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
@@ -49,8 +49,9 @@ class Settings:
     parameterizations : tuple of str
         Names of model files, or paths of your own; options in brackets behind them, as in
         ``relative(link=square)``.
-    estimators : tuple of {"em", "map", "nuts", "nuts-pymc"}
-        At least one of the samplers, ``nuts`` (nutpie) or ``nuts-pymc``.
+    estimators : tuple of str
+        Names of point estimators (the files of the folder), and at least one of the samplers,
+        ``nuts`` (nutpie) or ``nuts-pymc``.
     draws, tune, chains : int
         Draws kept and warm-up draws per chain, and chains (at least 2).
     seed : int

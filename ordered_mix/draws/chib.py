@@ -49,6 +49,8 @@ def chib(
         If the prior is not conditionally conjugate, or another argument is not accepted.
     """
     check_conjugate(parameterization, "Chib's estimator")
+    if parameterization.prior.known_sigma is None:
+        _check_fixed(parameterization.prior.scale_family)
     if data.weight is not None:
         raise ValueError(f"data must be unweighted for Chib's estimator, {data!r} is not")
     if parameterization.k > MOST_COMPONENTS:
@@ -73,6 +75,14 @@ def chib(
     warning = "" if worth >= FEW else f"the ordinate rests on {worth:.0f} draws only"
     error = mcse / float(scaled.mean())
     return Evidence(height - log_ordinate - units.constant, error, "chib", warning)
+
+
+def _check_fixed(family: str) -> None:
+    if family != "inverse_gamma":
+        raise ValueError(
+            "scale_family of the prior must be 'inverse_gamma' for Chib's estimator, "
+            f"got {family!r}"
+        )
 
 
 def _bulk(units: Standard) -> tuple[Mixture, float]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
-from ordered_mix.estimators.loop.optima import NoOptimum, Optima, spurious
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.optima.optima import NoOptimum, Optima, spurious
+from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
 
 BETTER = 1e-3
@@ -60,9 +61,10 @@ def find_maximum(
         What is known or common.
     """
     restriction = restriction or Restriction()
-    search = restriction.search(k, seed)
+    search = restriction.search(seed)
+    model = catalog.parameterization("unordered", k)
     try:
-        optima = search.fit(data, restriction.starts(search, data))
+        optima = search.fit(model, data, restriction.starts(search, model, data))
     except NoOptimum as none:
         note = in_the_way(data, none.collapsed)
         return Maximum(None, np.nan, none.starts, 0, none.collapsed.size, note)
@@ -89,8 +91,8 @@ def judged_by_mode(
     height = log_likelihood(data, mode)
     if found.mixture is not None and found.log_likelihood >= height - BETTER:
         return found
-    em = (restriction or Restriction()).search(mode.k, 0).estimator
-    fit = em.fit(data, mode.reshape(1))
+    em = (restriction or Restriction()).search(0).estimator
+    fit = em.fit(catalog.parameterization("unordered", mode.k), data, mode.reshape(1))
     inside = bool(fit.converged[0]) and not bool(spurious(data, fit.mixture)[0])
     if inside:
         best = fit.mixture[0]

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-POINT_ESTIMATORS = ("em", "map")
+from ordered_mix.parameterization import catalog
+
 SAMPLERS = {"nuts": "nutpie", "nuts-pymc": "pymc"}
+POINT_ESTIMATORS = tuple(catalog.names("estimator"))
 ESTIMATORS = (*POINT_ESTIMATORS, *SAMPLERS)
 MOST_DRAWS = 10_000_000
 RANGES = {

@@ -11,6 +11,7 @@ from ordered_mix.draws.checks import anderson_darling, kolmogorov_smirnov, round
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import catalog
 
 REPLICATES = 400
 FEWEST = 200
@@ -54,7 +55,8 @@ def refits(data: Data, maximum: Mixture, seed: int = 0) -> Refits:
     replicates = np.sort(_drawn(maximum, y, step, np.random.default_rng(seed)), axis=-1)
     replicates = replicates[np.ptp(replicates, axis=-1) > 0]
     em = EM(stop=Stop(log_likelihood=1e-6, passes=passes), snapshots=2)
-    fit = em.fit(Data(replicates), Mixture.stack([maximum] * len(replicates)))
+    model = catalog.parameterization("unordered", maximum.k)
+    fit = em.fit(model, Data(replicates), Mixture.stack([maximum] * len(replicates)))
     kept = np.flatnonzero(np.isin(fit.status, ("converged", "budget_exhausted")))
     if len(kept) < FEWEST:
         return Refits(np.nan, np.nan)

@@ -11,11 +11,12 @@ import numpy as np
 from ordered_mix.data import Data
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.multistart import MultiStart
 
 if TYPE_CHECKING:
-    from ordered_mix.prior import Prior
+    from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.prior import Prior
 
 PARAMETERS = ("w", "mu", "sigma")
 SCALES = ("free", "common")
@@ -100,19 +101,19 @@ class Restriction:
             known_sigma=prior.known_sigma if sigma is None else float(sigma[0]),
         )
 
-    def search(self, k: int, seed: int) -> MultiStart:
+    def search(self, seed: int) -> MultiStart:
         """EM from many starts under the restriction."""
         tied = "tied" if self.scales == "common" else "free"
         em = EM(frozen=tuple(self.fixed), scales=tied, stop=POLISHED)
-        return MultiStart(k=k, seed=seed, estimator=em)
+        return MultiStart(seed=seed, estimator=em)
 
-    def starts(self, search: MultiStart, data: Data) -> Mixture:
+    def starts(self, search: MultiStart, parameterization: Parameterization, data: Data) -> Mixture:
         """The default starts with the known values; what is free goes to any of them."""
-        starts = search.start(data)
+        starts = search.start(parameterization, data)
         if not self.fixed:
             return starts
         rng = np.random.default_rng(search.seed)
-        order = rng.permuted(np.tile(np.arange(search.k), (search.starts, 1)), axis=1)
+        order = rng.permuted(np.tile(np.arange(starts.k), (search.starts, 1)), axis=1)
         mixed = starts.permute(order)
         known = {name: np.asarray(values, dtype=np.float64) for name, values in self.fixed.items()}
         return Mixture(*(known.get(name, getattr(mixed, name)) for name in PARAMETERS))

@@ -17,6 +17,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.tensor import TensorVariable
 
 from ordered_mix.mixture import Array
+from ordered_mix.parameterization.batching import gradient
 from ordered_mix.parameterization.maps import Map, compile_map
 from ordered_mix.prior import Prior
 
@@ -94,6 +95,13 @@ class MixtureGraph:
         """Derivatives of (w, mu, sigma) in x, shape (..., 3 k, dimension)."""
         return self.pullback_free(np.asarray(x)[..., None, :], prior, *self._basis)
 
+    def widening(self, at: Array, prior: Prior, column: int, free: bool, twice: bool) -> Array:
+        """First or second derivative of mu_2 - mu_1 in one coordinate of x or of z, shape (...)."""
+        name = f"slope of the gap at {'x' if free else 'z'}"
+        if twice:
+            return self._pullback(name, prior, at, np.eye(self.dimension)[column])[..., column]
+        return self._values(name, prior, at)[0][..., column]
+
     def free(self, z: Array, prior: Prior) -> Array:
         """Free coordinates at z."""
         return self._values("free at z", prior, z)[0]
@@ -125,6 +133,17 @@ class MixtureGraph:
         """(w, mu, sigma, log prior density of z) at z."""
         return self._map("all at z")
 
+    def everything(self, z: Array, prior: Prior, with_jacobian: bool) -> Sequence[Array]:
+        """(w, mu, sigma, log prior density) at z."""
+        return self._values("all at z" if with_jacobian else "all but Jacobian at z", prior, z)
+
+    def pullback_everything(
+        self, z: Array, prior: Prior, with_jacobian: bool, *scores: Array
+    ) -> Array:
+        """Derivatives in z of the log prior and of a function, from its scores, each (..., k)."""
+        name = "all at z" if with_jacobian else "all but Jacobian at z"
+        return self._pullback(name, prior, z, *scores, np.ones(1))
+
     @property
     def _basis(self) -> list[Array]:
         return np.split(np.eye(3 * self.k), 3, axis=-1)
@@ -135,14 +154,18 @@ class MixtureGraph:
             return self._at_z(self._parameters), self._z
         if name == "parameters at x":
             return self._at_x(self._parameters), self._x
+        if name.startswith("slope"):
+            (_, mu, _), at = self._graph(name.replace("slope of the gap", "parameters"))
+            return [gradient(mu[1] - mu[0], at)], at
         if name == "free at z":
             return [self._free()], self._z
         if name == "unconstrained at x":
             return [self._unconstrained()], self._x
         if name == "log det at z":
             return [self._log_det()], self._z
-        prior = self._at_z([self._model.logp(jacobian=name != "log prior of x")], random=False)
-        return (self._at_z(self._parameters) if name == "all at z" else []) + prior, self._z
+        with_jacobian = name not in ("log prior of x", "all but Jacobian at z")
+        prior = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
+        return (self._at_z(self._parameters) if name.startswith("all") else []) + prior, self._z
 
     def _free(self) -> TensorVariable:
         values = self._at_z(list(self._model.free_RVs))

@@ -24,7 +24,7 @@ _options: dict[str, Any] = {"cache": fused.can_cache(), "nogil": True, "error_mo
 (
     ADD, SUB, MUL, DIV, NEG, EXP, LOG, SQRT, SQR, POW, ABS, SOFTPLUS, SIGMOID, LOG1P, EXPM1,
     LOG1MEXP, TANH, MAXIMUM, MINIMUM, SWITCH, GT, GE, LT, LE, EQ, NEQ, AND, OR, INVERT, ISINF,
-    ISNAN, SIGN,
+    ISNAN, SIGN, STOP,
 ) = range(len(CODES))  # fmt: skip
 REALS = types.CPointer(types.double)
 
@@ -122,6 +122,8 @@ def _forward(program, base, v):
             r = 1.0 if np.isnan(x) else 0.0
         elif code == SIGN:
             r = _sign(x)
+        elif code == STOP:
+            r = x
         v[base + i] = r
 
 

@@ -15,9 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytensor.scalar as ps
+from numpy.typing import NDArray
+from pytensor.compile.ops import ViewOp
 from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.gradient import DisconnectedGrad, ZeroGrad
 from pytensor.graph.basic import Constant
 from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.raise_op import CheckAndRaise
 from pytensor.scalar import ScalarOp
@@ -38,10 +42,18 @@ CODES = {
         "Add", "Sub", "Mul", "TrueDiv", "Neg", "Exp", "Log", "Sqrt", "Sqr", "Pow", "Abs",
         "Softplus", "Sigmoid", "Log1p", "Expm1", "Log1mexp", "Tanh", "Maximum", "Minimum",
         "Switch", "GT", "GE", "LT", "LE", "EQ", "NEQ", "AND", "OR", "Invert", "IsInf", "IsNan",
-        "Sign",
+        "Sign", "Stop",
     ))
 }  # fmt: skip
 _SAME = ("Identity", "Second")
+
+
+class Stop(ps.UnaryScalarOp):
+    """The same number, through which no derivative is passed down."""
+
+    def impl(self, x: Any) -> Any:
+        """Return x."""
+        return x
 
 
 class Untraceable(Exception):
@@ -77,10 +89,10 @@ class Tape:
         Their shapes.
     """
 
-    program: Array
+    program: NDArray[np.int64]
     known: Sequence[Any]
     dimension: int
-    outputs: Array
+    outputs: NDArray[np.int64]
     shapes: Sequence[tuple[int, ...]]
 
     def fixed(self, numbers: Mapping[str, float]) -> Array:
@@ -121,6 +133,10 @@ def trace(
     """
     graph = FunctionGraph(outputs=list(outputs), clone=True)
     inline(graph)
+    for node in graph.apply_nodes:
+        if isinstance(node.op, ViewOp) and not isinstance(node.op, (DisconnectedGrad, ZeroGrad)):
+            raise Untraceable(type(node.op).__name__)
+    dfs_rewriter(_stop).rewrite(graph)
     simple = rewrite_graph(list(graph.outputs), include=("canonicalize", "stabilize"))
     replaced = FunctionGraph(outputs=list(simple), clone=False)
     inline(replaced)
@@ -135,6 +151,12 @@ def trace(
         values[node.outputs[0]] = _run(recorder, node, inputs)
     found = [_value(variable, values, given) for variable in replaced.outputs]
     return _tape(found, point)
+
+
+@node_rewriter([ViewOp])
+def _stop(fgraph: Any, node: Any) -> Any:
+    # rewriting drops what only derivatives see
+    return [Elemwise(Stop(ps.same_out))(node.inputs[0])]
 
 
 class _Recorder:

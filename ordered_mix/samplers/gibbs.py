@@ -16,8 +16,8 @@ from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.conjugate import check_conjugate
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
-from ordered_mix.samplers._inputs import one_sample, standard_starts
-from ordered_mix.samplers._sweeps import Conjugate, sweeps
+from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
+from ordered_mix.samplers.moves.sweeps import Conjugate, sweeps
 
 PARAMETERS = ("w", "mu", "sigma")
 POINTS_A_CALL = 20_000_000  # about a second, between two of which a user may interrupt
@@ -75,7 +75,7 @@ class Gibbs:
         Parameters
         ----------
         parameterization : Parameterization
-            With the reference prior, whose scales are inverse gamma or known.
+            With the reference prior, whose scales are inverse gamma, adaptive or known.
         data : Data
             One sample; weights must be whole numbers.
         starts : Mixture, batch shape (chain,)
@@ -162,7 +162,7 @@ def _conjugate(prior: Prior, frozen: tuple[str, ...]) -> Conjugate:
         location=float(prior.location),
         spread=float(prior.spread),
         scale=float(prior.scale),
-        rate=0.0,
+        rate=float(prior.b0) if prior.scale_family == "adaptive" else 0.0,
         concentration=float(prior.concentration),
         free_w=prior.known_w is None and "w" not in frozen,
         free_mu="mu" not in frozen,

@@ -16,20 +16,18 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
+from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
-from ordered_mix.samplers.density import density, posterior
-from ordered_mix.samplers.starts import off_stationary
+from ordered_mix.samplers.moves.density import density, posterior
+from ordered_mix.samplers.moves.inputs import one_sample
+from ordered_mix.samplers.moves.starts import off_stationary
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")
 REJECTED = "nutpie rejects at least one start, the density near it is at fault"
 TOO_SLOW = "no result within {:g} s: raise the time limit, take fewer draws, or leave it out"
 FOR_EVER = 1e9
-
-
-class SamplingFailed(RuntimeError):
-    """A sampler gave no draws: it was too slow, or could not go on."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +116,11 @@ class NUTS:
         """
         if parameterization.obstacle:
             raise NotApplicable(parameterization.obstacle)
-        if data.y.ndim != 1:
-            raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
+        location, scale = one_sample(data)
         if len(starts.batch_shape) != 1:
             raise ValueError(
                 f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
             )
-        location, scale = float(data.location), float(data.scale)
         standard = parameterization.affine(-location / scale, 1 / scale)
         points = standard.start(starts.affine(-location / scale, 1 / scale))
         sample = self._nutpie if self.sampler == "nutpie" else self._pymc

@@ -15,8 +15,8 @@ from ordered_mix.draws.evidence import log_mean
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.samplers._hmc import Points, Target, move, noise, precision, whitening
-from ordered_mix.samplers._inputs import one_sample, prior_points
+from ordered_mix.samplers.moves.hmc import Points, Target, move, noise, precision, whitening
+from ordered_mix.samplers.moves.inputs import one_sample, prior_points
 
 MOST_STAGES = 1000
 LEAST_STEP = 1e-9

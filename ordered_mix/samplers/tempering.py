@@ -14,7 +14,7 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.samplers._hmc import (
+from ordered_mix.samplers.moves.hmc import (
     Noise,
     Points,
     Target,
@@ -23,8 +23,13 @@ from ordered_mix.samplers._hmc import (
     precision,
     whitening,
 )
-from ordered_mix.samplers._inputs import one_sample, prior_points, standard_starts
-from ordered_mix.samplers._ladder import RoundTrips, equal_rejections, exchanged, swap_probability
+from ordered_mix.samplers.moves.inputs import one_sample, prior_points, standard_starts
+from ordered_mix.samplers.moves.ladder import (
+    RoundTrips,
+    equal_rejections,
+    exchanged,
+    swap_probability,
+)
 
 TARGET = 0.8
 ROUNDS = 5

@@ -98,6 +98,14 @@ PROMISES = (
         ("test_determinism.py::*bytes*", "test_store.py::*bytes*"),
     ),
     Promise(
+        "Determinism", "A first run, which compiles, draws the same bytes as later ones.",
+        ("test_cold.py::*cold_and_warm*",),
+    ),
+    Promise(
+        "Determinism", "A start on a stationary coordinate is moved by next to nothing.",
+        ("test_starts.py::*",),
+    ),
+    Promise(
         "Determinism", "Without sampling, the same numbers to 1e-6 on another machine.",
         ("test_determinism.py::*machines*", "test_determinism.py::*processor*"),
     ),

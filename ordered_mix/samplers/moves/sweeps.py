@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.passes.fused import BLOCK, _exact, _terms
-from ordered_mix.samplers._gig import gig
+from ordered_mix.samplers.moves.gig import gig
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

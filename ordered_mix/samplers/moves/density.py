@@ -79,7 +79,7 @@ def _around_tape(
         (tape.OPERATIONS, len(record.program)), (tape.KNOWN, held["fixed"].size),
         (tape.DIMENSION, dimension), (tape.COMPONENTS, standard.k),
         (tape.SIZE, held["points"].size), (tape.WEIGHTS, held["weight"].size),
-        (tape.PASS, pass_address()),
+        (tape.PASS, pass_address(standard.k == 2)),
     ):  # fmt: skip
         given[index] = number
     log_density, copy = tape.callbacks()
