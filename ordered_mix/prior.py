@@ -14,6 +14,7 @@ from pymc.distributions.shape_utils import rv_size_is_none
 from pytensor.tensor import TensorVariable
 
 from ordered_mix import distributions, scale_families
+from ordered_mix.mixture import Mixture
 
 if TYPE_CHECKING:
     from ordered_mix.data import Data
@@ -93,6 +94,15 @@ class Prior:
     def b0(self) -> Any:
         """Rate of the inverse gamma of beta, of the adaptive scales: ``(scale / 10)^2``."""
         return (self.scale / scale_families.SHARE) ** 2
+
+    def holding(self, mixture: Mixture) -> Mixture:
+        """The mixture with the weights and scales that are known."""
+        known = {"w": self.known_w, "sigma": self.known_sigma}
+        given = {name: value for name, value in known.items() if value is not None}
+        values = {name: getattr(mixture, name) for name in ("w", "mu", "sigma")}
+        for name, value in given.items():
+            values[name] = np.broadcast_to(np.asarray(value, dtype=float), mixture.mu.shape)
+        return Mixture(**values)
 
     def affine(self, location: float, scale: float) -> Prior:
         """The same prior for ``location + scale * y``."""

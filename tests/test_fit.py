@@ -230,7 +230,7 @@ def test_what_is_no_number_of_components(given):
     ("arguments", "message"),
     [
         ({"estimators": ("nutz",)}, "did you mean 'nuts'"),
-        ({"estimators": ()}, "estimators must be among em, map, nuts, nuts-pymc, got none"),
+        ({"estimators": ()}, "estimators must be among ecm, em, .*, nuts-pymc, got none"),
         ({"draws": 3}, "draws must be a whole number of at least 50, got 3"),
         ({"hdi_prob": 1.5}, "hdi_prob must lie between 0 and 1, got 1.5"),
         ({"target_accept": 1.0}, "target_accept must lie between 0 and 1, got 1.0"),

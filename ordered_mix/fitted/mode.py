@@ -31,6 +31,6 @@ def posterior_mode(data: Data, prior: Prior, starts: Mixture, maximum: Mixture |
     if maximum is not None:
         begin.append(maximum)
     plain = catalog.parameterization("unordered", starts.k, prior)
-    climbed = MAP(jacobian=False).fit(plain, data, Mixture.stack(begin))
+    climbed = MAP(jacobian=False).fit(plain, data, prior.holding(Mixture.stack(begin)))
     best = climbed.mixture[int(np.argmax(climbed.objective))]
     return best.permute(best.order())

@@ -119,12 +119,8 @@ class MultiStart:
             initial_mixtures(data, parameterization.k, int(share), method, self.seed + index)
             for index, (method, share) in enumerate(zip(self.methods, shares, strict=True))
         ]
-        values = {n: np.concatenate([getattr(p, n) for p in parts]) for n in FIELDS}
-        known = {"w": parameterization.prior.known_w, "sigma": parameterization.prior.known_sigma}
-        for name, value in known.items():
-            if value is not None:
-                values[name] = np.broadcast_to(np.asarray(value, dtype=float), values[name].shape)
-        return Mixture(**values)
+        values = (np.concatenate([getattr(p, n) for p in parts]) for n in FIELDS)
+        return parameterization.prior.holding(Mixture(*values))
 
     def _optima(
         self,

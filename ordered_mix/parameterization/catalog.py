@@ -11,10 +11,9 @@ import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ordered_mix.estimators.loop.estimator import Estimator
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
@@ -117,7 +116,7 @@ def parameterization(
     return Parameterization(Path(name).stem, found, k, prior or Prior(), {**given, **options})
 
 
-def estimator(label: str, **options: Any) -> Estimator:
+def estimator(label: str, **options: Any) -> Any:
     """The estimator of this name, or from a file of your own.
 
     Parameters
@@ -145,7 +144,7 @@ def estimator(label: str, **options: Any) -> Estimator:
         raise ValueError(
             f"options of {name} must be among {', '.join(accepted)}, got {', '.join(unknown)}"
         )
-    return cast("Estimator", kinds[0](**{**given, **options}))
+    return kinds[0](**{**given, **options})
 
 
 def _from_file(path: Path, kind: str) -> ModuleType:
