@@ -333,7 +333,8 @@ def test_known_weights_are_kept_by_map_and_sampler():
     """Unequal ones are the labels: component 1 is the one with the first weight."""
     data = column("two_lines")
     found = fit(data, 2, fixed={"w": [0.3, 0.7]}, **SHORT)
-    assert [value(found, "w", k) for k in (1, 2)] == [0.3, 0.7]
+    # weights go through the sampler's coordinates: rounding only
+    assert [value(found, "w", k) for k in (1, 2)] == pytest.approx([0.3, 0.7], abs=1e-12)
     assert [value(found, "w", k, "em") for k in (1, 2)] == [0.3, 0.7]
     assert value(found, "mu", 1) > 1.9 and value(found, "mu", 2) < -1.9
     assert found.agreement.status != "bad"
