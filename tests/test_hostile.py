@@ -261,7 +261,7 @@ ARGUMENTS = {
     "no options": (["--parameterizations", "relative()"], r"given as name\(option=value\)"),
     "bad option": (["--parameterizations", "unordered(x=1)"], "must be among none, got x"),
     "bad value": (["--parameterizations", "relative(clearance=-1)"], "clearance must be at least"),
-    "unknown estimator": (["--estimators", "em;rm -rf"], "estimators must be among ecm, em, "),
+    "unknown estimator": (["--estimators", "em;rm -rf"], "estimators must be among ecm, em"),
     "no sampler": (["--estimators", "em,map"], "estimators must hold nuts or nuts-pymc"),
     "out is a file": (["--out", "my.csv"], "out must be a folder that can be written"),
     "out below a file": (["--out", "my.csv/x"], "out must be a folder that can be written"),
