@@ -297,7 +297,7 @@ def test_em_alone_does_not_wait_for_a_sampler(here):
 def test_common_scales_and_known_values():
     data = column("two_lines")
     tied = fit(data, 2, estimators=("em",), scales="common")
-    assert value(tied, "sigma", 1, "em") == value(tied, "sigma", 2, "em")
+    assert value(tied, "sigma", 1, "em") == pytest.approx(value(tied, "sigma", 2, "em"))
     best = tied.maximum.log_likelihood
     assert tied.criteria.loc[0, "bic"] == pytest.approx(4 * np.log(data.n) - 2 * best)
     free = fit(data, 2, estimators=("em",)).maximum.log_likelihood
@@ -305,7 +305,7 @@ def test_common_scales_and_known_values():
     for name, values in known.items():
         found = fit(data, 2, estimators=("em",), fixed={name: values})
         held = [value(found, name, k, "em") for k in (1, 2)]
-        assert held == (values if name == "sigma" else values[::-1])
+        assert held == pytest.approx(values if name == "sigma" else values[::-1])
         assert free - 1 < found.maximum.log_likelihood <= free + 1e-6
 
 
@@ -333,12 +333,12 @@ def test_known_weights_are_kept_by_map_and_sampler():
     """Unequal ones are the labels: component 1 is the one with the first weight."""
     data = column("two_lines")
     found = fit(data, 2, fixed={"w": [0.3, 0.7]}, **SHORT)
-    # weights go through the sampler's coordinates: rounding only
-    assert [value(found, "w", k) for k in (1, 2)] == pytest.approx([0.3, 0.7], abs=1e-12)
-    assert [value(found, "w", k, "em") for k in (1, 2)] == [0.3, 0.7]
+    for of in ("mean", "em"):
+        assert [value(found, "w", k, of) for k in (1, 2)] == pytest.approx([0.3, 0.7])
     assert value(found, "mu", 1) > 1.9 and value(found, "mu", 2) < -1.9
     assert found.agreement.status != "bad"
     known = fit(data, 2, estimators=("em", "map"), fixed={"sigma": [0.1, 0.1]})
-    assert value(known, "sigma", 1, "map") == value(known, "sigma", 2, "map") == 0.1
+    for k in (1, 2):
+        assert value(known, "sigma", k, "map") == pytest.approx(0.1)
     with pytest.raises(ValueError, match="one known scale for all components, got em, map"):
         fit(data, 2, estimators=("em", "map"), fixed={"sigma": [0.1, 0.2]})

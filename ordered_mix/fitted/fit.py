@@ -246,7 +246,9 @@ class _Work:
             self.data, k, self.settings["chains"], "random", self.settings["seed"]
         )
         self.progress(f"posterior mode, K = {k}")
-        mode = posterior_mode(self.data, prior, starts, maximum.mixture)
+        best = maximum.mixture
+        begin = None if best is None else self.restriction.in_order(best)
+        mode = posterior_mode(self.data, prior, starts, begin)
         maximum = judged_by_mode(self.data, maximum, mode, self.restriction)
         made = Fitted(maximum=maximum, prior=prior, mode=mode, **common)
         return self._sampled(made, chosen, starts) if self.sampler else made
@@ -261,6 +263,7 @@ class _Work:
         draws = self._nuts(0, chosen, starts)
         best = made.mode if made.maximum.mixture is None else made.maximum.mixture
         assert best is not None
+        best = self.restriction.in_order(best)
         draws, restarted = restart_stuck_chains(
             draws, y, best, lambda again: self._nuts(1, chosen, again)
         )

@@ -101,6 +101,14 @@ class Restriction:
             known_sigma=prior.known_sigma if sigma is None else float(sigma[0]),
         )
 
+    def in_order(self, mixture: Mixture) -> Mixture:
+        """One mixture with its components in the order of the known weights, if they differ."""
+        w = self.fixed.get("w")
+        if w is None or len(set(w)) == 1:
+            return mixture
+        rank = np.argsort(np.argsort(w, kind="stable"), kind="stable")
+        return mixture.permute(np.argsort(mixture.w, kind="stable")[rank])
+
     def search(self, seed: int) -> MultiStart:
         """EM from many starts under the restriction."""
         tied = "tied" if self.scales == "common" else "free"
