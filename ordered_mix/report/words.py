@@ -38,11 +38,19 @@ CLAUSES = (
     ("Have the chains converged", r"R-hat is fine, but (.*)\.",
      r"the chains agree, but hold \1"),
     ("Have the chains converged", r"No: .*", "the chains have not converged yet"),
+    ("Do the labels switch", r"Labels mean nothing here: .*", "labels mean nothing here"),
+    ("Do the labels switch", r"No relabelling .*", "no relabelling helps"),
     ("Do the labels switch", r"No: .*", "labels do not switch"),
     ("Do the labels switch", r"Yes(: | and |, and )(.*)\.", r"labels switch\1\2"),
     ("Do components overlap", r"Yes: .*", "components overlap at gap = 0"),
+    ("Do components overlap", r"No: means overlap, but (.*) tells components apart\.",
+     r"\1 tells components apart"),
     ("Do components overlap", r"No\.", ""),
     ("Can WAIC and LOO be used", r"Yes.*", ""),
+    ("Can WAIC and LOO be used", r"Not here: (.*)\.", r"\1"),
+    ("Is the likelihood that of the draws", r"No: .*", "the likelihood of normal components is "
+     "not that of the draws"),
+    ("Is the likelihood that of the draws", r".*", ""),
     ("Can WAIC and LOO be used", r"Not LOO: (.*)\.", r"LOO cannot be used: \1"),
 )  # fmt: skip
 
@@ -52,6 +60,9 @@ GLOSSARY = (
      "any machine."),
     ("Fold", "Sort the components of every draw by their means and carry weights and scales along. "
      "Folded draws do not depend on the labels, so they can be averaged and compared."),
+    ("Bimodality", "The share of the variance that the best split in two explains: 0.64 for a "
+     "normal distribution, near 1 for two separate modes. What is left after relabelling says that "
+     "labels are mixed."),
     ("Relabel", "Give the components of every draw the names under which the draws are most alike, "
      "by sorting or by an algorithm. Weights, means and scales move together, so no draw changes "
      "its density."),
