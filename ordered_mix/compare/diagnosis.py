@@ -114,7 +114,9 @@ class DrawsDiagnosis:
         mass = float("nan")
         if self.mixture is not None:
             mass = gap_mass(self.mixture.w, self.mixture.mu, self.mixture.sigma)
-        return switching_of(self.relabelled.relabelling.permutation, mass)
+        judged = self.relabelled.effect.judged
+        order = self.relabelled.relabelling.permutation
+        return switching_of(order[..., judged] if judged.any() else order, mass)
 
     @cached_property
     def invariants(self) -> dict[str, Array]:
@@ -162,8 +164,8 @@ class DrawsDiagnosis:
     def table(self) -> pd.DataFrame:
         """R-hat, ESS and MCSE of every quantity: raw, relabelled, and what depends on no labels.
 
-        The columns of `convergence`, preceded by labels and followed by bimodality and judged (False
-        for components that are nearly empty). Quantities are the user's variables, with the
+        The columns of `convergence`, preceded by labels and followed by bimodality and judged,
+        False for components that are nearly empty. Quantities are the user's variables, with the
         indices of their entries. One chain is compared with itself:
         its first half with its second.
         """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import arviz_stats
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ordered_mix.arrays import Array
 from ordered_mix.draws.relabel.assignment import Permutation
@@ -36,8 +37,8 @@ class Effect:
         judged (False for nearly empty labels), and rhat, ess and
         bimodality, each with ``_before`` and ``_after``.
     changed : float
-        Share of draws whose permutation is not the most frequent one: a permutation that all
-        draws share only numbers the labels.
+        Share of draws whose permutation is not the most frequent one, of labels that are judged:
+        a permutation that all draws share only numbers the labels.
     margin : ndarray, shape (chain, draw)
         What it costs each draw to exchange two labels, in nats; see `uncertainty.margin`.
     separation : float
@@ -46,8 +47,8 @@ class Effect:
         The parameter that tells these two apart best.
     within : tuple of float
         The same distance within chains, averaged over them, before and after.
-    nearly_empty : int
-        Number of labels with a mean weight below 1%, which are not judged.
+    judged : ndarray of bool, shape (component,)
+        False for labels with a mean weight below 1%: where they are means nothing.
     """
 
     table: pd.DataFrame
@@ -56,7 +57,12 @@ class Effect:
     separation: float
     by: str
     within: tuple[float, float]
-    nearly_empty: int
+    judged: NDArray[np.bool_]
+
+    @property
+    def nearly_empty(self) -> int:
+        """Number of labels that are not judged."""
+        return int(np.sum(~self.judged))
 
     @property
     def meaningful(self) -> bool:
@@ -80,7 +86,7 @@ class Effect:
                 f"as sampled, and {_number(after)} once relabelled"
             )
         modes = self.worst("bimodality", "before"), self.worst("bimodality", "after")
-        if modes[1] > max(BIMODAL, modes[0]) + ALLOWED:
+        if modes[0] <= BIMODAL < modes[1]:
             return f"the largest bimodality rises from {modes[0]:.2f} to {modes[1]:.2f}"
         rhat = self.worst("rhat", "before"), self.worst("rhat", "after")
         if modes[0] <= BIMODAL and rhat[1] > max(1 + ALLOWED, rhat[0]) + ALLOWED:
@@ -111,17 +117,17 @@ def effect(
     identity = np.broadcast_to(np.arange(permutation.shape[-1]), permutation.shape)
     return Effect(
         table=_table(variables, permutation, judged),
-        changed=changed(permutation),
+        changed=changed(permutation[..., judged]) if judged.any() else 0.0,
+        judged=judged,
         margin=margin(parameters, permutation),
         separation=distance,
         by=by,
         within=(_within(parameters, identity, weights), _within(parameters, permutation, weights)),
-        nearly_empty=int(np.sum(~judged)),
     )
 
 
 def changed(permutation: Permutation) -> float:
-    """Share of draws whose permutation is not the most frequent one."""
+    """Share of draws whose permutation, of all labels or of some, is not the most frequent one."""
     flat = permutation.reshape(-1, permutation.shape[-1])
     counts = np.unique(flat, axis=0, return_counts=True)[1]
     return float(1 - counts.max() / len(flat))
@@ -161,7 +167,9 @@ def measures(values: Array) -> dict[str, float]:
 
 
 def _table(
-    variables: Mapping[str, tuple[Array, Array]], permutation: Permutation, judged: np.ndarray
+    variables: Mapping[str, tuple[Array, Array]],
+    permutation: Permutation,
+    judged: NDArray[np.bool_],
 ) -> pd.DataFrame:
     moved = bool(np.any(permutation != np.arange(permutation.shape[-1])))
     rows: list[dict[str, object]] = []

@@ -186,7 +186,8 @@ def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
         along.append(str(name))
     chosen = {*along, *(name for names in separate for name in names), *asked.allocations}
     left = [str(name) for name in posterior.data_vars if name not in chosen]
-    notes += _surprises(posterior, left, known.components)
+    kept = [name for name in left if not any(note.startswith(f"{name} is") for note in notes)]
+    notes += _surprises(posterior, kept, known.components)
     notes += _names_are_labels(posterior, dims)
     left += [name for name in tree.children if name.startswith("warmup_")]
     return Plan(dims, tuple(along), asked.allocations, separate, tuple(left), known.first,
@@ -226,9 +227,12 @@ def _same_size(posterior: xr.Dataset, dims: Collection[str], components: int) ->
 
 
 def _unambiguous(name: str, values: xr.DataArray, dims: Collection[str], components: int) -> None:
-    nameless = [str(dim) for dim in values.dims
-                if str(dim).startswith(f"{name}_dim_") and dim not in dims
-                and values.sizes[dim] == components]  # fmt: skip
+    nameless = [
+        str(dim)
+        for dim in values.dims
+        if dim not in (*SAMPLE_DIMS, *dims) and values.sizes[dim] == components
+        and (str(dim).startswith(f"{name}_dim_") or _adds_up_to_one(values, str(dim)))
+    ]  # fmt: skip
     if nameless:
         own = [str(dim) for dim in values.dims if dim in dims]
         raise ValueError(
@@ -249,6 +253,11 @@ def _surprises(posterior: xr.Dataset, left: Collection[str], components: int) ->
                 f"{name} is left alone; if {same[0]} is a dimension of components, pass it in dims."
             )
     return found
+
+
+def _adds_up_to_one(values: xr.DataArray, dim: str) -> bool:
+    """Whether a variable holds probabilities along a dimension, as a transition matrix does."""
+    return bool(values.dtype.kind == "f" and abs(values.sum(dim) - 1).max() < CLOSE)
 
 
 def _stick_breaking(values: xr.DataArray, dims: Collection[str], w: Array | None) -> bool:

@@ -1,8 +1,9 @@
 """Which parameter tells components apart, and labels chosen by it.
 
 Parameters are a mapping of names to component-indexed scalars of shape (chain, draw, component).
-Distances between labels are in standard deviations of their draws. Components of independent
-draws from one distribution, once sorted, are about 1 apart: below `APART` labels mean nothing.
+Distances between labels are means of their difference in a draw, in its standard deviations. Two
+independent draws from one distribution are 1 to 1.4 apart once sorted, and two weights up to 1.73:
+below `APART` labels mean nothing.
 """
 
 from __future__ import annotations
@@ -142,15 +143,18 @@ def distances(parameters: Parameters, permutation: Permutation) -> Array:
     Returns
     -------
     ndarray, shape (parameter, label, label)
-        ``|m_j - m_k| / sqrt(v_j + v_k)`` of the means and variances of the relabelled draws.
+        Mean of the difference of two labels in a draw over its standard deviation.
     """
     k = permutation.shape[-1]
     out = np.empty((len(parameters), k, k))
     for row, values in zip(out, parameters.values(), strict=True):
         flat = np.take_along_axis(values, permutation, axis=-1).reshape(-1, k)
-        mean, variance = flat.mean(axis=0), flat.var(axis=0)
-        scale = np.sqrt(variance[:, None] + variance)
-        gap = np.abs(mean[:, None] - mean)
+        mean = flat.mean(axis=0)
+        covariance = np.atleast_2d(np.cov(flat.T, ddof=0))
+        own = np.diag(covariance)
+        # differences that do not vary but for rounding
+        variance = np.maximum(own[:, None] + own - 2 * covariance, 1e-12 * own)
+        gap, scale = np.abs(mean[:, None] - mean), np.sqrt(variance)
         row[...] = np.divide(gap, scale, out=np.where(gap > 0, np.inf, 0.0), where=scale > 0)
     return out
 

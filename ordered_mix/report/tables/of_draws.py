@@ -105,7 +105,7 @@ def relabelling(found: DrawsDiagnosis) -> Table:
     if effect.nearly_empty:
         values["Components with less than 1% of the weight"] = str(effect.nearly_empty)
     rows = [Row(name, "", [value]) for name, value in values.items()]
-    note = "A distance is between means, in standard deviations of the draws of both labels."
+    note = "A distance is the mean of the difference of two labels, in its standard deviations."
     return Table("Relabelling", note, ["Value"], rows, prose=True)
 
 
