@@ -184,8 +184,11 @@ def number_of_components(found: Collection[Named], otherwise: int | None) -> int
 
 
 def finite_values(name: str, values: ArrayLike) -> Array:
-    """Values as float64; ValueError in the user's words if one is not finite."""
-    array = np.asarray(values, dtype=np.float64)
+    """Values as float64; ValueError in the user's words if one is not a finite number."""
+    given = np.asarray(values)
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold numbers, got {given.dtype}")
+    array = given.astype(np.float64, copy=False)
     if not np.all(np.isfinite(array)):
         raise ValueError(
             f"{name} must be finite, but {int(np.sum(~np.isfinite(array)))} of its {array.size} "
