@@ -95,9 +95,7 @@ def _what_relabelling_did(found: DrawsDiagnosis) -> str:
 
 def _permuted(found: DrawsDiagnosis) -> Verdict:
     tree = found.relabelled
-    moved = ", ".join(tree.permuted) or "none"
-    if tree.method == "none" and found.k > 1:
-        moved = "none; the labels are as sampled"
+    moved = ", ".join(tree.permuted) or "none; the labels are as sampled"
     left = f"Left alone: {', '.join(tree.left_alone)}." if tree.left_alone else "None was left."
     return Verdict(WHAT, f"{moved}.", " ".join([left, *tree.notes]))
 

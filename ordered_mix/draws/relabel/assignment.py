@@ -84,8 +84,16 @@ def best_of(
     draws: tuple[int, int],
     max_iterations: int,
 ) -> Relabelling:
-    """`iterate` from several starts; the end of smallest loss, the first of equals."""
-    found = [iterate(step, start, draws, max_iterations) for start in starts]
+    """`iterate` from several starts; the end of smallest loss, the first of equals.
+
+    Starts that differ by one permutation of all draws lead to the same end: one of them is taken.
+    """
+    distinct: list[Permutation] = []
+    for start in starts:
+        numbered = start[:, np.argsort(start[0])]
+        if not any(np.array_equal(numbered, other[:, np.argsort(other[0])]) for other in distinct):
+            distinct.append(start)
+    found = [iterate(step, start, draws, max_iterations) for start in distinct]
     return min(found, key=lambda one: one.loss)
 
 

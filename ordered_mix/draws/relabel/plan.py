@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -61,6 +61,12 @@ class Plan:
         """All variables that change."""
         parts = [name for group in self.separate for name in group]
         return tuple(dict.fromkeys((*self.along, *parts, *self.values)))
+
+    def untouched(self) -> Plan:
+        """The same with everything left alone."""
+        return replace(
+            self, along=(), values=(), separate=(), left_alone=(*self.permuted, *self.left_alone)
+        )
 
     @classmethod
     def of_dims(

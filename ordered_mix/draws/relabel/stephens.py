@@ -65,19 +65,18 @@ def stephens(
     Stephens (2000), JRSS B 62, 795-809, section 4.1.
     """
     p = given(responsibilities).held()
-    total = p.draws[0] * p.draws[1]
-    negative_entropy = sum(float(xlogy(block, block).sum()) for _, block in p)
-
-    def aligned(mean: Array) -> tuple[Permutation, float]:
-        gain = _agreement(p, mean)
-        permutation = best_assignment(gain)
-        return permutation, negative_entropy - assigned(gain, permutation)
-
-    if start is None:
-        begun = [aligned(p.at(draw))[0] for draw in references(total, starts)]
-    else:
+    first = [] if start is not None else references(p.draws[0] * p.draws[1], starts)
+    negative_entropy, gains = _first_pass(p, [p.at(draw) for draw in first])
+    begun = [best_assignment(gain) for gain in gains]
+    if start is not None:
         begun = [start_permutation(start, (*p.draws, p.components))]
-    return best_of(lambda order: aligned(mean_relabelled(p, order)), begun, p.draws, max_iterations)
+
+    def step(permutation: Permutation) -> tuple[Permutation, float]:
+        gain = _agreement(p, mean_relabelled(p, permutation))
+        found = best_assignment(gain)
+        return found, negative_entropy - assigned(gain, found)
+
+    return best_of(step, begun, p.draws, max_iterations)
 
 
 def start_permutation(start: ArrayLike, shape: tuple[int, ...]) -> Permutation:
@@ -97,7 +96,18 @@ def mean_relabelled(responsibilities: Responsibilities, permutation: Permutation
     return total / len(permutation)
 
 
-def _agreement(responsibilities: Responsibilities, mean: Array) -> Array:
+def _first_pass(p: Responsibilities, means: list[Array]) -> tuple[float, list[Array]]:
+    """``sum p log p`` over everything, and the agreement with several means, in one pass."""
+    logs = [np.log(np.maximum(mean, TINY)).T for mean in means]
+    total, gains = 0.0, [np.empty((p.draws[0] * p.draws[1], *[p.components] * 2)) for _ in means]
+    for part, block in p:
+        total += float(xlogy(block, block).sum())
+        for log, gain in zip(logs, gains, strict=True):
+            gain[part] = log @ block
+    return total, gains
+
+
+def _agreement(p: Responsibilities, mean: Array) -> Array:
     """``sum_i p_ik log q_ij`` for each draw, label j and component k."""
-    log_mean = np.log(np.maximum(mean, TINY)).T
-    return np.concatenate([log_mean @ block for _, block in responsibilities])
+    log = np.log(np.maximum(mean, TINY)).T
+    return np.concatenate([log @ block for _, block in p])

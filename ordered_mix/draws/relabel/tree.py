@@ -208,13 +208,14 @@ def relabel_tree(
     how = plan(tree, known, asked)
     known.parameters |= how.parameters(tree[group].to_dataset(), known)
     chosen, found, effect, notes = _found(tree, known, how, method, order, group)
+    done = how.untouched() if chosen == "none" else how
     permutation = found.permutation
     copy = how.apply(tree, permutation, group)
     posterior = tree[group].to_dataset()
     array = as_dataarray(permutation, posterior, how.dims[0] if how.dims else None)
-    copy = _recorded(copy, array, effect, chosen, how, notes)
+    copy = _recorded(copy, array, effect, chosen, done, notes)
     return RelabelledTree(
-        copy, array, chosen, found, how.dims, how.permuted, how.left_alone, notes, effect, known,
+        copy, array, chosen, found, how.dims, done.permuted, done.left_alone, notes, effect, known,
         (tree, how, group),
     )  # fmt: skip
 
@@ -260,6 +261,11 @@ def _found(
     notes = [*known.notes, *how.notes]
     if not found.converged:
         notes.append(f"The permutations of {chosen} still changed in the last round.")
+    if not effect.meaningful:
+        notes.append(
+            f"Labels mean nothing here: the two closest are {effect.separation:.1f} standard "
+            "deviations apart."
+        )
     if effect.harm is not None:
         notes.append(
             f"Relabelling by {chosen} makes the draws worse, {effect.harm}: the raw labels are "
