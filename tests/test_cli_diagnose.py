@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import switched_draws
+from foreign import hidden_markov, separate
 
 OPTIONS = ["--mu", "centre", "--sigma", "spread", "--weights", "share"]
 
@@ -74,3 +75,26 @@ def test_bad_input_ends_in_one_sentence(place, done, arguments, message):
     assert message in last and last.startswith("ordered-mix: ")
     assert set(stages) <= {"read the draws", "relabel and diagnose"} and failed.stdout == ""
     assert not (place / "elsewhere").exists()
+
+
+ONES = ["--mu", "mu_0,mu_1", "--sigma", "1.0", "--weights", "0.5,0.5"]
+STATES = ["--parameters", "level,noise", "--allocations", "z", "--dims", "state,state_to"]
+
+
+@pytest.mark.parametrize(
+    ("draws", "options", "permuted"),
+    [(separate, ONES, "mu_0, mu_1."), (hidden_markov, STATES, "level, noise, P, z.")],
+    ids=["constants", "states"],
+)
+def test_any_family_can_be_named(tmp_path, draws, options, permuted):
+    draws().to_netcdf(tmp_path / "own.nc", engine="h5netcdf")
+    done = run("own.nc", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert f"Which variables were permuted? {permuted}" in text
+    assert "which draws should be reported? Yes: re" in text
+    folder = tmp_path / "results" / "own"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if "ordered-mix diagnose" in line)
+    for option in options:
+        assert option in command

@@ -10,6 +10,7 @@ from ordered_mix.draws.relabel.barycentre import barycentre
 from ordered_mix.draws.relabel.data_based import data_based_running
 from ordered_mix.draws.relabel.ecr import ecr_iterative_1
 from ordered_mix.draws.relabel.effect import bimodality, changed
+from ordered_mix.draws.relabel.normal import normal, responsibilities_of
 from ordered_mix.draws.relabel.partition import (
     binder,
     co_clustering,
@@ -21,8 +22,6 @@ from ordered_mix.draws.relabel.responsibilities import (
     BLOCK_BYTES,
     Responsibilities,
     from_log_likelihood,
-    normal,
-    responsibilities_of,
     sample_allocations,
 )
 from ordered_mix.draws.relabel.separation import APART, closest, label, separate

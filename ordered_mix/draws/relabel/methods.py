@@ -15,12 +15,9 @@ from ordered_mix.draws.relabel.assignment import Relabelling
 from ordered_mix.draws.relabel.barycentre import barycentre
 from ordered_mix.draws.relabel.data_based import data_based, data_based_running
 from ordered_mix.draws.relabel.ecr import Allocations, ecr, ecr_iterative_1, ecr_iterative_2
+from ordered_mix.draws.relabel.normal import normal
 from ordered_mix.draws.relabel.permute import constraint, pra, require_exchangeable
-from ordered_mix.draws.relabel.responsibilities import (
-    Responsibilities,
-    normal,
-    sample_allocations,
-)
+from ordered_mix.draws.relabel.responsibilities import Responsibilities, sample_allocations
 from ordered_mix.draws.relabel.separation import Parameters, label_statistics, separate, stacked
 from ordered_mix.draws.relabel.stephens import stephens
 

@@ -13,6 +13,7 @@ from ordered_mix.arrays import Array
 from ordered_mix.draws.relabel.methods import hint
 
 SAMPLE_DIMS = ("chain", "draw")
+SCALES = ("sigma", "tau")
 NOTED = 1e-6
 REFUSED = 1e-3
 

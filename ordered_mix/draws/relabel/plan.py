@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from ordered_mix.arrays import Array
+from ordered_mix.draws.relabel.asked import Asked
 from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.relabel.effect import Effect, effect
-from ordered_mix.draws.relabel.evidence import Asked, Known
+from ordered_mix.draws.relabel.evidence import Known
 from ordered_mix.draws.relabel.named import finite_values
 from ordered_mix.draws.relabel.variables import (
     SAMPLE_DIMS,

@@ -39,7 +39,7 @@ def stephens(
     ----------
     responsibilities : array_like, shape (chain, draw, point, component), or Responsibilities
         Probability of each component for each point in each draw. An object of blocks
-        (`responsibilities.normal`) bounds the memory.
+        (`normal.normal`) bounds the memory.
     start : array_like of int, shape (chain, draw, component), optional
         Permutations to start from, instead of `starts`.
     starts : int

@@ -13,10 +13,11 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ordered_mix.arrays import Array
+from ordered_mix.draws.relabel.asked import Asked
 from ordered_mix.draws.relabel.assignment import Relabelling, check_permutation
 from ordered_mix.draws.relabel.check import Check
 from ordered_mix.draws.relabel.effect import Effect
-from ordered_mix.draws.relabel.evidence import Asked, Known, know
+from ordered_mix.draws.relabel.evidence import Known, know
 from ordered_mix.draws.relabel.methods import check_method, find
 from ordered_mix.draws.relabel.named import Given
 from ordered_mix.draws.relabel.plan import Plan, plan
