@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
+from ordered_mix.draws.relabel.dataarrays import relabel_dataarrays
 from ordered_mix.draws.relabel.methods import METHODS, SORTS
 from ordered_mix.draws.relabel.tree import permute_tree, relabel_tree
-from ordered_mix.draws.relabel.variables import as_dataarray, permute_variable
+from ordered_mix.draws.relabel.variables import as_dataarray, permute_values, permute_variable
 from ordered_mix.mixture import Mixture
 
 DIMS = foreign.DIMS
@@ -116,6 +117,29 @@ def test_variables_of_any_shape_order_and_type_are_permuted_and_come_back(
 KINDS = ["nan", "negative", "lost", "no component", "another size", "no draws", "text"]
 
 
+@pytest.mark.parametrize("order", [("k", *DIMS), (*DIMS, "k")])
+def test_dataarrays_give_the_labels_that_trees_give(order):
+    tree = foreign.latent_class()
+    posterior = tree["posterior"].to_dataset().rename(kind="k")
+    named = {"share": posterior["share"].transpose(*order)}
+    p = posterior["p"].transpose("person", *order)
+    by_p = relabel_dataarrays("stephens", "k", responsibilities=p)
+    by_name = relabel_dataarrays("sort_share", "k", named)
+    expected = relabel_tree(tree, parameters=["share"], responsibilities="p")
+    for found in (by_p, by_name):
+        assert found.dims == (*DIMS, "component")
+        inverse = np.argsort(found.to_numpy(), axis=-1)
+        together = np.take_along_axis(expected.permutation.to_numpy(), inverse, axis=-1)
+        assert len(np.unique(together.reshape(-1, 2), axis=0)) == 1
+    hidden = foreign.hidden_markov()["posterior"].to_dataset()
+    level = {"level": hidden["level"]}
+    by_z = relabel_dataarrays("ecr_iterative_1", "state", level, allocations=hidden["z"])
+    moved = permute_values(hidden["z"], by_z)
+    assert float(moved.std(DIMS).max()) == 0
+    with pytest.raises(ValueError, match="component must be a dimension of every parameter"):
+        relabel_dataarrays("separate", "kind", named)
+
+
 def damage(posterior, kind, name, rng):
     """One way in which files are broken."""
     values = posterior[name]
@@ -160,7 +184,7 @@ def test_the_floors_of_arrays_and_dataarrays_import_no_models():
     code = (
         "import sys\n"
         "from ordered_mix.draws.relabel import ecr, methods, partition, separation, stephens\n"
-        "from ordered_mix.draws.relabel import tree, uncertainty, variables\n"
+        "from ordered_mix.draws.relabel import dataarrays, tree, uncertainty, variables\n"
         "for name in ('pymc', 'pytensor', 'nutpie', 'models', 'numba', 'ordered_mix.passes',\n"
         "             'ordered_mix.mixture', 'ordered_mix.parameterization'):\n"
         "    assert name not in sys.modules, name\n"

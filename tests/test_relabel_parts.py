@@ -158,8 +158,8 @@ def running_centres(y, z, k):
 
         return min(permutations(range(k)), key=cost)
 
-    for draw in z:
-        for j, component in enumerate(best(draw)):
+    for index, draw in enumerate(z):
+        for j, component in enumerate(best(draw) if index else range(k)[::-1]):
             own = y[draw == component]
             if own.size:
                 mean[j] = ((seen_mean[j] - 1) * mean[j] + own.mean()) / seen_mean[j]

@@ -72,7 +72,9 @@ def data_based_running(y: ArrayLike, allocations: ArrayLike, components: int) ->
     Centres start at ``min y + range / (K + 1)`` for every label and spreads at ``range / K``. In
     the order of the draws, each is assigned to the centres so far, which then become the averages
     of the means and standard deviations of the points of each label. Then all draws are assigned
-    to the last centres, once. The result depends on the order of the draws.
+    to the last centres, once. The result depends on the order of the draws. All labels have one
+    centre at first, so that the first draw may be assigned at will: its components are reversed,
+    as the package does with two.
 
     Parameters
     ----------
@@ -90,9 +92,11 @@ def data_based_running(y: ArrayLike, allocations: ArrayLike, components: int) ->
     centre = np.full(components, y.min() - y.mean() + reach / (components + 1))
     spread = np.full(components, reach / components)
     seen = np.zeros((2, components))
-    for draw in np.moveaxis(moments, 1, 0):
-        squares = _distances(draw[:, None], centre, spread**2)
-        number, first, second = draw[:, best_assignment(-squares)[0]]
+    order = np.arange(components)[::-1]
+    for index, draw in enumerate(np.moveaxis(moments, 1, 0)):
+        if index:
+            order = best_assignment(-_distances(draw[:, None], centre, spread**2))[0]
+        number, first, second = draw[:, order]
         mean = np.divide(first, number, out=np.zeros(components), where=number > 0)
         residual = np.maximum(second - number * mean**2, 0)
         sd = np.sqrt(np.divide(residual, number - 1, out=np.zeros(components), where=number > 1))
