@@ -245,6 +245,18 @@ def test_labels_that_mean_nothing():
     assert answer == "Labels mean nothing here: report what does not depend on them."
 
 
+def test_chains_in_different_modes_are_not_called_label_switching():
+    tree = foreign.precision()
+    posterior = tree["posterior"].to_dataset().copy(deep=True)
+    posterior["mu"][0] += 15.0
+    found = diagnose(xr.Dataset(posterior.data_vars), tau="tau")
+    assert found.relabelled.effect.within_chains
+    answers = {verdict.question: verdict.answer for verdict in found.verdicts}
+    assert answers["Have the chains converged, labels aside?"].startswith("No")
+    answer = answers["Do the labels switch, and which draws should be reported?"]
+    assert answer == "Yes, and no relabelling repairs these chains."
+
+
 @pytest.mark.parametrize("draws", [8, 60])
 def test_one_chain_gets_what_one_chain_can_have(draws):
     tree = foreign.volatility(data=draws > 25).isel(chain=[0], draw=slice(draws))

@@ -34,7 +34,7 @@ def verdicts(found: DrawsDiagnosis) -> list[Verdict]:
 
 def _converged(found: DrawsDiagnosis) -> Verdict:
     kinds = ["label-invariant"]
-    if found.relabelled.meaningful:
+    if found.relabelled.meaningful or found.relabelled.effect.within_chains:
         kinds.append("relabelled")
     rhat = float(np.nanmax([found.worst("rhat", kind) for kind in kinds]))
     ess = float(np.nanmin([found.worst("ess_bulk", kind) for kind in kinds]))
@@ -54,7 +54,7 @@ def _labels(found: DrawsDiagnosis) -> Verdict | None:
         return None
     relabelled, effect = found.worst("rhat", "relabelled"), found.relabelled.effect
     reason = _what_relabelling_did(found)
-    if not effect.meaningful:
+    if not effect.meaningful and not effect.within_chains:
         answer = "Labels mean nothing here: report what does not depend on them."
     elif found.method == "none":
         answer = "No relabelling was found that helps: report them as they are."
@@ -78,8 +78,8 @@ def _what_relabelling_did(found: DrawsDiagnosis) -> str:
         f"largest R-hat raw {raw:.2f}, relabelled {after:.3f}; smallest ESS relabelled "
         f"{found.worst('ess_bulk', 'relabelled'):.0f}.",
         f"The two closest labels are {effect.separation:.1f} standard deviations apart, by "
-        f"{effect.by}; in {unsure:.1%} of the draws an exchange of two would cost less than "
-        f"{UNSURE:g} nat.",
+        f"{effect.by}, and {effect.within[1]:.1f} within chains; in {unsure:.1%} "
+        f"of the draws an exchange of two would cost less than {UNSURE:g} nat.",
         f"Largest bimodality raw {found.worst('bimodality', 'raw'):.2f}, relabelled "
         f"{found.worst('bimodality', 'relabelled'):.2f} (0.64 is normal, above 0.8 two modes).",
     ]

@@ -69,6 +69,11 @@ class Effect:
         """Whether the labels found mean something: they are at least 2 sd apart."""
         return self.separation >= APART
 
+    @property
+    def within_chains(self) -> bool:
+        """Whether labels mean something within chains, whatever they mean between them."""
+        return self.within[1] >= APART
+
     def worst(self, measure: str, when: str) -> float:
         """Largest rhat or bimodality, or smallest ess, ``before`` or ``after``."""
         values = self.table.loc[self.table["judged"], f"{measure}_{when}"].dropna()

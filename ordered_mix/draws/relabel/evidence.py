@@ -33,7 +33,7 @@ from ordered_mix.draws.relabel.separation import APART, closest
 MOST_PARAMETERS = 60
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Known:
     """Draws as they were understood.
 
@@ -66,7 +66,7 @@ class Known:
     allocations: Allocations | None = None
     first: int = 0
     check: Check | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
     seed: int = 0
 
     @property
@@ -141,13 +141,21 @@ def know(tree: xr.DataTree, asked: Asked) -> Known:
     w, notes = read_weights(named.get("weights"), shape) if weighted else (None, [])
     if p is not None and p.log_joint is not None and w is not None:
         p = given_responsibilities(tree, asked, named, w)
-    known = Known(shape, named, w, allocations=z, first=first, notes=notes, seed=asked.seed)
-    known.roles = _roles(named, shape, w)
-    known.parameters = _scalars(named, known)
-    known.y, observed_name = _data(tree, asked)
-    known.stored = stored_pointwise(tree, observed_name)
-    settle(known, p)
-    return known
+    y, observed_name = _data(tree, asked)
+    known = Known(
+        shape=shape,
+        named=named,
+        w=w,
+        roles=_roles(named, shape, w),
+        parameters=_scalars(named, w),
+        y=y,
+        stored=stored_pointwise(tree, observed_name),
+        allocations=z,
+        first=first,
+        notes=tuple(notes),
+        seed=asked.seed,
+    )
+    return settle(known, p)
 
 
 def _roles(
@@ -171,13 +179,13 @@ def _roles(
     return roles
 
 
-def _scalars(named: Mapping[str, Named], known: Known) -> dict[str, Array]:
+def _scalars(named: Mapping[str, Named], w: Array | None) -> dict[str, Array]:
     """All sampled component-indexed scalars, by name and index."""
     found: dict[str, Array] = {}
     for role, one in named.items():
         if role == "weights":
-            if one.sampled and known.w is not None:
-                found["w"] = known.w
+            if one.sampled and w is not None:
+                found["w"] = w
             continue
         if not one.by_component:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,24 +27,25 @@ if TYPE_CHECKING:
 NORMAL = ("mu", "sigma", "tau", "chol", "cov", "weights")
 
 
-def settle(known: Known, p: Responsibilities | None) -> None:
+def settle(known: Known, p: Responsibilities | None) -> Known:
     """Keep responsibilities that were given, or else those of normal components, if they hold."""
     squares, model = None, "the components given"
     if p is None and known.y is not None:
         p, squares, model = _normal_components(known)
     if p is None:
-        return
+        return known
     if p.draws != known.shape[:2] or p.components != known.components:
         raise ValueError(
             f"responsibilities must be of {known.shape[:2]} draws and {known.components} "
             f"components, got {p.draws} and {p.components}"
         )
-    if p.log_joint is not None:
-        known.check = check(p, known.stored, squares, model)
-        if not known.check.good:
-            known.notes.append(f"{known.check.sentence} It is not used.")
-            return
-    known.responsibilities = p
+    if p.log_joint is None:
+        return replace(known, responsibilities=p)
+    found = check(p, known.stored, squares, model)
+    if not found.good:
+        notes = (*known.notes, f"{found.sentence} It is not used.")
+        return replace(known, check=found, notes=notes)
+    return replace(known, check=found, responsibilities=p)
 
 
 def _normal_components(known: Known) -> tuple[Responsibilities | None, Array | None, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ REFUSED = 1e-3
 type Given = str | Sequence[str] | ArrayLike | None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Named:
     """One parameter that the user named.
 
@@ -54,7 +54,7 @@ class Named:
         return self.sampled and (self.dim is not None or bool(self.separate))
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Reader:
     """Reads what the user named from a posterior.
 
@@ -68,7 +68,6 @@ class Reader:
 
     posterior: xr.Dataset
     dims: Collection[str] | None = None
-    found: list[Named] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         missing = [name for name in self.dims or () if name not in self.posterior.dims]

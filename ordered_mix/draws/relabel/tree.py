@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -207,7 +207,8 @@ def relabel_tree(
     )  # fmt: skip
     known = know(tree, asked)
     how = plan(tree, known, asked)
-    known.parameters |= how.parameters(tree[group].to_dataset(), known)
+    more = how.parameters(tree[group].to_dataset(), known)
+    known = replace(known, parameters={**known.parameters, **more})
     chosen, found, effect, notes = _found(tree, known, how, method, order, group)
     done = how.untouched() if chosen == "none" else how
     permutation = found.permutation
@@ -253,7 +254,7 @@ def _found(
     posterior = tree[group].to_dataset()
     raw = np.broadcast_to(np.arange(known.components), known.shape).copy()
     if known.components == 1:
-        return "none", Relabelling(raw), how.effect(posterior, known, raw), tuple(known.notes)
+        return "none", Relabelling(raw), how.effect(posterior, known, raw), known.notes
     chosen = method or known.default_method
     found = find(chosen, known.evidence)
     if not chosen.startswith("sort_") or order is not None:
@@ -263,9 +264,10 @@ def _found(
     if not found.converged:
         notes.append(f"The permutations of {chosen} still changed in the last round.")
     if not effect.meaningful:
+        where = "Chains sit in different modes" if effect.within_chains else "Labels mean nothing"
         notes.append(
-            f"Labels mean nothing here: the two closest are {effect.separation:.1f} standard "
-            "deviations apart."
+            f"{where}: the two closest labels are {effect.separation:.1f} standard deviations "
+            f"apart, and {effect.within[1]:.1f} within chains."
         )
     if effect.harm is not None:
         notes.append(
