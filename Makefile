@@ -4,12 +4,15 @@ DATA ?= faithful:waiting
 NAME ?= em_rates
 ARGS ?=
 JOBS ?= 2
+SEEDS ?= 0
+CPU ?= generic
 PYTHON ?=
 
 BIN := .venv/bin
 UV := .venv-uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export SEEDS
 
 # The first candidate that runs and is new enough: one that is only on the PATH may not run.
 CANDIDATES = $(or $(PYTHON),python python3 python3.13 python3.12 python3.14)
@@ -24,8 +27,14 @@ NEEDED = $(if $(FOUND),,$(error ordered_mix needs Python 3.12 or newer and found
 PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
 	$(1)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+# What depends on the last bits of compiled code: vectors are at most as wide as CPU has them.
+NUMERICAL = tests/test_kernels.py tests/test_kernels_batches.py tests/test_kernels_rows.py \
+	tests/test_numerics.py tests/test_map.py tests/test_determinism.py \
+	'tests/test_exact.py::test_draws_match_the_exact_posterior[folded-options1]' \
+	'tests/test_nuts.py::test_low_dim_gauss_mix_posterior_means[folded]'
+
 .DEFAULT_GOAL := help
-.PHONY: help compare study findings docs test lint test-lowest conda-test bench reliability coverage \
+.PHONY: help compare study findings docs test test-plain lint test-lowest conda-test bench reliability coverage \
 	mutants lock wheel clean
 
 help: ## list the targets
@@ -46,8 +55,12 @@ docs: .venv/.installed ## build docs/_build/html; tutorial and examples are run
 		$(BIN)/python -m sphinx -q -W -n --keep-going -j $(JOBS) docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
-test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file)
+test: .venv/.installed ## run the tests (ARGS=tests/test_data.py for one file, SEEDS=1 for other seeds)
 	@$(call PYTEST,.venv)
+
+test-plain: .venv/.installed ## run the numerical tests on code for a plain processor (CPU=haswell)
+	@NUMBA_CPU_NAME=$(CPU) NUMBA_CPU_FEATURES= OPENBLAS_CORETYPE=Nehalem \
+		$(call PYTEST,.venv) $(NUMERICAL)
 
 lint: .venv/.installed ## check style, format and types
 	@$(BIN)/ruff check

@@ -66,7 +66,9 @@ def own(y: np.ndarray, rule: str) -> Callable[[], object]:
     from ordered_mix.estimators.em import EM
     from ordered_mix.estimators.loop.stop import Stop
     from ordered_mix.mixture import Mixture
+    from ordered_mix.parameterization.catalog import parameterization
 
+    model = parameterization("unordered", 2)
     stop = (
         Stop(log_likelihood=0, passes=ITERATIONS + 1)
         if rule == "iterations"
@@ -75,7 +77,7 @@ def own(y: np.ndarray, rule: str) -> Callable[[], object]:
     start = Mixture(
         np.full((len(y), 2), 0.5), np.tile([-1.0, 1.0], (len(y), 1)), np.ones((len(y), 2))
     )
-    return lambda: EM(stop=stop).fit(Data(y), start)
+    return lambda: EM(stop=stop).fit(model, Data(y), start)
 
 
 def scikit_learn(y: np.ndarray, rule: str) -> Callable[[], object]:
@@ -148,11 +150,12 @@ def measure_runs(repeats: int) -> list[Row]:
     from ordered_mix.estimators.em import EM
     from ordered_mix.estimators.loop.stop import Stop
     from ordered_mix.mixture import Mixture
+    from ordered_mix.parameterization.catalog import parameterization
 
     y, rng = problem(1)[0], np.random.default_rng(1)
     starts = Mixture([0.5, 0.5], rng.normal(0, 2, (RUNS, 2)), [1.0, 1.0])
-    em = EM(stop=Stop(log_likelihood=0, passes=201))
-    seconds = median_seconds(lambda: em.fit(Data(y), starts), repeats)
+    em, model = EM(stop=Stop(log_likelihood=0, passes=201)), parameterization("unordered", 2)
+    seconds = median_seconds(lambda: em.fit(model, Data(y), starts), repeats)
     return [{"what": f"{RUNS:,} EM runs of 200 iterations, n = 200", "seconds": seconds}]
 
 

@@ -30,13 +30,14 @@ import numpy as np
 from ordered_mix.data import simulate
 from ordered_mix.estimators.em import EM
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Study
 
 TRUTH = Mixture(np.array([0.5, 0.5]), np.array([-1.5, 1.5]), np.ones(2))
 START = Mixture(np.array([0.5, 0.5]), np.array([-0.5, 1.0]), np.ones(2))
 
 def cell(seed, i):
-    fit = EM().fit(simulate(TRUTH, 200, seed), START)
+    fit = EM().fit(parameterization("unordered", 2), simulate(TRUTH, 200, seed), START)
     return [{{"log_likelihood": float(fit.log_likelihood), "passes": int(fit.passes)}}]
 '''
 BUSY = '''

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ordered_mix.engine.outcome import StudyResult, load_result, write_verdicts
+from ordered_mix.engine.outcome import load_result, write_verdicts
 from ordered_mix.engine.run import load_study
 from ordered_mix.report.figures.interval import claimed_in_words, with_unit
 from ordered_mix.report.of_study import headline
 from ordered_mix.report.page import write_report
 from ordered_mix.report.study_setup import command, last_run
 from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED
+from ordered_mix.study.result import StudyResult
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "studies" / "results"

@@ -1,4 +1,4 @@
-"""Pages that no one types: one for each study and each public module, from their folders.
+"""Pages that no one types: one for each study, and the reference by rooms, from their folders.
 
 They are written to docs/study and docs/api before Sphinx reads the sources, and the published
 reports are copied to docs/extra/reports, from where the pages link them.
@@ -21,20 +21,30 @@ from ordered_mix.report.figures.interval import claimed_in_words
 from ordered_mix.study.definition import Study
 
 HERE = Path(__file__).resolve().parent
-PACKAGES = {
-    "ordered_mix": "Mixtures, data, comparisons",
-    "ordered_mix.models": "Parameterizations",
-    "ordered_mix.estimators": "Estimators and samplers",
-    "ordered_mix.diagnostics": "Diagnostics",
-    "ordered_mix.study": "Studies",
-    "ordered_mix.report": "Reports",
+PAGES = {
+    "fitted": ("Fitting", ("fitted",)),
+    "compare": ("Comparing and diagnosing", ("compare",)),
+    "data": ("Data, mixtures and priors", ("data", "mixture", "prior", "distributions")),
+    "parameterization": ("Parameterizations", ("parameterization", "models")),
+    "estimators": ("Estimators", ("estimators", "estimators.loop")),
+    "samplers": ("Samplers", ("samplers", "samplers.moves")),
+    "draws": ("Draws: labels, convergence, prediction", ("draws", "draws.relabel")),
+    "passes": ("The pass over the data", ("passes",)),
+    "theory": ("What the studies measure", ("theory",)),
+    "study": ("Studies, as their authors write them", ("study",)),
+    "engine": ("Running studies", ("engine",)),
+    "report": ("Reports", ("report",)),
 }
-# Machinery beneath them, which no user calls.
+"""Pages of the reference: their titles, and the packages or modules on each."""
 INTERNAL = {
-    "ordered_mix": "batching columns domain fused graphs laws reading reference replicas "
-    "results twin",
-    "ordered_mix.study": "batches dispatch folder progress provenance schedule store tables",
+    "parameterization": "batching domain graphs laws reference replicas",
+    "estimators.loop": "affine climb coordinates expectation lockstep metric penalty problem "
+    "record scale_gaps tempered_pass transforms",
+    "passes": "fused",
+    "engine": "batches dispatch folder progress provenance schedule store tables",
+    "report": "contents of_comparison of_diagnosis of_fit of_study page study_setup words",
 }
+"""Machinery beneath them, which no user calls."""
 
 
 def write() -> None:
@@ -42,14 +52,8 @@ def write() -> None:
     for folder in ("study", "api", "extra"):
         shutil.rmtree(HERE / folder, ignore_errors=True)
     pages = {f"study/{name}.md": study_page(name) for name in catalog.names("study")}
-    listed = "\n".join(PACKAGES)
-    pages |= {
-        "study/index.md": study_list(),
-        "api/index.md": f"# API reference\n\n```{{toctree}}\n:maxdepth: 2\n\n{listed}\n```\n",
-    }
-    for package in PACKAGES:
-        modules = public_modules(package)
-        pages |= {f"api/{module}.md": module_page(module) for module in [package, *modules]}
+    pages |= {"study/index.md": study_list(), "api/index.md": reference()}
+    pages |= {f"api/{name}.md": reference_page(name) for name in PAGES}
     for path, text in pages.items():
         (HERE / path).parent.mkdir(exist_ok=True)
         (HERE / path).write_text(text, encoding="utf-8")
@@ -88,37 +92,46 @@ def study_list() -> str:
     return "\n".join([inspect.cleandoc(head), *rows, "", *toctree, ""])
 
 
-def public_modules(package: str) -> list[str]:
-    """Dotted names of the modules of a package that users may call."""
-    if package == "ordered_mix.report":
-        return []  # its two functions are in the package itself
-    path = importlib.import_module(package).__path__
-    names = {info.name for info in pkgutil.iter_modules(path) if not info.ispkg}
-    names -= set(INTERNAL.get(package, "").split())
-    return sorted(f"{package}.{name}" for name in names if not name.startswith("_"))
+def public_modules(name: str) -> list[str]:
+    """Dotted names of a package and of its modules that users may call, or of a single module."""
+    home = importlib.import_module(f"ordered_mix.{name}")
+    if not hasattr(home, "__path__"):
+        return [home.__name__]
+    found = {info.name for info in pkgutil.iter_modules(home.__path__) if not info.ispkg}
+    found -= set(INTERNAL.get(name, "").split())
+    return [home.__name__, *sorted(f"{home.__name__}.{one}" for one in found)]
 
 
-def module_page(name: str) -> str:
-    """The page of a module, or of a package with the list of its modules."""
-    module = importlib.import_module(name)
-    package = hasattr(module, "__path__")
-    title = PACKAGES[name] if package else name.removeprefix("ordered_mix.")
-    members = "" if module is ordered_mix else "   :members:\n"
-    parts = [f"# {title}", f"```{{eval-rst}}\n.. automodule:: {name}\n{members}```"]
-    if module is ordered_mix:
-        parts.append(_public_names())
-    if package:
-        listed = "\n".join(public_modules(name))
-        parts.append(f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```" if listed else "")
-    return "\n\n".join([*parts, ""])
+def reference() -> str:
+    """The first page of the reference: the public names, then the pages."""
+    listed = "\n".join(PAGES)
+    return "\n\n".join(
+        ["# API reference", "What `import ordered_mix` gives:", _public_names(),
+         "The pages below describe them, and the modules that they are made of.",
+         f"```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```", ""]
+    )  # fmt: skip
+
+
+def reference_page(name: str) -> str:
+    """One page: every public module of its packages, one after the other."""
+    title, packages = PAGES[name]
+    modules = [module for package in packages for module in public_modules(package)]
+    return "\n\n".join([f"# {title}", *map(_module, modules), ""])
+
+
+def _module(name: str) -> str:
+    package = hasattr(importlib.import_module(name), "__path__")
+    members = "" if package and name != "ordered_mix.report" else "   :members:\n"
+    return f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```"
 
 
 def _public_names() -> str:
     homes = sorted(ordered_mix._HOMES.items(), key=lambda item: item[0].lower())
-    rows = [f"| `ordered_mix.{name}` | {{py:obj}}`ordered_mix.{home}` |"
-            for name, home in homes]  # fmt: skip
-    return "\n".join(["Public names at the top:", "", "| name | where it is described |",
-                      "|---|---|", *rows])  # fmt: skip
+    rows = []
+    for name, home in homes:
+        said = inspect.getdoc(getattr(ordered_mix, name)) or ""
+        rows.append(f"| {{py:obj}}`{name} <ordered_mix.{home}>` | {said.partition(chr(10))[0]} |")
+    return "\n".join(["| name | |", "|---|---|", *rows])
 
 
 def published() -> dict[str, str]:

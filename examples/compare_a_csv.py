@@ -2,8 +2,9 @@
 Compare parameterizations on a column of a CSV file
 ===================================================
 
-Which parameterization, which estimator, can the fit be trusted? In a notebook the result renders
-as a report. Here short runs of two parameterizations; the defaults take about a minute.
+Do the chains agree, does the mixture describe the data, which parameterization is best? In a
+notebook the result renders as a report. Here short runs of two parameterizations; the defaults
+take about a minute.
 """
 
 import tempfile

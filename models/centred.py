@@ -32,3 +32,8 @@ def skip(k, prior):
     if not prior.exchangeable:
         return "known unequal weights make the order of the means a restriction, not a labelling"
     return None
+
+
+def bounds():
+    """Least values of free variables that ascents keep by projection."""
+    return {"gap": 0.0}

@@ -12,7 +12,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from ordered_mix import distributions
+from ordered_mix import distributions, scale_families
 from ordered_mix import prior as declare
 
 
@@ -107,7 +107,7 @@ def _chart(xp, w, mu, sigma, signed):
 def _draw(w, location, spread, scale, size, *, k, family, signed, native):
     if native:
         return _draw_native(w, location, spread, size, k, signed)
-    sigma = declare.draw_scales(k, scale, family, size)
+    sigma = scale_families.draw(k, scale, family, size)
     mu = pm.Normal.dist(location[..., None], spread[..., None], size=sigma.shape)
     return _chart(pt, w, mu if signed else pt.sort(mu, axis=-1), sigma, signed)
 
@@ -131,9 +131,8 @@ def _logp(chart, w, location, spread, scale, *, k, family, signed, native):
     if native:
         return _native_logp(chart, location, spread, log_direction, k, signed)
     normal = pm.logp(pm.Normal.dist(location[..., None], spread[..., None]), mu).sum(-1)
-    prior = declare.Prior(scale=scale[..., None], scale_family=family)
     labels = 0.0 if signed else distributions.log_factorial(k)
-    logp = normal + declare.scale_logp(sigma, prior).sum(-1) + labels
+    logp = normal + scale_families.logp(sigma, scale, family) + labels
     return logp - pt.log(w).sum(-1) + log_direction
 
 

@@ -79,6 +79,11 @@ def clearances(*, clearance=0.0, order="mu", weight_clearance=0.0, **options):
     return {"w": weight_clearance, **dict.fromkeys(keys, clearance)}
 
 
+def bounds(*, order="mu", **options):
+    """Least values of free variables that ascents keep by projection."""
+    return {} if order == "sigma" else {"gap": 0.0, "gap_above_clearance": 0.0}
+
+
 def not_for_nuts(*, link="log", **options):
     """Why NUTS cannot sample these coordinates, if so."""
     if link == "identity":

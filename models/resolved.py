@@ -37,3 +37,8 @@ def skip(k, prior):
     if not prior.exchangeable:
         return "known unequal weights make the order of the means a restriction, not a labelling"
     return None
+
+
+def bounds():
+    """Least values of free variables that ascents keep by projection."""
+    return {"squared_gap": 1e-30}  # the gap is not differentiable in its square at 0

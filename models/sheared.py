@@ -66,6 +66,11 @@ def skip(k, prior, *, gap="signed", reach=3.4):
     return None
 
 
+def bounds(*, gap="signed", reach=3.4):
+    """Least values of free variables that ascents keep by projection."""
+    return {"bent_gap": 1e-30} if gap == "bent" else {}  # the gap goes with its root near 0
+
+
 def _unit(sigma):
     return ((sigma**2).sum(axis=-1) / 2) ** 0.5
 

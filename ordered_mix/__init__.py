@@ -16,22 +16,33 @@ if TYPE_CHECKING:
     from ordered_mix.compare.sample import sample
     from ordered_mix.data import Data, load, population, simulate
     from ordered_mix.draws.relabel.tree import relabel_tree as relabel
+    from ordered_mix.fitted.fit import fit
+    from ordered_mix.fitted.fitted import Fitted
     from ordered_mix.mixture import Mixture
     from ordered_mix.parameterization.catalog import parameterization
     from ordered_mix.parameterization.check import check_parameterization
-    from ordered_mix.prior import Prior
+    from ordered_mix.prior import Prior, default_prior
+    from ordered_mix.samplers.gibbs import Gibbs
     from ordered_mix.samplers.nuts import NUTS
+    from ordered_mix.samplers.smc import SMC
+    from ordered_mix.samplers.tempering import Tempering
 
 _HOMES = {
     "Comparison": "compare.comparison.Comparison",
     "Data": "data.Data",
+    "Gibbs": "samplers.gibbs.Gibbs",
+    "Fitted": "fitted.fitted.Fitted",
     "Mixture": "mixture.Mixture",
     "NUTS": "samplers.nuts.NUTS",
     "Prior": "prior.Prior",
+    "SMC": "samplers.smc.SMC",
     "Settings": "compare.comparison.Settings",
+    "Tempering": "samplers.tempering.Tempering",
     "check_parameterization": "parameterization.check.check_parameterization",
     "compare": "compare.compare.compare",
+    "default_prior": "prior.default_prior",
     "diagnose": "compare.diagnosis.diagnose",
+    "fit": "fitted.fit.fit",
     "load": "data.load",
     "parameterization": "parameterization.catalog.parameterization",
     "population": "data.population",
@@ -42,14 +53,20 @@ _HOMES = {
 
 __all__ = [
     "NUTS",
+    "SMC",
     "Comparison",
     "Data",
+    "Fitted",
+    "Gibbs",
     "Mixture",
     "Prior",
     "Settings",
+    "Tempering",
     "check_parameterization",
     "compare",
+    "default_prior",
     "diagnose",
+    "fit",
     "load",
     "parameterization",
     "population",

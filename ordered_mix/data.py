@@ -7,14 +7,15 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
-from os.path import isfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.errors import one_line
-from ordered_mix.files.columns import read_column
+from ordered_mix.files.columns import Reading, read_column
+from ordered_mix.files.sources import read_source, split_source
 from ordered_mix.mixture import Mixture
 
 Array = NDArray[np.float64]
@@ -150,16 +151,31 @@ def shipped() -> list[str]:
     return names
 
 
-def load(source: str | Path) -> Data:
-    """Load a shipped data set or one column of a CSV file.
-
-    The file is UTF-8 text with a header line, cells separated by commas and decimal points.
+def load(
+    source: str | Path,
+    *,
+    separator: str = ",",
+    decimal_comma: bool = False,
+    drop_missing: bool = False,
+    where: str = "",
+) -> Data:
+    """Load a shipped data set or one column of a file.
 
     Parameters
     ----------
     source : str or path
-        A name that `shipped` lists (``faithful:waiting``, ``galaxies``, ...) or
-        ``FILE.csv:column``; the column may be left out if the file has only one.
+        A name that `shipped` lists (``faithful:waiting``, ``galaxies``, ...) or ``FILE:column``;
+        the column may be left out if the file has only one. Text in UTF-8 with a header line
+        (.csv, .tsv, either with .gz behind), Parquet, Excel where pandas can read it, or ``-`` for
+        standard input. ``FILE:x*count`` repeats each x as often as the column count says.
+    separator : str
+        What stands between the cells of text; tabs in .tsv files.
+    decimal_comma : bool
+        Whether decimals stand behind a comma; cells are then separated by semicolons.
+    drop_missing : bool
+        Leave out rows whose cell is empty or NA.
+    where : str
+        Keep the rows in which this is true: ``COLUMN=VALUE``, or with !=, <, <=, > or >=.
 
     Returns
     -------
@@ -171,22 +187,57 @@ def load(source: str | Path) -> Data:
         If there is no such data set, file or column, or if a cell of the column is empty, not a
         number or not finite, or a line has more cells than the header. The message names the line.
     """
-    source = str(source)
+    source, reading = str(source), Reading(separator, decimal_comma, drop_missing, where)
     if source in shipped():
         stem, _, column = source.partition(":")
         text = (_folder() / f"{stem}.csv").read_text("utf-8")
-        return Data(read_column(text, column, source), name=source)
-    path, column = _split_source(source)
+        return Data(read_column(text, column, source, Reading(where=where)), name=source)
+    found = split_source(source)
+    if found is None:
+        near = difflib.get_close_matches(source, shipped(), n=1, cutoff=0.5)
+        hint = f", did you mean {near[0]!r}" if near else ""
+        raise ValueError(
+            f"data must be FILE.csv:column or one of {', '.join(shipped())}, got {source!r}{hint}"
+        )
+    path, column = found
+    y = read_source(path, column, source, reading)
+    stem = "input" if path == "-" else Path(path).name.partition(".")[0] or Path(path).name
+    return Data(y, name=one_line(f"{stem}:{column}" if column else stem))
+
+
+def as_data(source: Any, name: str = "data") -> Data:
+    """Data of whatever holds one column of numbers.
+
+    Parameters
+    ----------
+    source : Data, str, path or array_like
+        What `load` takes; or numbers: a list, an array of shape (n,) or (n, 1), a Series, a
+        DataFrame of one column.
+    name : str
+        What reports call numbers that have no name.
+
+    Raises
+    ------
+    ValueError
+        If there are several columns, or as `Data` and `load`.
+    """
+    if isinstance(source, Data):
+        return source
+    if isinstance(source, str | Path):
+        return load(source)
+    columns = getattr(source, "columns", None)
+    called = getattr(source, "name", None) if columns is None else columns[0]
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"data {source!r} cannot be read: {error.strerror}") from None
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"data {source!r} must be text in UTF-8, it is not") from None
-    y = read_column(text, column, source)
-    return Data(y, name=one_line(f"{path.stem}:{column}" if column else path.stem))
+        y = np.asarray(source, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"data must be one column of numbers, got {type(source).__name__}"
+        ) from None
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise ValueError(f"data must be one column of numbers, got an array of shape {y.shape}")
+    return Data(y, name=str(called) if isinstance(called, str) else name)
 
 
 def simulate(mixture: Mixture, n: int, seed: int, name: str = "simulated") -> Data:
@@ -240,21 +291,6 @@ def population(mixture: Mixture, step: float = 0.02, reach: float = 12.0) -> Dat
 
 def _folder() -> resources.abc.Traversable:
     return resources.files("ordered_mix.datasets")
-
-
-def _split_source(source: str) -> tuple[Path, str]:
-    if isfile(source):
-        return Path(source), ""
-    head, colon, column = source.rpartition(":")
-    if colon and (isfile(head) or head.lower().endswith(".csv")):
-        if isfile(head):
-            return Path(head), column
-        raise ValueError(f"data file {head!r} does not exist")
-    near = difflib.get_close_matches(source, shipped(), n=1, cutoff=0.5)
-    hint = f", did you mean {near[0]!r}" if near else ""
-    raise ValueError(
-        f"data must be FILE.csv:column or one of {', '.join(shipped())}, got {source!r}{hint}"
-    )
 
 
 def _unit(span: Array) -> Array:

@@ -5,40 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pymc.distributions import transforms
 from pymc.distributions.shape_utils import rv_size_is_none
 from pytensor.tensor import TensorVariable
 
-from ordered_mix import distributions
+from ordered_mix import distributions, scale_families
+from ordered_mix.mixture import Mixture
+
+if TYPE_CHECKING:
+    from ordered_mix.data import Data
 
 COMPONENT = "component"
 GAP = "gap_index"
-SCALE_FAMILIES = ("inverse_gamma", "half_normal")
+KINDS = {"adaptive": "adaptive", "fixed": "inverse_gamma", "half-normal": "half_normal"}
 
 
 @dataclass(frozen=True)
 class Prior:
     """The exchangeable reference prior of a mixture.
 
-    ``mu_k`` iid Normal(location, spread), ``sigma_k^2`` iid InverseGamma(2, scale^2) and
-    ``w`` ~ Dirichlet(concentration, ...). The inverse gamma vanishes at ``sigma = 0``: with
-    half-normal scales and tied data the posterior is improper.
+    ``mu_k`` iid Normal(location, spread), ``w`` ~ Dirichlet(concentration, ...), and the scales by
+    their family. ``inverse_gamma``, the fixed prior: ``sigma_k^2`` iid InverseGamma(2, scale^2).
+    ``adaptive``: ``sigma_k^2`` iid InverseGamma(2, beta) with beta ~ InverseGamma(1/2, b0),
+    ``b0 = (scale / 10)^2``, integrated out. Both vanish at ``sigma = 0``: with half-normal scales
+    and tied data the posterior is improper.
 
     Parameters
     ----------
     location, spread : float
         Mean and standard deviation of each component's mean.
     scale : float
-        ``scale^2`` is the prior mean of each variance (inverse gamma), or the scale parameter of
-        the half-normal.
+        ``scale^2`` is the prior mean of each variance (inverse gamma); the spread of the data, of
+        which components may be any small part (adaptive); the scale of the half-normal.
     concentration : float
         Concentration of the Dirichlet.
-    scale_family : {"inverse_gamma", "half_normal"}
+    scale_family : {"inverse_gamma", "half_normal", "adaptive"}
         Family of the scales.
     known_w : tuple of float, optional
         Weights that are known, in the order of the components.
@@ -70,9 +75,9 @@ class Prior:
                 raise ValueError(f"{name} of the prior must be positive and finite, got {value}")
         if isinstance(self.location, Real) and not np.isfinite(float(self.location)):
             raise ValueError(f"location of the prior must be finite, got {self.location}")
-        if self.scale_family not in SCALE_FAMILIES:
+        if self.scale_family not in scale_families.FAMILIES:
             raise ValueError(
-                f"scale_family must be one of {', '.join(SCALE_FAMILIES)}, "
+                f"scale_family must be one of {', '.join(scale_families.FAMILIES)}, "
                 f"got {self.scale_family!r}"
             )
         if self.known_w is not None:
@@ -84,6 +89,20 @@ class Prior:
     def exchangeable(self) -> bool:
         """Whether the prior is the same for every labelling of the components."""
         return self.known_w is None or len(set(self.known_w)) == 1
+
+    @property
+    def b0(self) -> Any:
+        """Rate of the inverse gamma of beta, of the adaptive scales: ``(scale / 10)^2``."""
+        return (self.scale / scale_families.SHARE) ** 2
+
+    def holding(self, mixture: Mixture) -> Mixture:
+        """The mixture with the weights and scales that are known."""
+        known = {"w": self.known_w, "sigma": self.known_sigma}
+        given = {name: value for name, value in known.items() if value is not None}
+        values = {name: getattr(mixture, name) for name in ("w", "mu", "sigma")}
+        for name, value in given.items():
+            values[name] = np.broadcast_to(np.asarray(value, dtype=float), mixture.mu.shape)
+        return Mixture(**values)
 
     def affine(self, location: float, scale: float) -> Prior:
         """The same prior for ``location + scale * y``."""
@@ -104,6 +123,65 @@ class Prior:
         """What is left of the prior without its numbers, which a compiled model swaps."""
         ones: dict[str, Any] = dict.fromkeys(self.numbers(), 1.0)
         return replace(self, **ones)
+
+
+def default_prior(
+    data: Data,
+    kind: str = "adaptive",
+    *,
+    scale: float | None = None,
+    location: float | None = None,
+    spread: float | None = None,
+    concentration: float = 2.0,
+) -> Prior:
+    """The reference prior on the scale of the data, which `compare` and `sample` take.
+
+    Parameters
+    ----------
+    data : Data
+        One sample, weighted or not.
+    kind : {"adaptive", "fixed", "half-normal"}
+        Family of the scales. The fixed one, that of the studies, widens components that are narrow
+        against the spread of all data.
+    scale : float, optional
+        `Prior.scale`, in the units of the data. Adaptive: by default min(standard deviation,
+        interquartile range / 1.349), the standard deviation where that range is 0; else half the
+        standard deviation.
+    location, spread : float, optional
+        Mean and standard deviation of each mean, by default the data's mean and twice their
+        standard deviation.
+    concentration : float
+        Concentration of the Dirichlet.
+
+    Raises
+    ------
+    ValueError
+        If the data are constant or a batch, there is no such kind, or a value is out of range.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"prior must be one of {', '.join(KINDS)}, got {kind!r}")
+    if data.y.ndim != 1 or not data.scale > 0:
+        raise ValueError(f"data must be one sample that is not constant, {data!r} is not")
+    sd = float(data.scale)
+    if scale is None:
+        scale = _robust_spread(data) if kind == "adaptive" else 0.5 * sd
+    return Prior(
+        location=float(data.location) if location is None else location,
+        spread=2 * sd if spread is None else spread,
+        scale=scale,
+        concentration=concentration,
+        scale_family=KINDS[kind],
+    )
+
+
+def _robust_spread(data: Data) -> float:
+    """The smaller of the standard deviation and that of a normal with the same quartiles."""
+    quartiles, weight = np.array([0.25, 0.75]), data.weight
+    if weight is None:
+        low, high = np.quantile(data.y, quartiles)
+    else:
+        low, high = np.quantile(data.y, quartiles, weights=weight, method="inverted_cdf")
+    return float(min(data.scale, (high - low) / 1.349) if high > low else data.scale)
 
 
 def weights(k: int, prior: Prior, floor: float = 0.0) -> TensorVariable:
@@ -133,18 +211,7 @@ def scales(k: int, prior: Prior) -> TensorVariable:
     """Declare the standard deviations ``sigma`` in the open model; shape (k,)."""
     if prior.known_sigma is not None:
         return pt.ones(k) * prior.known_sigma
-    if prior.scale_family == "half_normal":
-        return pm.HalfNormal("sigma", prior.scale, dims=dimension(COMPONENT, k))
-    return pm.CustomDist(
-        "sigma",
-        prior.scale,
-        dist=_root_inverse_gamma,
-        logp=_root_inverse_gamma_logp,
-        default_transform=transforms.log,
-        support_point=lambda rv, size, scale: pt.broadcast_to(scale, rv.shape),
-        class_name="RootInverseGamma",
-        dims=dimension(COMPONENT, k),
-    )
+    return scale_families.iid(k, prior.scale, prior.scale_family, dims=dimension(COMPONENT, k))
 
 
 def ordered_scales(k: int, prior: Prior, link: str, clearance: float) -> TensorVariable:
@@ -152,17 +219,9 @@ def ordered_scales(k: int, prior: Prior, link: str, clearance: float) -> TensorV
 
     The scales less their clearances ``0, xi, 2 xi, ...`` carry the prior.
     """
-    family = prior.scale_family
-    steps = pm.CustomDist(
-        "sigma_steps" if clearance else "sigma",
-        prior.scale,
-        dist=partial(_sorted_scales, k=k, family=family),
-        logp=partial(_sorted_scales_logp, k=k, family=family),
-        default_transform=distributions.ScaleChain(distributions.LINKS[link]),
-        support_point=partial(_increasing, k=k),
-        signature="()->(k)",
-        class_name="OrderedScales",
-        dims=dimension(COMPONENT, k),
+    name, dims = "sigma_steps" if clearance else "sigma", dimension(COMPONENT, k)
+    steps = scale_families.increasing(
+        name, k, prior.scale, prior.scale_family, distributions.LINKS[link], dims=dims
     )
     return steps + clearance * np.arange(k) if clearance else steps
 
@@ -227,50 +286,6 @@ def dimension(name: str, length: int) -> str:
     if name not in model.coords:
         model.add_coord(name, np.arange(length))
     return name
-
-
-def scale_logp(sigma: TensorVariable, prior: Prior) -> TensorVariable:
-    """Prior log density of each scale."""
-    return _scale_logp(sigma, pt.as_tensor(prior.scale), prior.scale_family)
-
-
-def draw_scales(k: int, scale: Any, family: str, size: Any) -> TensorVariable:
-    """Prior draws of k iid scales, shape ``(*size, k)``, as a graph."""
-    batch = tuple(scale.shape) if rv_size_is_none(size) else tuple(size)
-    shape, parameter = (*batch, k), scale[..., None]
-    if family == "half_normal":
-        return pm.HalfNormal.dist(parameter, size=shape)
-    return _root_inverse_gamma(parameter, shape)
-
-
-def _root_inverse_gamma(scale: Any, size: Any) -> TensorVariable:
-    return pt.sqrt(pm.InverseGamma.dist(2.0, scale**2, size=size))
-
-
-def _root_inverse_gamma_logp(sigma: TensorVariable, scale: Any) -> TensorVariable:
-    log_ratio = pt.log(scale) - pt.log(sigma)
-    density = np.log(2.0) + 4 * log_ratio - pt.exp(2 * log_ratio) - pt.log(sigma)
-    return pt.switch(sigma > 0, density, -np.inf)
-
-
-def _scale_logp(sigma: TensorVariable, scale: Any, family: str) -> TensorVariable:
-    if family == "half_normal":
-        return pm.logp(pm.HalfNormal.dist(scale), sigma)
-    return _root_inverse_gamma_logp(sigma, scale)
-
-
-def _sorted_scales(scale: Any, size: Any, *, k: int, family: str) -> TensorVariable:
-    return pt.sort(draw_scales(k, scale, family, size), axis=-1)
-
-
-def _sorted_scales_logp(sigma: TensorVariable, scale: Any, *, k: int, family: str) -> Any:
-    logp = _scale_logp(sigma, scale[..., None], family).sum(axis=-1)
-    ordered = pt.all(sigma[..., 1:] >= sigma[..., :-1], axis=-1)
-    return pt.switch(ordered, logp + distributions.log_factorial(k), -np.inf)
-
-
-def _increasing(rv: Any, size: Any, scale: Any, *, k: int) -> TensorVariable:
-    return pt.broadcast_to(scale[..., None] * np.linspace(0.5, 1.5, k), rv.shape)
 
 
 def _half_normals(spread: Any, size: Any, *, k: int) -> TensorVariable:

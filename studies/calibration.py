@@ -33,13 +33,14 @@ from scipy import stats
 from ordered_mix.data import Data, simulate
 from ordered_mix.draws.chain_measures import chain_measures
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.laplace import laplace
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.optima.laplace import laplace
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.kernels import e_step
+from ordered_mix.passes.observed import observed_information
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
@@ -47,12 +48,11 @@ from ordered_mix.study.drawing import curves, heat, in_order, legend, looks, not
 from ordered_mix.study.effects import CONFIDENCE, rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, paragraph
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
-from ordered_mix.theory.fisher import observed_information
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 MAIN = (
     "unordered", "folded", "moment", "ordered", "relative(link=log)", "centred", "resolved",
@@ -176,7 +176,9 @@ Interval = dict[str, tuple[float, float]]
 
 def em_intervals(sets: list[Data], starts: list[Mixture]) -> list[Interval]:
     """Of each data set; empty where EM found no maximum inside the domain."""
-    fit = EM().fit(Data(np.stack([data.y for data in sets])), Mixture.stack(starts))
+    unordered = catalog.parameterization("unordered", 2)
+    together = Data(np.stack([data.y for data in sets]))
+    fit = EM().fit(unordered, together, Mixture.stack(starts))
     return [
         standard_errors(data, fit.mixture[at].fold()) if fit.converged[at] else {}
         for at, data in enumerate(sets)

@@ -43,14 +43,15 @@ from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent
-from ordered_mix.estimators.laplace import HESSIAN_PASSES, laplace
 from ordered_mix.estimators.loop.fit import Fit
+from ordered_mix.estimators.loop.hessian import HESSIAN_PASSES
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.map import MAP
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.estimators.natural import NaturalGradient
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.laplace import laplace
+from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
@@ -80,7 +81,7 @@ from ordered_mix.theory.speed import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 PAPER = "Esser & Nielsen 2022, sections 3 and 5"
 SIMULATED = "simulated"
@@ -194,10 +195,10 @@ def references(block: Block) -> tuple[Reference, ...]:
 
 def _reference(block: Block, sample: Data) -> Reference:
     rough = EM(frozen=block.frozen, stop=Stop(log_likelihood=1e-9, passes=2000))
-    search = MultiStart(k=2, estimator=rough)
-    optima = search.fit(sample, block.limited(search.start(sample)))
+    search, model = MultiStart(estimator=rough), catalog.parameterization("unordered", 2)
+    optima = search.fit(model, sample, block.limited(search.start(model, sample)))
     fine = EM(frozen=block.frozen, stop=Stop(log_likelihood=1e-12, passes=50_000), snapshots=2)
-    fit = fine.fit(sample, optima.best)
+    fit = fine.fit(model, sample, optima.best)
     return Reference(
         fit.mixture,
         float(fit.log_likelihood),
@@ -299,10 +300,10 @@ def _likelihood_rows(block: Block, estimator: str, parameterization: str) -> lis
 
 def _climb(block: Block, estimator: str, name: str, data: Data, starts: Mixture) -> Fit:
     settings: dict[str, Any] = {"stop": RUN, "snapshots": 1000}
-    if estimator == "em":
-        return EM(frozen=block.frozen, **settings).fit(data, starts)
-    if estimator == "ecm":
-        return ECM(parameterization=name, frozen=block.frozen, **settings).fit(data, starts)
+    if estimator in ("em", "ecm"):
+        sweep = EM if estimator == "em" else ECM
+        model = catalog.parameterization(PARAMETERIZATIONS[name], 2)
+        return sweep(frozen=block.frozen, **settings).fit(model, data, starts)
     coordinates = _coordinates(block, name)
     if estimator == "natural":
         # the information is inverted at every iteration, which takes longer than a pass

@@ -27,14 +27,14 @@ from scipy.optimize import linear_sum_assignment
 
 from ordered_mix.data import Data, load, population
 from ordered_mix.estimators.em import EM, VariancePenalty
-from ordered_mix.estimators.em_multivariate import MultivariateEM
+from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.initial_means import initial_means
-from ordered_mix.estimators.loop.optima import spurious
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
@@ -46,7 +46,7 @@ from ordered_mix.theory.collapse import log_trace
 from ordered_mix.theory.improper import decade_mass, half_normal, root_inverse_gamma
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 Rows = list[dict[str, Any]]
@@ -155,7 +155,6 @@ def trace(**unused: Any) -> Rows:
 def remedies(data: Data) -> dict[str, EM]:
     """Plain EM and what is done against its collapse."""
     scale = float(data.scale)
-    prior = Prior().affine(float(data.location), scale)
     return {
         "free": EM(stop=STOP, snapshots=2),
         "floor": EM(floor=0.05 * scale, stop=STOP, snapshots=2),
@@ -164,7 +163,7 @@ def remedies(data: Data) -> dict[str, EM]:
             penalty=VariancePenalty.inverse_gamma(2.0, 0.25 * scale**2), stop=STOP, snapshots=2
         ),
         "tied": EM(scales="tied", stop=STOP, snapshots=2),
-        "map": EM(prior=prior, stop=STOP, snapshots=2),
+        "map": EM(posterior=True, stop=STOP, snapshots=2),
     }
 
 
@@ -173,8 +172,10 @@ def collapse(data: str, n: int, k: int, replicate: int) -> Rows:
     drawn = sample(data, n, replicate)
     seed = seed_of("em_pathologies starts", data=data, n=n, k=k, replicate=replicate)
     starts, rows = starts_of(drawn, k, seed), []
+    prior = Prior().affine(float(drawn.location), float(drawn.scale))
+    model = catalog.parameterization("unordered", k, prior)
     for name, em in remedies(drawn).items():
-        fit = em.fit(drawn, starts)
+        fit = em.fit(model, drawn, starts)
         bad = degenerate(drawn, fit, em.floor)
         best, _ = best_of(fit, bad)
         row: dict[str, Any] = {"estimator": name, "passes": float(np.median(fit.passes))}
@@ -217,7 +218,11 @@ def nuts(data: str, n: int, replicate: int, **unused: Any) -> Rows:
     center, scale = float(values[counts.argmax()]), float(drawn.scale)
     means, scales = np.array([float(drawn.location), center]), np.array([scale, 1e-3 * scale])
     narrow = Mixture(np.array([0.95, 0.05]), means, scales)
-    regular = EM(scales="tied").fit(drawn, initial_mixtures(drawn, 2, 1, "quantile", 0)).mixture[0]
+    two, begin = (
+        catalog.parameterization("unordered", 2),
+        initial_mixtures(drawn, 2, 1, "quantile", 0),
+    )
+    regular = EM(scales="tied").fit(two, drawn, begin).mixture[0]
     starts, rows = Mixture.stack([narrow, regular]), []
     for family in ("half_normal", "inverse_gamma"):
         prior = Prior(scale_family=family).affine(float(drawn.location), scale)
@@ -264,7 +269,8 @@ def line_fits(
     equal = Mixture(np.full(k, 1 / k), starts.mu, starts.sigma)
     common = Mixture(equal.w, starts.mu, np.full(k, float(drawn.scale) / k))
     hard = EM(assignment="hard", frozen=("w", "sigma"), stop=STOP, snapshots=2)
-    centers = Mixture(starts.w, hard.fit(drawn, common).mixture.mu, starts.sigma)
+    model = catalog.parameterization("unordered", k)
+    centers = Mixture(starts.w, hard.fit(model, drawn, common).mixture.mu, starts.sigma)
     runs = {
         "free": (EM(stop=STOP, snapshots=2), starts),
         "equal weights": (EM(frozen=("w",), stop=STOP, snapshots=2), equal),
@@ -272,7 +278,7 @@ def line_fits(
         "tied, equal weights": (EM(scales="tied", frozen=("w",), stop=STOP, snapshots=2), equal),
         "frozen means": (EM(frozen=("mu",), stop=STOP, snapshots=2), centers),
     }
-    fits = {name: em.fit(drawn, begin) for name, (em, begin) in runs.items()}
+    fits = {name: em.fit(model, drawn, begin) for name, (em, begin) in runs.items()}
     return {name: (fit, degenerate(drawn, fit), drawn.n) for name, fit in fits.items()}
 
 
@@ -332,6 +338,7 @@ def split(data: str, **unused: Any) -> Rows:
     drawn = sample(data, 0, 0)
     location, variance = float(drawn.location), float(drawn.scale) ** 2
     rows = []
+    model = catalog.parameterization("unordered", 2)
     for c in (0.5, 0.9, 1.0, 1.1, 2.0):
         row: dict[str, Any] = {"c": c, "critical": variance}
         for name, nudge in (("growth", 1e-4), ("growth_coarse", 2e-4)):
@@ -339,7 +346,7 @@ def split(data: str, **unused: Any) -> Rows:
             means = [location - gap, location + gap]
             start = Mixture(np.full(2, 0.5), np.array(means), np.full(2, np.sqrt(c * variance)))
             em = EM(frozen=("w", "sigma"), stop=Stop(0.0, passes=2))
-            row[name] = float(np.diff(em.fit(drawn, start).mixture.mu)[0] / (2 * gap))
+            row[name] = float(np.diff(em.fit(model, drawn, start).mixture.mu)[0] / (2 * gap))
         rows.append(row)
     return rows
 
@@ -359,11 +366,12 @@ def annealing(n: int, k: int, replicate: int, **unused: Any) -> Rows:
         "em": EM(**common),
         "annealed from 2": EM(temperature=tuple(np.geomspace(2, 1, 30)), **common),
     }
-    fits = {name: em.fit(drawn, begin) for name, em in methods.items()}
+    model = catalog.parameterization("unordered", k)
+    fits = {name: em.fit(model, drawn, begin) for name, em in methods.items()}
     passes = {name: float(np.median(fit.passes)) for name, fit in fits.items()}
     for name, known in (("annealed, perturbed", False), ("cooled variance", True)):
         perturbed, cost = cooled(drawn, begin, common, seed, known)
-        fits[name] = methods["em"].fit(drawn, perturbed)
+        fits[name] = methods["em"].fit(model, drawn, perturbed)
         passes[name] = cost + float(np.median(fits[name].passes))
     hard = ("kmeans", "hybrid")
     top = max(fit.objective.max() for name, fit in fits.items() if name not in hard)
@@ -373,7 +381,7 @@ def annealing(n: int, k: int, replicate: int, **unused: Any) -> Rows:
         mixture = fit.mixture[int(objective.argmax())]
         if name == "kmeans":  # weights and variances of its clusters
             once = EM(assignment="hard", penalty=penalty, stop=Stop(0.0, passes=2))
-            mixture = once.fit(drawn, mixture).mixture
+            mixture = once.fit(model, drawn, mixture).mixture
         best = objective.max() if name in hard else top
         row = {"estimator": name, "share_best": np.mean(objective > best - CLOSE)}
         row |= {"passes": passes[name], "log_likelihood": log_score(mixture, y)}
@@ -401,7 +409,7 @@ def cooled(
     Gurewitz & Fox 1990).
     """
     rng, passes, now, scale = np.random.default_rng(seed), 0.0, begin, float(drawn.scale)
-    few = Stop(1e-6, passes=30)
+    few, model = Stop(1e-6, passes=30), catalog.parameterization("unordered", begin.k)
     for value in np.geomspace(10.0, 1.0, 15)[:-1]:
         mu = now.mu + 0.01 * scale * rng.standard_normal(now.mu.shape)
         w, sigma = now.w, now.sigma
@@ -411,7 +419,7 @@ def cooled(
             ratio = 1.5**share * float(begin.k) ** (-2 * (1 - share))
             w, sigma = np.full(begin.k, 1 / begin.k), np.full(begin.k, scale * np.sqrt(ratio))
             em = EM(frozen=("w", "sigma"), stop=few, snapshots=2)
-        fit = em.fit(drawn, Mixture(w, mu, sigma))
+        fit = em.fit(model, drawn, Mixture(w, mu, sigma))
         passes, now = passes + float(np.median(fit.passes)), fit.mixture
     return now, passes
 

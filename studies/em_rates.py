@@ -25,18 +25,21 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import SEPARATION, legend, panels
 from ordered_mix.study.effects import exact
-from ordered_mix.theory.rates import local_rate, relative_directions
+from ordered_mix.theory.rates import local_rate
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 PAPER = "Esser & Nielsen 2022, Algorithm 1 and Figure 2"
 KNOWN = ("w", "sigma")
-ESTIMATORS = {"em": EM(frozen=KNOWN), "ecm": ECM(frozen=KNOWN)}
-DIRECTIONS = {"em": None, "ecm": relative_directions(1)}
+ESTIMATORS: dict[str, tuple[str, EM]] = {
+    "em": ("unordered", EM(frozen=KNOWN)),
+    "ecm": ("relative", ECM(frozen=KNOWN)),
+}
 CLOSE = Stop(log_likelihood=0.0, parameters=1e-8, passes=1_000_000)
 NEAR = 0.1
 NUDGE = 1e-4
@@ -54,7 +57,7 @@ def cell(seed: int, estimator: str, weight: float, separation: float, step: floa
     if not fit.converged.all():
         raise RuntimeError(f"{estimator} did not come close to the truth: {fit.advice}")
     measured = measured_rate(estimator, data, truth)
-    theory = local_rate(truth, data.y, data.weight, DIRECTIONS[estimator])
+    theory = local_rate(truth, data.y, data.weight, ESTIMATORS[estimator][0])
     return [{"rate": measured, "theory": theory, "passes": int(fit.passes)}]
 
 
@@ -68,7 +71,8 @@ def measured_rate(estimator: str, data: Data, truth: Mixture) -> float:
 
 
 def _fit(estimator: str, data: Data, start: Mixture, stop: Stop) -> Fit:
-    return replace(ESTIMATORS[estimator], stop=stop).fit(data, start)
+    label, chosen = ESTIMATORS[estimator]
+    return replace(chosen, stop=stop).fit(parameterization(label, 2), data, start)
 
 
 def _on_grids(statistic: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame], Effect]:

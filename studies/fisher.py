@@ -15,7 +15,6 @@ component the best fit then loses ``c^2 xi^4 / 4``, and its condition number is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +36,12 @@ from ordered_mix.study.drawing import MARKERS, SHADES, heat, legend, lines, look
 from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
 from ordered_mix.theory.charts import UNKNOWN, jacobian, predicted_exponents
-from ordered_mix.theory.dynamics import CHARTS
 from ordered_mix.theory.fisher import length_elements, spectrum
+from ordered_mix.theory.mean_coordinates import COORDINATES
 from ordered_mix.theory.singularity import loglog_slope
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 
@@ -97,7 +96,7 @@ def cell(
 
 def _jacobians(at: Mixture, unknown: str) -> dict[str, Array]:
     """Every chart's Jacobian, that of the moments and the sphere too where all is unknown."""
-    found = {chart: jacobian(chart, at, unknown) for chart in CHARTS}
+    found = {chart: jacobian(chart, at, unknown) for chart in COORDINATES}
     if unknown == "all":
         moment = catalog.parameterization("moment", 2)
         found["moment"] = moment.jacobian_free(moment.free(moment.unconstrain(at)))
@@ -163,10 +162,11 @@ def _clearance(truth: Mixture, unknown: str, clearance: float, step: float) -> l
     """The best fit with a gap of at least the clearance, its loss and its conditioning."""
     data = population(truth, step)
     frozen = ("w",) if unknown == "scale" else ("w", "sigma")
-    search = ECM(frozen=frozen, scales="tied", parameterization="resolved", clearance=clearance)
+    search = ECM(frozen=frozen, scales="tied", stop=EXACT)
+    apart = catalog.parameterization("relative", 2, link="identity", clearance=clearance)
     width = clearance + float(np.diff(truth.mu)[0])
     start = Mixture(truth.w, 0.2 + width * np.array([-truth.w[1], truth.w[0]]), truth.sigma)
-    fit = replace(search, stop=EXACT).fit(data, start)
+    fit = search.fit(apart, data, start)
     if not fit.converged.all():
         raise RuntimeError(f"the best fit was not found: {fit.advice}")
     loss = np.asarray(data.weight) @ (truth.log_density(data.y) - fit.mixture.log_density(data.y))
@@ -200,7 +200,7 @@ def exponents(
     found = {}
     for chart, part in rows.groupby("chart", sort=False):
         near = part.head(4)
-        order = 1.0 if str(chart).endswith(("softplus", "square")) else 2.0
+        order = 1.0 if str(chart).endswith(("link=softplus)", "link=square)")) else 2.0
         slope = loglog_slope(near["separation"], near[column], order)
         found[str(chart)] = (slope.exponent, slope.error)
     if not found:
@@ -222,7 +222,7 @@ def _missed(unknown: str) -> Callable[[pd.DataFrame], Effect]:
         counts = rows.groupby("weight")["separation"].nunique()
         for weight in counts[counts > 3].index:
             found = exponents(table, unknown, weight)
-            for chart in CHARTS:
+            for chart in COORDINATES:
                 miss = abs(found[chart][0] - _expected(chart, unknown, weight))
                 misses.append((miss, miss + found[chart][1]))
         return exact(*np.max(misses, axis=0).tolist())
@@ -529,7 +529,7 @@ def exponents_figure(result: StudyResult) -> Figure:
             except ValueError:
                 continue
             found[unknown] = {chart: power for chart, (power, _) in powers.items()}
-        grid = pd.DataFrame(found).reindex(index=[*CHARTS, "moment"], columns=list(UNKNOWN))
+        grid = pd.DataFrame(found).reindex(index=[*COORDINATES, "moment"], columns=list(UNKNOWN))
         heat(axes[0, at], grid, lambda power: f"{abs(power):.2f}", limits=(0, 10))
         axes[0, at].set_title(f"first weight {weight:g}, unknown beside the means:", fontsize=9)
     return figure

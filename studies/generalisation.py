@@ -40,7 +40,7 @@ from ordered_mix.study.sentences import Words, by_outcome, paragraph
 from ordered_mix.theory.prediction import generalisation_loss
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 
@@ -162,7 +162,8 @@ def _estimates(truth: Mixture, data: Data, units: list[int]) -> list[dict]:
             if not (name == "learning rate 0.5" and chart == "resolved"):
                 rows += _stopped(truth, ascent.fit(model, data, starts), units, name, chart)
     for name, (chart, sweep) in SWEEPS.items():
-        rows += _stopped(truth, sweep.fit(data, starts), units, name, chart)
+        model = catalog.parameterization(chart, 2)
+        rows += _stopped(truth, sweep.fit(model, data, starts), units, name, chart)
     return rows
 
 

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 PAPER = "Esser & Nielsen 2022, section 3"

@@ -48,7 +48,7 @@ from ordered_mix.theory.dynamics import (
 )
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 

@@ -30,11 +30,12 @@ from numpy.typing import NDArray
 from ordered_mix.data import Data, population
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.em_multivariate import MultivariateEM
+from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.drawing import (
     SEPARATION,
@@ -54,7 +55,7 @@ from ordered_mix.theory.minima import Structure, approximation_error, shared_mas
 from ordered_mix.theory.polish import Landscape, Minimum, distinct, polish
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 
@@ -148,7 +149,8 @@ def run(estimator: str, data: Data | MultivariateData, means: Array, passes: int
     if isinstance(data, Data):
         kind = ECM(frozen=KNOWN, snapshots=2) if relative else EM(frozen=KNOWN, snapshots=2)
         starts = Mixture(w, means[..., 0], np.ones(k))
-        return replace(kind, stop=stop).fit(data, starts).mixture.mu[..., None]
+        model = parameterization("relative" if relative else "unordered", k)
+        return replace(kind, stop=stop).fit(model, data, starts).mixture.mu[..., None]
     em = MultivariateEM(
         parameterization="relative" if relative else "unordered",
         frozen=("w", "covariance"),

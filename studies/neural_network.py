@@ -49,7 +49,7 @@ from ordered_mix.theory.network_flow import (
 )
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 PAPER = "Esser & Nielsen 2022, relative coordinates applied to hidden units"
 MIXTURE = "the mixture's flow at the overlap singularity"

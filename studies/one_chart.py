@@ -41,7 +41,7 @@ from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 PROJECT = "a question of this project"
 CHARTS = {

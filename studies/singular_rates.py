@@ -30,6 +30,7 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import (
     FURTHER,
@@ -41,27 +42,29 @@ from ordered_mix.study.drawing import (
     looks,
     panels,
     plain_ticks,
+    short,
 )
 from ordered_mix.study.effects import bootstrap, exact, rows_of
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
-from ordered_mix.theory.dynamics import CHARTS, curvature, mean_slope, times_to, velocity
+from ordered_mix.theory.dynamics import curvature, mean_slope, times_to, velocity
 from ordered_mix.theory.fisher import information
+from ordered_mix.theory.mean_coordinates import COORDINATES
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 
 NATURAL = "natural gradient"
-FLOWS = (*CHARTS, NATURAL)
+FLOWS = (*COORDINATES, NATURAL)
 EXPONENTIAL = ("resolved", "bent", NATURAL)
-ALGEBRAIC = tuple(name for name in CHARTS if name not in EXPONENTIAL)
+ALGEBRAIC = tuple(name for name in COORDINATES if name not in EXPONENTIAL)
 KNOWN = ("w", "sigma")
-ITERATIONS: dict[str, EM] = {
-    "em": EM(frozen=KNOWN),
-    "ecm": ECM(frozen=KNOWN),
-    "em, weight unknown": EM(frozen=("sigma",)),
+ITERATIONS: dict[str, tuple[str, EM]] = {
+    "em": ("unordered", EM(frozen=KNOWN)),
+    "ecm": ("relative", ECM(frozen=KNOWN)),
+    "em, weight unknown": ("unordered", EM(frozen=("sigma",))),
 }
 DERIVED = "the flow of the gap on the slow manifold"
 FLOW_GAP, SWEEP_GAP = 0.2, 1.0
@@ -119,7 +122,7 @@ def flow_times(flow: str) -> Array:
         return np.arange(20.0, 181.0, 20.0)
     if flow in EXPONENTIAL:
         return np.arange(1.0, 7.0)
-    first = 18 if flow.endswith(("log", "softplus", "square")) else 10
+    first = 18 if "link=" in flow else 10
     times: Array = np.exp2(np.arange(first, first + 9.0))
     return times
 
@@ -128,10 +131,10 @@ def _iteration(truth: Mixture) -> list[dict]:
     """Gap of EM and ECM on the population at sweeps a factor of 2 apart."""
     rows = []
     ends = SWEEP_GAP * np.array([-truth.w[1], truth.w[0]])
-    for name, estimator in ITERATIONS.items():
+    for name, (label, estimator) in ITERATIONS.items():
         stop = Stop(log_likelihood=0.0, passes=int(SWEEPS[-1]) + 1)
         fit = replace(estimator, stop=stop, snapshots=stop.passes).fit(
-            population(truth), Mixture(truth.w, ends, truth.sigma)
+            parameterization(label, 2), population(truth), Mixture(truth.w, ends, truth.sigma)
         )
         gaps = np.diff(fit.trace.mixture.mu, axis=-1)[:, 0]
         at = np.searchsorted(fit.trace.iteration, SWEEPS)
@@ -146,10 +149,11 @@ def _sample(truth: Mixture, data: Data, known: bool) -> list[dict]:
     start = Mixture(truth.w, data.location + np.array([-1.0, 1.0]) * max(1.0, gap), truth.sigma)
     rows = []
     for name in ("em", "ecm"):
-        estimator = ITERATIONS[name if known else "em, weight unknown"]
+        label, estimator = ITERATIONS[name if known else "em, weight unknown"]
         if name == "ecm" and not known:
             continue
-        fit = replace(estimator, stop=TIGHT, snapshots=TIGHT.passes).fit(data, start)
+        estimator = replace(estimator, stop=TIGHT, snapshots=TIGHT.passes)
+        fit = estimator.fit(parameterization(label, 2), data, start)
         missing = float(fit.log_likelihood) - fit.trace.log_likelihood
         found = float(np.diff(fit.mixture.mu)[0])
         row = {"name": name, "gap": found, "miss": abs(found - gap)}
@@ -162,7 +166,7 @@ def _condition(truth: Mixture) -> list[dict]:
     rows = []
     for step in STEPS:
         data = population(truth, step)
-        for name in CHARTS:
+        for name in COORDINATES:
             least, largest = curvature(name, truth, data.y, data.weight).tolist()
             rows.append({"name": name, "step": step, "condition": largest / least})
     return rows
@@ -174,7 +178,7 @@ def _ascent(truth: Mixture) -> list[dict]:
     start = 1.5 * truth.mu + 0.1 * np.diff(truth.mu)
     for step in STEPS:
         data = population(truth, step)
-        for name in CHARTS:
+        for name in COORDINATES:
             (steps,) = times_to(
                 (EXCESS,), name, truth, start, data.y, data.weight, LONGEST, fair=True
             )
@@ -204,9 +208,9 @@ def predicted_power(name: str, weight: float) -> tuple[float, float]:
         return 0.5, (1 + offsets[name] ** 2) / (2 * c**2)
     return {
         "unordered": (0.5, (weight**2 + p2**2) / (2 * c**2)),
-        "relative, log": (0.25, 1 / (4 * c**2)),
-        "relative, softplus": (0.25, 1 / (4 * c**2)),
-        "relative, square": (1 / 3, 1 / (12 * c**2)),
+        "relative(link=log)": (0.25, 1 / (4 * c**2)),
+        "relative(link=softplus)": (0.25, 1 / (4 * c**2)),
+        "relative(link=square)": (1 / 3, 1 / (12 * c**2)),
         "relative, squared gap": (0.5, p2**2 / (2 * c**2)),
     }[name]
 
@@ -285,7 +289,7 @@ def _excess(table: pd.DataFrame) -> Effect:
     errors = []
     for name, weight, path in _paths(table):
         inside = path[path["gap"].between(0.005, 0.05)]
-        if name in CHARTS and len(inside) >= 2:
+        if name in COORDINATES and len(inside) >= 2:
             leading = (weight * (1 - weight)) ** 2 * inside["gap"] ** 4 / 4
             ratio = (inside["excess"] / leading - 1).to_numpy()[-2:]
             errors.append((ratio[1], ratio[0]))
@@ -495,7 +499,7 @@ CLAIMS = (
 # --- figures and findings -------------------------------------------------------------------------
 
 STYLES = {
-    **looks(CHARTS),
+    **looks(COORDINATES),
     NATURAL: Look(FURTHER[0], "*", ":"),
     "em": LOOKS["unordered"],
     "em, weight unknown": LOOKS["unordered"],
@@ -518,7 +522,7 @@ def powers_figure(result: StudyResult) -> Figure:
             if name != "em, weight unknown":
                 power = predicted_power(name, float(weight))[0]
                 axes.plot(power, height[0], "x", ms=9, mew=1.5, color="black")
-    axes.set_yticks([-at for at in range(len(names))], names)
+    axes.set_yticks([-at for at in range(len(names))], [short(name) for name in names])
     axes.set_title(
         "large dots: last times, small: earlier ones, crosses: predicted; "
         "upper row: weight 1/2, lower: others",
@@ -536,7 +540,9 @@ def decay_figure(result: StudyResult) -> Figure:
         for name in names:
             part = rows[rows["name"] == name].sort_values("time")
             if len(part):
-                axes.plot(part["time"], part["gap"], ms=4, label=name, **STYLES[name]._asdict())
+                axes.plot(
+                    part["time"], part["gap"], ms=4, label=short(name), **STYLES[name]._asdict()
+                )
         axes.set(xlabel="time of the flow", ylabel="gap / sigma")
         if len(rows):
             axes.set(yscale="log", xscale="log")
@@ -588,10 +594,10 @@ def condition_figure(result: StudyResult) -> Figure:
     for axes, (measure, column, label) in zip(grid[0], measures, strict=True):
         rows = _rows(result.table, measure=measure)
         rows = rows[(rows["step"] == STEPS[0]) & (rows["weight"] == 0.5)]
-        for name in CHARTS:
+        for name in COORDINATES:
             part = rows[rows["name"] == name].sort_values("separation")
             style = {**STYLES[name]._asdict(), "lw": 2.5 if name == "bent" else 1.2}
-            axes.plot(part["separation"], part[column], ms=4, label=name, **style)
+            axes.plot(part["separation"], part[column], ms=4, label=short(name), **style)
         axes.set(xlabel=SEPARATION, ylabel=label)
         if len(rows):
             axes.set(xscale="log", yscale="log", ylim=(0.9, 1e4))

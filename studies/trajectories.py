@@ -31,24 +31,25 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import FURTHER, LOOKS, SEPARATION, Look, legend, medians, panels
 from ordered_mix.study.effects import exact, median, paired_ratio, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
-from ordered_mix.theory.rates import local_rate, relative_directions, tail_rate
+from ordered_mix.theory.rates import local_rate, tail_rate
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 Array = NDArray[np.float64]
 
 PAPER = "Esser & Nielsen 2022, Figure 2"
 KNOWN = ("w", "sigma")
-REFERENCES = {"em": None, "ecm": 1, "ecm, reference 2": 2}
-DERIVED: Mapping[str, EM] = {
-    name: EM(frozen=KNOWN) if reference is None else ECM(frozen=KNOWN, reference=reference)
-    for name, reference in REFERENCES.items()
+DERIVED: Mapping[str, tuple[str, EM]] = {
+    "em": ("unordered", EM(frozen=KNOWN)),
+    "ecm": ("relative", ECM(frozen=KNOWN)),
+    "ecm, reference 2": ("relative(reference=2)", ECM(frozen=KNOWN)),
 }
 PRINTED = ("as in Algorithm 1", "as in Appendix B")
 ALGORITHMS = (*DERIVED, *PRINTED)
@@ -140,9 +141,8 @@ def _rate(truth: Mixture, data: Data) -> list[dict]:
     at = Mixture(truth.w, best, truth.sigma)
     start = truth.mu.mean() + 2.0 * (truth.mu - truth.mu.mean()) + 0.3
     rows = []
-    for algorithm, reference in REFERENCES.items():
-        directions = None if reference is None else relative_directions(reference)
-        theory = local_rate(at, data.y, directions=directions)
+    for algorithm, (label, _) in DERIVED.items():
+        theory = local_rate(at, data.y, label=label)
         path = follow(algorithm, truth, data, start, TIGHT)
         rows.append({"algorithm": algorithm, "theory": theory, "trace": tail_rate(path.mu, best)})
     return rows
@@ -153,9 +153,8 @@ def _population(truth: Mixture) -> list[dict]:
     rows = []
     for step in STEPS:
         data = population(truth, step)
-        for algorithm, reference in REFERENCES.items():
-            directions = None if reference is None else relative_directions(reference)
-            theory = local_rate(truth, data.y, data.weight, directions)
+        for algorithm, (label, _) in DERIVED.items():
+            theory = local_rate(truth, data.y, data.weight, label)
             rows.append({"algorithm": algorithm, "theory": theory, "step": step})
     return rows
 
@@ -167,8 +166,9 @@ def follow(
     if algorithm in PRINTED:
         return _follow_printed(algorithm, truth, data, start)
     stop = stop or STOP
-    estimator = replace(DERIVED[algorithm], stop=stop, snapshots=stop.passes)
-    fit = estimator.fit(data, Mixture(truth.w, start, truth.sigma))
+    label, estimator = DERIVED[algorithm]
+    estimator = replace(estimator, stop=stop, snapshots=stop.passes)
+    fit = estimator.fit(parameterization(label, 2), data, Mixture(truth.w, start, truth.sigma))
     trace = fit.trace
     return Path(trace.mixture.mu, trace.log_likelihood, bool(fit.converged))
 
@@ -198,7 +198,7 @@ def _best(truth: Mixture, data: Data, start: Array | None = None) -> tuple[Array
     """The maximum-likelihood means and their log likelihood, from EM run to rounding."""
     mu = np.array(START) if start is None else start
     em = EM(frozen=KNOWN, stop=TIGHT)
-    fit = em.fit(data, Mixture(truth.w, mu, truth.sigma))
+    fit = em.fit(parameterization("unordered", 2), data, Mixture(truth.w, mu, truth.sigma))
     return fit.mixture.mu, float(fit.log_likelihood)
 
 
@@ -568,7 +568,7 @@ def rates_figure(result: StudyResult) -> Figure:
     weights = sorted(set(traces["weight"]) or set(theory["weight"])) or [0.5]
     figure, grid = panels(1, len(weights), (8.5, 3.6), sharey=True)
     for axes, weight in zip(grid[0], weights, strict=True):
-        for at, name in enumerate(REFERENCES):
+        for at, name in enumerate(DERIVED):
             look = STYLES[name]
             line = theory[(theory["weight"] == weight) & (theory["algorithm"] == name)]
             line = line.sort_values("separation")

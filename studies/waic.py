@@ -34,12 +34,11 @@ from ordered_mix.draws.elpd import loo, waic
 from ordered_mix.draws.invariance import invariance
 from ordered_mix.draws.rhat import rhat
 from ordered_mix.draws.wbic import Estimate, wbic, wbic_beta
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.kernels import e_step
@@ -59,9 +58,10 @@ from ordered_mix.study.drawing import (
     panels,
 )
 from ordered_mix.study.effects import mean, paired_ratio, rows_of
+from ordered_mix.study.result import StudyResult
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, measured, paragraph
 from ordered_mix.theory.prediction import generalisation_loss, log_predictive
-from ordered_mix.theory.quadrature import means_posterior
+from ordered_mix.theory.quadrature import learning_coefficient, means_posterior
 from ordered_mix.theory.refit import cross_validate
 
 ISSUE = "the project's question about WAIC under each parameterization"
@@ -140,8 +140,8 @@ def fitted(case: Case, k: int) -> dict[str, Any]:
     """
     floored = EM(floor=0.1 * float(case.sample.scale), stop=Stop(log_likelihood=1e-7))
     explore = Stop(log_likelihood=1e-5, passes=1_000)
-    search = MultiStart(k=k, starts=12, estimator=floored, explore=explore)
-    optima = search.fit(case.sample)
+    search = MultiStart(starts=12, estimator=floored, explore=explore)
+    optima = search.fit(catalog.parameterization("unordered", k), case.sample)
     criteria = point_criteria(case.sample.y, optima.best, 3 * k - 1)
     row: dict[str, Any] = {
         "log_likelihood": optima.log_likelihood,
@@ -156,15 +156,17 @@ def integrated(case: Case, prior: str) -> dict[str, Any]:
     """Exact criteria with weights and scales known, and the learning coefficient."""
     y, beta = case.sample.y, wbic_beta(case.sample.n)
     posterior = means_posterior(y, prior=prior)
-    tempered = means_posterior(y, prior=prior, inverse_temperature=beta)
+    warm, cool = (
+        means_posterior(y, prior=prior, inverse_temperature=one) for one in (beta, 1.5 * beta)
+    )
     exact = posterior.criteria()
     row = {
         "waic": exact.elpd_waic,
         "p_waic": exact.p_waic,
         "loo": exact.elpd_loo,
-        "wbic": tempered.wbic(beta),
+        "wbic": warm.wbic(),
         "evidence": posterior.log_evidence(),
-        "learning_coefficient": tempered.learning_coefficient(beta, 1.5 * beta),
+        "learning_coefficient": learning_coefficient(warm, cool),
     }
     return row | case.losses(posterior.log_predictive)
 

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 from functools import cache
 
+import chance
 import pytest
 
 VARIANTS = {
@@ -28,15 +29,16 @@ NUMBERS = {"location": 0.3, "spread": 1.7, "scale": 0.6, "concentration": 3.0}
 
 
 @cache
-def build(name, k, native=False, **options):
+def build(name, k, native=False, family="inverse_gamma", **options):
     """One parameterization for all tests of a file, its maps compiled once."""
     from ordered_mix.parameterization import catalog
     from ordered_mix.prior import Prior
 
-    return catalog.parameterization(name, k, Prior(native=native, **NUMBERS), **options)
+    prior = Prior(native=native, scale_family=family, **NUMBERS)
+    return catalog.parameterization(name, k, prior, **options)
 
 
-def structures(sizes, native):
+def structures(sizes, **prior):
     """Every combination that applies, as pytest parameters."""
     from ordered_mix.parameterization.parameterization import NotApplicable
 
@@ -44,23 +46,36 @@ def structures(sizes, native):
     for name, k in itertools.product(VARIANTS, sizes):
         for options in VARIANTS[name]:
             with contextlib.suppress(NotApplicable):
-                one = build(name, k, native, **options)
+                one = build(name, k, **prior, **options)
                 found.append(pytest.param(one, id=f"{one.label}-{k}"))
     return found
 
 
 def pytest_configure(config):
     line = (
-        "structures(*sizes, native=False): fill `found` with every parameterization of these sizes"
+        "structures(*sizes, native=False, family='inverse_gamma'): fill `found` with every "
+        "parameterization of these sizes"
     )
     config.addinivalue_line("markers", line)
+    line = "chance: the test draws; what it may fail by is its share of the suite's false alarms"
+    config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(items):
+    drawing = sum(item.get_closest_marker("chance") is not None for item in items)
+    if drawing > chance.TESTS:
+        raise pytest.UsageError(f"{drawing} tests draw, {chance.TESTS} shares were made")
+
+
+def pytest_runtest_setup(item):
+    chance.counted = item.get_closest_marker("chance") is not None
 
 
 def pytest_generate_tests(metafunc):
     marker = metafunc.definition.get_closest_marker("structures")
     if marker:
         # PyMC takes seconds to import: only for tests that need it
-        metafunc.parametrize("found", structures(marker.args, **{"native": False, **marker.kwargs}))
+        metafunc.parametrize("found", structures(marker.args, **marker.kwargs))
 
 
 @pytest.fixture(name="build", scope="session")

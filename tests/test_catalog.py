@@ -120,7 +120,10 @@ def test_bad_options_of_relative(options, message):
         ({"location": float("nan")}, "location of the prior must be finite, got nan"),
         ({"known_sigma": 0.0}, "known_sigma of the prior must be positive"),
         ({"known_w": (0.5, 0.6)}, "known_w must be positive and add up to 1"),
-        ({"scale_family": "gamma"}, "scale_family must be one of inverse_gamma, half_normal"),
+        (
+            {"scale_family": "gamma"},
+            "scale_family must be one of inverse_gamma, half_normal, adaptive",
+        ),
     ],
 )
 def test_bad_priors(numbers, message):

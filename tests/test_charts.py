@@ -7,8 +7,8 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 from ordered_mix.theory.charts import UNKNOWN, jacobian, near_singularity, predicted_exponents
-from ordered_mix.theory.dynamics import CHARTS
 from ordered_mix.theory.fisher import spectrum
+from ordered_mix.theory.mean_coordinates import COORDINATES
 
 AT = Mixture([0.3, 0.7], [-1.0, 1.2], [0.8, 1.3])
 MODELS = {
@@ -17,9 +17,9 @@ MODELS = {
     "centred": ("centred", {}, True),
     "folded": ("folded", {}, True),
     "resolved": ("resolved", {}, True),
-    "relative, log": ("relative", {"link": "log"}, False),
-    "relative, softplus": ("relative", {"link": "softplus"}, False),
-    "relative, square": ("relative", {"link": "square"}, False),
+    "relative(link=log)": ("relative", {"link": "log"}, False),
+    "relative(link=softplus)": ("relative", {"link": "softplus"}, False),
+    "relative(link=square)": ("relative", {"link": "square"}, False),
 }
 
 
@@ -44,14 +44,14 @@ def test_jacobians_are_those_of_the_models(chart):
 
 
 def test_what_is_unknown_adds_columns():
-    for chart in CHARTS:
+    for chart in COORDINATES:
         widths = [jacobian(chart, AT, unknown).shape for unknown in UNKNOWN]
         assert widths == [(6, 2), (6, 3), (6, 3), (6, 5)]
         assert np.all(jacobian(chart, AT, "scale")[4:, 2] == 1)
 
 
 @pytest.mark.parametrize("weight", [0.5, 0.3])
-@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("chart", COORDINATES)
 def test_leading_terms_of_the_eigenvalues(chart, weight):
     gap = 0.005
     ends = gap * np.array([weight - 1, weight])
@@ -69,8 +69,8 @@ def test_leading_terms_of_the_eigenvalues(chart, weight):
         ("folded", 2, -2),
         ("resolved", 0, 0),
         ("bent", 0, 0),
-        ("relative, log", 4, -4),
-        ("relative, square", 3, -3),
+        ("relative(link=log)", 4, -4),
+        ("relative(link=square)", 3, -3),
         ("relative, squared gap", 2, -4),
     ],
 )
@@ -79,9 +79,17 @@ def test_exponents(chart, smallest, condition):
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match=r"chart must be one of unordered, .*, got 'polar'"):
+    with pytest.raises(ValueError, match=r"coordinates must be one of unordered, .*, got 'polar'"):
         jacobian("polar", AT)
     with pytest.raises(ValueError, match=r"unknown must be one of none, .*, got 'shape'"):
         jacobian("folded", AT, "shape")
     with pytest.raises(ValueError, match=r"mixture must be a single one of two components"):
         jacobian("folded", Mixture.stack([AT, AT]))
+    for function, arguments in ((near_singularity, (0.5, 0.1)), (predicted_exponents, ())):
+        with pytest.raises(
+            ValueError, match=r"coordinates must be one of unordered, .*, got 'polar'"
+        ):
+            function("polar", *arguments)
+    for weight, gap in ((0.0, 0.1), (0.5, 0.0)):
+        with pytest.raises(ValueError, match=rf"weight must lie .* got {weight} and {gap}"):
+            near_singularity("folded", weight, gap)

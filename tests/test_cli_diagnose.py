@@ -16,7 +16,7 @@ OPTIONS = ["--mu", "centre", "--sigma", "spread", "--weights", "share"]
 def run(*arguments, cwd):
     return subprocess.run(
         [sys.executable, "-m", "ordered_mix.cli", "diagnose", *arguments],
-        cwd=cwd, capture_output=True, text=True, timeout=300, check=False,
+        cwd=cwd, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,7 +74,8 @@ def test_a_call_that_cannot_be_meant_is_2(monkeypatch, capsys, arguments, messag
 
 
 def test_interrupted_is_130_and_leaves_no_folder(own, monkeypatch, capsys):
-    monkeypatch.setattr("ordered_mix.compare.diagnosis.diagnose", raising(KeyboardInterrupt))
+    home = import_module("ordered_mix.compare.diagnosis")  # `ordered_mix.compare` is a function
+    monkeypatch.setattr(home, "diagnose", raising(KeyboardInterrupt))
     assert exit_status(monkeypatch, "diagnose", "own.nc", *OPTIONS) == 130
     assert capsys.readouterr().err.endswith("ordered-mix: interrupted, the same command resumes\n")
     assert os.listdir() == ["own.nc"]
@@ -92,7 +94,7 @@ def test_ctrl_c_ends_a_comparison_and_keeps_no_part_of_its_draws(tmp_path):
             if line == "nuts unordered\n":
                 break
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=500)
     finally:
         process.kill()
     assert (process.returncode, out) == (130, "")
@@ -115,7 +117,7 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [*CALL, "list"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        [*CALL, "list"], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=500, check=False
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import arviz_stats
+import chance
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 from scipy.stats import norm
 
 from ordered_mix.draws.convergence import convergence, invariant_scalars, raw_and_folded
@@ -16,7 +18,7 @@ from ordered_mix.draws.statistics import arviz_names, diagnose, summarise_sample
 
 def stuck_chains(draws=500, seed=0):
     """Independent draws around means 0 and 5; the second chain carries the other labels."""
-    rng = np.random.default_rng(seed)
+    rng = chance.rng(seed)
     mu = rng.normal([0.0, 5.0], 0.1, size=(2, draws, 2))
     sigma = rng.uniform(0.9, 1.1, size=mu.shape)
     w1 = rng.uniform(0.25, 0.35, size=(2, draws))
@@ -26,13 +28,16 @@ def stuck_chains(draws=500, seed=0):
     return w, mu, sigma
 
 
+@pytest.mark.chance
 def test_folding_repairs_rhat_of_stuck_chains():
     table = raw_and_folded(*stuck_chains(), passes=1000.0, seconds=2.0)
     raw, folded = (table[table["labels"] == labels] for labels in ("raw", "folded"))
     means = raw[raw["quantity"] == "mu"]
     assert (means["rhat"] > 1.5).all()
-    assert (folded["rhat"] < 1.01).all()
-    assert (folded["ess_bulk"] > 700).all() and (means["ess_bulk"] < 10).all()
+    ess = folded["ess_bulk"].to_numpy()
+    assert np.all(folded["rhat"] < chance.rhat_limit(np.minimum(ess, 1000), 2, 6))
+    # of 1,000 independent draws
+    assert (ess > 500).all() and (means["ess_bulk"] < 10).all()
     np.testing.assert_allclose(table["ess_per_pass"], table["ess_bulk"] / 1000)
     np.testing.assert_allclose(table["ess_per_second"], table["ess_bulk"] / 2)
     assert list(raw["component"]) == [0, 1] * 3
@@ -54,13 +59,16 @@ def test_switched_reference_draws_of_low_dim_gauss_mix():
     assert (table.loc["folded", "rhat"] < 1.01).all()
 
 
+@pytest.mark.chance
 def test_measures_are_those_of_arviz_and_mcse_is_honest():
-    values = np.random.default_rng(1).normal(3, 2, size=(4, 1000))
+    values = chance.rng(1).normal(3, 2, size=(4, 1000))
     row = convergence({"theta": values}).iloc[0]
     assert row["component"] == -1
     assert row["rhat"] == arviz_stats.rhat(values, chain_axis=0, draw_axis=1)
-    assert row["mcse_mean"] == pytest.approx(2 / np.sqrt(4000), rel=0.1)
-    assert row["mcse_sd"] == pytest.approx(2 / np.sqrt(2 * 4000), rel=0.1)
+    # of independent draws an ESS is known to about 3%
+    allowed = 0.03 * chance.z_for(2)
+    assert row["mcse_mean"] == pytest.approx(2 / np.sqrt(4000), rel=allowed)
+    assert row["mcse_sd"] == pytest.approx(2 / np.sqrt(2 * 4000), rel=allowed)
 
 
 def test_constants_are_left_out():
@@ -76,11 +84,14 @@ def test_frozen_chains_have_infinite_rhat():
     assert np.isinf(rhat_path({"mu": values})["rhat"].iloc[-1])
 
 
+@pytest.mark.chance
 def test_nested_rhat():
-    rng = np.random.default_rng(2)
+    rng = chance.rng(2)
     values = rng.normal(size=(12, 50))
     groups = [0, 0, 0, 1, 1, 1, 2, 2, 2, 5, 5, 5]
-    assert nested_rhat(values, groups) < 1.05
+    # squared it is 1 more than the ratio of the variances between 4 and within them, over 150 draws
+    allowed = stats.chi2.isf(chance.alpha(), 3) / 3 / 150
+    assert nested_rhat(values, groups) < np.sqrt(1.05 + allowed)
     values[:3] += 3
     assert nested_rhat(values, groups) > 1.5
     with pytest.raises(ValueError, match="superchains must name a group"):
@@ -89,8 +100,9 @@ def test_nested_rhat():
         nested_rhat(values, [0] * 12)
 
 
+@pytest.mark.chance
 def test_rhat_path_and_where_it_is_reached():
-    rng = np.random.default_rng(3)
+    rng = chance.rng(3)
     start = np.array([[8.0], [-8.0]]) * np.exp(-np.arange(2000) / 20)
     path = rhat_path(
         {"theta": rng.normal(size=(2, 2000)) + start},
@@ -98,7 +110,8 @@ def test_rhat_path_and_where_it_is_reached():
         warmup_passes=100,
     )
     assert path["draws"].iloc[0] == 4 and path["draws"].iloc[-1] == 2000
-    assert path["rhat"].iloc[0] > 1.5 and path["rhat"].iloc[-1] < 1.05
+    # the first four draws of the chains are apart, in whatever order; 4,000 draws are enough
+    assert path["rhat"].iloc[0] > 1.3 and path["rhat"].iloc[-1] < 1.05
     np.testing.assert_array_equal(path["passes"], 100 + 14 * path["draws"])
     found = reached(path, threshold=1.05)
     before = path[path["draws"] < found.draws]["rhat"].iloc[-1]
@@ -113,7 +126,7 @@ def test_rhat_path_and_where_it_is_reached():
 
 
 def test_invariant_scalars_do_not_see_labels():
-    rng = np.random.default_rng(4)
+    rng = chance.rng(4)
     y = rng.normal(2, 3, size=40)
     draws = stuck_chains(draws=20)
     scalars = invariant_scalars(y, *draws)
@@ -132,7 +145,7 @@ def test_invariant_scalars_do_not_see_labels():
 
 
 def statistics(seed=5):
-    rng = np.random.default_rng(seed)
+    rng = chance.rng(seed)
     shape = (2, 300)
     diverging = np.zeros(shape, dtype=bool)
     diverging[0, :3] = True
@@ -146,6 +159,7 @@ def statistics(seed=5):
     }
 
 
+@pytest.mark.chance
 def test_sampler_summary_of_nutpie_and_arviz_names_agree():
     first = summarise_sampler(statistics())
     second = summarise_sampler(arviz_names(statistics()))
@@ -153,7 +167,8 @@ def test_sampler_summary_of_nutpie_and_arviz_names_agree():
     assert first.divergence_rate == pytest.approx(3 / 600)
     assert (first.steps, first.saturated, first.tree_depth) == (4200, 0, 3.0)
     assert first.bfmi.shape == (2,)
-    np.testing.assert_allclose(first.bfmi, 2, atol=0.3)
+    # of 300 independent normals: the variance of 300 squared differences is within 4 / 300
+    np.testing.assert_allclose(first.bfmi, 2, atol=chance.z_for(2) * 2 / np.sqrt(300))
     broken = statistics()
     del broken["depth"]
     with pytest.raises(ValueError, match="tree_depth is missing"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import ordered_mix
 from ordered_mix.parameterization import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,14 +63,23 @@ def test_every_study_has_a_page(folders):
         assert (f"make study NAME={name}" in page) == (not published)
 
 
-def test_every_public_module_has_a_page(folders):
-    for package in folders["PACKAGES"]:
-        page = folders["module_page"](package)
-        assert in_toctree(page) == folders["public_modules"](package)
-        assert f"automodule:: {package}\n" in page
-    for package, internal in folders["INTERNAL"].items():
-        folder = ROOT / package.replace(".", "/")
-        missing = [name for name in internal.split() if not (folder / f"{name}.py").is_file()]
+def test_the_reference_opens_on_the_public_names(folders):
+    first = folders["reference"]()
+    assert in_toctree(first) == list(folders["PAGES"])
+    for name, home in ordered_mix._HOMES.items():
+        assert f"`{name} <ordered_mix.{home}>`" in first
+    assert len(folders["PAGES"]) < 15
+
+
+def test_every_public_module_is_on_one_page(folders):
+    pages = [folders["reference_page"](name) for name in folders["PAGES"]]
+    shown = [module for page in pages for module in re.findall(r"automodule:: (\S+)", page)]
+    assert len(shown) == len(set(shown))
+    homes = {f"ordered_mix.{home.rpartition('.')[0]}" for home in ordered_mix._HOMES.values()}
+    assert homes <= set(shown)
+    for name, internal in folders["INTERNAL"].items():
+        folder = ROOT / "ordered_mix" / name.replace(".", "/")
+        missing = [one for one in internal.split() if not (folder / f"{one}.py").is_file()]
         assert not missing, f"docs/folders.py leaves out modules that are not there: {missing}"
 
 

@@ -8,9 +8,9 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization, split
 from ordered_mix.prior import Prior
 from ordered_mix.theory.dynamics import (
-    CHARTS,
     curvature,
     derivatives,
     expanded,
@@ -18,10 +18,10 @@ from ordered_mix.theory.dynamics import (
     times_to,
     velocity,
 )
-from ordered_mix.theory.rates import local_rate, relative_directions, tail_rate
+from ordered_mix.theory.rates import local_rate, tail_rate
 
-LINKS = {"relative": "identity", "relative, log": "log", "relative, softplus": "softplus",
-         "relative, square": "square"}  # fmt: skip
+LINKS = {"relative": "identity", "relative(link=log)": "log", "relative(link=softplus)": "softplus",
+         "relative(link=square)": "square"}  # fmt: skip
 
 
 def two(weight, mu, sigma=(1.0, 1.0)):
@@ -48,7 +48,7 @@ def test_velocity_and_curvature_are_those_of_the_model_files(chart, build):
     from ordered_mix.estimators.gradient import largest_curvature
     from ordered_mix.parameterization import catalog
 
-    name = chart.partition(",")[0]
+    name = split(chart)[0]
     prior = Prior(known_w=(0.5, 0.5), known_sigma=1.0)
     options = {"link": LINKS[chart]} if chart in LINKS else {}
     system = catalog.parameterization(name, 2, prior, **options)
@@ -142,12 +142,13 @@ def test_derivatives_are_those_of_the_objective():
 
 def test_bad_charts_are_named():
     data, at = population(two(0.5, (0, 0))), two(0.5, (0, 1))
-    with pytest.raises(ValueError, match="chart must be one of unordered"):
+    with pytest.raises(ValueError, match="coordinates must be one of unordered"):
         velocity("polar", at, np.ones(2))
     three = Mixture(np.ones(3) / 3, np.arange(3.0), np.ones(3))
     with pytest.raises(ValueError, match="two components, got 3"):
         curvature("relative", three, data.y, data.weight)
-    assert set(CHARTS) > {"unordered", "relative", "centred", "folded", "resolved"}
+    with pytest.raises(ValueError, match="no closed conditional steps"):
+        velocity("moment", at, np.ones(2))
 
 
 # --- local rates ----------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ def test_rates_have_the_reference_values(gap, em, ecm):
     truth = two(0.5, (-gap / 2, gap / 2))
     data = population(truth)
     assert local_rate(truth, data.y, data.weight) == pytest.approx(em, abs=1e-9)
-    found = local_rate(truth, data.y, data.weight, relative_directions(1))
+    found = local_rate(truth, data.y, data.weight, "relative")
     assert found == pytest.approx(ecm, abs=1e-9)
 
 
@@ -183,17 +184,22 @@ def test_rates_are_those_of_iterations_with_unequal_weights_and_scales(reference
     one = Stop(log_likelihood=0.0, passes=2)
     tight = Stop(log_likelihood=0.0, parameters=1e-13, passes=20_000)
     start = two(0.3, (-1.5, 1.5), (1, 1.4))
-    best = EM(stop=tight, **known).fit(data, start).mixture
+    best = EM(stop=tight, **known).fit(parameterization("unordered", 2), data, start).mixture
     shifts = 1e-5 * np.concatenate([np.eye(2), -np.eye(2)])
     starts = Mixture(best.w, best.mu + shifts, best.sigma)
-    moved = EM(stop=one, **known) if reference is None else ECM(
-        reference=reference, stop=one, **known
-    )  # fmt: skip
-    ends = moved.fit(data, starts).mixture.mu
+    moved, model = EM(stop=one, **known), parameterization("unordered", 2)
+    if reference is not None:
+        moved, model = ECM(stop=one, **known), parameterization("relative", 2, reference=reference)
+    ends = moved.fit(model, data, starts).mixture.mu
     jacobian = (ends[:2] - ends[2:]).T / 2e-5
-    directions = None if reference is None else relative_directions(reference)
-    found = local_rate(best, data.y, directions=directions)
+    found = local_rate(best, data.y, label=model.label)
     assert found == pytest.approx(np.abs(np.linalg.eigvals(jacobian)).max(), abs=1e-6)
+
+
+def test_a_reference_that_is_no_component_is_named():
+    for reference in (0, 3):
+        with pytest.raises(ValueError, match=f"reference must be .* 1 to 2, got {reference}"):
+            local_rate(two(0.5, (0, 1)), [0.0, 1.0], label=f"relative(reference={reference})")
 
 
 def test_tail_rate_of_a_geometric_sequence():

@@ -1,5 +1,7 @@
 """Laws of ECM: monotone, EM without order, corrected Algorithm 1, local rates, clearances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,28 +11,45 @@ from scipy.optimize import minimize, minimize_scalar
 from ordered_mix.data import Data, load, population, simulate
 from ordered_mix.estimators.ecm import ECM, clear_weights
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.directions import mean_directions
 from ordered_mix.estimators.loop.penalty import VariancePenalty
 from ordered_mix.estimators.loop.scale_gaps import scale_step
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization, split
+from ordered_mix.parameterization.parameterization import NotApplicable
 
 RUNS = 10
 KNOWN = ("w", "sigma")
 
 VARIANTS = {
-    "relative": {},
-    "relative clearance": {"clearance": 0.4},
-    "reference 2": {"reference": 2, "clearance": 0.1},
-    "centred": {"parameterization": "centred", "clearance": 0.2},
-    "folded": {"parameterization": "folded"},
-    "resolved": {"parameterization": "resolved"},
-    "known w and sigma": {"frozen": KNOWN},
-    "ordered scales": {"order": "sigma", "clearance": 0.1},
-    "both ordered": {"order": "both", "clearance": 0.1},
-    "weight clearance": {"weight_clearance": 0.15},
-    "penalty": {"penalty": VariancePenalty.inverse_gamma(2.0, 0.3), "order": "both"},
-    "tied": {"scales": "tied"},
+    "relative": ECM(),
+    "relative(clearance=0.4)": ECM(),
+    "relative(reference=2, clearance=0.1)": ECM(),
+    "ordered": ECM(),
+    "centred": ECM(),
+    "folded": ECM(),
+    "resolved": ECM(),
+    "sheared(gap=bent, reach=inf)": ECM(),
+    "relative(link=square)": ECM(frozen=KNOWN),
+    "relative(order=sigma, clearance=0.1)": ECM(),
+    "relative(order=both, clearance=0.1)": ECM(),
+    "relative(weight_clearance=0.15)": ECM(),
+    "relative(order=both)": ECM(penalty=VariancePenalty.inverse_gamma(2.0, 0.3)),
+    "relative(link=softplus)": ECM(scales="tied"),
 }
+"""By the label of the coordinates."""
+
+
+def fitted(label, data, starts, **options):
+    """The fit in the coordinates of a label, for as many components as the starts have."""
+    estimator = replace(VARIANTS.get(label, ECM()), **options)
+    return estimator.fit(parameterization(label, starts.k), data, starts)
+
+
+def two_only(label):
+    """Whether coordinates are those of two components."""
+    return label.startswith(("resolved", "sheared"))
 
 
 @settings(
@@ -38,12 +57,13 @@ VARIANTS = {
 )
 @given(st.integers(0, 2**32 - 1), st.integers(2, 4), st.sampled_from(sorted(VARIANTS)))
 def test_the_objective_never_decreases_on_1000_random_problems(seed, k, name):
+    k = 2 if two_only(name) else k
     rng = np.random.default_rng(seed)
     y = rng.standard_t(rng.choice([2.0, 30.0]), (RUNS, int(rng.integers(8, 60))))
     data = Data(y, rng.gamma(1.0, size=y.shape) if rng.random() < 0.5 else None)
     mu, sigma = rng.normal(size=(RUNS, k)), rng.uniform(0.2, 2.0, (RUNS, k))
     starts = Mixture(rng.dirichlet(np.full(k, 0.7), RUNS), mu, sigma)
-    trace = ECM(**VARIANTS[name], stop=Stop(passes=60)).fit(data, starts).trace
+    trace = fitted(name, data, starts, stop=Stop(passes=60)).trace
     fall = -np.diff(trace.objective, axis=0)
     assert np.all(fall <= 1e-10 * np.maximum(np.abs(trace.objective[:-1]), data.total_weight))
     assert np.all(np.isfinite(trace.objective))
@@ -51,10 +71,12 @@ def test_the_objective_never_decreases_on_1000_random_problems(seed, k, name):
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_clearances_hold_at_every_iterate(name):
-    options = VARIANTS[name]
+    _, options = split(name)
     start = Mixture([0.05, 0.35, 0.6], [20.0, 19.9, 23.0], [1.0, 2.0, 0.9])
+    if two_only(name):
+        start = Mixture([0.4, 0.6], [20.0, 19.9], [1.0, 2.0])
     data = Data(load("galaxies").y / 1000)
-    fit = ECM(**options, stop=Stop(passes=100)).fit(data, start)
+    fit = fitted(name, data, start, stop=Stop(passes=100))
     path, clearance = fit.trace.mixture, options.get("clearance", 0.0)
     if options.get("order", "mu") != "sigma" and name != "folded":
         assert np.all(np.diff(path.mu) >= clearance - 1e-12)
@@ -68,8 +90,9 @@ def test_unordered_coordinates_give_em(frozen):
     data = load("enzyme")
     start = Mixture([0.3, 0.3, 0.4], [1.0, 0.2, 1.5], [0.2, 0.1, 0.5])
     stop = Stop(passes=50)
-    one = ECM(parameterization="unordered", frozen=frozen, stop=stop).fit(data, start)
-    other = EM(frozen=frozen, stop=stop).fit(data, start)
+    means = parameterization("unordered", 3)
+    one = ECM(frozen=frozen, stop=stop).fit(means, data, start)
+    other = EM(frozen=frozen, stop=stop).fit(means, data, start)
     np.testing.assert_array_equal(one.trace.mixture.mu, other.trace.mixture.mu)
     np.testing.assert_array_equal(one.trace.mixture.sigma, other.trace.mixture.sigma)
 
@@ -77,8 +100,10 @@ def test_unordered_coordinates_give_em(frozen):
 def test_relative_coordinates_give_the_corrected_algorithm_1():
     y = simulate(Mixture([0.5, 0.5], [-1.0, 1.0], [1.0, 1.0]), 100, seed=1).y
     clearance = 0.1
-    fit = ECM(frozen=KNOWN, clearance=clearance, stop=Stop(log_likelihood=0, passes=21)).fit(
-        Data(y), Mixture([0.5, 0.5], [-0.2, 0.5], [1.0, 1.0])
+    fit = ECM(frozen=KNOWN, stop=Stop(log_likelihood=0, passes=21)).fit(
+        parameterization("relative", 2, clearance=clearance),
+        Data(y),
+        Mixture([0.5, 0.5], [-0.2, 0.5], [1.0, 1.0]),
     )
     mu1, gap = -0.2, 0.7
     for iteration in range(21):
@@ -94,11 +119,8 @@ def test_relative_coordinates_give_the_corrected_algorithm_1():
 def test_every_step_of_a_sweep_is_the_maximum_over_its_coordinate(penalty):
     data = load("enzyme")
     before = Mixture([0.3, 0.3, 0.4], [0.3, 0.9, 1.5], [0.2, 0.4, 0.6])
-    after = (
-        ECM(reference=2, clearance=0.2, order="both", penalty=penalty, stop=Stop(0.0, passes=2))
-        .fit(data, before)
-        .mixture
-    )
+    model = parameterization("relative", 3, reference=2, clearance=0.2, order="both")
+    after = ECM(penalty=penalty, stop=Stop(0.0, passes=2)).fit(model, data, before).mixture
     r = before.responsibilities(data.y)
 
     def loss(parameters):
@@ -122,11 +144,11 @@ def test_every_step_of_a_sweep_is_the_maximum_over_its_coordinate(penalty):
     np.testing.assert_allclose(after.w, r.mean(axis=0), rtol=1e-10)
 
 
-def population_rate(gap: float, w: float, **options) -> float:
+def population_rate(gap: float, w: float, label: str = "relative") -> float:
     truth = Mixture([w, 1 - w], [0.0, gap], [1.0, 1.0])
     start = Mixture([w, 1 - w], [-1e-3, gap + 2e-3], [1.0, 1.0])
     stop = Stop(log_likelihood=0, passes=80 if gap < 1 else 26)
-    trace = ECM(frozen=KNOWN, stop=stop, **options).fit(population(truth), start).trace
+    trace = fitted(label, population(truth), start, frozen=KNOWN, stop=stop).trace
     error = np.linalg.norm(trace.mixture.mu - truth.mu, axis=-1)[:-1]
     return error[-1] / error[-2]
 
@@ -142,7 +164,8 @@ def test_at_a_gap_of_two_the_slow_eigenvalue_shows_in_the_product_of_the_steps()
     # Two eigenvalues close in size: fit the two-term recursion of the errors instead of a ratio.
     truth = Mixture([0.5, 0.5], [0.0, 2.0], [1.0, 1.0])
     start = Mixture([0.5, 0.5], [-1e-4, 2.0 + 2e-4], [1.0, 1.0])
-    trace = ECM(frozen=KNOWN, stop=Stop(0.0, passes=30)).fit(population(truth), start).trace
+    stop = Stop(0.0, passes=30)
+    trace = fitted("relative", population(truth), start, frozen=KNOWN, stop=stop).trace
     error = (trace.mixture.mu - truth.mu)[8:11]
     step = np.linalg.solve(error[:2], error[1:]).T
     np.testing.assert_allclose(np.abs(np.linalg.eigvals(step)).max(), 0.633044164, rtol=1e-3)
@@ -150,12 +173,9 @@ def test_at_a_gap_of_two_the_slow_eigenvalue_shows_in_the_product_of_the_steps()
 
 @pytest.mark.parametrize("w", [0.3, 0.5])
 def test_the_sweep_over_mixture_mean_and_gap_has_the_rate_of_em(w):
-    rates = [
-        population_rate(1.0, w, parameterization=name)
-        for name in ("folded", "resolved", "unordered")
-    ]
+    rates = [population_rate(1.0, w, name) for name in ("folded", "resolved", "unordered")]
     np.testing.assert_allclose(rates, rates[2], rtol=1e-3)
-    assert population_rate(1.0, w, parameterization="relative") > 1.1 * rates[2]
+    assert population_rate(1.0, w, "relative") > 1.1 * rates[2]
 
 
 @pytest.mark.parametrize("reference", [1, 2])
@@ -164,9 +184,9 @@ def test_near_the_singularity_the_slowdown_is_one_over_the_weight_of_the_referen
     truth = Mixture([w, 1 - w], [0.0, gap], [1.0, 1.0])
     start = Mixture([w, 1 - w], [-0.001, gap + 0.001], [1.0, 1.0])
     rates = []
-    for options in ({"parameterization": "unordered"}, {"reference": reference}):
+    for label in ("unordered", f"relative(reference={reference})"):
         stop = Stop(log_likelihood=0, passes=150)
-        trace = ECM(frozen=KNOWN, stop=stop, **options).fit(population(truth), start).trace
+        trace = fitted(label, population(truth), start, frozen=KNOWN, stop=stop).trace
         error = np.diff(trace.mixture.mu, axis=-1)[:, 0] - gap
         rates.append(error[140] / error[139])
     slowdown = (1 - rates[0]) / (1 - rates[1])
@@ -177,7 +197,7 @@ def test_slow_eigenvalue_at_the_merged_point_of_a_sample():
     y = simulate(Mixture([1.0], [0.0], [0.8]), 200, seed=2).y
     w, s2 = 0.4, y.var()
     start = Mixture([w, 1 - w], y.mean() + 1e-4 * np.array([-0.6, 0.4]), [1.0, 1.0])
-    trace = ECM(frozen=KNOWN, stop=Stop(0.0, passes=40)).fit(Data(y), start).trace
+    trace = fitted("relative", Data(y), start, frozen=KNOWN, stop=Stop(0.0, passes=40)).trace
     gap = np.diff(trace.mixture.mu, axis=-1)[:, 0]
     np.testing.assert_allclose(gap[31] / gap[30], 1 - w * (1 - s2), rtol=1e-6)
 
@@ -188,7 +208,8 @@ def test_ecm_needs_twice_the_iterations_of_em_in_the_near_singular_protocol():
     start = Mixture([0.5, 0.5], [-2.5, 2.0], [1.0, 1.0])
     stop = Stop(log_likelihood=1e-8)
     iterations = [
-        estimator(frozen=KNOWN, stop=stop).fit(Data(y), start).passes - 1 for estimator in (EM, ECM)
+        fitted(label, Data(y), start, frozen=KNOWN, stop=stop).passes - 1
+        for label in ("unordered", "relative")
     ]
     assert 1.8 <= np.median(iterations[1] / iterations[0]) <= 2.2
     assert np.all(iterations[1] >= iterations[0])
@@ -196,9 +217,8 @@ def test_ecm_needs_twice_the_iterations_of_em_in_the_near_singular_protocol():
 
 def test_a_binding_clearance_ends_at_the_constrained_maximum():
     data = Data(load("acidity").y)
-    fit = ECM(clearance=2.5, stop=Stop(log_likelihood=1e-12)).fit(
-        data, Mixture([0.6, 0.4], [4.3, 6.2], [0.4, 0.5])
-    )
+    start = Mixture([0.6, 0.4], [4.3, 6.2], [0.4, 0.5])
+    fit = fitted("relative(clearance=2.5)", data, start, stop=Stop(log_likelihood=1e-12))
 
     def loss(p):
         mixture = Mixture([p[0], 1 - p[0]], [p[1], p[1] + 2.5], np.exp(p[2:]))
@@ -247,38 +267,60 @@ def test_cleared_weights_maximise_the_expected_log_weights():
 
 def test_shifting_the_data_shifts_the_fit():
     data, start = load("acidity"), Mixture([0.5, 0.5], [4.0, 6.0], [0.5, 0.5])
-    fit = ECM(clearance=2.2).fit(data, start)
-    scale = 1e6
-    moved = ECM(clearance=2.2 * scale).fit(Data(scale * data.y - 7e8), start.affine(-7e8, scale))
+    model, scale = parameterization("relative", 2, clearance=2.2), 1e6
+    fit = ECM().fit(model, data, start)
+    moved = ECM().fit(
+        model.affine(-7e8, scale), Data(scale * data.y - 7e8), start.affine(-7e8, scale)
+    )
     np.testing.assert_allclose((moved.mixture.mu + 7e8) / scale, fit.mixture.mu, atol=1e-8)
     assert moved.passes == fit.passes
 
 
 def test_a_collapse_is_a_status():
-    fit = ECM().fit(Data([-1.0, 1.0, 3.0]), Mixture([0.5, 0.5], [0.0, 3.0], [1.0, 0.01]))
+    start = Mixture([0.5, 0.5], [0.0, 3.0], [1.0, 0.01])
+    fit = fitted("relative", Data([-1.0, 1.0, 3.0]), start)
     assert fit.status == "variance_collapsed"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"parameterization": "moment"}, "parameterization 'moment' has no closed conditional"),
-        ({"parameterization": "rel"}, "parameterization must be one of unordered, .*, got 'rel'"),
-        ({"order": "w"}, "order must be one of mu, sigma, both, got 'w'"),
-        ({"clearance": -1.0}, "clearance must be at least 0 and finite, got -1.0"),
-        ({"weight_clearance": 1.5}, "weight_clearance must be at least 0 and below 1, got 1.5"),
-        ({"order": "both", "parameterization": "centred"}, "order must be 'mu' for 'centred'"),
-        ({"order": "both", "scales": "tied"}, "scales must be free and without a floor"),
-    ],
+    "label", ["moment", "moment(signed=False)", "sheared", "sheared(gap=bent)"]
 )
-def test_bad_arguments_are_named(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        ECM(**arguments)
+def test_coordinates_that_move_the_means_along_curves_are_refused(label):
+    start = Mixture([0.5, 0.5], [4.0, 6.0], [0.5, 0.5])
+    with pytest.raises(NotApplicable, match="no closed conditional steps"):
+        fitted(label, load("acidity"), start)
 
 
-def test_arguments_that_do_not_fit_the_number_of_components_are_named():
-    start = Mixture([0.5, 0.5], [0.0, 1.0], [1.0, 1.0])
-    with pytest.raises(ValueError, match="reference must be a component from 1 to 2, got 3"):
-        ECM(reference=3).fit(load("acidity"), start)
-    with pytest.raises(ValueError, match="weight_clearance must be below 1/2 for 2 components"):
-        ECM(weight_clearance=0.6).fit(load("acidity"), start)
+@pytest.mark.parametrize("options", [{"scales": "tied"}, {"floor": 0.1}])
+def test_ordered_scales_must_be_free(options):
+    start = Mixture([0.5, 0.5], [4.0, 6.0], [0.5, 0.6])
+    with pytest.raises(ValueError, match="scales must be free and without a floor to be ordered"):
+        fitted("relative(order=both)", load("acidity"), start, **options)
+
+
+@pytest.mark.parametrize(
+    ("label", "k"),
+    [("unordered", 3), ("ordered", 3), ("relative(reference=2)", 4), ("centred", 3), ("folded", 3),
+     ("resolved", 2), ("sheared(reach=inf)", 2), ("sheared(gap=bent, reach=inf)", 2)],
+)  # fmt: skip
+def test_directions_are_those_that_finite_differences_show(label, k):
+    model = parameterization(label, k)
+    rng = np.random.default_rng(3)
+    z = rng.standard_normal(model.dimension)
+    here = model.forward(z)
+    moves = []
+    for unit in np.eye(model.dimension):
+        ahead, behind = model.forward(z + 1e-6 * unit), model.forward(z - 1e-6 * unit)
+        rest = np.concatenate([ahead.w - behind.w, ahead.sigma - behind.sigma])
+        if np.abs(rest).max() < 1e-12:
+            moves.append((ahead.mu - behind.mu) / 2e-6)
+    found = [one.at(here.w) for one in mean_directions(model)]
+    assert len(found) == len(moves) == k
+    cosines = [[abs(a @ b) / np.linalg.norm(a) / np.linalg.norm(b) for b in moves] for a in found]
+    np.testing.assert_allclose(np.max(cosines, axis=1), 1, atol=1e-8)
+    assert np.linalg.matrix_rank(found) == k
+
+
+def test_gaps_go_outwards_from_the_reference():
+    found = mean_directions(parameterization("relative", 4, reference=3))
+    assert [one.gap for one in found] == [None, 2, 1, 0]

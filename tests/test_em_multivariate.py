@@ -10,10 +10,11 @@ from sklearn.mixture import GaussianMixture
 
 from ordered_mix.data import Data, load
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.em_multivariate import MultivariateEM
+from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.parameterization.catalog import parameterization
 
 PEER = {"full": "full", "diagonal": "diag", "spherical": "spherical", "tied": "tied"}
 TRUTH = MultivariateMixture(
@@ -81,7 +82,7 @@ def test_parity_with_scikit_learn_after_the_same_iterations(covariance, name):
 
 def test_one_dimension_is_the_univariate_em():
     data, start = load("enzyme"), Mixture([0.3, 0.3, 0.4], [0.2, 1.0, 1.5], [0.1, 0.2, 0.5])
-    one = EM(stop=Stop(passes=40)).fit(data, start)
+    one = EM(stop=Stop(passes=40)).fit(parameterization("unordered", 3), data, start)
     other = MultivariateEM(stop=Stop(passes=40)).fit(
         MultivariateData(data.y[:, None]),
         MultivariateMixture(start.w, start.mu[:, None], start.sigma[:, None, None] ** 2),

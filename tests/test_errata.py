@@ -14,6 +14,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
 from ordered_mix.theory.dynamics import (
@@ -25,12 +26,13 @@ from ordered_mix.theory.dynamics import (
     velocity,
 )
 from ordered_mix.theory.fisher import information
-from ordered_mix.theory.rates import local_rate, relative_directions
+from ordered_mix.theory.rates import local_rate
 from ordered_mix.theory.singularity import loglog_slope
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "errata.md"
 STUDY = catalog.module("trajectories", "study")
 KNOWN = ("w", "sigma")
+UNORDERED, RELATIVE = (parameterization(name, 2) for name in ("unordered", "relative"))
 ONCE = Stop(log_likelihood=0.0, passes=2)
 TIGHT = Stop(log_likelihood=0.0, parameters=1e-12, passes=20_000)
 
@@ -70,7 +72,7 @@ def test_the_derived_reference_mean_maximises_q():
 
     best = minimize_scalar(lambda first: -q(first), bracket=(-20, 20), options={"xtol": 1e-12}).x
     derived = data.y.mean() - r[:, 1].mean() * gap
-    swept = ECM(frozen=KNOWN, stop=ONCE).fit(data, START).mixture.mu[0]
+    swept = ECM(frozen=KNOWN, stop=ONCE).fit(RELATIVE, data, START).mixture.mu[0]
     assert [derived, swept] == pytest.approx([best, best], abs=1e-6)
     printed = [STUDY.printed_sweep(name, TRUTH, data, START.mu)[0] for name in STUDY.PRINTED]
     assert all(q(first) < q(derived) - 100 for first in printed)
@@ -84,8 +86,8 @@ def test_the_printed_reference_means_do_not_move_with_the_data():
         here = STUDY.printed_sweep(name, TRUTH, data, START.mu)
         there = STUDY.printed_sweep(name, TRUTH, moved, START.mu + shift)
         assert np.abs(there - here - shift).max() > 1
-    here = ecm.fit(data, START).mixture.mu
-    there = ecm.fit(moved, START.affine(shift, 1.0)).mixture.mu
+    here = ecm.fit(RELATIVE, data, START).mixture.mu
+    there = ecm.fit(RELATIVE, moved, START.affine(shift, 1.0)).mixture.mu
     assert there == pytest.approx(here + shift, abs=1e-10)
 
 
@@ -119,7 +121,7 @@ def test_q_needs_the_logarithm_of_the_joint_density():
     right = data.n * mean_slope(at, data.y)
     assert slope_of(q, at.mu) == pytest.approx(right, rel=1e-7)
     assert slope_of(of_the_labels_only, at.mu) == pytest.approx([0, 0], abs=1e-7)
-    em = EM(frozen=KNOWN, stop=ONCE).fit(data, at).mixture.mu
+    em = EM(frozen=KNOWN, stop=ONCE).fit(UNORDERED, data, at).mixture.mu
     ends = [minimize(lambda mu, f=f: -f(mu), at.mu).x for f in (q, without_logarithm)]
     assert ends[0] == pytest.approx(em, abs=1e-4)
     assert np.abs(ends[1] - em).max() > 0.1
@@ -140,7 +142,11 @@ def test_the_gap_at_its_bound_has_a_multiplier_that_pushes_up():
     multiplier = -slope_of(lambda gap: q(gap[0]), np.array([clearance]))[0]
     assert multiplier == pytest.approx(r[:, 1].sum() * (clearance - free), rel=1e-6)
     assert multiplier > 0.1
-    swept = ECM(frozen=KNOWN, clearance=clearance, stop=ONCE).fit(data, at).mixture.mu
+    swept = (
+        ECM(frozen=KNOWN, stop=ONCE)
+        .fit(parameterization("relative", 2, clearance=clearance), data, at)
+        .mixture.mu
+    )
     assert swept == pytest.approx([first, first + clearance], abs=1e-12)
     assert all(q(clearance + more) < q(clearance) for more in (1e-3, 0.1, 1.0))
 
@@ -152,14 +158,14 @@ def test_the_gap_of_appendix_b_becomes_negative():
         for name in STUDY.PRINTED
     }
     assert gaps["as in Appendix B"] < -1 and gaps["as in Algorithm 1"] == 0
-    fit = ECM(frozen=KNOWN).fit(data, Mixture(TRUTH.w, start, TRUTH.sigma))
+    fit = ECM(frozen=KNOWN).fit(RELATIVE, data, Mixture(TRUTH.w, start, TRUTH.sigma))
     assert np.diff(fit.trace.mixture.mu).min() > 0
 
 
 def test_conditional_steps_after_a_full_m_step_move_nothing():
     data = simulate(two(0.4, (-1, 1), (1, 1.5)), 200, seed=3)
     at = start = two(0.4, (-0.2, 2.5), (1, 1.5))
-    path = EM(frozen=KNOWN, stop=Stop(0.0, passes=11)).fit(data, start).trace.mixture.mu
+    path = EM(frozen=KNOWN, stop=Stop(0.0, passes=11)).fit(UNORDERED, data, start).trace.mixture.mu
     for iteration in range(10):
         r = at.responsibilities(data.y)
         t = r / at.sigma**2
@@ -170,14 +176,14 @@ def test_conditional_steps_after_a_full_m_step_move_nothing():
         literal = np.array([first, first + gap])
         assert literal == pytest.approx(path[iteration + 1], abs=1e-10)
         at = Mixture(at.w, literal, at.sigma)
-    swept = ECM(frozen=KNOWN, stop=ONCE).fit(data, start).mixture.mu
+    swept = ECM(frozen=KNOWN, stop=ONCE).fit(RELATIVE, data, start).mixture.mu
     assert np.abs(swept - path[1]).max() > 0.05
 
 
 def test_counts_divided_by_n_break_weights_and_means():
     data = simulate(two(0.3, (-1, 1)), 100, seed=4)
     at = two(0.4, (-0.5, 1.5))
-    after = EM(stop=ONCE).fit(data, at).mixture
+    after = EM(stop=ONCE).fit(UNORDERED, data, at).mixture
     r = at.responsibilities(data.y)
     for factor, right in ((1.0, True), (1 / data.n, False)):
         counts = factor * r.sum(axis=0)
@@ -325,7 +331,11 @@ def test_ordering_means_and_scales_jointly_loses_models():
         assert not (np.diff(one.mu)[0] > 0 and np.diff(one.sigma)[0] > 0)
     data = population(truth)
     heights = {
-        order: float(ECM(order=order, stop=TIGHT).fit(data, truth).log_likelihood)
+        order: float(
+            ECM(stop=TIGHT)
+            .fit(parameterization("relative", 2, order=order), data, truth)
+            .log_likelihood
+        )
         for order in ("mu", "sigma", "both")
     }
     best = float(data.weight @ truth.log_density(data.y))
@@ -340,9 +350,9 @@ def test_with_known_unequal_weights_a_positive_gap_is_a_restriction():
     best = float(data.weight @ truth.log_density(data.y))
     assert np.abs(truth.log_density(data.y) - two(0.2, (-1.5, 1.5)).log_density(data.y)).max() > 1
     starts = Mixture(truth.w, np.array([[-2.0, -1.0], [-1.0, 0.5], [0.5, 3.0]]), truth.sigma)
-    ends = ECM(frozen=KNOWN, stop=TIGHT).fit(data, starts).log_likelihood
+    ends = ECM(frozen=KNOWN, stop=TIGHT).fit(RELATIVE, data, starts).log_likelihood
     assert ends.max() < best - 0.02
-    free = EM(frozen=KNOWN, stop=TIGHT).fit(data, two(0.2, (1.0, 0.0))).log_likelihood
+    free = EM(frozen=KNOWN, stop=TIGHT).fit(UNORDERED, data, two(0.2, (1.0, 0.0))).log_likelihood
     assert float(free) == pytest.approx(best, abs=1e-9)
     with pytest.raises(NotApplicable, match="restriction"):
         catalog.parameterization("relative", 2, Prior(known_w=(0.2, 0.8), known_sigma=1.0))
@@ -394,7 +404,7 @@ def test_relative_ecm_is_slower_than_em_near_the_singularity(weight):
     data = population(truth)
     em = local_rate(truth, data.y, data.weight)
     for reference, share in ((1, weight), (2, 1 - weight)):
-        ecm = local_rate(truth, data.y, data.weight, relative_directions(reference))
+        ecm = local_rate(truth, data.y, data.weight, f"relative(reference={reference})")
         assert ecm > em
         assert np.log(em) / np.log(ecm) == pytest.approx(1 / share, rel=0.02)
 
@@ -444,8 +454,8 @@ def test_relative_coordinates_do_not_shorten_the_plateau():
     [
         ("unordered", 1 / 2),
         ("relative", 1 / 2),
-        ("relative, square", 1 / 3),
-        ("relative, log", 1 / 4),
+        ("relative(link=square)", 1 / 3),
+        ("relative(link=log)", 1 / 4),
     ],
 )
 def test_links_of_the_gap_slow_the_plateau_further(chart, power):

@@ -18,7 +18,8 @@ from ordered_mix.draws.elpd import loo, waic
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.iterate import Stop
-from ordered_mix.estimators.multistart import MultiStart
+from ordered_mix.fitted.labels import labels_by_what_separates
+from ordered_mix.fitted.maximum import find_maximum
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import log_density
@@ -40,7 +41,7 @@ CHAINS, DRAWS = 4, 100
 MEANS = {2: [0.0, 4.0], 3: [0.0, 4.0, 9.0]}
 
 
-def draws(k, rng, switched=()):
+def draws(k, rng, y, switched=()):
     """Draws around a true mixture; the chains in `switched` have their labels reversed."""
     shape = (CHAINS, DRAWS, k)
     w = rng.dirichlet(np.full(k, 200.0), shape[:2])
@@ -59,18 +60,19 @@ def draws(k, rng, switched=()):
     }
     posterior = {name: (dims, v) for name, v in (("w", w), ("mu", mu), ("sigma", sigma))}
     groups = {"posterior": posterior, "sample_stats": stats_of, "warmup_sample_stats": stats_of}
+    groups["observed_data"] = {"y": ("point", y)}
     tree = xr.DataTree.from_dict({name: xr.Dataset(group) for name, group in groups.items()})
     tree.attrs["seconds"] = 0.5
     return Draws(tree)
 
 
 def sampled(name, data, k, rng, switched=()):
-    made = draws(k, rng, switched)
+    made = draws(k, rng, data.y, switched)
     parameters = (made.mixture.w, made.mixture.mu, made.mixture.sigma)
     pointwise = log_density(data.y, *parameters)
     return Sampled(
         f"nuts {name}", "nuts", catalog.parameterization(name, k, Prior()), made,
-        waic(pointwise), loo(pointwise),
+        waic(pointwise), loo(pointwise), labels_by_what_separates(made.mixture, data.y),
     )  # fmt: skip
 
 
@@ -85,8 +87,13 @@ def comparison(k, data_name):
         settings=Settings(components=k, draws=DRAWS, parameterizations=("unordered", "relative")),
         prior=Prior().affine(float(data.location), float(data.scale)),
         starts=starts,
-        optima=MultiStart(k=k, starts=6).fit(data),
-        fits={"em": EM(stop=Stop(log_likelihood=1e-10, passes=3000)).fit(data, starts)},
+        maximum=(maximum := find_maximum(data, k)),
+        mode=maximum.mixture,
+        fits={
+            "em": EM(stop=Stop(log_likelihood=1e-10, passes=3000)).fit(
+                catalog.parameterization("unordered", k), data, starts
+            )
+        },
         fit_seconds={"em": 0.01},
         sampled={item.label: item for item in items},
         skipped={},
@@ -102,7 +109,7 @@ def made():
 def drawings(compared):
     items = list(compared.sampled.values())
     shades = colours(item.parameterization.label for item in items)
-    best, unit = compared.optima.best, compared.data.name
+    best, unit = compared.maximum.mixture, compared.data.name
     chains = [chains_of_sampler(item, shades[item.parameterization.label]) for item in items]
     extent = means.limits(chains)
     return {
@@ -245,8 +252,8 @@ def test_alternative_text_tells_the_measured_numbers(made, figures):
     assert f"R-hat {item.worst('rhat', 'raw'):.3f}" in figures["labels"].alt
     assert "2 of 2 labellings" in figures["labels"].alt
     assert "negative in 0.0% of the draws" in figures["pairs"].alt
-    assert f"{1000 * item.worst('ess_per_pass', 'folded'):.3g}" in figures["efficiency"].alt
-    assert f"mean {made.optima.best.mu[0]:.4g}" in figures["density"].alt
+    assert f"{1000 * item.worst('ess_per_pass', 'relabelled'):.3g}" in figures["efficiency"].alt
+    assert f"mean {made.maximum.mixture.mu[0]:.4g}" in figures["density"].alt
 
 
 def test_one_colour_for_each_parameterization():

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from pages import check_document, words_of
 
-from ordered_mix.engine.outcome import load_result, verdict_table
+from ordered_mix.engine.outcome import load_result
 from ordered_mix.engine.run import load_study
 from ordered_mix.parameterization.catalog import names
+from ordered_mix.study.result import verdict_table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "studies" / "results"

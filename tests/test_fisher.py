@@ -8,6 +8,7 @@ from ordered_mix.data import population, simulate
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
+from ordered_mix.passes.observed import observed_information
 from ordered_mix.prior import Prior
 from ordered_mix.theory import fisher
 from ordered_mix.theory.singularity import loglog_slope, merging
@@ -224,27 +225,27 @@ def test_observed_information_is_minus_the_second_derivative():
             for e in step * np.eye(6)
         ]
     )
-    found = fisher.observed_information(SEMI, data.y)
+    found = observed_information(SEMI, data.y)
     np.testing.assert_allclose(found, -numeric, atol=1e-8 * np.abs(found).max())
 
 
 def test_observed_information_is_expected_information_on_average():
     grid = population(SEMI)
-    observed = fisher.observed_information(SEMI, grid.y, grid.weight)
+    observed = observed_information(SEMI, grid.y, grid.weight)
     np.testing.assert_allclose(observed, fisher.information(SEMI), atol=1e-12)
     data = simulate(SEMI, 200_000, seed=2)
-    sampled = fisher.observed_information(SEMI, data.y)
+    sampled = observed_information(SEMI, data.y)
     np.testing.assert_allclose(sampled, fisher.information(SEMI), atol=0.03)
 
 
 def test_observed_information_counts_weights_and_transforms():
     data = simulate(SEMI, 30, seed=3)
     twice = np.repeat(data.y, 2)
-    weighted = fisher.observed_information(SEMI, data.y, np.full(30, 2.0))
-    np.testing.assert_allclose(weighted, fisher.observed_information(SEMI, twice), atol=1e-12)
+    weighted = observed_information(SEMI, data.y, np.full(30, 2.0))
+    np.testing.assert_allclose(weighted, observed_information(SEMI, twice), atol=1e-12)
     columns = np.column_stack([COLUMN[2], COLUMN[3]])
-    moved = fisher.observed_information(SEMI, data.y, jacobian=columns)
-    np.testing.assert_allclose(moved, fisher.observed_information(SEMI, data.y)[2:4, 2:4])
+    moved = observed_information(SEMI, data.y, jacobian=columns)
+    np.testing.assert_allclose(moved, observed_information(SEMI, data.y)[2:4, 2:4])
 
 
 def test_length_element_is_the_same_in_all_coordinates():
@@ -297,7 +298,7 @@ def test_bad_input():
     ):
         fisher.information(SEMI, np.ones((4, 2)))
     with pytest.raises(ValueError, match=r"mixture must be a single one, got a batch of \(2,\)"):
-        fisher.observed_information(Mixture.stack([SEMI, SEMI]), [0.0])
+        observed_information(Mixture.stack([SEMI, SEMI]), [0.0])
     with pytest.raises(ValueError, match=r"mixture must be a single one, got a batch of \(2,\)"):
         merging(Mixture.stack([SEMI, SEMI]), [1.0])
     with pytest.raises(ValueError, match="values on the grid"):

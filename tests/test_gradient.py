@@ -113,7 +113,7 @@ def test_line_search_climbs_to_the_maximum_without_a_step_down(name, coordinates
     fit = ascent.fit(system(name, Prior()), data, start)
     assert fit.converged
     assert np.all(np.diff(fit.trace.objective) >= 0)
-    best = EM(stop=Stop(log_likelihood=1e-12)).fit(data, start)
+    best = EM(stop=Stop(log_likelihood=1e-12)).fit(system("unordered", Prior()), data, start)
     np.testing.assert_allclose(fit.log_likelihood, best.log_likelihood, rtol=0, atol=1e-4)
 
 
@@ -259,3 +259,20 @@ def test_starts_must_have_what_the_prior_knows():
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         GradientAscent(**arguments)
+
+
+@pytest.mark.structures(2, 3)
+def test_bounds_that_a_model_file_declares_hold_for_its_coordinates(found):
+    z = np.random.default_rng(0).standard_normal((200, found.dimension))
+    bounded = found.lower > -np.inf
+    x = found.free(z)[found.inside(z)]
+    assert np.all(x[:, bounded] >= found.lower[bounded])
+    gaps = "mu" in found.domain.orders and "mu" not in found.graph.names and found.k > 1
+    assert bounded.any() == (gaps and found.name != "moment")
+
+
+def test_ascent_keeps_a_bent_gap_positive_by_projection():
+    bent = system("sheared", gap="bent", reach=np.inf)
+    fit = GradientAscent(step=5.0, stop=Stop(passes=200)).fit(bent, SINGULAR, pair(0.3))
+    assert fit.status != "left_domain"
+    assert np.all(np.diff(fit.trace.mixture.mu, axis=-1) >= 0)

@@ -29,7 +29,7 @@ from ordered_mix.compare.comparison import Settings
 from ordered_mix.compare.diagnosis import diagnose
 from ordered_mix.data import Data, load
 from ordered_mix.engine import run
-from ordered_mix.engine.batches import DONE, Outcome
+from ordered_mix.engine.batches import Outcome
 from ordered_mix.engine.folder import opened as opened_folder
 from ordered_mix.engine.provenance import provenance
 from ordered_mix.engine.run import load_study
@@ -39,8 +39,10 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files import columns
 from ordered_mix.files.reading import load_draws
 from ordered_mix.files.results import ResultFolder, slug
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.report import render
 from ordered_mix.study import Study
+from ordered_mix.study.result import DONE
 
 NUMBERS = "".join(f"{i}.5\n" for i in range(12))
 IMAGE = "<img src=x onerror=\"document.title='ran'\">"
@@ -196,7 +198,9 @@ ODD = {
 def test_odd_columns_are_fitted_or_refused(name):
     try:
         data = Data(ODD[name], name="odd")
-        fit = EM().fit(data, initial_mixtures(data, 2, 4, "random", 1))
+        fit = EM().fit(
+            parameterization("unordered", 2), data, initial_mixtures(data, 2, 4, "random", 1)
+        )
     except ValueError as error:
         assert str(error).isprintable()
         assert name in ("one row", "constant", "beyond", "nearly constant")
@@ -215,7 +219,9 @@ def test_odd_columns_are_fitted_or_refused(name):
 def test_no_column_makes_a_silent_nan(values):
     try:
         data = Data(values)
-        fit = EM().fit(data, initial_mixtures(data, 2, 2, "random", 0))
+        fit = EM().fit(
+            parameterization("unordered", 2), data, initial_mixtures(data, 2, 2, "random", 0)
+        )
     except ValueError as error:
         assert str(error).isprintable()
         return
@@ -255,7 +261,7 @@ ARGUMENTS = {
     "no options": (["--parameterizations", "relative()"], r"given as name\(option=value\)"),
     "bad option": (["--parameterizations", "unordered(x=1)"], "must be among none, got x"),
     "bad value": (["--parameterizations", "relative(clearance=-1)"], "clearance must be at least"),
-    "unknown estimator": (["--estimators", "em;rm -rf"], "estimators must be among em, map"),
+    "unknown estimator": (["--estimators", "em;rm -rf"], "estimators must be among ecm, em, "),
     "no sampler": (["--estimators", "em,map"], "estimators must hold nuts or nuts-pymc"),
     "out is a file": (["--out", "my.csv"], "out must be a folder that can be written"),
     "out below a file": (["--out", "my.csv/x"], "out must be a folder that can be written"),
@@ -410,7 +416,7 @@ def read_alone(place, name, most):
     """What a process of its own says of a file, and the kilobytes that it took."""
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, name, str(most)],
-        capture_output=True, text=True, timeout=100, check=False, cwd=place,
+        capture_output=True, text=True, timeout=500, check=False, cwd=place,
     )  # fmt: skip
     *sentence, kilobytes = done.stdout.splitlines()
     return sentence, int(kilobytes)

@@ -10,12 +10,14 @@ from ordered_mix.estimators.loop.fit import ADVICE, Fit
 from ordered_mix.estimators.loop.state import Failure
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 
+UNORDERED = parameterization("unordered", 2)
 START = Mixture([0.5, 0.5], [50.0, 85.0], [5.0, 5.0])
 
 
 def fit(**rules):
-    return EM(stop=Stop(**rules)).fit(load("faithful:waiting"), START)
+    return EM(stop=Stop(**rules)).fit(UNORDERED, load("faithful:waiting"), START)
 
 
 def test_each_rule_ends_the_run_where_it_says_and_is_recorded():
@@ -72,7 +74,7 @@ def test_finished_runs_leave_the_batch_and_cost_no_passes(monkeypatch):
 
     monkeypatch.setattr(problem.Problem, "moments", counting)
     starts = Mixture([0.5, 0.5], [[54.6, 80.1], [20.0, 70.0], [69.0, 72.0]], [5.87, 5.87])
-    result = EM().fit(load("faithful:waiting"), starts)
+    result = EM().fit(UNORDERED, load("faithful:waiting"), starts)
     assert len(set(result.passes.tolist())) == 3
     assert sum(asked) == result.passes.sum()
     assert asked == sorted(asked, reverse=True)
@@ -82,7 +84,7 @@ def test_traces_hold_every_iteration_until_they_are_thinned_to_a_doubling_stride
     every = fit(log_likelihood=0, passes=150).trace
     assert every.iteration.tolist() == [*range(149), 149]
     thin = EM(stop=Stop(log_likelihood=0, passes=1000), snapshots=20).fit(
-        load("faithful:waiting"), START
+        UNORDERED, load("faithful:waiting"), START
     )
     assert len(thin.trace.iteration) <= 21
     assert thin.trace.iteration[0] == 0 and thin.trace.iteration[-1] == 999
@@ -93,13 +95,15 @@ def test_traces_hold_every_iteration_until_they_are_thinned_to_a_doubling_stride
 def test_memory_of_the_trace_of_a_large_batch_is_bounded(monkeypatch):
     monkeypatch.setattr(record, "TRACE_NUMBERS", 10_000)
     starts = Mixture([0.5, 0.5], np.linspace(40, 90, 200).reshape(100, 2), [5.0, 5.0])
-    result = EM(stop=Stop(log_likelihood=0, passes=300)).fit(load("faithful:waiting"), starts)
+    result = EM(stop=Stop(log_likelihood=0, passes=300)).fit(
+        UNORDERED, load("faithful:waiting"), starts
+    )
     assert result.trace.mixture.mu.size <= 10_000
     assert np.all(result.trace.iteration[-1] == 299)
 
 
 def test_no_run_is_a_fit_of_none():
-    result = EM().fit(load("faithful:waiting"), START.reshape(1)[:0])
+    result = EM().fit(UNORDERED, load("faithful:waiting"), START.reshape(1)[:0])
     assert result.mixture.batch_shape == result.status.shape == (0,)
     assert repr(result) == "Fit(Mixture(k=2, batch_shape=(0,)))"
 
@@ -113,7 +117,7 @@ def test_one_pass_evaluates_the_start():
 
 def test_table_is_tidy_and_ends_each_run_at_its_own_iteration():
     starts = Mixture([0.5, 0.5], [[54.0, 80.0], [20.0, 70.0]], [5.87, 5.87])
-    result = EM().fit(load("faithful:waiting"), starts)
+    result = EM().fit(UNORDERED, load("faithful:waiting"), starts)
     table = result.table()
     assert list(table)[:6] == [
         "run",
@@ -167,6 +171,6 @@ def test_bad_rules_are_named(rules, message):
 
 def test_a_tolerance_below_rounding_still_ends_the_run():
     result = EM(stop=Stop(log_likelihood=1e-300, passes=100_000)).fit(
-        Data(np.tile(load("faithful:waiting").y, 50)), START
+        UNORDERED, Data(np.tile(load("faithful:waiting").y, 50)), START
     )
     assert result.status == "converged"

@@ -103,7 +103,7 @@ def test_callers_may_be_threads_themselves(monkeypatch):
 
 FORK = """
 import os
-from ordered_mix import kernels
+from ordered_mix.passes import kernels
 kernels.WORTH_THREADS = 0
 arguments = [[0.0, 1.0]] * 4, [0.5, 0.5], [0.0, 1.0], [1.0, 1.0]
 expected = kernels.e_step(*arguments).log_likelihood
@@ -116,7 +116,7 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_child_can_go_on():
-    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=60)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=500)
 
 
 CACHED = """
@@ -134,7 +134,7 @@ def isolated(folder, home, code=CACHED):
     environment = {"HOME": str(home), "PATH": "", "PYTHONPATH": str(folder)}
     command = [sys.executable, "-B", "-c", code]
     done = subprocess.run(
-        command, env=environment, check=True, timeout=120, text=True, capture_output=True
+        command, env=environment, check=True, timeout=500, text=True, capture_output=True
     )
     return done.stdout.split()
 

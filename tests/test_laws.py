@@ -1,5 +1,6 @@
 """The laws of every model file, at any scale of the prior; the check measures the same."""
 
+import chance
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,13 +80,58 @@ def test_any_mixture_has_a_start(found):
     np.testing.assert_allclose(found.forward(found.start(inside)).mu, inside.mu, rtol=1e-12)
 
 
+@pytest.mark.chance
+@pytest.mark.structures(2, family="adaptive")
+def test_laws_with_adaptive_scales(found):
+    z = points_of(found, 10, seed=3)
+    for law in (laws.gradient, laws.matched_prior, laws.prior_mass, laws.prior_draws):
+        outcome = law(found, z, 4)
+        assert outcome.holds, outcome
+
+
+@pytest.mark.chance
+@pytest.mark.parametrize(
+    ("name", "k", "options"),
+    [
+        ("unordered", 1, {}),
+        ("moment", 3, {}),
+        ("relative", 3, {"order": "both"}),
+        ("relative", 3, {"order": "sigma", "clearance": 0.1}),
+    ],
+)
+def test_laws_with_adaptive_scales_of_other_sizes(name, k, options, build):
+    found = build(name, k, family="adaptive", **options)
+    z = points_of(found, 10, seed=5)
+    for law in (laws.gradient, laws.matched_prior, laws.prior_draws, laws.order_of_draws):
+        outcome = law(found, z, 6)
+        assert outcome.holds, outcome
+
+
+def test_models_agree_on_adaptive_scales(build):
+    found = build("relative", 2, family="adaptive", order="both")
+    outcome = laws.models_agree(found, points_of(found, 3, seed=7), 8)
+    assert outcome.holds, outcome
+
+
+@pytest.mark.parametrize("name", ["unordered", "moment"])
+def test_adaptive_scales_move_along_with_the_data(name, build):
+    found = build(name, 3, family="adaptive")
+    moved = found.affine(40.0, 7.0)
+    z = points_of(found, 5, seed=12)
+    there = moved.unconstrain(found.forward(z).affine(40.0, 7.0))
+    here = found.log_prior(z) - found.log_det(z)
+    shift = moved.log_prior(there) - moved.log_det(there)
+    np.testing.assert_allclose(shift, here - 6 * np.log(7.0), atol=1e-9)
+
+
+@pytest.mark.chance
 @pytest.mark.parametrize(("name", "options"), [("moment", {}), ("relative", {"order": "sigma"})])
 def test_laws_with_half_normal_scales(name, options, numbers):
     prior = Prior(**numbers, scale_family="half_normal")
     found = catalog.parameterization(name, 2, prior, **options)
-    z = points_of(found, 20, seed=1)
+    z = points_of(found, 20, seed=chance.seed(1))
     for law in (laws.round_trip, laws.matched_prior, laws.prior_draws, laws.prior_mass):
-        outcome = law(found, z, 2)
+        outcome = law(found, z, chance.seed(2))
         assert outcome.holds, outcome
 
 

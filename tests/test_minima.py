@@ -9,6 +9,7 @@ from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.theory.continuation import branch, fold
 from ordered_mix.theory.minima import Group, approximation_error, shared_mass, structure
 from ordered_mix.theory.polish import Derivatives, Landscape, Minimum, _descend, distinct, polish
@@ -107,7 +108,9 @@ def test_value_and_em_step_are_those_of_em():
     data = Data(np.array([-1.0, 1.0, 3.0, 4.0]), np.array([1.0, 2.0, 1.0, 0.5]))
     start = Mixture([0.5, 0.5], [0.0, 3.0], 1.0)
     found = Landscape(data, [0.5, 0.5]).evaluate(start.mu[:, None])
-    fit = EM(frozen=("w", "sigma"), stop=Stop(0.0, passes=2)).fit(data, start)
+    fit = EM(frozen=("w", "sigma"), stop=Stop(0.0, passes=2)).fit(
+        parameterization("unordered", 2), data, start
+    )
     assert found.value == pytest.approx(-fit.trace.log_likelihood[0] / 4.5, rel=1e-13)
     moved = np.abs(fit.mixture.mu - start.mu).max()
     assert found.em_step == pytest.approx(moved, rel=1e-12)
@@ -243,3 +246,14 @@ def test_bad_input_is_refused():
         Landscape(Data(np.arange(5.0)), [0.5, 0.6])
     with pytest.raises(ValueError, match="mass"):
         structure([0.5, 0.5])
+    landscape = Landscape(Data(np.arange(5.0)), [0.5, 0.5])
+    for mu in ([0.0, 1.0, 2.0], [[0.0, 1.0], [1.0, 2.0]], 0.0):
+        with pytest.raises(ValueError, match=r"mu must have the shape \(2, 1\), got"):
+            landscape.evaluate(mu)
+
+
+def test_means_in_one_dimension_may_be_a_vector():
+    landscape = Landscape(Data(np.arange(5.0)), [0.5, 0.5])
+    vector, column = (landscape.evaluate(mu) for mu in ([0.5, 3.0], [[0.5], [3.0]]))
+    for one, other in zip(vector, column, strict=True):
+        np.testing.assert_array_equal(one, other)

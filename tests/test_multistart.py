@@ -7,10 +7,11 @@ from ordered_mix.data import Data, load, population, simulate
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import METHODS, initial_mixtures
-from ordered_mix.estimators.loop.optima import spurious
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.multistart import MultiStart
+from ordered_mix.optima.optima import spurious
+from ordered_mix.parameterization.catalog import parameterization
 
 
 def in_thousands(data: Data) -> Data:
@@ -29,17 +30,20 @@ def in_thousands(data: Data) -> Data:
 )
 def test_the_default_finds_the_maxima_of_the_shipped_data(name, k, log_likelihood):
     data = in_thousands(load(name)) if name == "galaxies" else load(name)
-    optima = MultiStart(k).fit(data)
+    optima = MultiStart().fit(parameterization("unordered", k), data)
     assert abs(optima.log_likelihood - log_likelihood) < 1e-6
     assert not optima.spurious[optima.best_index]
 
 
 def test_the_default_finds_a_good_third_component_of_enzyme():
-    assert MultiStart(3).fit(load("enzyme")).log_likelihood >= -47.8268
+    assert (
+        MultiStart().fit(parameterization("unordered", 3), load("enzyme")).log_likelihood
+        >= -47.8268
+    )
 
 
 def test_the_means_scales_and_weights_of_the_waiting_times():
-    best = MultiStart(2).fit(load("faithful:waiting")).best
+    best = MultiStart().fit(parameterization("unordered", 2), load("faithful:waiting")).best
     np.testing.assert_allclose(best.mu, [54.614856, 80.091070], atol=1e-5)
     np.testing.assert_allclose(best.sigma, [5.871220, 5.867734], atol=1e-5)
     np.testing.assert_allclose(best.w[0], 0.360886, atol=1e-6)
@@ -47,15 +51,15 @@ def test_the_means_scales_and_weights_of_the_waiting_times():
 
 def test_a_start_at_every_optimum_finds_them_all_once():
     data = load("acidity")
-    known = MultiStart(2).fit(data)
+    known = MultiStart().fit(parameterization("unordered", 2), data)
     start = known.fit.mixture.permute([1, 0])
-    again = MultiStart(2).fit(data, start)
+    again = MultiStart().fit(parameterization("unordered", 2), data, start)
     np.testing.assert_array_equal(again.hits, 1)
     np.testing.assert_allclose(again.fit.log_likelihood, [-184.644708901, -187.234513], atol=1e-6)
 
 
 def test_hits_and_failures_add_up_to_the_starts():
-    optima = MultiStart(4, starts=50, seed=5).fit(load("galaxies"))
+    optima = MultiStart(starts=50, seed=5).fit(parameterization("unordered", 4), load("galaxies"))
     assert optima.starts == 50
     assert optima.hits.sum() + sum(optima.failures.values()) == 50
     np.testing.assert_allclose(optima.hit_rate, optima.hits / 50)
@@ -64,7 +68,7 @@ def test_hits_and_failures_add_up_to_the_starts():
 
 
 def test_spurious_optima_are_flagged_and_passed_over():
-    optima = MultiStart(4).fit(in_thousands(load("galaxies")))
+    optima = MultiStart().fit(parameterization("unordered", 4), in_thousands(load("galaxies")))
     assert optima.spurious[0] and optima.best_index > 0
     assert optima.fit.mixture.sigma[0].min() < 0.05
     np.testing.assert_allclose(optima.log_likelihood, -197.710311, atol=1e-5)
@@ -91,7 +95,7 @@ def test_a_component_of_many_points_may_be_narrow_but_not_below_the_rounding():
 
 def test_collapsing_starts_are_counted_apart():
     starts = Mixture([0.5, 0.5], [[55.0, 80.0], [70.0, 90.0]], [[5.0, 5.0], [13.0, 0.01]])
-    optima = MultiStart(2).fit(load("faithful:waiting"), starts)
+    optima = MultiStart().fit(parameterization("unordered", 2), load("faithful:waiting"), starts)
     assert optima.failures == {"variance_collapsed": 1}
     assert optima.hits.tolist() == [1]
     assert "1 starts ended as variance_collapsed" in repr(optima)
@@ -100,24 +104,30 @@ def test_collapsing_starts_are_counted_apart():
 def test_no_optimum_at_all_is_an_error_with_advice():
     start = Mixture([0.5, 0.5], [0.0, 3.0], [1.0, 0.01])
     with pytest.raises(ValueError, match=r"no start of 1 ends at an optimum: .* set a floor"):
-        MultiStart(2).fit(Data([-1.0, 1.0, 3.0]), start)
+        MultiStart().fit(parameterization("unordered", 2), Data([-1.0, 1.0, 3.0]), start)
 
 
 def test_a_floor_carries_over_to_both_stages():
     estimator = EM(floor=0.25, stop=Stop(log_likelihood=1e-12))
-    optima = MultiStart(3, estimator=estimator).fit(load("enzyme"))
+    optima = MultiStart(estimator=estimator).fit(parameterization("unordered", 3), load("enzyme"))
     assert optima.fit.mixture.sigma.min() >= 0.25 * (1 - 1e-12)
 
 
 def test_populations_are_fitted_too():
     truth = Mixture([0.3, 0.7], [-1.0, 2.0], [1.0, 0.5])
-    best = MultiStart(2, explore=Stop(log_likelihood=1e-9)).fit(population(truth)).best
+    best = (
+        MultiStart(explore=Stop(log_likelihood=1e-9))
+        .fit(parameterization("unordered", 2), population(truth))
+        .best
+    )
     np.testing.assert_allclose(best.mu, truth.mu, atol=1e-3)
 
 
 def test_the_seed_decides_the_starts():
     data = load("enzyme")
-    one, same, other = (MultiStart(3, seed=seed).start(data) for seed in (1, 1, 2))
+    one, same, other = (
+        MultiStart(seed=seed).start(parameterization("unordered", 3), data) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one.mu, same.mu)
     assert np.any(one.mu != other.mu)
     assert one.batch_shape == (60,)
@@ -169,18 +179,23 @@ def test_bad_input_is_named(arguments, message):
 
 
 def test_other_estimators_start_many_times_too():
-    estimator = ECM(clearance=1.0, stop=Stop(log_likelihood=1e-10))
-    optima = MultiStart(2, starts=12, estimator=estimator).fit(load("acidity"))
+    estimator = ECM(stop=Stop(log_likelihood=1e-10))
+    model = parameterization("relative", 2, clearance=1.0)
+    optima = MultiStart(starts=12, estimator=estimator).fit(model, load("acidity"))
     assert optima.fit.rule.tolist() == ["log_likelihood"] * len(optima.fit.status)
     np.testing.assert_allclose(optima.log_likelihood, -184.644708901, rtol=0, atol=1e-6)
     assert np.all(np.diff(optima.fit.mixture.mu) >= 1.0)
 
 
 def test_given_starts_must_have_as_many_components():
-    with pytest.raises(ValueError, match="starts must have 3 components, got 2"):
-        MultiStart(3).fit(load("acidity"), Mixture([0.5, 0.5], [[4.0, 6.0]], [1.0, 1.0]))
+    with pytest.raises(ValueError, match="starts must have 3 components as unordered, got 2"):
+        MultiStart().fit(
+            parameterization("unordered", 3),
+            load("acidity"),
+            Mixture([0.5, 0.5], [[4.0, 6.0]], [1.0, 1.0]),
+        )
 
 
 def test_too_few_starts_are_refused():
     with pytest.raises(ValueError, match="starts must be at least the number of methods"):
-        MultiStart(2, starts=2)
+        MultiStart(starts=2)

@@ -8,6 +8,7 @@ from ordered_mix.data import Data
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.theory.collapse import log_trace
 from ordered_mix.theory.improper import decade_mass, half_normal, root_inverse_gamma
 
@@ -36,7 +37,9 @@ def test_the_step_is_that_of_fifty_digits():
 
 def test_where_doubles_reach_it_is_em():
     data, start = Data(Y), Mixture([0.5, 0.5], [0.0, 3.0], [1.0, 0.8])
-    fit = EM(frozen=("w",), stop=Stop(0.0, passes=3)).fit(data, start)
+    fit = EM(frozen=("w",), stop=Stop(0.0, passes=3)).fit(
+        parameterization("unordered", 2), data, start
+    )
     found = log_trace(Y, [0.5, 0.5], [0, 3], np.log([1, 0.64]), 2)[-1]
     np.testing.assert_allclose(found.mu, fit.mixture.mu, rtol=1e-12)
     np.testing.assert_allclose(np.exp(found.log_variance / 2), fit.mixture.sigma, rtol=1e-10)

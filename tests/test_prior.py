@@ -1,5 +1,6 @@
 """Priors of every model file: mass, draws, order; matched with the reference, or native."""
 
+import chance
 import numpy as np
 import pymc as pm
 import pytest
@@ -13,16 +14,18 @@ from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
 
 
+@pytest.mark.chance
 @pytest.mark.structures(2, 3, 5)
 def test_prior_draws_and_their_order(found):
     for law in (laws.prior_draws, laws.order_of_draws):
-        outcome = law(found, None, seed=5)
+        outcome = law(found, None, seed=chance.seed(5))
         assert outcome.holds, outcome
 
 
+@pytest.mark.chance
 @pytest.mark.structures(2)
 def test_prior_mass(found):
-    outcome = laws.prior_mass(found, None, seed=6)
+    outcome = laws.prior_mass(found, None, seed=chance.seed(6))
     assert outcome.holds, outcome
 
 
@@ -108,23 +111,25 @@ def clearances(found):
     return {"mu": 0.0, "sigma": 0.0, "w": 0.0, **found.domain.clearances}
 
 
+@pytest.mark.chance
 @pytest.mark.structures(2, native=True)
 def test_native_draws_follow_the_native_density(found):
     if found.name == "ordered":
         pytest.skip("PyMC's own prior has neither the K! nor ordered draws, tested by itself")
     if any(clearances(found).values()):
         pytest.skip("the same prior as without clearance, moved")
-    z = found.unconstrain(found.draw_prior(20_000, seed=7))
+    z = found.unconstrain(found.draw_prior(20_000, seed=chance.seed(7)))
     low, center, high = np.quantile(z, [0.25, 0.5, 0.75], axis=0)
     ratio = np.exp(norm.logpdf(z, center, 0.4 * (high - low)).sum(axis=-1) - found.log_prior(z))
     # the mean of q(z) / p(z) over draws of p is the mass of q
-    assert abs(ratio.mean() - 1) < 5 * ratio.std() / np.sqrt(ratio.size)
+    assert chance.mean_of(ratio, 1.0)
     assert ratio.std() / np.sqrt(ratio.size) < 0.05
 
 
+@pytest.mark.chance
 def test_native_ordered_draws_are_not_ordered(build):
-    drawn = build("ordered", 2, native=True).draw_prior(1000, seed=8)
-    assert 0.4 < np.mean(drawn.mu[:, 0] > drawn.mu[:, 1]) < 0.6
+    drawn = build("ordered", 2, native=True).draw_prior(1000, seed=chance.seed(8))
+    assert chance.proportion(np.sum(drawn.mu[:, 0] > drawn.mu[:, 1]), 1000, 0.5)
 
 
 def test_draws_above_a_clearance_carry_the_unshifted_prior(build):
@@ -137,22 +142,27 @@ def test_draws_above_a_clearance_carry_the_unshifted_prior(build):
     np.testing.assert_allclose((drawn.w - 0.1) / 0.7, wanted.w, atol=1e-12)
 
 
+@pytest.mark.chance
 @pytest.mark.structures(2)
 def test_many_draws_at_once_are_those_of_pymc(found):
     with found.model(Data(np.zeros(1))) as model:
         one_by_one = pm.draw(
-            [model["mu"], model["sigma"], model["w"]], 1000, random_seed=1, mode=INTERPRETED
+            [model["mu"], model["sigma"], model["w"]],
+            1000,
+            random_seed=chance.seed(1),
+            mode=INTERPRETED,
         )
-    at_once = found.draw_prior(20_000, seed=2)
+    at_once = found.draw_prior(20_000, seed=chance.seed(2))
     together = (at_once.mu, at_once.sigma, at_once.w)
     p_values = [
         ks_2samp(few[:, j], many[:, j]).pvalue
         for few, many in zip(one_by_one, together, strict=True)
         for j in range(2)
     ]
-    assert min(p_values) > 1e-4 / 100  # six of them for each of at most 16 structures
+    assert min(p_values) > chance.alpha(6)
 
 
+@pytest.mark.chance
 @pytest.mark.parametrize("known", [{"known_w": (0.3, 0.7)}, {"known_sigma": 1.5}])
 @pytest.mark.parametrize("name", ["unordered", "folded", "moment", "ordered"])
 def test_laws_hold_with_known_weights_or_scales(name, known, numbers):
@@ -161,8 +171,8 @@ def test_laws_hold_with_known_weights_or_scales(name, known, numbers):
     except NotApplicable as reason:
         assert "known" in str(reason)
         return
-    z = points_of(found, 10, seed=3)
+    z = points_of(found, 10, seed=chance.seed(3))
     assert found.copies == (1 if name == "ordered" else 2)
     for law in (laws.round_trip, laws.log_determinant, laws.matched_prior, laws.prior_draws):
-        outcome = law(found, z, 4)
+        outcome = law(found, z, chance.seed(4))
         assert outcome.holds, outcome

@@ -9,10 +9,11 @@ import pytest
 
 from ordered_mix.data import Data, load
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.em_multivariate import MultivariateEM
+from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.parameterization.catalog import parameterization
 
 UNIVARIATE = {"free": ("V", EM()), "tied": ("E", EM(scales="tied"))}
 MULTIVARIATE = {"full": "VVV", "tied": "EEE", "diagonal": "VVI", "spherical": "VII"}
@@ -90,7 +91,9 @@ def test_mclust_in_one_dimension(tmp_path, mclust, scales):
         sigma="fit$parameters$variance$sigmasq",
     )
     _, w, mu, variance = run_r(tmp_path, data.y, script)
-    fit = EM(scales=estimator.scales, stop=Stop(0.0, passes=31)).fit(data, start)
+    fit = EM(scales=estimator.scales, stop=Stop(0.0, passes=31)).fit(
+        parameterization("unordered", 2), data, start
+    )
     np.testing.assert_allclose(fit.mixture.w, w, rtol=1e-8)
     np.testing.assert_allclose(fit.mixture.mu, mu, rtol=1e-8)
     np.testing.assert_allclose(fit.mixture.sigma**2, np.broadcast_to(variance, 2), rtol=1e-8)
@@ -135,7 +138,7 @@ def test_mixtools_in_one_dimension(tmp_path, mixtools):
         iterations=400,
     )
     log_likelihood, w, mu, variance = run_r(tmp_path, data.y, script)
-    fit = EM(stop=Stop(0.0, passes=401)).fit(data, start)
+    fit = EM(stop=Stop(0.0, passes=401)).fit(parameterization("unordered", 2), data, start)
     np.testing.assert_allclose(fit.log_likelihood, log_likelihood[0], rtol=1e-12)
     np.testing.assert_allclose(fit.mixture.w, w, rtol=1e-8)
     np.testing.assert_allclose(fit.mixture.mu, mu, rtol=1e-8)

@@ -7,8 +7,8 @@ How, is decided for each line of a block: a command that is none of these fails 
 - Commands with DATA or of the size ``laptop`` take minutes: their arguments are parsed and checked
   by the command line, and the computation is left out.
 - ``make compare`` runs where the tests run in the environment that make has set up.
-- ``make test`` is what runs this file, and is only looked up; so are commands of conda, which need
-  a client, the network and minutes (``make conda-test`` runs them).
+- ``make test`` is what runs this file, and is only looked up; so are commands of conda and pixi,
+  which need a client, the network and minutes (``make conda-test`` runs those of conda).
 """
 
 import re
@@ -26,6 +26,7 @@ import pymc as pm
 import pytest
 import xarray as xr
 from inprocess import exit_status
+from project_files import PIXI
 
 import ordered_mix
 from ordered_mix.data import shipped
@@ -80,14 +81,17 @@ def the_only(start):
 
 def test_every_command_has_a_way_to_be_executed():
     known = (
-        "make compare", "make test", f"{PROGRAM}compare my.csv:height ", f"{PROGRAM}diagnose ",
+        "make compare", "make test", f"{PROGRAM}fit my.csv:height",
+        f"{PROGRAM}compare my.csv:height ", f"{PROGRAM}diagnose ",
         f"{PROGRAM}run em_rates --size smoke", ".venv/bin/dask scheduler", ".venv/bin/dask worker ",
         f"{PROGRAM}run em_rates --size cluster --dask ", f"{PROGRAM}compare DATA ", "conda ",
-        "ordered-mix compare faithful:waiting", "pytest",
+        "ordered-mix compare faithful:waiting", "pytest", "pixi run ",
     )  # fmt: skip
     for command in COMMANDS:
         assert command.startswith(known), f"{command!r} is not executed by any test of this file"
-    assert len(COMMANDS) == len(known) + 1  # two lines begin with conda
+    assert (
+        len(COMMANDS) == len(known) + 3
+    )  # two lines begin with conda, two with pixi, two fit a column
     assert len(PROGRAMS) == 2
 
 
@@ -95,7 +99,17 @@ def test_my_own_column(here, monkeypatch, capsys):
     command = the_only(f"{PROGRAM}compare my.csv:height ")
     assert ordered_mix_command(monkeypatch, command, *options(FEW)) == 0
     assert "my:height: n = 100, K = 3" in capsys.readouterr().out
-    assert (here / "results/my-height/report.html").stat().st_size > 50_000
+    assert (here / "results/my-height/compare-k3/report.html").stat().st_size > 50_000
+
+
+def test_a_fit_of_my_own_column(here, monkeypatch, capsys):
+    commands = [one for one in COMMANDS if one.startswith(f"{PROGRAM}fit ")]
+    for command in commands:
+        assert ordered_mix_command(monkeypatch, command, "--estimators", "em,map") == 0
+        printed = capsys.readouterr().out
+        assert "my:height: n = 100, K = " in printed and "1 weight" in printed
+    names = {path.name for path in (here / "results/my-height").iterdir()}
+    assert {"fit-k2", "fit-kauto"} <= names
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +191,7 @@ def test_a_study_on_a_cluster(here, monkeypatch, capsys):
     finally:
         for process in reversed(running):
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=200)
     assert "claims" not in capsys.readouterr().err
     alone = the_only(f"{PROGRAM}run em_rates --size smoke")
     assert ordered_mix_command(monkeypatch, alone, "--out", "dask-run") == 0  # all cells are there
@@ -209,7 +223,7 @@ def test_make_compare(tmp_path):
     words = " ".join(options({**FEW, "components": 1, "out": tmp_path / "out"}))
     done = subprocess.run(
         [*shlex.split(the_only("make compare")), f"ARGS={words}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "faithful:waiting: n = 272, K = 1" in done.stdout
@@ -219,6 +233,7 @@ def test_make_compare(tmp_path):
 def test_targets_files_and_functions_are_there():
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     assert {"test", "compare", *re.findall(r"`make ([a-z-]+)", TEXT)} <= set(targets)
+    assert set(re.findall(r"pixi run ([a-z-]+)", TEXT)) <= set(PIXI["tasks"])
     for link in re.findall(r"\]\(([^)#:]+)[)#]|srcset=\"([^\"]+)|src=\"([^\"]+)", TEXT):
         assert (ROOT / "".join(link)).exists(), link
     for name in re.findall(r"ordered_mix\.([a-z_]+)\(", TEXT):

@@ -22,12 +22,11 @@ from pages import (
 from scipy import stats
 
 from ordered_mix.compare.diagnosis import diagnose
-from ordered_mix.compare.verdicts import Verdict
+from ordered_mix.fitted.verdict import headline
 from ordered_mix.report import notebook, render
 from ordered_mix.report.figures import fit
 from ordered_mix.report.figures.chains import chains_of_draws
 from ordered_mix.report.tables.table import fixed, percent, significant
-from ordered_mix.report.words import headline
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = {
@@ -172,33 +171,15 @@ def test_same_draws_give_the_same_bytes_and_a_notebook_a_fragment(found, page):
     assert len(fragment) < 100_000
 
 
-def test_headline_of_a_diagnosis():
-    def said(*pairs):
-        return headline([Verdict(question, answer, "") for question, answer in pairs])
-
-    converged = "Have the chains converged, labels aside?"
-    switch = "Do the labels switch, and which draws should be reported?"
-    overlap, criteria = "Do components overlap at gap = 0?", "Can WAIC and LOO be used?"
-    assert said((converged, "Yes."), (switch, "Yes: report the relabelled copy."),
-                (overlap, "No."), (criteria, "Yes, they do not depend on labels.")) == (
-        "The chains have converged; labels switch: report the relabelled copy."
-    )  # fmt: skip
-    assert said(
-        (converged, "No: sample longer, or look for more than label switching."),
-        (switch, "Yes, and no relabelling repairs these chains."),
-        (overlap, "Yes: means overlap, and labels mean little there."),
-        (criteria, "Not LOO: a Pareto k is too high."),
-    ) == (
-        "The chains have not converged yet; labels switch, and no relabelling repairs these "
-        "chains; components overlap at gap = 0; LOO cannot be used: a Pareto k is too high."
-    )
-    assert (
-        said(
-            (converged, "R-hat is fine, but fewer than 400 effective draws."),
-            (switch, "No: report them as they are."),
-        )
-        == "The chains agree, but hold fewer than 400 effective draws; labels do not switch."
-    )
+def test_headline_of_a_diagnosis(found):
+    by_key = {verdict.key: verdict for verdict in found.verdicts}
+    assert list(by_key) == [
+        "converged", "labels", "permuted", "likelihood", "boundary", "arviz", "criteria",
+    ]  # fmt: skip
+    said = headline(found.verdicts)
+    for verdict in found.verdicts:
+        assert verdict.clause.lower() in said.lower()
+    assert by_key["labels"].values["method"] == found.method
 
 
 def test_headline_knows_every_answer_of_a_diagnosis(found):

@@ -27,12 +27,11 @@ from pages import (
 )
 from PIL import Image
 
-from ordered_mix.engine.outcome import StudyResult
-from ordered_mix.engine.store import SetAside
 from ordered_mix.report import notebook, render
 from ordered_mix.report.figures.interval import picture
 from ordered_mix.report.of_study import StudyReport, draw, headline
 from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study.result import SetAside, StudyResult
 
 SCRIPT = "<script>alert(1)</script>"
 RUN = {

@@ -14,13 +14,14 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from ordered_mix.engine.batches import DONE, FAILED, Outcome
+from ordered_mix.engine.batches import Outcome
 from ordered_mix.engine.folder import opened
-from ordered_mix.engine.outcome import load_result
+from ordered_mix.engine.outcome import arrays_of, load_result
 from ordered_mix.engine.store import Store
 from ordered_mix.engine.tables import write_tables
 from ordered_mix.errors import RunError
 from ordered_mix.study import Study
+from ordered_mix.study.result import DONE, FAILED
 
 STUDY = Study(
     name="demo",
@@ -261,11 +262,11 @@ def test_columns_have_one_type(tmp_path):
 def test_arrays_come_back_by_factors(tmp_path):
     tables_of(tmp_path, [0], [done(arrays=ARRAYS)])
     result = load_result(STUDY, tmp_path)
-    found = result.arrays(**CELLS[0].factors)
+    found = arrays_of(result, **CELLS[0].factors)
     np.testing.assert_array_equal(found["draws"], ARRAYS["draws"])
     for factors in (CELLS[1].factors, {"n": 50}, {"n": 50, "modle": "plain"}):
         with pytest.raises(ValueError, match="factors must be those of one finished cell"):
-            result.arrays(**factors)
+            arrays_of(result, **factors)
 
 
 def test_a_folder_without_a_table_is_refused(tmp_path):

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.engine.run import load_study
 from ordered_mix.parameterization.catalog import names
 from ordered_mix.study.claims import UNDECIDED
+from ordered_mix.study.result import StudyResult
 
 RESULTS = Path(__file__).resolve().parents[1] / "studies" / "results"
 

@@ -12,13 +12,13 @@ import pytest
 from scipy import stats
 
 from ordered_mix.engine.batches import run_cell
-from ordered_mix.engine.outcome import StudyResult, verdict_table
 from ordered_mix.engine.provenance import provenance
 from ordered_mix.engine.run import load_study
 from ordered_mix.engine.schedule import Schedule
 from ordered_mix.parameterization.catalog import module, names
 from ordered_mix.study import Claim, Effect, Study, effects, seed_of
 from ordered_mix.study.grid import parse_settings
+from ordered_mix.study.result import StudyResult, verdict_table
 
 FACTORS = {"model": ("plain", "fancy"), "n": (50, 200), "gap": (0, 0.5), "known": (True, None)}
 SIZES = {

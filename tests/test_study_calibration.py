@@ -10,9 +10,9 @@ from inprocess import run_here
 from matplotlib.figure import Figure
 
 from ordered_mix.data import simulate
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module
+from ordered_mix.study.result import StudyResult
 from ordered_mix.theory.fisher import information
 
 file = module("calibration", "study")
@@ -134,7 +134,9 @@ def test_laplace_where_the_components_are_apart(label):
     truth = file.truth_at(4.0)
     data = simulate(truth, 200, 8)
     found = file.laplace_interval(file._chart(label), data, truth)
-    expected = file.standard_errors(data, file.EM().fit(data, truth).mixture)
+    expected = file.standard_errors(
+        data, file.EM().fit(file.catalog.parameterization("unordered", 2), data, truth).mixture
+    )
     for point in file.POINTS:
         # the prior's share is small beside 200 points
         assert found[point] == pytest.approx(expected[point], abs=0.15)

@@ -104,7 +104,7 @@ def test_a_cell_is_what_its_estimator_does():
     block = speed.Block(**factors)
     sample = speed.samples(block)[1]
     starts = block.starts(sample, 3)
-    fit = EM(stop=speed.RUN).fit(sample, starts)
+    fit = EM(stop=speed.RUN).fit(speed.catalog.parameterization("unordered", 2), sample, starts)
     assert rows[1]["passes"] == fit.passes.sum()
     best = fit.log_likelihood.max()
     assert best == pytest.approx(speed.references(block)[1].log_likelihood, abs=1e-6)

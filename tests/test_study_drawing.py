@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from ordered_mix.engine.batches import DONE, FAILED
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.parameterization.catalog import names
 from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import (
@@ -30,6 +28,7 @@ from ordered_mix.study.drawing import (
     short,
 )
 from ordered_mix.study.effects import mean, paired_ratio
+from ordered_mix.study.result import DONE, FAILED, StudyResult
 from ordered_mix.study.sentences import (
     RATIO,
     amounts,
@@ -40,7 +39,7 @@ from ordered_mix.study.sentences import (
     paragraph,
     tally,
 )
-from ordered_mix.theory.dynamics import CHARTS
+from ordered_mix.theory.mean_coordinates import COORDINATES
 
 RUNS = pd.DataFrame(
     [
@@ -75,7 +74,7 @@ def test_every_parameterization_has_one_look_everywhere():
     assert len(set(looks(shipped).values())) == len(shipped)
     assert all(look.color == PALETTE.get(name, look.color) for name, look in LOOKS.items())
     assert len(set(LOOKS.values())) == len(LOOKS)
-    assert looks(CHARTS) == {name: LOOKS[name.replace(",", "")] for name in CHARTS}
+    assert looks(COORDINATES) == {name: LOOKS[short(name).replace(",", "")] for name in COORDINATES}
     found = looks(["mine", "relative_softplus", "ordered", "yours"])
     assert found["relative_softplus"] == LOOKS["relative softplus"]
     assert found["mine"] != found["yours"]

@@ -8,10 +8,11 @@ from matplotlib.animation import PillowWriter
 from PIL import Image
 from sklearn.cluster import KMeans
 
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.engine.run import load_study
 from ordered_mix.estimators.em import EM
 from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.catalog import parameterization
+from ordered_mix.study.result import StudyResult
 
 pathologies = catalog.module("em_pathologies", "study")
 STUDY = load_study("em_pathologies")
@@ -64,7 +65,9 @@ def test_the_penalty_ends_where_it_is_known_to_end():
     penalty = pathologies.VariancePenalty.inverse_gamma(2.0, 1.0)
     start = pathologies.Mixture([0.5, 0.5], [0.0, 3.0], [1.0, 0.01])
     stop = pathologies.Stop(0.0, parameters=1e-13)
-    fit = EM(frozen=("w",), penalty=penalty, stop=stop).fit(pathologies.THREE, start)
+    fit = EM(frozen=("w",), penalty=penalty, stop=stop).fit(
+        parameterization("unordered", 2), pathologies.THREE, start
+    )
     np.testing.assert_allclose(fit.mixture.mu, [-0.001662901, 2.992830367], atol=6e-10)
     np.testing.assert_allclose(fit.mixture.sigma**2, [0.4998726661, 0.2876185519], atol=6e-11)
 

@@ -66,8 +66,8 @@ def test_squared_gap_has_the_reference_values(result, unknown, value, digit):
         ("folded", lambda d: 8 / d**2),
         ("resolved", lambda d: 32.0),
         ("relative, squared gap", lambda d: 1 / (8 * d**4)),
-        ("relative, square", lambda d: 2 / d**3),
-        ("relative, log", lambda d: 8 / d**4),
+        ("relative(link=square)", lambda d: 2 / d**3),
+        ("relative(link=log)", lambda d: 8 / d**4),
     ],
 )
 def test_condition_numbers_have_the_reference_values(result, chart, leading):
@@ -78,7 +78,7 @@ def test_condition_numbers_have_the_reference_values(result, chart, leading):
 
 def test_with_the_weight_unknown_gap_to_the_sixth_over_24_is_left(result):
     gap = MODULE.GAPS[0]
-    for chart in ("unordered", "resolved", "relative, log"):
+    for chart in ("unordered", "resolved", "relative(link=log)"):
         found = least(result, chart, gap, "weight")["least"]
         assert found == pytest.approx(gap**6 / 24, rel=0.01)
 
@@ -106,7 +106,7 @@ def test_passes_are_interpolated():
 def spectra(power, unknown="none", ratio=1.0):
     rows = []
     for gap in MODULE.GAPS:
-        for chart in MODULE.CHARTS:
+        for chart in MODULE.COORDINATES:
             largest = ratio if chart == "relative" else 1.0
             exponent = power(chart) if callable(power) else power
             row = {"chart": chart, "least": gap**exponent, "largest": largest}

@@ -11,6 +11,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.passes.kernels import e_step
 
 MODULE = catalog.module("generalisation", "study")
@@ -68,7 +69,9 @@ def test_an_excess_loss_is_the_divergence_of_the_last_state_within_the_budget(re
     start = Mixture([0.5, 0.5], [[-0.2, 0.4], [-2.0, 2.5]], [1.0, 1.0])
     stop = Stop(log_likelihood=0.0, passes=1000)
     fit = EM(frozen=("w", "sigma"), stop=stop, snapshots=1000).fit(
-        type(data)(data.y[None, None], data.weight[None, None]), start
+        parameterization("unordered", 2),
+        type(data)(data.y[None, None], data.weight[None, None]),
+        start,
     )
     rows = pd.DataFrame(MODULE._stopped(truth, fit, [7], "em", "unordered"))
     best = e_step(data.y, truth.w, truth.mu, truth.sigma, data.weight).log_likelihood

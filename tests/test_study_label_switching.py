@@ -8,10 +8,10 @@ import pytest
 from inprocess import run_here
 
 from ordered_mix.data import Data, shipped
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module, names, split
 from ordered_mix.prior import Prior
+from ordered_mix.study.result import StudyResult
 
 file = module("label_switching", "study")
 study = file.study

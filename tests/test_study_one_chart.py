@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from inprocess import run_here
 
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module, parameterization
+from ordered_mix.study.result import StudyResult
 from ordered_mix.theory.fisher import information
 
 file = module("one_chart", "study")

@@ -50,8 +50,8 @@ def test_verdicts_of_what_is_not_random(verdicts):
 def test_reference_exponents_and_constants():
     powers = {
         "unordered": (1 / 2, 4), "relative": (1 / 2, 10), "folded": (1 / 2, 8),
-        "relative, log": (1 / 4, 4), "relative, softplus": (1 / 4, 4),
-        "relative, square": (1 / 3, 4 / 3), "relative, squared gap": (1 / 2, 2),
+        "relative(link=log)": (1 / 4, 4), "relative(link=softplus)": (1 / 4, 4),
+        "relative(link=square)": (1 / 3, 4 / 3), "relative, squared gap": (1 / 2, 2),
         "em": (1 / 2, 2), "ecm": (1 / 2, 4),
     }  # fmt: skip
     for name, expected in powers.items():
@@ -83,7 +83,7 @@ def test_condition_numbers_have_the_reference_values():
     gap = 0.1
     expected = {
         "unordered": 2 / gap**2, "relative": 12.5 / gap**2, "folded": 8 / gap**2, "resolved": 32,
-        "relative, log": 8 / gap**4, "relative, square": 2 / gap**3, "bent": 1,
+        "relative(link=log)": 8 / gap**4, "relative(link=square)": 2 / gap**3, "bent": 1,
     }  # fmt: skip
     for name, leading in expected.items():
         assert condition[name] == pytest.approx(leading, rel=0.25), name

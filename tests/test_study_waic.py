@@ -6,10 +6,10 @@ import pytest
 from scipy.special import ndtri
 
 from ordered_mix.data import Data
-from ordered_mix.engine.batches import DONE, run_cell
-from ordered_mix.engine.outcome import StudyResult
+from ordered_mix.engine.batches import run_cell
 from ordered_mix.engine.run import load_study
 from ordered_mix.parameterization import catalog
+from ordered_mix.study.result import DONE, StudyResult
 
 waic = catalog.module("waic", "study")
 STUDY = load_study("waic")

@@ -1,4 +1,4 @@
-"""The command line: ``ordered-mix compare | diagnose | run | list``."""
+"""The command line: ``ordered-mix fit | compare | diagnose | run | list``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ordered_mix
-from ordered_mix.cli import compare, diagnose, run
+from ordered_mix.cli import compare, diagnose, fit, run
 from ordered_mix.cli.options import log
 from ordered_mix.errors import RunError, one_line
 
@@ -28,6 +28,8 @@ app = typer.Typer(
     epilog="""Examples:
 
 ordered-mix list
+
+ordered-mix fit faithful:waiting
 
 ordered-mix compare faithful:waiting
 
@@ -110,6 +112,7 @@ def list_command() -> None:
             print(f"  {name:{width}}  {summary}".rstrip())
 
 
+app.command("fit", epilog=fit.EXAMPLES)(fit.fit_command)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare_command)
 app.command("diagnose", epilog=diagnose.EXAMPLES)(diagnose.diagnose_command)
 app.command("run", epilog=run.EXAMPLES)(run.run_command)

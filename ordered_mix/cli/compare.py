@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import json
-import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ordered_mix.cli.options import Force, Json, Quiet, Verbose, log
+from ordered_mix.cli.fit import summary_of
+from ordered_mix.cli.options import (
+    DecimalComma,
+    DropMissing,
+    Force,
+    Json,
+    PriorKind,
+    PriorMean,
+    PriorScale,
+    PriorWeights,
+    Quiet,
+    Separator,
+    Verbose,
+    Where,
+    chosen_prior,
+    loaded,
+    log,
+    names_between_commas,
+)
 from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_summary
 
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Comparison, Settings
+    from ordered_mix.prior import Prior
 
 SUMMARY = "summary.json"
 EXAMPLES = """Examples:
@@ -27,8 +46,16 @@ ordered-mix compare galaxies --parameterizations "unordered,relative(link=square
 
 
 def compare_command(
-    data: Annotated[str, typer.Argument(help="FILE.csv:column or a shipped data set (see list).")],
-    components: Annotated[int, typer.Option(help="Number of components K.")] = 2,
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="FILE:column (csv, tsv, gz, parquet, xlsx), - for standard input, or a shipped "
+            "data set (see list)."
+        ),
+    ],
+    components: Annotated[
+        int, typer.Option("--components", "-k", help="Number of components K.")
+    ] = 2,
     parameterizations: Annotated[
         str,
         typer.Option(
@@ -39,18 +66,33 @@ def compare_command(
         ),
     ] = "unordered,ordered,relative",
     estimators: Annotated[
-        str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
+        str,
+        typer.Option(
+            help="Point estimators (em, ecm, gradient, natural, map) and nuts (nutpie), nuts-pymc, "
+            "with commas between."
+        ),
     ] = "em,map,nuts",
+    prior: PriorKind = "adaptive",
+    prior_scale: PriorScale = None,
+    prior_mean: PriorMean = None,
+    prior_weights: PriorWeights = 2.0,
     draws: Annotated[int, typer.Option(help="Draws kept per chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 1000,
     chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
     seed: Annotated[int, typer.Option(help="The same seed gives the same draws.")] = 1,
     cores: Annotated[int, typer.Option(help="Chains sampled at the same time.")] = 2,
+    target_accept: Annotated[
+        float, typer.Option(help="Acceptance rate that the step size is adapted to.")
+    ] = 0.8,
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
+    separator: Separator = ",",
+    decimal_comma: DecimalComma = False,
+    drop_missing: DropMissing = False,
+    where: Where = "",
     out: Annotated[
-        Path | None, typer.Option(help="Output folder.", show_default="results/DATA")
+        Path | None, typer.Option(help="Output folder.", show_default="results/DATA/compare-kK")
     ] = None,
     force: Force = False,
     quiet: Quiet = False,
@@ -62,49 +104,46 @@ def compare_command(
     Prints a table and a verdict, and writes report.html, one ArviZ draws file per
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
+    from ordered_mix.compare.compare import check
     from ordered_mix.compare.comparison import Settings
-    from ordered_mix.data import load
 
-    loaded = load(data)
+    column = loaded(data, separator, decimal_comma, drop_missing, where)
     settings = Settings(
         components=components,
-        parameterizations=_names(parameterizations),
-        estimators=_names(estimators),
+        parameterizations=names_between_commas(parameterizations),
+        estimators=names_between_commas(estimators),
         draws=draws,
         tune=tune,
         chains=chains,
         seed=seed,
         cores=cores,
+        target_accept=target_accept,
         time_limit=time_limit,
     )
-    summary = _compare(loaded, settings, out, force, quiet or as_json)
+    check(column, settings)
+    chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
+    summary = _compare(column, settings, chosen, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))
     elif not quiet:
         print_summary(summary)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Parts between commas, those in brackets apart."""
-    parts = re.split(r",(?![^()]*\))", text)
-    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
-
-
 def _compare(
-    data: Any, settings: Settings, out: Path | None, force: bool, quiet: bool
+    data: Any, settings: Settings, prior: Prior, out: Path | None, force: bool, quiet: bool
 ) -> dict[str, Any]:
-    from ordered_mix.compare.compare import check, compare, identity
+    from ordered_mix.compare.compare import compare, identity
     from ordered_mix.files.results import ResultFolder, slug
 
-    check(data, settings)
     log.info("data %s, n = %d", data.name, data.n)
-    folder = ResultFolder(out or Path("results") / slug(data.name), identity(data, settings, None))
+    place = out or Path("results") / slug(data.name) / f"compare-k{settings.components}"
+    folder = ResultFolder(place, identity(data, settings, prior))
     with folder.held(force):
         if SUMMARY in folder and not (summary := _summary(folder))["failed"]:
             note = "these results were there already, --force computes them anew"
             return summary | {"note": note}
         with stages(quiet) as progress:
-            result = compare(data, settings, folder=folder, progress=progress)
+            result = compare(data, settings, prior=prior, folder=folder, progress=progress)
             progress("report")
             _write(result, folder)
         return _summary(folder)
@@ -115,10 +154,15 @@ def _summary(folder: Any) -> dict[str, Any]:
 
 
 def _write(result: Comparison, folder: Any) -> None:
+    from ordered_mix.fitted.verdict import headline
     from ordered_mix.report import render
+    from ordered_mix.report.words import prior_in_words
 
     folder.write("table.parquet", lambda path: result.table.to_parquet(path, index=False))
     folder.write("table.csv", lambda path: result.table.to_csv(path, index=False))
+    tables = {"estimates": result.fitted.estimates, "points": result.fitted.points}
+    for name, table in tables.items():
+        folder.write(f"{name}.csv", partial(table.to_csv, index=False))
     folder.write("timings.csv", lambda path: result.timings.to_csv(path, index=False))
     page = render(result)
     folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
@@ -126,7 +170,10 @@ def _write(result: Comparison, folder: Any) -> None:
         "data": result.data.name,
         "n": result.data.n,
         "components": result.settings.components,
+        "prior": prior_in_words(result.prior),
+        **summary_of(result.fitted),
         "verdicts": [vars(verdict) for verdict in result.verdicts],
+        "headline": headline(result.verdicts),
         "skipped": result.skipped,
         "failed": result.failed,
         "table": json.loads(result.table.to_json(orient="records")),

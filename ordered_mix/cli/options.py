@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+import re
+from difflib import get_close_matches
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from ordered_mix.data import Data
+    from ordered_mix.prior import Prior
+
 log = logging.getLogger("ordered_mix")
+
+
+def names_between_commas(text: str) -> tuple[str, ...]:
+    """Parts between commas, those in brackets apart, each once."""
+    parts = re.split(r",(?![^()]*\))", text)
+    return tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
 
 
 def _tell(asked: bool) -> bool:
@@ -31,3 +44,100 @@ Verbose = Annotated[
         callback=_tell,
     ),
 ]
+Separator = Annotated[
+    str, typer.Option(help="What stands between the cells of a text file; tab for tabs.")
+]
+DecimalComma = Annotated[
+    bool, typer.Option("--decimal-comma", help="Decimals stand behind a comma, cells behind ;.")
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out rows whose cell is empty or NA.")
+]
+Where = Annotated[
+    str, typer.Option(help="Keep rows with COLUMN=VALUE, or with !=, <, <=, > or >=.")
+]
+PriorKind = Annotated[
+    str,
+    typer.Option(
+        "--prior",
+        help="adaptive: components may be far narrower than the data; fixed: scales near half "
+        "the data's standard deviation; half-normal.",
+    ),
+]
+PriorScale = Annotated[
+    float | None,
+    typer.Option(
+        help="Scale of the prior of the standard deviations: their typical size (fixed, "
+        "half-normal) or the spread of the data (adaptive).",
+        show_default="from the data",
+    ),
+]
+PriorMean = Annotated[
+    str | None,
+    typer.Option(
+        help="MEAN or MEAN,SD of the normal prior of each component's mean.",
+        show_default="mean and 2 sd of the data",
+    ),
+]
+PriorWeights = Annotated[
+    float, typer.Option(help="Concentration of the Dirichlet prior of the weights.")
+]
+
+
+def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, where: str) -> Data:
+    """The column that the options ask for.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read as asked; the message says why.
+    """
+    from ordered_mix.data import load
+    from ordered_mix.files.columns import NAMES
+
+    between = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
+    if between not in NAMES:
+        raise ValueError(f"--separator must be one of ',', ';' and tab, got {separator!r}")
+    return load(
+        data, separator=between, decimal_comma=decimal_comma, drop_missing=drop_missing, where=where
+    )
+
+
+def chosen_prior(
+    data: Data, kind: str, scale: float | None, mean: str | None, weights: float
+) -> Prior:
+    """The prior that the options ask for.
+
+    Raises
+    ------
+    ValueError
+        If a value is wrong; the message has the option as it is spelled.
+    """
+    from ordered_mix.prior import KINDS, default_prior
+
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1, cutoff=0.4)
+        hint = f", did you mean {near[0]!r}" if near else ""
+        raise ValueError(f"--prior must be one of {', '.join(KINDS)}, got {kind!r}{hint}")
+    for option, value in (("--prior-scale", scale), ("--prior-weights", weights)):
+        if value is not None and not 0 < value < inf:
+            raise ValueError(f"{option} must be positive and finite, got {value}")
+    location, spread = _mean_and_sd(mean) if mean is not None else (None, None)
+    return default_prior(
+        data, kind, scale=scale, location=location, spread=spread, concentration=weights
+    )
+
+
+def _mean_and_sd(text: str) -> tuple[float, float | None]:
+    first, comma, second = text.partition(",")
+    try:
+        location, spread = float(first), float(second) if comma else None
+        accepted = isfinite(location) and (spread is None or 0 < spread < inf)
+    except ValueError:
+        accepted = False
+    if not accepted:
+        raise ValueError(
+            "--prior-mean must be a number, or two with a comma between of which the second is "
+            f"positive, got {text!r}"
+        )
+    return location, spread

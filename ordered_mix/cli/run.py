@@ -15,7 +15,7 @@ from ordered_mix.cli.text import print_study
 from ordered_mix.errors import RunError
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 EXAMPLES = """Examples:
 
@@ -63,10 +63,10 @@ def run_command(
 
     Cells that are finished are kept; Ctrl-C stops cleanly and the same command resumes.
     """
-    from ordered_mix.engine.outcome import verdict_table
     from ordered_mix.engine.run import load_study, run_study
     from ordered_mix.report.page import write_report
     from ordered_mix.study.grid import parse_settings
+    from ordered_mix.study.result import verdict_table
 
     loaded = load_study(study)
     overrides = parse_settings(factors or [], loaded.factors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 FORMATS = {
+    "components": "d",
     "rhat_raw": ".3f",
-    "rhat_folded": ".3f",
+    "rhat": ".3f",
     "share_at_best": ".0%",
     "divergences": ".0f",
-    "ess_folded": ".0f",
+    "ess_bulk": ".0f",
     "ess_per_1000_passes": ".1f",
     "passes_per_run": ".0f",
 }
@@ -29,13 +32,91 @@ POINT_COLUMNS = {
 }
 SAMPLER_COLUMNS = {
     "label": "sampler",
-    "rhat_raw": "R-hat",
-    "rhat_folded": "folded",
-    "ess_folded": "ESS",
+    "rhat_raw": "R-hat raw",
+    "rhat": "R-hat",
+    "ess_bulk": "ESS",
     "ess_per_1000_passes": "/1000 p.",
     "divergences": "div.",
     "elpd_waic": "WAIC",
     "elpd_loo": "LOO",
+}
+
+
+UNWRAPPED = 10_000
+QUANTITIES = {"w": "weight", "mu": "mean", "sigma": "sd"}
+
+
+def print_fit(summary: Mapping[str, Any]) -> None:
+    """The estimates of a fit, the criteria of several, and the questions with their answers."""
+    from rich.text import Text
+
+    console = _console()
+    heading = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
+    console.print(Text(heading, style="bold"))
+    if summary["headline"]:
+        console.print(Text(summary["headline"]))
+    print_estimates(summary["estimates"], summary["hdi_prob"])
+    if len(summary["criteria"]) > 1:
+        console.print(_table(summary["criteria"], _present(summary["criteria"], CRITERIA)))
+    for note in summary["notes"]:
+        console.print(Text(note))
+    for verdict in summary["verdicts"]:
+        console.print()
+        console.print(Text(verdict["question"], style="bold"), Text(verdict["answer"]))
+        console.print(Text(f"  {verdict['reason']}"))
+    name = "report.html" if summary["hdi_prob"] is not None else ""
+    console.print(Text(f"\n{'Report' if name else 'Files'}: {Path(summary['folder']) / name}"))
+    if "note" in summary:
+        console.print(Text(f"Note: {summary['note']}."))
+
+
+def print_estimates(rows: Sequence[Mapping[str, Any]], hdi_prob: float | None) -> None:
+    """Weights, means and standard deviations of each component."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = {"em": "EM", "map": "MAP"}
+    if hdi_prob is not None:
+        columns = {"mean": "mean", "sd": "sd", "hdi_low": f"{hdi_prob:.0%} HDI", "hdi_high": "",
+                   "ess_bulk": "ESS", **columns}  # fmt: skip
+    columns = _present(rows, columns)
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("component")
+    for name in columns.values():
+        table.add_column(name, justify="right")
+    for row in rows:
+        cells = [_digits(key, row[key], rows, row["quantity"]) for key in columns]
+        label = f"{row['component']} {QUANTITIES[row['quantity']]}"
+        table.add_row(Text(label), *map(Text, cells), end_section=row["quantity"] == "sigma")
+    _console().print(table)
+
+
+def _present(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+    return {key: name for key, name in columns.items() if key in rows[0]}
+
+
+def _digits(key: str, value: Any, rows: Sequence[Mapping[str, Any]], quantity: str) -> str:
+    """As many decimals as the smallest posterior sd of this quantity, or the value, asks for."""
+    if value is None:
+        return ""
+    if key == "ess_bulk":
+        return f"{value:.0f}"
+    sds = [abs(row.get("sd") or row.get("em") or row.get("map") or 0) for row in rows
+           if row["quantity"] == quantity]  # fmt: skip
+    smallest = min((sd for sd in sds if sd > 0), default=1.0)
+    decimals = 1 - math.floor(math.log10(smallest)) + ("sd" not in rows[0]) * 2
+    return f"{value:,.{decimals}f}" if 0 <= decimals <= 8 else f"{value:.5g}"
+
+
+CRITERIA = {
+    "components": "K",
+    "log_likelihood": "log lik.",
+    "bic": "BIC",
+    "icl": "ICL",
+    "sbic": "sBIC",
+    "elpd_loo": "LOO",
+    "elpd_loo_se": "se",
 }
 
 
@@ -46,6 +127,12 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     console = _console()
     heading = f"{summary['data']}: n = {summary['n']}, K = {summary['components']}"
     console.print(Text(heading, style="bold"))
+    console.print(Text(f"Prior: {summary['prior']}"))
+    if summary["headline"]:
+        console.print(Text(summary["headline"]))
+    print_estimates(summary["estimates"], summary["hdi_prob"])
+    for note in summary["notes"]:
+        console.print(Text(note))
     for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
         rows = [row for row in summary["table"] if (row["status"] == "sampled") == sampled]
         if rows:
@@ -92,7 +179,8 @@ def print_study(result: StudyResult) -> None:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console()
+    # a pipe or a file has no width that words would have to be wrapped at
+    return Console() if sys.stdout.isatty() else Console(width=UNWRAPPED)
 
 
 def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Any:
@@ -101,8 +189,8 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Any
     from rich.text import Text
 
     table = Table(box=SIMPLE, pad_edge=False)
-    for name in columns.values():
-        table.add_column(name, justify="left" if name == columns["label"] else "right")
+    for key, name in columns.items():
+        table.add_column(name, justify="left" if key == "label" else "right")
     for row in rows:
         table.add_row(*(Text(_cell(key, row[key])) for key in columns))
     return table

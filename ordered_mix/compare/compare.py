@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ordered_mix.compare.comparison import SAMPLERS, Comparison, Sampled, Settings
-from ordered_mix.data import Data
-from ordered_mix.draws import elpd
+from ordered_mix.compare.comparison import Comparison, Sampled, Settings
+from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
-from ordered_mix.errors import RunError
-from ordered_mix.estimators.em import EM
+from ordered_mix.draws.predictive import predictive
+from ordered_mix.draws.published import published, raw_draws
+from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.estimators.map import MAP
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
+from ordered_mix.fitted.fit import check_sample
+from ordered_mix.fitted.labels import METHOD, labels_by_what_separates
+from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
+from ordered_mix.fitted.mode import posterior_mode
+from ordered_mix.fitted.options import SAMPLERS
+from ordered_mix.fitted.restart import Restarted, restart_stuck_chains
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
-from ordered_mix.prior import Prior
-from ordered_mix.samplers.nuts import SamplingFailed
+from ordered_mix.prior import Prior, default_prior
 
-SMALLEST, LARGEST = 1e-140, 1e140
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
+}
+"""Variants of a point estimator that are all run, by the note behind their label."""
 
 
 def compare(
-    data: Data,
+    data: Any,
     settings: Settings | None = None,
     *,
-    prior: Prior | None = None,
+    prior: Prior | str = "adaptive",
     folder: ResultFolder | None = None,
     progress: Callable[[str], None] = lambda stage: None,
     **changes: Any,
@@ -44,12 +48,12 @@ def compare(
 
     Parameters
     ----------
-    data : Data
-        One unweighted sample of at least 2 K points.
+    data : Data, str, path or array_like
+        One column of numbers, see `data.as_data`: at least 2 K points.
     settings : Settings, optional
         Defaults to two components, three parameterizations, EM, MAP and NUTS.
-    prior : Prior, optional
-        In the units of the data; by default the reference prior on the data's scale.
+    prior : Prior or {"adaptive", "fixed", "half-normal"}
+        One in the units of the data, or the kind of `default_prior` to take.
     folder : ResultFolder, optional
         An opened folder: finished draws are kept there and taken from there.
     progress : callable
@@ -68,15 +72,19 @@ def compare(
     RunError
         If no sampler gives draws, or the folder cannot be written.
     """
-    settings = settings or Settings(**changes)
+    data, settings = as_data(data), settings or Settings(**changes)
     check(data, settings)
-    prior = prior or Prior().affine(float(data.location), float(data.scale))
+    prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
     found, skipped = _parameterizations(settings, prior)
     k = settings.components
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
     progress("EM from many starts")
-    optima = MultiStart(k=k, seed=settings.seed).fit(data)
-    fits, fit_seconds = _point_fits(data, settings, found, starts, progress)
+    maximum = find_maximum(data, k, settings.seed)
+    progress("posterior mode")
+    mode = posterior_mode(data, prior, starts, maximum.mixture)
+    maximum = judged_by_mode(data, maximum, mode)
+    best = mode if maximum.mixture is None else maximum.mixture
+    fits, fit_seconds = _point_fits(data, settings, found, starts, progress, skipped)
     sampled: dict[str, Sampled] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
@@ -85,7 +93,7 @@ def compare(
             if parameterization.obstacle:
                 skipped[f"{estimator} {parameterization.label}"] = parameterization.obstacle
                 continue
-            item = sample(parameterization, estimator, starts)
+            item = sample(parameterization, estimator, starts, best)
             if item is not None:
                 sampled[item.label] = item
     if not sampled:
@@ -93,30 +101,17 @@ def compare(
         raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
     fewer = _fewer(data, settings, prior, sample)
     return Comparison(
-        data, settings, prior, starts, optima, fits, fit_seconds, sampled, skipped | failed, fewer,
-        tuple(failed),
+        data, settings, prior, starts, maximum, mode, fits, fit_seconds, sampled, skipped | failed,
+        fewer, tuple(failed),
     )  # fmt: skip
 
 
 def check(data: Data, settings: Settings) -> None:
     """Raise a ValueError if these data cannot be compared under these settings."""
-    if data.weight is not None or data.y.ndim != 1:
-        raise ValueError(f"data must be one unweighted sample, {data!r} is not")
-    if data.n < 2 * settings.components:
-        raise ValueError(
-            f"data must hold at least {2 * settings.components} points for "
-            f"{settings.components} components, {data.name} holds {data.n}"
-        )
-    if np.ptp(data.y) == 0:
-        raise ValueError(f"data must not be constant, all points of {data.name} are {data.y[0]:g}")
-    if not SMALLEST < data.scale < LARGEST:
-        raise ValueError(
-            f"data must have a standard deviation between {SMALLEST:g} and {LARGEST:g}, that of "
-            f"{data.name} is {data.scale:g}: give them in another unit"
-        )
+    check_sample(data, settings.components)
 
 
-def identity(data: Data, settings: Settings, prior: Prior | None) -> dict[str, Any]:
+def identity(data: Data, settings: Settings, prior: Prior) -> dict[str, Any]:
     """What a result folder's contents are of."""
     chosen = asdict(settings)
     for name in ("cores", "time_limit"):
@@ -148,19 +143,26 @@ def _point_fits(
     found: Sequence[Parameterization],
     starts: Mixture,
     progress: Callable[[str], None],
+    skipped: dict[str, str],
 ) -> tuple[dict[str, Fit], dict[str, float]]:
+    unordered = catalog.parameterization("unordered", settings.components, found[0].prior)
     jobs: dict[str, Callable[[], Fit]] = {}
-    if "em" in settings.estimators:
-        jobs["em"] = partial(EM().fit, data, starts)
-    if "map" in settings.estimators:
-        for item in found:
-            for jacobian, note in ((True, ""), (False, ", no Jacobian")):
-                fit = MAP(jacobian=jacobian).fit
-                jobs[f"map {item.label}{note}"] = partial(fit, item, data, starts)
+    for name in (name for name in settings.estimators if name not in SAMPLERS):
+        for note, options in VARIANTS.get(name, {"": {}}).items():
+            estimator = catalog.estimator(name, **options)
+            if not estimator.moves_with_coordinates:
+                jobs[f"{name}{note}"] = partial(estimator.fit, unordered, data, starts)
+                continue
+            for item in found:
+                jobs[f"{name} {item.label}{note}"] = partial(estimator.fit, item, data, starts)
     fits, seconds = {}, {}
     for label, job in jobs.items():
         progress(label)
-        job()
+        try:
+            job()
+        except NotApplicable as reason:
+            skipped[label] = str(reason)
+            continue
         begin = time.perf_counter()
         fits[label] = job()
         seconds[label] = time.perf_counter() - begin
@@ -173,6 +175,7 @@ def _sample(
     parameterization: Parameterization,
     estimator: str,
     starts: Mixture,
+    best: Mixture,
     note: str = "",
     *,
     folder: ResultFolder | None,
@@ -183,20 +186,38 @@ def _sample(
     progress(label)
     name = f"draws-{slug(label)}.nc"
     tree = folder.read_tree(name) if folder is not None else None
-    draws = Draws(tree) if tree is not None else None
-    if draws is None:
+    if tree is not None:
+        draws, restarted = Draws(raw_draws(tree)), int(tree.attrs["restarted"])
+    else:
         try:
-            draws = settings.nuts(estimator).fit(parameterization, data, starts)
+            draws, restarted = _drawn(data, settings, parameterization, estimator, starts, best)
         except (ValueError, SamplingFailed) as error:
             failed[label] = str(error)
             return None
-        if folder is not None:
-            folder.write_tree(name, draws.tree)
-    mixture = draws.mixture
-    parameters = (mixture.w, mixture.mu, mixture.sigma)
-    waic = elpd.waic(elpd.pointwise_log_likelihood(data.y, *parameters))
-    loo = elpd.loo(elpd.pointwise_log_likelihood(data.y, *parameters))
-    return Sampled(label, estimator, parameterization, draws, waic, loo)
+    permutation = labels_by_what_separates(draws.mixture, data.y)
+    if tree is None and folder is not None:
+        made = published(draws.tree, permutation, METHOD)
+        made.attrs["restarted"] = restarted
+        folder.write_tree(name, made)
+    progress(f"WAIC and LOO, {label}")
+    waic, loo = predictive(data.y, draws.mixture)
+    return Sampled(label, estimator, parameterization, draws, waic, loo, permutation, restarted)
+
+
+def _drawn(
+    data: Data,
+    settings: Settings,
+    parameterization: Parameterization,
+    estimator: str,
+    starts: Mixture,
+    best: Mixture,
+) -> Restarted:
+    """Draws from over-dispersed starts; chains that are stuck begin again at the best optimum."""
+    draws = settings.nuts(estimator).fit(parameterization, data, starts)
+    again = replace(settings.nuts(estimator), seed=settings.seed + 1)
+    return restart_stuck_chains(
+        draws, data.y, best, lambda begin: again.fit(parameterization, data, begin)
+    )
 
 
 def _fewer(
@@ -208,4 +229,6 @@ def _fewer(
     parameterization = catalog.parameterization("unordered", k, prior)
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
     estimator = next(name for name in settings.estimators if name in SAMPLERS)
-    return sample(parameterization, estimator, starts, f", K = {k}")
+    maximum = find_maximum(data, k, settings.seed).mixture
+    best = posterior_mode(data, prior, starts, maximum) if maximum is None else maximum
+    return sample(parameterization, estimator, starts, best, f", K = {k}")

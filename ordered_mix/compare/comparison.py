@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,30 +11,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ordered_mix.compare.verdicts import Verdict, verdicts
+from ordered_mix.compare.verdicts import verdicts
 from ordered_mix.data import Data
-from ordered_mix.draws.convergence import raw_and_folded
+from ordered_mix.draws.convergence import raw_and_relabelled
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC
+from ordered_mix.draws.predictive import Predictive
+from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.statistics import SamplerSummary, summarise_sampler
 from ordered_mix.draws.switching import Switching, switching
 from ordered_mix.estimators.loop.fit import Fit
-from ordered_mix.estimators.multistart import Optima
 from ordered_mix.files.results import slug
+from ordered_mix.fitted.agreement import Agreement, agreement
+from ordered_mix.fitted.fitted import Fitted, default_mass
+from ordered_mix.fitted.maximum import Maximum, criteria_of
+from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
+from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.shown import html
 
 PARAMETERIZATIONS = ("unordered", "ordered", "relative")
-ESTIMATORS = ("em", "map", "nuts", "nuts-pymc")
-SAMPLERS = {"nuts": "nutpie", "nuts-pymc": "pymc"}
-MOST_DRAWS = 10_000_000
-RANGES = {
-    "components": (1, 1000), "chains": (2, 1000), "draws": (50, MOST_DRAWS),
-    "tune": (50, MOST_DRAWS), "seed": (0, 2**63 - 1), "cores": (1, 1000),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,16 @@ class Settings:
     parameterizations : tuple of str
         Names of model files, or paths of your own; options in brackets behind them, as in
         ``relative(link=square)``.
-    estimators : tuple of {"em", "map", "nuts", "nuts-pymc"}
-        At least one of the samplers, ``nuts`` (nutpie) or ``nuts-pymc``.
+    estimators : tuple of str
+        Names of point estimators (the files of the folder), and at least one of the samplers,
+        ``nuts`` (nutpie) or ``nuts-pymc``.
     draws, tune, chains : int
         Draws kept and warm-up draws per chain, and chains (at least 2).
     seed : int
     cores : int
         Chains sampled at the same time; it does not change the draws.
+    target_accept : float
+        Acceptance rate that the step size is adapted to.
     time_limit : float
         Seconds after which a sampler is given up.
 
@@ -73,33 +76,18 @@ class Settings:
     chains: int = 4
     seed: int = 1
     cores: int = 2
+    target_accept: float = 0.8
     time_limit: float = 3600.0
 
     def __post_init__(self) -> None:
-        for name, (lowest, highest) in RANGES.items():
-            value = getattr(self, name)
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if not whole or value < lowest:
-                raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value}")
-            if value > highest:
-                raise ValueError(f"{name} must be a whole number of at most {highest}, got {value}")
-        if self.chains * (self.draws + self.tune) > MOST_DRAWS:
-            raise ValueError(
-                f"draws must be at most {MOST_DRAWS:,} with the warm-up of all chains, got "
-                f"{self.chains} x ({self.draws} + {self.tune})"
-            )
-        if not 0 < self.time_limit < np.inf:
-            raise ValueError(f"time_limit must be positive and finite, got {self.time_limit}")
-        for name in self.estimators:
-            if name not in ESTIMATORS:
-                near = get_close_matches(name, ESTIMATORS, n=1, cutoff=0.4)
-                hint = f", did you mean {near[0]!r}" if near else ""
-                raise ValueError(
-                    f"estimators must be among {', '.join(ESTIMATORS)}, got {name!r}{hint}"
-                )
+        check_ranges(vars(self))
+        check_estimators(self.estimators)
         if not set(self.estimators) & set(SAMPLERS):
             given = ", ".join(self.estimators) or "none"
-            raise ValueError(f"estimators must hold nuts or nuts-pymc, got {given}")
+            raise ValueError(
+                f"estimators must hold nuts or nuts-pymc to compare, got {given}: `fit` does "
+                "without them"
+            )
         if not self.parameterizations:
             raise ValueError("parameterizations must name at least one, got none")
         files = [self._file_name(label) for label in self.parameterizations]
@@ -120,7 +108,7 @@ class Settings:
         """The sampler of this name."""
         return NUTS(
             draws=self.draws, tune=self.tune, sampler=SAMPLERS[estimator], seed=self.seed,
-            cores=self.cores, time_limit=self.time_limit,
+            cores=self.cores, time_limit=self.time_limit, target_accept=self.target_accept,
         )  # fmt: skip
 
 
@@ -134,13 +122,31 @@ class Sampled:
     draws: Draws
     elpd_waic: ELPDDataWAIC
     elpd_loo: ELPDDataPSIS
+    permutation: Permutation
+    restarted: int = 0
+
+    @cached_property
+    def labelled(self) -> Mixture:
+        """Draws with labels by what separates the components, batch shape (chain, draw)."""
+        return self.draws.mixture.permute(self.permutation)
 
     @cached_property
     def convergence(self) -> pd.DataFrame:
-        """R-hat, ESS and MCSE raw and folded (`draws.convergence.raw_and_folded`)."""
-        mixture = self.draws.mixture
+        """R-hat, ESS and MCSE, raw and relabelled (`draws.convergence.raw_and_relabelled`)."""
         passes = int(self.draws.passes.sum())
-        return raw_and_folded(mixture.w, mixture.mu, mixture.sigma, passes, self.draws.seconds)
+        return raw_and_relabelled(self.draws.mixture, self.labelled, passes, self.draws.seconds)
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        """What tells whether the chains agree."""
+        y = self.draws.tree["observed_data"]["y"].to_numpy()
+        return agreement(y, self.labelled, self.sampler.divergences, self.restarted)
+
+    @cached_property
+    def label_changes(self) -> float:
+        """Share of steps after which the labels that separate the components are others."""
+        changed = self.permutation[:, 1:] != self.permutation[:, :-1]
+        return float(np.mean(changed.any(axis=-1)))
 
     @cached_property
     def switching(self) -> Switching:
@@ -155,7 +161,7 @@ class Sampled:
         return summarise_sampler({str(name): statistics[name].to_numpy() for name in statistics})
 
     def worst(self, column: str, labels: str) -> float:
-        """Worst R-hat (largest) or ESS (smallest) of the raw or folded quantities."""
+        """Worst R-hat (largest) or ESS (smallest) of the raw or relabelled quantities."""
         rows = self.convergence[self.convergence["labels"] == labels][column]
         return float(rows.max() if column == "rhat" else rows.min())
 
@@ -173,8 +179,10 @@ class Comparison:
         In the units of the data.
     starts : Mixture, batch shape (chain,)
         Shared over-dispersed starts of every chain and every point estimator.
-    optima : Optima
-        Maximum-likelihood optima from a default multi-start.
+    maximum : Maximum
+        What EM from many starts found.
+    mode : Mixture
+        Posterior mode of weights, means and scales.
     fits : dict of str to Fit
         Point estimators by label (``em``, ``map relative``, ``map relative, no Jacobian``), one
         run from each start.
@@ -195,13 +203,35 @@ class Comparison:
     settings: Settings
     prior: Prior
     starts: Mixture
-    optima: Optima
+    maximum: Maximum
+    mode: Mixture
     fits: dict[str, Fit]
     fit_seconds: dict[str, float]
     sampled: dict[str, Sampled]
     skipped: dict[str, str]
     fewer: Sampled | None
     failed: tuple[str, ...] = ()
+
+    @cached_property
+    def best(self) -> Sampled:
+        """The sampler that the answer is taken from: chains that agree, most draws."""
+        rank = {GOOD: 0, NEARLY: 1, BAD: 2}
+        return min(
+            self.sampled.values(),
+            key=lambda item: (rank[item.agreement.status], -item.agreement.ess),
+        )
+
+    @cached_property
+    def fitted(self) -> Fitted:
+        """The fit of that sampler, with its estimates, membership and questions."""
+        best, k = self.best, self.settings.components
+        row = {"components": k, **criteria_of(self.data, self.maximum, k)}
+        loo = {"elpd_loo": float(best.elpd_loo.elpd), "elpd_loo_se": float(best.elpd_loo.se)}
+        return Fitted(
+            self.data, k, self.maximum, pd.DataFrame([row | loo]), default_mass(), self.prior,
+            self.mode, best.draws, best.permutation, Predictive(best.elpd_waic, best.elpd_loo),
+            best.restarted,
+        )  # fmt: skip
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -211,7 +241,7 @@ class Comparison:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each estimator and parameterization, without wall-clock times."""
-        rows = [_fit_row(label, fit, self.optima) for label, fit in self.fits.items()]
+        rows = [_fit_row(label, fit, self) for label, fit in self.fits.items()]
         rows += [_sampled_row(item) for item in self.sampled.values()]
         return pd.DataFrame(rows)
 
@@ -222,44 +252,46 @@ class Comparison:
             {"label": label, "seconds": value} for label, value in self.fit_seconds.items()
         ]
         for label, item in self.sampled.items():
-            ess = item.worst("ess_per_second", "folded")
+            ess = item.worst("ess_per_second", "relabelled")
             rows.append({"label": label, "seconds": item.draws.seconds, "ess_per_second": ess})
         return pd.DataFrame(rows)
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.report import notebook
-
-        return notebook(self)
+    _repr_html_ = html
 
 
-def _fit_row(label: str, fit: Fit, optima: Optima) -> dict[str, Any]:
+def _fit_row(label: str, fit: Fit, comparison: Comparison) -> dict[str, Any]:
     best = int(np.argmax(fit.objective))
     reached = fit.objective >= fit.objective[best] - 1e-4
+    mixture, height = fit.mixture[best], float(fit.log_likelihood[best])
+    narrow = bool(spurious(comparison.data, mixture))
+    below = comparison.maximum.log_likelihood - height
     return {
         "label": label,
-        "status": str(fit.status[best]),
+        "status": f"{fit.status[best]}, spurious" if narrow else str(fit.status[best]),
         "passes": int(fit.passes.sum()),
         "passes_per_run": float(np.median(fit.passes)),
         "share_at_best": float(np.mean(reached)),
-        "log_likelihood": float(fit.log_likelihood[best]),
-        "below_maximum": optima.log_likelihood - float(fit.log_likelihood[best]),
-        **_estimate(fit.mixture[best].fold()),
+        "log_likelihood": height,
+        "below_maximum": np.nan if narrow or not below > -1e-3 else max(below, 0.0),
+        **_estimate(mixture.permute(mixture.order())),
     }
 
 
 def _sampled_row(item: Sampled) -> dict[str, Any]:
-    draws, folded = item.draws, item.draws.mixture.fold()
-    mean = Mixture(*(value.mean(axis=(0, 1)) for value in (folded.w, folded.mu, folded.sigma)))
+    draws, labelled = item.draws, item.labelled
+    mean = Mixture(*(getattr(labelled, name).mean(axis=(0, 1)) for name in ("w", "mu", "sigma")))
     return {
         "label": item.label,
         "status": "sampled",
         "passes": int(draws.passes.sum() + draws.warmup_passes.sum()),
         "rhat_raw": item.worst("rhat", "raw"),
-        "rhat_folded": item.worst("rhat", "folded"),
-        "ess_folded": item.worst("ess_bulk", "folded"),
-        "ess_tail_folded": item.worst("ess_tail", "folded"),
-        "ess_per_1000_passes": 1000 * item.worst("ess_per_pass", "folded"),
+        "rhat": item.worst("rhat", "relabelled"),
+        "ess_bulk": item.worst("ess_bulk", "relabelled"),
+        "ess_tail": item.worst("ess_tail", "relabelled"),
+        "ess_per_1000_passes": 1000 * item.worst("ess_per_pass", "relabelled"),
         "divergences": item.sampler.divergences,
+        "restarted": item.restarted,
+        "label_changes": item.label_changes,
         "switching_rate": item.switching.switching_rate,
         "chain_disagreement": item.switching.chain_disagreement,
         "gap_mass": item.switching.gap_mass,
@@ -270,7 +302,7 @@ def _sampled_row(item: Sampled) -> dict[str, Any]:
         "elpd_loo": float(item.elpd_loo.elpd),
         "elpd_loo_se": float(item.elpd_loo.se),
         "p_loo": float(item.elpd_loo.p),
-        "largest_pareto_k": float(np.max(item.elpd_loo.pareto_k)),
+        "largest_pareto_k": item.elpd_loo.largest_pareto_k,
         **_estimate(mean),
     }
 

@@ -13,10 +13,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.compare.diagnosis_verdicts import verdicts
-from ordered_mix.compare.verdicts import Verdict
 from ordered_mix.draws.convergence import convergence, invariant_scalars
-from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, pointwise_log_likelihood, waic
-from ordered_mix.draws.pointwise import PointwiseLogLikelihood
+from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, waic
+from ordered_mix.draws.predictive import Predictive, predictive
 from ordered_mix.draws.relabel.named import Given
 from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.responsibilities import sample_allocations
@@ -24,7 +23,9 @@ from ordered_mix.draws.relabel.tree import RelabelledTree, relabel_tree
 from ordered_mix.draws.statistics import Diagnosis
 from ordered_mix.draws.statistics import diagnose as arviz_diagnose
 from ordered_mix.draws.switching import Switching, gap_mass, switching_of
+from ordered_mix.fitted.verdict import Verdict
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.shown import html
 
 FEWEST = 25
 FEWEST_PER_CHAIN = 8
@@ -178,16 +179,27 @@ class DrawsDiagnosis:
         return arviz_diagnose(self.relabelled.draws) if self.shape[0] > 1 else None
 
     @cached_property
+    def predictive(self) -> Predictive | None:
+        """WAIC and LOO of the stored log likelihood, or of normal components at a bounded cost.
+
+        None where no log likelihood can be trusted.
+        """
+        known = self.relabelled.known
+        if known.stored is not None:
+            return Predictive(waic(known.stored), loo(known.stored))
+        if self.mixture is None or self.y is None:
+            return None
+        return predictive(self.y, self.mixture)
+
+    @property
     def elpd_waic(self) -> ELPDDataWAIC | None:
         """WAIC, None where no log likelihood can be trusted."""
-        pointwise = self._pointwise()
-        return None if pointwise is None else waic(pointwise)
+        return None if self.predictive is None else self.predictive.waic
 
-    @cached_property
+    @property
     def elpd_loo(self) -> ELPDDataPSIS | None:
         """PSIS-LOO, None where no log likelihood can be trusted."""
-        pointwise = self._pointwise()
-        return None if pointwise is None else loo(pointwise)
+        return None if self.predictive is None else self.predictive.loo
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -204,15 +216,6 @@ class DrawsDiagnosis:
         if values.empty:
             return float("nan")
         return float(values.max() if column in ("rhat", "bimodality") else values.min())
-
-    def _pointwise(self) -> PointwiseLogLikelihood | None:
-        known = self.relabelled.known
-        if known.stored is not None:
-            return known.stored
-        if self.mixture is None or self.y is None:
-            return None
-        mixture = self.mixture
-        return pointwise_log_likelihood(self.y, mixture.w, mixture.mu, mixture.sigma)
 
     def _measured(self, labels: str) -> pd.DataFrame | None:
         when = "before" if labels == RAW else "after"
@@ -240,10 +243,7 @@ class DrawsDiagnosis:
             rows.append(line)
         return _labelled(rows, INVARIANT)
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.report import notebook
-
-        return notebook(self)
+    _repr_html_ = html
 
 
 def diagnose(

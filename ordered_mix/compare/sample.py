@@ -6,33 +6,33 @@ from typing import Any
 
 from ordered_mix.compare.compare import check
 from ordered_mix.compare.comparison import Settings
-from ordered_mix.data import Data
+from ordered_mix.data import as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.parameterization import catalog
-from ordered_mix.prior import Prior
+from ordered_mix.prior import Prior, default_prior
 
 
 def sample(
-    data: Data,
+    data: Any,
     parameterization: str = "unordered",
     *,
     sampler: str = "nuts",
-    prior: Prior | None = None,
+    prior: Prior | str = "adaptive",
     **changes: Any,
 ) -> Draws:
     """Draw from the posterior of a Gaussian mixture in the coordinates of one parameterization.
 
     Parameters
     ----------
-    data : Data
-        One unweighted sample of at least 2 K points.
+    data : Data, str, path or array_like
+        One column of numbers, see `data.as_data`: at least 2 K points.
     parameterization : str
         A name that the catalog lists, or the path of a file of your own.
     sampler : {"nuts", "nuts-pymc"}
         NUTS by nutpie or by PyMC.
-    prior : Prior, optional
-        In the units of the data; by default the reference prior on the data's scale.
+    prior : Prior or {"adaptive", "fixed", "half-normal"}
+        One in the units of the data, or the kind of `default_prior` to take.
     **changes
         `Settings` given by name, e.g. ``components=3`` or ``draws=500``.
 
@@ -49,8 +49,9 @@ def sample(
         If the parameterization does not apply, with the reason.
     """
     settings = Settings(parameterizations=(parameterization,), estimators=(sampler,), **changes)
+    data = as_data(data)
     check(data, settings)
-    prior = prior or Prior().affine(float(data.location), float(data.scale))
+    prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
     chosen = catalog.parameterization(parameterization, settings.components, prior)
     starts = initial_mixtures(data, settings.components, settings.chains, "random", settings.seed)
     return settings.nuts(sampler).fit(chosen, data, starts)

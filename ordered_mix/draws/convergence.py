@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from ordered_mix.arrays import Array, finite, mixture_draws, varying_quantities
 from ordered_mix.draws.relabel.permute import fold
 from ordered_mix.draws.rhat import rhat
+from ordered_mix.mixture import Mixture
 from ordered_mix.passes.kernels import e_step, log_density
 
 TAILS = (0.05, 0.95)
@@ -86,6 +87,31 @@ def raw_and_folded(
     tables = []
     for labels, values in (("raw", (w, mu, sigma)), ("folded", folded[:3])):
         table = convergence(dict(zip(("w", "mu", "sigma"), values, strict=True)), passes, seconds)
+        table.insert(0, "labels", labels)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def raw_and_relabelled(
+    raw: Mixture, labelled: Mixture, passes: float | None = None, seconds: float | None = None
+) -> pd.DataFrame:
+    """`convergence` of weights, means and scales with the labels as sampled and as repaired.
+
+    Parameters
+    ----------
+    raw, labelled : Mixture, batch shape (chain, draw)
+    passes, seconds : float, optional
+        As in `convergence`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `convergence`, preceded by ``labels``, which is "raw" or "relabelled".
+    """
+    tables = []
+    for labels, draws in (("raw", raw), ("relabelled", labelled)):
+        values = {name: getattr(draws, name) for name in ("w", "mu", "sigma")}
+        table = convergence(values, passes, seconds)
         table.insert(0, "labels", labels)
         tables.append(table)
     return pd.concat(tables, ignore_index=True)

@@ -16,6 +16,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes import kernels
 from ordered_mix.prior import COMPONENT
+from ordered_mix.shown import html
 
 STATISTICS = (
     "tree_depth", "reached_max_treedepth", "acceptance_rate", "lp", "n_steps", "energy",
@@ -36,7 +37,8 @@ class Draws:
         coordinates of the standardised data, infinite where a weight rounds to 0 or 1), their
         ``warmup_`` groups, ``observed_data``, and ``log_likelihood`` unless it would exceed
         200 MB. The attribute ``seconds`` is the wall-clock time of the sampler without
-        compilation.
+        compilation; ``start_moved`` is how far each chain's start was moved off stationary
+        coordinates, in unconstrained coordinates (0 where nothing was).
     """
 
     tree: xr.DataTree
@@ -66,14 +68,7 @@ class Draws:
         """Sampler statistics after warm-up, by ArviZ's names."""
         return self.tree["sample_stats"].to_dataset()
 
-    def _repr_html_(self) -> str:
-        from ordered_mix.compare.diagnosis import diagnose
-        from ordered_mix.report import notebook
-
-        try:
-            return notebook(diagnose(self.tree))
-        except ValueError:  # too few to be diagnosed
-            return self.tree._repr_html_()
+    _repr_html_ = html
 
     def _steps(self, group: str) -> NDArray[np.int64]:
         return self.tree[group]["n_steps"].sum("draw").to_numpy().astype(np.int64)
@@ -88,13 +83,16 @@ def assemble(
 ) -> Draws:
     groups: dict[str, xr.Dataset] = {}
     for prefix in ("", "warmup_"):
+        if f"{prefix}posterior" not in raw.children:  # nothing of a warm-up is kept
+            continue
         drawn = _mixture(raw[f"{prefix}posterior"].to_dataset())
         mixture = drawn.affine(data.location, data.scale)
         named = raw[f"{prefix}sample_stats"].data_vars.items()
         statistics = arviz_names({str(name): values for name, values in named})
         groups[f"{prefix}posterior"] = _posterior(mixture, parameterization)
+        own = raw.get(f"{prefix}unconstrained_posterior")
         # early in warm-up a weight may round to 0 or 1
-        z = standard.unconstrain_unchecked(drawn)
+        z = standard.unconstrain_unchecked(drawn) if own is None else own["z"].to_numpy()
         groups[f"{prefix}unconstrained_posterior"] = _dataset({"z": z})
         groups[f"{prefix}sample_stats"] = _dataset(
             {name: statistics[name].to_numpy() for name in STATISTICS if name in statistics}
@@ -106,6 +104,8 @@ def assemble(
         groups["log_likelihood"] = xr.Dataset({"y": (("chain", "draw", "point"), pointwise)})
     tree = xr.DataTree.from_dict(groups)
     tree.attrs["seconds"] = seconds
+    chains = mixture.batch_shape[0]
+    tree.attrs["start_moved"] = np.asarray(raw.attrs.get("start_moved", np.zeros(chains)))
     return Draws(tree)
 
 

@@ -76,9 +76,18 @@ class ELPDDataPSIS(ELPDDataLOO):
     mcse : float
         Monte Carlo standard error of ``elpd``, from the unsmoothed importance weights; it is
         unreliable where k-hat exceeds ``good_k``.
+    subsample_size : int, optional
+        Number of points whose LOO was computed, if not all (`draws.predictive`); the error of
+        the subsample is in ``mcse``, and ``pareto_k`` is NaN at the others.
     """
 
     mcse: float
+    subsample_size: int | None = None
+
+    @property
+    def largest_pareto_k(self) -> float:
+        """Largest k-hat of the points whose LOO was computed."""
+        return float(np.nanmax(self.pareto_k))
 
 
 class Difference(NamedTuple):

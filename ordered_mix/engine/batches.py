@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ordered_mix.study.definition import RESERVED, Result, Study
 from ordered_mix.study.grid import Cell
+from ordered_mix.study.result import DONE, FAILED
 
-DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 INTEGERS = 2**63
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from distributed import CancelledError, Client, Future, KilledWorker
 
-from ordered_mix.engine.batches import FAILED, Outcome, pack, run_batch
+from ordered_mix.engine.batches import Outcome, pack, run_batch
 from ordered_mix.engine.cluster import Connection
 from ordered_mix.engine.progress import Progress
 from ordered_mix.engine.schedule import Batch, Schedule
@@ -19,6 +19,7 @@ from ordered_mix.engine.store import Store
 from ordered_mix.errors import RunError
 from ordered_mix.study.definition import Study
 from ordered_mix.study.grid import Cell
+from ordered_mix.study.result import FAILED
 
 TICK = 0.5
 PATIENCE = 30.0

@@ -10,7 +10,7 @@ from typing import Any
 from ordered_mix.engine.cluster import connected
 from ordered_mix.engine.dispatch import Dispatch
 from ordered_mix.engine.folder import opened, write_json
-from ordered_mix.engine.outcome import StudyResult, judged, write_verdicts
+from ordered_mix.engine.outcome import judged, write_verdicts
 from ordered_mix.engine.progress import Progress
 from ordered_mix.engine.provenance import provenance
 from ordered_mix.engine.store import Store
@@ -19,6 +19,7 @@ from ordered_mix.errors import RunError
 from ordered_mix.parameterization import catalog
 from ordered_mix.study.definition import Study
 from ordered_mix.study.grid import Cell
+from ordered_mix.study.result import StudyResult
 
 PROVENANCE = "provenance.json"
 

@@ -8,28 +8,22 @@ import os
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
-from ordered_mix.engine.batches import DONE, Outcome
+from ordered_mix.engine.batches import Outcome
 from ordered_mix.files.results import digest, replacing
 from ordered_mix.study.grid import Cell
+from ordered_mix.study.result import DONE, SetAside
 
 SCHEMA = 1
 CELLS = "cells"
 ASIDE = "set_aside"
 HEADER, PREFIX = "cell.json", "array."
-
-
-class SetAside(NamedTuple):
-    """A file that was not trusted: where it is now, and why."""
-
-    path: Path
-    reason: str
 
 
 class Store:

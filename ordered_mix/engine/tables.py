@@ -9,12 +9,10 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from ordered_mix.engine.batches import SKIPPED
 from ordered_mix.engine.store import Store
 from ordered_mix.files.results import replacing
 from ordered_mix.study.grid import Cell
-
-TABLE, TIMINGS = "table.parquet", "timings.parquet"
+from ordered_mix.study.result import SKIPPED, TABLE, TIMINGS
 
 
 def write_tables(

@@ -1,1 +1,1 @@
-"""Point estimators and samplers, each a frozen dataclass of hyper-parameters."""
+"""Point estimators, one file each: a frozen dataclass with `fit`; the folder is the registry."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.estimators.em import EM, choice
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.directions import Direction, mean_directions
 from ordered_mix.estimators.loop.expectation import Runs, mean_forces
 from ordered_mix.estimators.loop.penalty import Penalty
 from ordered_mix.estimators.loop.problem import Problem
 from ordered_mix.estimators.loop.scale_gaps import scale_step
 from ordered_mix.estimators.loop.state import Index, State
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.kernels import Moments
 
 Array = NDArray[np.float64]
-
-PARAMETERIZATIONS = ("unordered", "ordered", "relative", "centred", "folded", "resolved")
-ORDERS = ("mu", "sigma", "both")
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,9 @@ class ECM(EM):
     """ECM: one sweep maximises over one coordinate at a time, the others held (Meng & Rubin 1993).
 
     One sweep costs one pass: location of the means, gaps one by one from the reference outwards,
-    weights, then the scales. A conditional maximum over one coordinate is the same for every
-    link of the gap, so none is asked for. All fields of `EM` apply.
-
-    Parameters
-    ----------
-    parameterization : str
-        ``relative``: a reference component and the gaps; ``ordered``: the same with the first
-        component as the reference; ``centred``: the midpoint and the gaps; ``folded``: the
-        mixture mean and signed gaps; ``resolved``: the mixture mean and positive gaps;
-        ``unordered``: the means themselves, which is EM.
-    reference : int
-        The reference component of ``relative``, from 1.
-    clearance : float
-        Smallest gap, in the units of the data, kept by projection, which is exact because the
-        expected log likelihood is a concave parabola along a gap.
-    order : {"mu", "sigma", "both"}
-        What ``relative`` chains: the means, the scales (``sigma_k = sigma_(k-1) + gap``), or both.
-    weight_clearance : float
-        Smallest weight, kept exactly.
+    weights, then the scales. Coordinates, clearances and order are those of the parameterization;
+    the fields are those of `EM`. A conditional maximum over a coordinate is the same for every
+    link. Where each mean is a coordinate of its own (``unordered``) this is EM.
 
     Raises
     ------
@@ -53,128 +37,84 @@ class ECM(EM):
 
     Notes
     -----
-    Esser & Nielsen 2022, Algorithms 1 and 2, as corrected in MATHS.md, section 1. With s0, s1 the
-    moments about the current means, ``t = s0 / sigma^2`` and a the direction in which a coordinate
-    moves the means, its conditional maximum is the step ``sum a s1 / sigma^2 / sum a^2 t``. Where
-    the direction depends on the weights the weights in force before the sweep are used, and the
-    step of the weights holds the means, so a sweep never decreases the objective. Starts are
-    brought into increasing order and to the clearance first.
+    Esser & Nielsen 2022, Algorithms 1 and 2, corrected: with s0, s1 the moments about the current
+    means, ``t = s0 / sigma^2`` and a the direction in which a coordinate moves the means (a column
+    of the Jacobian), its conditional maximum is the step ``sum a s1 / sigma^2 / sum a^2 t``. A
+    clearance is kept by projection, exactly, because the expected log likelihood is a concave
+    parabola along a gap; so is that of the weights. Where the direction depends on the weights the
+    weights in force before the sweep are used, and the step of the weights holds the means, so a
+    sweep never decreases the objective. Starts are brought into increasing order and to the
+    clearance first. Coordinates that move the means along curves (``moment``) have no closed
+    conditional steps and are refused.
     """
 
-    parameterization: str = "relative"
-    reference: int = 1
-    clearance: float = 0.0
-    order: str = "mu"
-    weight_clearance: float = 0.0
+    moves_with_coordinates: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.parameterization == "moment":
-            raise ValueError(
-                "parameterization 'moment' has no closed conditional steps, "
-                f"it must be one of {', '.join(PARAMETERIZATIONS)}"
-            )
-        choice("parameterization", self.parameterization, PARAMETERIZATIONS)
-        choice("order", self.order, ORDERS)
-        if not 0 <= self.clearance < np.inf:
-            raise ValueError(f"clearance must be at least 0 and finite, got {self.clearance}")
-        if not 0 <= self.weight_clearance < 1:
-            raise ValueError(
-                f"weight_clearance must be at least 0 and below 1, got {self.weight_clearance}"
-            )
-        if self.order != "mu" and self.parameterization != "relative":
-            raise ValueError(
-                f"order must be 'mu' for {self.parameterization!r}, got {self.order!r}"
-            )
-        if self.order != "mu" and (self.scales == "tied" or self.floor > 0):
+    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Runs:
+        ordered = "sigma" in parameterization.domain.orders
+        if ordered and (self.scales == "tied" or self.floor > 0):
             raise ValueError("scales must be free and without a floor to be ordered")
-
-    def _algorithm(self, problem: Problem) -> Runs:
-        k = problem.k
-        if not 1 <= self.reference <= k:
-            raise ValueError(f"reference must be a component from 1 to {k}, got {self.reference}")
-        if k * self.weight_clearance >= 1:
-            raise ValueError(
-                f"weight_clearance must be below 1/{k} for {k} components, "
-                f"got {self.weight_clearance}"
-            )
-        return _Sweeps(self, problem)
+        return _Sweeps(self, parameterization, problem)
 
 
 class _Sweeps(Runs):
     """The sweep on a flat batch, in working units."""
 
-    em: ECM
-
-    def __init__(self, em: ECM, problem: Problem) -> None:
-        super().__init__(em, problem)
-        ordered = em.parameterization not in ("unordered", "folded")
-        self.chained = em.parameterization != "unordered" and em.order != "sigma"
-        self.chained_scales = em.order != "mu"
-        bound = em.clearance / problem.scale if ordered else np.full(problem.size, -np.inf)
-        self.clearance = bound
+    def __init__(self, em: ECM, parameterization: Parameterization, problem: Problem) -> None:
+        super().__init__(em, parameterization, problem)
+        self.directions = mean_directions(parameterization)
+        self.orders = parameterization.domain.orders
+        clearances = parameterization.clearances
+        self.weight_clearance = clearances.get("w", 0.0)
+        self.clearance = {key: clearances.get(key, 0.0) / problem.scale for key in self.orders}
 
     def begin(self) -> State:
         state = super().begin()
         w, mu, sigma = state.w, state.mu, state.sigma
-        key = sigma if self.em.order == "sigma" else mu
-        if self.em.parameterization not in ("unordered", "folded"):
-            order = np.argsort(key, axis=1, kind="stable")
+        if self.orders:
+            order = np.argsort(sigma if self.orders[0] == "sigma" else mu, axis=1, kind="stable")
             w, mu, sigma = (np.take_along_axis(value, order, 1) for value in (w, mu, sigma))
-        if "w" not in self.em.frozen:
-            w = clear_weights(w, self.em.weight_clearance)
-        if self.chained and "mu" not in self.em.frozen:
-            mu = self._apart(mu, self._anchor(w))
-        if self.chained_scales and "sigma" not in self.em.frozen:
-            sigma = self._apart(sigma, np.eye(sigma.shape[1])[0])
+        if "w" not in self.frozen:
+            w = clear_weights(w, self.weight_clearance)
+        if "mu" in self.orders and "mu" not in self.frozen:
+            mu = self._cleared_means(w, mu)
+        if "sigma" in self.orders and "sigma" not in self.frozen:
+            gaps = np.maximum(np.diff(sigma, axis=1), self.clearance["sigma"][:, None])
+            sigma = np.cumsum(np.concatenate([sigma[:, :1], gaps], axis=1), axis=1)
         unchanged = all(map(np.array_equal, (w, mu, sigma), state[:3]))
         if unchanged:
             return state
         runs = np.arange(len(w))
         return self._evaluate(0, runs, w, mu, sigma, np.zeros_like(state.passes), state.failure)
 
-    def _apart(self, value: Array, anchor: Array) -> Array:
-        """Widen the gaps of a chain to the clearance, the anchored location held."""
-        gaps = np.maximum(np.diff(value, axis=1), self.clearance[:, None])
-        chain = np.cumsum(np.concatenate([value[:, :1], gaps], axis=1), axis=1)
-        return chain + np.sum(anchor * (value - chain), axis=1, keepdims=True)
-
-    def _anchor(self, w: Array) -> Array:
-        """Shares of the components in the location, (k,) or (runs, k)."""
-        k = w.shape[1]
-        if self.em.parameterization in ("folded", "resolved"):
-            return w
-        if self.em.parameterization == "centred":
-            return np.full(k, 1 / k)
-        reference = self.em.reference if self.em.parameterization == "relative" else 1
-        return np.eye(k)[reference - 1]
+    def _cleared_means(self, w: Array, mu: Array) -> Array:
+        """Widen the gaps to the clearance, each along its direction, the location held."""
+        for direction in self.directions:
+            if direction.gap is not None:
+                short = self.clearance["mu"] - np.diff(mu, axis=1)[:, direction.gap]
+                mu = mu + np.maximum(short, 0.0)[:, None] * direction.at(w)
+        return mu
 
     def _shift(self, runs: Index, state: State, moments: Moments, penalty: Penalty | None) -> Array:
-        if not self.chained:
-            return super()._shift(runs, state, moments, penalty)
         pull, stiffness = (value / state.sigma**2 for value in mean_forces(state, moments, penalty))
-        anchor = np.broadcast_to(self._anchor(state.w), state.mu.shape)
-        shift = np.repeat(
-            pull.sum(axis=1, keepdims=True) / stiffness.sum(axis=1, keepdims=True),
-            pull.shape[1],
-            axis=1,
-        )
-        for gap in self._outwards(pull.shape[1]):
-            moved = np.arange(pull.shape[1]) > gap
-            direction = moved - anchor[:, gap + 1 :].sum(axis=1, keepdims=True)
-            slope = np.sum(direction * (pull - stiffness * shift), axis=1)
-            step = slope / np.sum(direction**2 * stiffness, axis=1)
-            room = self.clearance[runs] - (state.mu[:, gap + 1] - state.mu[:, gap])
-            shift = shift + direction * np.maximum(step, room)[:, None]
+        shift = np.zeros_like(pull)
+        for direction in self.directions:
+            along = direction.at(state.w)
+            slope = np.sum(along * (pull - stiffness * shift), axis=1)
+            step = slope / np.sum(along**2 * stiffness, axis=1)
+            step = np.maximum(step, self._room(runs, state, direction))
+            shift = shift + along * step[:, None]
         return shift
 
-    def _outwards(self, k: int) -> list[int]:
-        """Gaps from the reference to the last component, then from the reference to the first."""
-        reference = self.em.reference if self.em.parameterization == "relative" else 1
-        return [*range(reference - 1, k - 1), *range(reference - 2, -1, -1)]
+    def _room(self, runs: Index, state: State, direction: Direction) -> Array | float:
+        """The least step that keeps the clearance."""
+        if direction.gap is None or "mu" not in self.orders:
+            return -np.inf
+        gap = state.mu[:, direction.gap + 1] - state.mu[:, direction.gap]
+        return np.asarray(self.clearance["mu"][runs] - gap)
 
     def _weights(self, s0: Array, penalty: Penalty | None) -> Array:
-        return clear_weights(super()._weights(s0, penalty), self.em.weight_clearance)
+        return clear_weights(super()._weights(s0, penalty), self.weight_clearance)
 
     def _scales(
         self,
@@ -185,7 +125,7 @@ class _Sweeps(Runs):
         shift: Array,
         penalty: Penalty | None,
     ) -> Array:
-        if not self.chained_scales:
+        if "sigma" not in self.orders:
             return super()._scales(runs, sigma, s0, squares, shift, penalty)
         if penalty is not None:
             s0, squares = s0 + 2 * penalty.shape, squares + 2 * penalty.rate
@@ -193,7 +133,7 @@ class _Sweeps(Runs):
         sigma = sigma + scale_step(sigma, s0, squares, -np.inf)[:, None]
         for gap in range(k - 1):
             moved = slice(gap + 1, k)
-            room = self.clearance[runs] - (sigma[:, gap + 1] - sigma[:, gap])
+            room = self.clearance["sigma"][runs] - (sigma[:, gap + 1] - sigma[:, gap])
             step = scale_step(sigma[:, moved], s0[:, moved], squares[:, moved], room)
             sigma[:, moved] += step[:, None]
         return sigma

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ordered_mix.data import Data
+from ordered_mix.estimators.loop.estimator import Estimator, choice
 from ordered_mix.estimators.loop.expectation import PARAMETERS, Runs
-from ordered_mix.estimators.loop.fit import Fit
-from ordered_mix.estimators.loop.iterate import iterate
 from ordered_mix.estimators.loop.penalty import VariancePenalty
 from ordered_mix.estimators.loop.problem import Problem
-from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 
 if TYPE_CHECKING:
     from ordered_mix.prior import Prior
@@ -23,25 +20,29 @@ COLDEST = 0.05
 
 
 @dataclass(frozen=True)
-class EM:
+class EM(Estimator):
     """Expectation maximisation for a univariate Gaussian mixture.
 
     One iteration costs one pass: the pass at the current parameters gives their log likelihood
     and the moments from which the next parameters follow.
 
+    The path is the same in all coordinates: the M-step maximises a function of the mixture over
+    all mixtures, and where a maximum lies does not depend on how its argument is written. Of the
+    parameterization it takes the number of components, known weights and scales, and with
+    `posterior` the prior. It cannot keep a clearance, which asks for `ECM`.
+
     Parameters
     ----------
     frozen : tuple of {"w", "mu", "sigma"}
-        Parameters that keep their starting values.
+        Parameters that keep their starting values, beside those that the prior knows.
     scales : {"free", "tied"}
         One standard deviation for each component, or one for all.
     floor : float
         Smallest standard deviation, in the units of the data.
     penalty : VariancePenalty, optional
         Penalty on the variances.
-    prior : Prior, optional
-        Reference prior; the fit is then the posterior mode of (w, mu, sigma). Its known weights
-        or scales ask for the matching `frozen`.
+    posterior : bool
+        Find the posterior mode of (w, mu, sigma) under the prior of the parameterization.
     temperature : float or tuple of float
         Temperature T of the responsibilities, ``r_k`` proportional to
         ``(w_k Normal(y | mu_k, sigma_k))^(1/T)``; a tuple is an annealing schedule, one value for
@@ -49,10 +50,8 @@ class EM:
     assignment : {"soft", "hard"}
         Hard: each point belongs to its most probable component, the limit of temperature 0;
         with equal weights and scales frozen this is k-means.
-    stop : Stop
-        Stopping rules.
-    snapshots : int
-        Most snapshots the trace may hold.
+    stop, snapshots
+        As in `Estimator`.
 
     Raises
     ------
@@ -70,13 +69,14 @@ class EM:
     scales: str = "free"
     floor: float = 0.0
     penalty: VariancePenalty | None = None
-    prior: Prior | None = None
+    posterior: bool = False
     temperature: float | tuple[float, ...] = 1.0
     assignment: str = "soft"
-    stop: Stop = field(default_factory=Stop)
-    snapshots: int = 200
+
+    moves_with_coordinates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = sorted(set(self.frozen) - set(PARAMETERS))
         if unknown:
             raise ValueError(f"frozen may hold {', '.join(PARAMETERS)}, got {unknown[0]!r}")
@@ -90,49 +90,48 @@ class EM:
                     f"temperature must be at least {COLDEST} and finite, got {temperature}; "
                     "assignment='hard' is the limit of 0"
                 )
-        _check_prior(self.prior, self.frozen)
 
     @property
     def schedule(self) -> tuple[float, ...]:
         """Temperature of each iteration, the last one stays."""
         return tuple(np.atleast_1d(np.asarray(self.temperature, dtype=float)).tolist())
 
-    def fit(self, data: Data, starts: Mixture) -> Fit:
-        """Fit every start to every data set.
+    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Runs:
+        kept = [name for name, least in parameterization.clearances.items() if least > 0]
+        if kept:
+            raise NotApplicable(
+                f"EM cannot keep the clearance of {kept[0]} of {parameterization.label}: use ECM, "
+                "or leave the clearance out"
+            )
+        if {"mu", "sigma"} <= set(parameterization.clearances):
+            raise NotApplicable(
+                f"EM cannot order means and scales at once as {parameterization.label}: use ECM"
+            )
+        return Runs(self, parameterization, problem)
 
-        Parameters
-        ----------
-        data : Data, batch shape (...)
-        starts : Mixture, batch shape (...)
-            The two batch shapes broadcast: data of shape (sets, 1, n) with starts of batch shape
-            (sets, starts) make sets x starts runs.
+    def penalising(self, prior: Prior) -> Prior | None:
+        """The prior that is part of the objective, None if there is none.
 
-        Returns
-        -------
-        Fit
+        Raises
+        ------
+        ValueError
+            If the posterior is asked for and the M-step has no closed form under this prior.
         """
-        problem = Problem(data, starts)
-        return iterate(self._algorithm(problem), problem, self.stop, self.snapshots)
+        if not self.posterior:
+            return None
+        if prior.scale_family != "inverse_gamma":
+            raise ValueError(
+                f"prior must have inverse_gamma scales for EM, got {prior.scale_family!r}"
+            )
+        if prior.native:
+            raise ValueError("prior must be the reference prior for EM, got native=True")
+        if prior.concentration < 1:
+            raise ValueError(
+                f"prior must have a concentration of at least 1 for EM, got {prior.concentration}"
+            )
+        return prior
 
-    def _algorithm(self, problem: Problem) -> Runs:
-        return Runs(self, problem)
-
-
-def choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
-    """Raise ValueError if the value is not one of the accepted ones."""
-    if value not in accepted:
-        raise ValueError(f"{name} must be one of {', '.join(accepted)}, got {value!r}")
-
-
-def _check_prior(prior: Prior | None, frozen: tuple[str, ...]) -> None:
-    if prior is None:
-        return
-    if prior.scale_family != "inverse_gamma":
-        raise ValueError(f"prior must have inverse_gamma scales for EM, got {prior.scale_family!r}")
-    if prior.concentration < 1:
-        raise ValueError(
-            f"prior must have a concentration of at least 1 for EM, got {prior.concentration}"
-        )
-    for name, known in (("w", prior.known_w), ("sigma", prior.known_sigma)):
-        if known is not None and name not in frozen:
-            raise ValueError(f"frozen must hold {name!r} because the prior has it known")
+    def held(self, prior: Prior) -> tuple[str, ...]:
+        """The parameters that stay as they are: those frozen and those known."""
+        known = super().held(prior)
+        return tuple(name for name in PARAMETERS if name in self.frozen or name in known)

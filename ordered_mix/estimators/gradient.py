@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data
-from ordered_mix.estimators.em import choice
 from ordered_mix.estimators.loop.climb import Climb, FixedStep, LargestStable, LineSearch
 from ordered_mix.estimators.loop.coordinates import COORDINATES, PROBE, Coordinates
-from ordered_mix.estimators.loop.fit import Fit
-from ordered_mix.estimators.loop.iterate import iterate
-from ordered_mix.estimators.loop.problem import Problem
-from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.estimators.loop.estimator import Estimator, choice
+from ordered_mix.estimators.loop.problem import Problem, problem_of
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 
@@ -24,12 +21,13 @@ STEPS = ("line_search", "largest_stable")
 
 
 @dataclass(frozen=True)
-class GradientAscent:
+class GradientAscent(Estimator):
     """Ascent along the gradient of the mean log likelihood (per unit of weight).
 
     By Fisher's identity the gradient in any coordinates is the transposed Jacobian times a
     function of the moments of one pass. Gaps keep their clearance by projection in the free
-    coordinates and with ``link="identity"``; the other links keep it by themselves.
+    coordinates and with ``link="identity"``; the other links keep it by themselves. The trace has
+    the column ``step``.
 
     Parameters
     ----------
@@ -47,10 +45,8 @@ class GradientAscent:
         those a sampler sees.
     fraction : float
         Share of the stability limit, below 1.
-    stop : Stop
-        Stopping rules.
-    snapshots : int
-        Most snapshots the trace may hold.
+    stop, snapshots
+        As in `Estimator`.
 
     Raises
     ------
@@ -61,10 +57,9 @@ class GradientAscent:
     step: float | str = "line_search"
     coordinates: str = "free"
     fraction: float = 0.5
-    stop: Stop = field(default_factory=Stop)
-    snapshots: int = 200
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choice("coordinates", self.coordinates, COORDINATES)
         if isinstance(self.step, str):
             choice("step", self.step, STEPS)
@@ -73,33 +68,8 @@ class GradientAscent:
         if not 0 < self.fraction < 1:
             raise ValueError(f"fraction must be between 0 and 1, got {self.fraction}")
 
-    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Fit:
-        """Climb from every start on every data set.
-
-        Parameters
-        ----------
-        parameterization : Parameterization
-            With its prior, if it knows weights or scales, and its options in the units of the
-            data; the rest of the prior does not matter.
-        data : Data, batch shape (...)
-        starts : Mixture, batch shape (...)
-            The two batch shapes broadcast.
-
-        Returns
-        -------
-        Fit
-            Its trace has the column ``step``.
-
-        Raises
-        ------
-        ValueError
-            If a start lies outside the domain or has other weights or scales than those known.
-        """
-        problem = Problem(data, starts)
+    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Climb:
         coordinates = Coordinates(parameterization, problem, self.coordinates)
-        return iterate(self._climb(coordinates), problem, self.stop, self.snapshots)
-
-    def _climb(self, coordinates: Coordinates) -> Climb:
         if self.step == "line_search":
             return LineSearch(coordinates)
         if self.step == "largest_stable":
@@ -124,7 +94,7 @@ def largest_curvature(
     coordinates : {"free", "unconstrained"}
     """
     choice("coordinates", coordinates, COORDINATES)
-    problem = Problem(data, at)
+    problem = problem_of(parameterization, data, at)
     system = Coordinates(parameterization, problem, coordinates)
     hessian = central_hessian(system, system.start())
     return np.linalg.eigvalsh(-hessian)[:, -1].reshape(problem.shape)

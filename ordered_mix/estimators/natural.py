@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.data import Data
-from ordered_mix.estimators.em import choice
 from ordered_mix.estimators.loop.climb import Climb, FixedStep, LineSearch
 from ordered_mix.estimators.loop.coordinates import COORDINATES, Coordinates, Point
-from ordered_mix.estimators.loop.fit import Fit
-from ordered_mix.estimators.loop.iterate import iterate
+from ordered_mix.estimators.loop.estimator import Estimator, choice
 from ordered_mix.estimators.loop.metric import information
 from ordered_mix.estimators.loop.problem import Problem
 from ordered_mix.estimators.loop.state import Failure, Index, State
-from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 
 Array = NDArray[np.float64]
@@ -26,12 +21,14 @@ SINGULAR = 1e-14
 
 
 @dataclass(frozen=True)
-class NaturalGradient:
+class NaturalGradient(Estimator):
     """Ascent along ``(I + damping diag(I))^-1 gradient`` of the mean log likelihood.
 
     I is the Fisher information of one observation in the coordinates, ``J^T I(w, mu, sigma) J``,
     by quadrature at the current mixture; it is no pass over the data and not counted as one. In
-    the limit of small steps and without damping the path is the same in all coordinates.
+    the limit of small steps and without damping the path is the same in all coordinates. The trace
+    has the columns ``step`` and ``condition_number``, that of I without damping (infinite if I is
+    singular); the status is ``singular_information`` where the damped I cannot be inverted.
 
     Parameters
     ----------
@@ -43,10 +40,8 @@ class NaturalGradient:
         singular and some damping keeps the steps within the range of the linearisation.
     coordinates : {"free", "unconstrained"}
         As in `GradientAscent`.
-    stop : Stop
-        Stopping rules.
-    snapshots : int
-        Most snapshots the trace may hold.
+    stop, snapshots
+        As in `Estimator`.
 
     Raises
     ------
@@ -58,10 +53,9 @@ class NaturalGradient:
     step: float | str = "line_search"
     damping: float = 0.0
     coordinates: str = "free"
-    stop: Stop = field(default_factory=Stop)
-    snapshots: int = 200
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choice("coordinates", self.coordinates, COORDINATES)
         if isinstance(self.step, str):
             choice("step", self.step, ("line_search",))
@@ -70,29 +64,7 @@ class NaturalGradient:
         if not 0 <= self.damping < np.inf:
             raise ValueError(f"damping must be at least 0 and finite, got {self.damping}")
 
-    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Fit:
-        """Climb from every start on every data set.
-
-        Parameters
-        ----------
-        parameterization : Parameterization
-        data : Data, batch shape (...)
-        starts : Mixture, batch shape (...)
-            As in `GradientAscent.fit`.
-
-        Returns
-        -------
-        Fit
-            Its trace has the columns ``step`` and ``condition_number``, that of I without damping
-            (infinite if I is singular). Status ``singular_information`` where the damped I cannot
-            be inverted.
-
-        Raises
-        ------
-        ValueError
-            If a start lies outside the domain or has other weights or scales than those known.
-        """
-        problem = Problem(data, starts)
+    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Climb:
         coordinates = Coordinates(parameterization, problem, self.coordinates)
         climb: _Natural
         if self.step == "line_search":
@@ -100,7 +72,7 @@ class NaturalGradient:
         else:
             climb = _NaturalFixed(coordinates, float(self.step))
         climb.damping = self.damping
-        return iterate(climb, problem, self.stop, self.snapshots)
+        return climb
 
 
 class _Natural(Climb):

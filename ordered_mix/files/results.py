@@ -18,10 +18,11 @@ from typing import Any
 
 import xarray as xr
 
-from ordered_mix.errors import RunError
+from ordered_mix.errors import RunError, one_line
 
 MANIFEST = "comparison.json"
-SCHEMA = 1
+SCHEMA = 2
+MOST_NAMED, MOST_SHOWN = 3, 60
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,9 @@ class ResultFolder:
             If the folder cannot be written, or holds something else and ``force`` is not set.
         """
         make_folder(self.path)
-        if not force and self._foreign():
+        if not force and (other := self._foreign()):
             raise ValueError(
-                f"out {str(self.path)!r} holds results of something else, "
+                f"out {str(self.path)!r} holds results of something else{other}, "
                 "choose another folder or overwrite it with --force"
             )
         if force:
@@ -138,28 +139,52 @@ class ResultFolder:
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             return {}
 
-    def _foreign(self) -> bool:
+    def _foreign(self) -> str:
+        """What the folder holds of something else, in brackets; empty if it holds nothing else."""
         names = [item.name for item in self.path.iterdir() if not item.name.startswith(".")]
         if not names:
-            return False
+            return ""
+        mine = self._manifest()
         try:
             found = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-            return {name: found.get(name) for name in self._manifest()} != self._manifest()
+            other = found.get("identity")
+            if {name: found.get(name) for name in mine} == mine:
+                return ""
         except (OSError, ValueError, AttributeError, RecursionError):
-            return True
+            other = None
+        if not isinstance(other, dict):
+            return f" ({one_line(', '.join(sorted(names)[:MOST_NAMED]))})"
+        return f" ({differences(other, mine['identity']) or 'another version'})"
 
     def _clear(self) -> None:
         for pattern in (
             MANIFEST,
-            "draws-*.nc",
+            "draws*.nc",
             "relabelled.nc",
             "table.*",
             "timings.csv",
+            "estimates.csv",
+            "points.csv",
+            "criteria.csv",
             "report.html",
             "*.json",
         ):
             for item in self.path.glob(pattern):
                 item.unlink()
+
+
+def differences(there: dict[str, Any], asked: dict[str, Any]) -> str:
+    """Which entries differ, those that are there first: ``seed 1, not 9``."""
+    told = []
+    for name in dict.fromkeys([*there, *asked]):
+        if there.get(name) == asked.get(name):
+            continue
+        if name == "sha256":
+            told.append("other data")
+        else:
+            old, new = (one_line(str(one.get(name)))[:MOST_SHOWN] for one in (there, asked))
+            told.append(f"{name} {old}, not {new}")
+    return "; ".join(told)
 
 
 def slug(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Names to modules: the folder is the registry of parameterizations and studies."""
+"""Names to modules: a folder is the registry of what it holds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import importlib.util
 import pkgutil
 import re
 import sys
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,19 @@ if TYPE_CHECKING:
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
-PACKAGES = {"parameterization": "ordered_mix.models", "study": "ordered_mix.studies"}
+PACKAGES = {
+    "parameterization": "ordered_mix.models",
+    "estimator": "ordered_mix.estimators",
+    "sampler": "ordered_mix.samplers",
+    "study": "ordered_mix.studies",
+}
 
 
 def names(kind: str = "parameterization") -> list[str]:
-    """Sorted names of what is found: ``kind`` is ``parameterization`` or ``study``."""
+    """Sorted names of what is found: ``kind`` is a key of `PACKAGES`."""
     package = importlib.import_module(PACKAGES[kind])
-    return sorted(info.name for info in pkgutil.iter_modules(package.__path__))
+    found = (info.name for info in pkgutil.iter_modules(package.__path__) if not info.ispkg)
+    return sorted(name for name in found if not name.startswith("_"))
 
 
 def module(name: str, kind: str = "parameterization") -> ModuleType:
@@ -107,6 +114,37 @@ def parameterization(
     name, given = split(name)
     found = module(name)
     return Parameterization(Path(name).stem, found, k, prior or Prior(), {**given, **options})
+
+
+def estimator(label: str, **options: Any) -> Any:
+    """The estimator of this name, or from a file of your own.
+
+    Parameters
+    ----------
+    label : str
+        A name that ``names("estimator")`` lists, or the path of a file that defines one frozen
+        dataclass with `fit`; options may stand in brackets behind it: ``gradient(step=0.1)``.
+    **options
+        Further fields of the dataclass.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name or field, or a value is none of those accepted.
+    """
+    name, given = split(label)
+    found = module(name, "estimator")
+    own = [one for one in vars(found).values() if isinstance(one, type) and hasattr(one, "fit")]
+    kinds = [one for one in own if one.__module__ == found.__name__ and is_dataclass(one)]
+    if len(kinds) != 1:
+        raise ValueError(f"estimator file {name!r} must define one dataclass with fit")
+    accepted = [one.name for one in fields(kinds[0])]
+    unknown = sorted({**given, **options}.keys() - set(accepted))
+    if unknown:
+        raise ValueError(
+            f"options of {name} must be among {', '.join(accepted)}, got {', '.join(unknown)}"
+        )
+    return kinds[0](**{**given, **options})
 
 
 def _from_file(path: Path, kind: str) -> ModuleType:

@@ -6,19 +6,19 @@ import itertools
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.replace import clone_replace
 from pytensor.tensor import TensorVariable
 
 from ordered_mix.mixture import Array
-from ordered_mix.parameterization.batching import INTERPRETED, batched, gradient, untraced
+from ordered_mix.parameterization.batching import gradient
+from ordered_mix.parameterization.maps import Map, compile_map
 from ordered_mix.prior import Prior
 
 
@@ -34,13 +34,6 @@ def _build(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -
     return MixtureGraph(module, k, prior, dict(options))
 
 
-class _Compiled(NamedTuple):
-    """A function of rows, and for each output whether it is the same for all of them."""
-
-    function: Any
-    fixed: tuple[bool, ...]
-
-
 class MixtureGraph:
     """Maps between unconstrained z, free x and (w, mu, sigma), each compiled when first used.
 
@@ -54,22 +47,22 @@ class MixtureGraph:
         with pm.Model() as numeric:
             module.block(k, prior, **options)
         point = numeric.initial_point()
-        # what a compiled function stores between its operations belongs to one call
+        # PyTensor's graphs and functions belong to one thread at a time
         self._alone = threading.RLock()
         self._hyper = {name: pt.scalar(name) for name in prior.numbers()}
         with pm.Model() as self._model:
             parameters = module.block(k, replace(prior, **self._hyper), **options)
         self._parameters = [pt.as_tensor(value) for value in parameters]
-        self._values = [self._model.rvs_to_values[rv] for rv in self._model.free_RVs]
-        self._shapes = [point[value.name].shape for value in self._values]
+        self._values_of = [self._model.rvs_to_values[rv] for rv in self._model.free_RVs]
+        self._shapes = [point[value.name].shape for value in self._values_of]
         self.k = k
         self.orders: tuple[str, ...] | None = None  # known once a parameterization has looked
         self.names = [rv.name for rv in self._model.free_RVs]
         self.dimension = sum(int(np.prod(shape)) for shape in self._shapes)
-        shapes = {"shape": (self.dimension,)}, {"shape": (None, self.dimension)}
-        (self._z, self._x), (self._zs, self._xs) = (
-            [pt.tensor(name, dtype="float64", **shape) for name in "zx"] for shape in shapes
+        self._z, self._x = (
+            pt.tensor(name, dtype="float64", shape=(self.dimension,)) for name in "zx"
         )
+        self._maps: dict[str, Map] = {}
 
     @property
     def slices(self) -> dict[str, slice]:
@@ -80,19 +73,19 @@ class MixtureGraph:
 
     def forward(self, z: Array, prior: Prior) -> Sequence[Array]:
         """(w, mu, sigma) at z."""
-        return self._call("_forward", prior, z)
+        return self._values("parameters at z", prior, z)
 
     def forward_free(self, x: Array, prior: Prior) -> Sequence[Array]:
         """(w, mu, sigma) at x."""
-        return self._call("_forward_free", prior, x)
+        return self._values("parameters at x", prior, x)
 
     def pullback(self, z: Array, prior: Prior, *scores: Array) -> Array:
         """Derivatives in z of a function, from those in w, mu and sigma, each (..., k)."""
-        return self._call("_pullback", prior, z, *scores)[0]
+        return self._pullback("parameters at z", prior, z, *scores)
 
     def pullback_free(self, x: Array, prior: Prior, *scores: Array) -> Array:
         """Derivatives in x of a function, from those in w, mu and sigma, each (..., k)."""
-        return self._call("_pullback_free", prior, x, *scores)[0]
+        return self._pullback("parameters at x", prior, x, *scores)
 
     def jacobian(self, z: Array, prior: Prior) -> Array:
         """Derivatives of (w, mu, sigma) in z, shape (..., 3 k, dimension)."""
@@ -102,14 +95,21 @@ class MixtureGraph:
         """Derivatives of (w, mu, sigma) in x, shape (..., 3 k, dimension)."""
         return self.pullback_free(np.asarray(x)[..., None, :], prior, *self._basis)
 
+    def widening(self, at: Array, prior: Prior, column: int, free: bool, twice: bool) -> Array:
+        """First or second derivative of mu_2 - mu_1 in one coordinate of x or of z, shape (...)."""
+        name = f"slope of the gap at {'x' if free else 'z'}"
+        if twice:
+            return self._pullback(name, prior, at, np.eye(self.dimension)[column])[..., column]
+        return self._values(name, prior, at)[0][..., column]
+
     def free(self, z: Array, prior: Prior) -> Array:
         """Free coordinates at z."""
-        return self._call("_free", prior, z)[0]
+        return self._values("free at z", prior, z)[0]
 
     def unconstrain_free(self, x: Array, prior: Prior) -> Array:
         """Unconstrained coordinates at x."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return self._call("_unconstrain", prior, x)[0]
+            return self._values("unconstrained at x", prior, x)[0]
 
     def flatten(self, values: Mapping[str, Any], batch_shape: tuple[int, ...]) -> Array:
         """Free coordinates x of the free variables' values, by name."""
@@ -121,88 +121,74 @@ class MixtureGraph:
 
     def log_det_transforms(self, z: Array, prior: Prior) -> Array:
         """Log |dx / dz| as PyMC's transforms state it, shape (...)."""
-        return self._call("_log_det", prior, z)[0]
+        return self._values("log det at z", prior, z)[0]
 
     def log_prior(self, z: Array, prior: Prior, with_jacobian: bool) -> Sequence[Array]:
         """Log prior density and its gradient in z."""
-        return self._call("_log_prior_z" if with_jacobian else "_log_prior_x", prior, z)
+        name = "log prior of z" if with_jacobian else "log prior of x"
+        [density] = self._values(name, prior, z)
+        return density, self._pullback(name, prior, z, np.ones((1,)))
+
+    def posterior(self) -> Map:
+        """(w, mu, sigma, log prior density of z) at z."""
+        return self._map("all at z")
+
+    def everything(self, z: Array, prior: Prior, with_jacobian: bool) -> Sequence[Array]:
+        """(w, mu, sigma, log prior density) at z."""
+        return self._values("all at z" if with_jacobian else "all but Jacobian at z", prior, z)
+
+    def pullback_everything(
+        self, z: Array, prior: Prior, with_jacobian: bool, *scores: Array
+    ) -> Array:
+        """Derivatives in z of the log prior and of a function, from its scores, each (..., k)."""
+        name = "all at z" if with_jacobian else "all but Jacobian at z"
+        return self._pullback(name, prior, z, *scores, np.ones(1))
 
     @property
     def _basis(self) -> list[Array]:
         return np.split(np.eye(3 * self.k), 3, axis=-1)
 
-    @cached_property
-    def _parameters_z(self) -> list[TensorVariable]:
-        return batched(self._at_z(self._parameters), self._z, self._zs)
+    def _graph(self, name: str) -> tuple[list[TensorVariable], TensorVariable]:
+        """Outputs of a map and the vector they are functions of."""
+        if name == "parameters at z":
+            return self._at_z(self._parameters), self._z
+        if name == "parameters at x":
+            return self._at_x(self._parameters), self._x
+        if name.startswith("slope"):
+            (_, mu, _), at = self._graph(name.replace("slope of the gap", "parameters"))
+            return [gradient(mu[1] - mu[0], at)], at
+        if name == "free at z":
+            return [self._free()], self._z
+        if name == "unconstrained at x":
+            return [self._unconstrained()], self._x
+        if name == "log det at z":
+            return [self._log_det()], self._z
+        with_jacobian = name not in ("log prior of x", "all but Jacobian at z")
+        prior = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
+        return (self._at_z(self._parameters) if name.startswith("all") else []) + prior, self._z
 
-    @cached_property
-    def _parameters_x(self) -> list[TensorVariable]:
-        return batched(self._at_x(self._parameters), self._x, self._xs)
-
-    @cached_property
-    def _forward(self) -> _Compiled:
-        return self._compile([self._zs], self._parameters_z, core_ndim=1)
-
-    @cached_property
-    def _forward_free(self) -> _Compiled:
-        return self._compile([self._xs], self._parameters_x, core_ndim=1)
-
-    @cached_property
-    def _pullback(self) -> _Compiled:
-        return self._derivative(self._parameters_z, self._zs)
-
-    @cached_property
-    def _pullback_free(self) -> _Compiled:
-        return self._derivative(self._parameters_x, self._xs)
-
-    def _derivative(self, parameters: list[TensorVariable], at: TensorVariable) -> _Compiled:
-        scores = [pt.matrix(name) for name in ("w_score", "mu_score", "sigma_score")]
-        total = sum(pt.sum(score * value) for score, value in zip(scores, parameters, strict=True))
-        return self._compile([at, *scores], [gradient(total, at)], core_ndim=1)
-
-    @cached_property
-    def _free(self) -> _Compiled:
+    def _free(self) -> TensorVariable:
         values = self._at_z(list(self._model.free_RVs))
-        pieces = [
-            value[:-1] if self._is_simplex(name) else value.ravel()
-            for name, value in zip(self.names, values, strict=True)
-        ]
-        graph = batched([pt.concatenate(pieces)], self._z, self._zs)
-        return self._compile([self._zs], graph, core_ndim=1)
+        pieces = zip(self.names, values, strict=True)
+        return pt.concatenate(
+            [value[:-1] if self._is_simplex(name) else value.ravel() for name, value in pieces]
+        )
 
-    @cached_property
-    def _unconstrain(self) -> _Compiled:
+    def _unconstrained(self) -> TensorVariable:
         pieces = []
         for rv, value in zip(self._model.free_RVs, self._split_free(), strict=True):
             transform = self._model.rvs_to_transforms[rv]
             inputs = self._at_x(list(rv.owner.inputs)) if transform else []
             pieces.append(transform.forward(value, *inputs) if transform else value)
-        flat = pt.concatenate([piece.ravel() for piece in pieces])
-        return self._compile([self._xs], batched([flat], self._x, self._xs), core_ndim=1)
+        return pt.concatenate([piece.ravel() for piece in pieces])
 
-    @cached_property
-    def _log_det(self) -> _Compiled:
+    def _log_det(self) -> TensorVariable:
         terms = [pt.zeros(())]
-        for rv, value in zip(self._model.free_RVs, self._values, strict=True):
+        for rv, value in zip(self._model.free_RVs, self._values_of, strict=True):
             transform = self._model.rvs_to_transforms[rv]
             if transform is not None:
                 terms.append(transform.log_jac_det(value, *rv.owner.inputs).sum())
-        graph = batched(self._at_z([sum(terms)]), self._z, self._zs)
-        return self._compile([self._zs], graph, core_ndim=0)
-
-    @cached_property
-    def _log_prior_z(self) -> _Compiled:
-        return self._density(with_jacobian=True)
-
-    @cached_property
-    def _log_prior_x(self) -> _Compiled:
-        return self._density(with_jacobian=False)
-
-    def _density(self, with_jacobian: bool) -> _Compiled:
-        logp = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
-        [density] = batched(logp, self._z, self._zs)
-        slope = gradient(density.sum(), self._zs)
-        return self._compile([self._zs], [density, slope], core_ndim=0)
+        return self._at_z([sum(terms)])[0]
 
     def _is_simplex(self, name: str) -> bool:
         transform = self._model.rvs_to_transforms[self._model[name]]
@@ -223,27 +209,30 @@ class MixtureGraph:
 
     def _at_z(self, graphs: list[TensorVariable], random: bool = True) -> list[TensorVariable]:
         graphs = self._model.replace_rvs_by_values(graphs) if random else graphs
-        return clone_replace(graphs, dict(zip(self._values, self._split(self._z), strict=True)))
+        return clone_replace(graphs, dict(zip(self._values_of, self._split(self._z), strict=True)))
 
     def _at_x(self, graphs: list[TensorVariable]) -> list[TensorVariable]:
         pairs = zip(self._model.free_RVs, self._split_free(), strict=True)
         return clone_replace(graphs, dict(pairs), rebuild_strict=False)
 
-    def _compile(
-        self, inputs: list[TensorVariable], outputs: list[TensorVariable], core_ndim: int
-    ) -> _Compiled:
-        function = pytensor.function(
-            [*inputs, *self._hyper.values()], outputs, mode=INTERPRETED, on_unused_input="ignore"
-        )
-        return _Compiled(function, tuple(output.ndim == core_ndim for output in outputs))
+    def _map(self, name: str) -> Map:
+        if name not in self._maps:
+            with self._alone:
+                outputs, at = self._graph(name)
+                self._maps[name] = compile_map(outputs, at, self._hyper)
+        return self._maps[name]
 
-    def _compiled(self, name: str) -> _Compiled:
-        if name not in self.__dict__:
-            with untraced():
-                return getattr(self, name)
-        return self.__dict__[name]
+    def _values(self, name: str, prior: Prior, at: Array) -> list[Array]:
+        batch, (rows,) = self._rows(at)
+        found = self._map(name).values(rows, prior.numbers())
+        return [value.reshape((*batch, *value.shape[1:])) for value in found]
 
-    def _call(self, name: str, prior: Prior, *arrays: Array) -> list[Array]:
+    def _pullback(self, name: str, prior: Prior, at: Array, *scores: Array) -> Array:
+        batch, (rows, *scores_) = self._rows(at, *scores)
+        found = self._map(name).pullback(rows, prior.numbers(), scores_)
+        return found.reshape((*batch, self.dimension))
+
+    def _rows(self, *arrays: Array) -> tuple[tuple[int, ...], list[Array]]:
         arrays = tuple(np.asarray(value, dtype=np.float64) for value in arrays)
         if arrays[0].ndim == 0 or arrays[0].shape[-1] != self.dimension:
             raise ValueError(
@@ -251,16 +240,9 @@ class MixtureGraph:
                 f"got shape {arrays[0].shape}"
             )
         batch = np.broadcast_shapes(*(value.shape[:-1] for value in arrays))
-        rows = [
-            np.broadcast_to(value, (*batch, value.shape[-1])).reshape(-1, value.shape[-1])
+        return batch, [
+            np.ascontiguousarray(np.broadcast_to(value, (*batch, value.shape[-1]))).reshape(
+                -1, value.shape[-1]
+            )
             for value in arrays
-        ]
-        with self._alone:
-            compiled = self._compiled(name)
-            outputs = compiled.function(*rows, *map(float, prior.numbers().values()))
-        return [
-            np.broadcast_to(value, (*batch, *value.shape))
-            if fixed
-            else value.reshape((*batch, *value.shape[1:]))
-            for value, fixed in zip(outputs, compiled.fixed, strict=True)
         ]

@@ -3,8 +3,9 @@
 A model file holds ``block(k, prior, **options)``, which declares the priors in an open PyMC model
 and returns (w, mu, sigma), and ``coordinates(mixture, **options)``, the inverse map. Optional are
 ``skip(k, prior, **options)`` and ``not_for_nuts(**options)``, which give a reason or None,
-``rescaled(scale, **options)``, which converts options that carry the unit of the data, and
-``clearances(**options)``: what the gaps of ``mu`` and of ``sigma`` and the weights ``w`` exceed.
+``rescaled(scale, **options)``, which converts options that carry the unit of the data,
+``clearances(**options)``: what the gaps of ``mu`` and of ``sigma`` and the weights ``w`` exceed,
+and ``bounds(**options)``: least values of free variables, by name, that ascents keep by projection.
 """
 
 from __future__ import annotations
@@ -126,10 +127,23 @@ class Parameterization:
     @cached_property
     def domain(self) -> Domain:
         """What the mixtures are sorted by and how far they keep from the boundary."""
-        hook = getattr(self.module, "clearances", None)
         if self.graph.orders is None:
             self.graph.orders = self._orders()
-        return Domain(self.graph.orders, hook(**self.options) if hook else {})
+        return Domain(self.graph.orders, self.clearances)
+
+    @property
+    def clearances(self) -> Mapping[str, float]:
+        """What the model file says that gaps of ``mu`` and ``sigma`` and weights ``w`` exceed."""
+        return self._hook("clearances") or {}
+
+    @property
+    def lower(self) -> Array:
+        """Least values of the free coordinates that the model file declares; shape (dimension,)."""
+        lower = np.full(self.dimension, -np.inf)
+        bounds = self._hook("bounds") or {}
+        for name, where in self.graph.slices.items():
+            lower[where] = bounds.get(name, -np.inf)
+        return lower
 
     @property
     def order_by(self) -> str | None:
@@ -261,15 +275,14 @@ class Parameterization:
         log_posterior : array, shape (...)
         gradient : array, shape (..., dimension)
         """
-        w, mu, sigma = self.graph.forward(z, self.prior)
+        w, mu, sigma, log_prior = self.graph.everything(z, self.prior, jacobian)
         moments = kernels.e_step(data.y, w, mu, sigma, weight=data.weight)
         scores = (
             moments.s0 / w,
             moments.s1 / sigma**2,
             moments.s2 / sigma**3 - moments.s0 / sigma,
         )
-        log_prior, prior_gradient = self.graph.log_prior(z, self.prior, jacobian)
-        gradient = prior_gradient + self.graph.pullback(z, self.prior, *scores)
+        gradient = self.graph.pullback_everything(z, self.prior, jacobian, *scores)
         return log_prior + moments.log_likelihood, gradient
 
     def draw_prior(self, count: int, seed: int) -> Mixture:
@@ -309,7 +322,7 @@ class Parameterization:
                 pm.Deterministic(name, value, dims=dims)
         return parameters
 
-    def _hook(self, name: str, *arguments: Any) -> str | None:
+    def _hook(self, name: str, *arguments: Any) -> Any:
         hook = getattr(self.module, name, None)
         return hook(*arguments, **self.options) if hook else None
 

@@ -18,12 +18,15 @@ It is one file because numba's cache of a function notices changes in that funct
 # numba's own types do not know what an intrinsic takes.
 # mypy: disable-error-code="call-arg,unreachable"
 
+from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import float64, int64
+from numba import float64, int64, types
+from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -39,16 +42,16 @@ LOWEST = -708.0  # exp is 0 below it
 NEAR = 20.0  # half a squared distance of 6.3 standard deviations
 
 
-def _can_cache() -> bool:
+def can_cache() -> bool:
     """Whether numba finds a folder for compiled code, beside this file or in the user's cache."""
     try:
-        numba.njit(cache=True)(_can_cache)
+        numba.njit(cache=True)(can_cache)
     except RuntimeError:
         return False
     return True
 
 
-_exact: dict[str, Any] = {"cache": _can_cache(), "nogil": True, "error_model": "numpy"}
+_exact: dict[str, Any] = {"cache": can_cache(), "nogil": True, "error_model": "numpy"}
 _inlined: dict[str, Any] = {**_exact, "inline": "always"}
 _fused: dict[str, Any] = {**_exact, "fastmath": {"contract"}}
 _summing: dict[str, Any] = {**_exact, "fastmath": {"contract", "reassoc", "nsz"}}
@@ -65,6 +68,39 @@ def _bits(typing_context, x):
 def _from_bits(typing_context, x):
     return float64(int64), lambda _context, build, _type, args: build.bitcast(
         args[0], ir.DoubleType()
+    )
+
+
+@intrinsic
+def _pointer(typing_context, address):
+    return types.voidptr(int64), lambda _context, build, _type, args: build.inttoptr(
+        args[0], cgutils.voidptr_t
+    )
+
+
+@intrinsic
+def _widest(typing_context):
+    """Vectors as wide as the processor has, whatever the compiler would rather take.
+
+    LLVM prefers 256 bits on processors by Intel that have 512, where this arithmetic then takes
+    nearly twice as long.
+    """
+
+    def ask(context, build, _type, args):
+        # llvmlite knows the attributes without a value only
+        set.add(build.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), ask
+
+
+@intrinsic
+def _read_only(typing_context, array):
+    # the same type as the data of a batch, so that what sums is compiled once
+    return array.copy(readonly=True)(
+        array
+    ), lambda context, build, signature, args: impl_ret_borrowed(
+        context, build, signature.return_type, args[0]
     )
 
 
@@ -194,6 +230,7 @@ def _point(y, pair):
 @numba.njit(**_summing)
 def _two_block(y, weight, pair):
     """Return the sums over a block: log likelihood, then r, r z, r z^2 of both components."""
+    _widest()
     log_likelihood, product = 0.0, 1.0
     a0 = a1 = a2 = b0 = b1 = b2 = 0.0
     for i in range(y.size):
@@ -216,6 +253,7 @@ def _two_block(y, weight, pair):
 
 @numba.njit(**_fused)
 def _two_log_density(y, pair, out):
+    _widest()
     for i in range(y.size):
         _, _, _, _, top, total = _point(y[i], pair)
         out[i] = top + _log(total)
@@ -224,6 +262,7 @@ def _two_log_density(y, pair, out):
 @numba.njit(**_fused)
 def _log_terms(y, mu, sigma, c, log_term, top):
     """Write c - z^2 / 2, and keep the larger of it and top."""
+    _widest()
     inverse = 1.0 / sigma
     for i in range(y.size):
         z = (y[i] - mu) * inverse
@@ -254,6 +293,7 @@ def _long_log_terms(y, mu, sigma, c, high, low, top_high, top_low):
 @numba.njit(**_exact)
 def _relative_terms(term, top, total):
     """Replace log terms by terms over the largest, and add them to total."""
+    _widest()
     for i in range(total.size):
         term[i] = _exp(term[i] - top[i])
         total[i] += term[i]
@@ -307,16 +347,17 @@ def _terms(y, w, mu, sigma, work):
 @numba.njit(**_summing)
 def _log_sum(top, total, weight):
     """Return the log likelihood of a block and turn total into weight / total."""
+    _widest()
     log_likelihood = 0.0
     for i in range(top.size):
-        q = 1.0 if weight is None else weight[i]
-        log_likelihood += q * (top[i] - HALF_LOG_2PI + _log(total[i]))
-        total[i] = q / total[i]
+        log_likelihood += weight[i] * (top[i] - HALF_LOG_2PI + _log(total[i]))
+        total[i] = weight[i] / total[i]
     return log_likelihood
 
 
 @numba.njit(**_summing)
 def _component_sums(y, term, factor, mu, sigma):
+    _widest()
     s0, s1, s2, inverse = 0.0, 0.0, 0.0, 1.0 / sigma
     for i in range(y.size):
         z = (y[i] - mu) * inverse
@@ -340,7 +381,7 @@ def _many_block(y, weight, w, mu, sigma, work, out):
         out[1 + 2 * k + j] += s2
 
 
-@numba.njit(**_inlined)
+@numba.njit(**_exact)
 def _two_sums(y, weight, w, mu, sigma, out):
     pair = _pair(w, mu, sigma)
     log_likelihood = a0 = b0 = a1 = b1 = a2 = b2 = 0.0
@@ -359,23 +400,23 @@ def _two_sums(y, weight, w, mu, sigma, out):
     out[3], out[4], out[5], out[6] = s1 * a1, s2 * b1, s1 * s1 * a2, s2 * s2 * b2
 
 
-@numba.njit(**_inlined)
+@numba.njit(**_exact)
 def _many_sums(y, weight, w, mu, sigma, out):
     k = mu.size
     work = np.empty((k + 2, 2, min(BLOCK, y.size)))
+    ones = np.ones(min(BLOCK, y.size))
     out[:] = 0.0
     for start in range(0, y.size, BLOCK):
         points, q = y[start : start + BLOCK], weight[start : start + BLOCK]
-        if q.size:
-            _many_block(points, q, w, mu, sigma, work, out)
-        else:
-            _many_block(points, None, w, mu, sigma, work, out)
+        if q.size == 0:
+            q = _read_only(ones)[: points.size]
+        _many_block(points, q, w, mu, sigma, work, out)
     for j in range(k):
         out[1 + k + j] *= sigma[j]
         out[1 + 2 * k + j] *= sigma[j] * sigma[j]
 
 
-@numba.njit(**_inlined)
+@numba.njit(**_exact)
 def _sums(y, weight, w, mu, sigma, out):
     """Write log_likelihood, s0, s1, s2 of up to `CHUNK` points to out (1 + 3 K)."""
     if mu.size == 2:
@@ -432,6 +473,48 @@ def one_pass(
 
 
 @numba.njit(**_inlined)
+def _arrays(n, y_, weights, weight_, k, parameters_, sums_):
+    y: Any = _read_only(numba.carray(_pointer(y_), (n,), np.float64))
+    weight = _read_only(numba.carray(_pointer(weight_), (weights,), np.float64))
+    parameters = numba.carray(parameters_, (3 * k,))
+    w, mu, sigma = parameters[:k], parameters[k : 2 * k], parameters[2 * k :]
+    return y, weight, w, mu, sigma, numba.carray(sums_, (1 + 3 * k,))
+
+
+def _two_pass(n, y_, weights, weight_, k, parameters_, sums_):
+    y, weight, w, mu, sigma, sums = _arrays(n, y_, weights, weight_, k, parameters_, sums_)
+    part = np.empty(sums.size)
+    sums[:] = 0.0
+    for start in range(0, y.size, CHUNK):
+        _two_sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
+        sums += part
+
+
+def _many_pass(n, y_, weights, weight_, k, parameters_, sums_):
+    y, weight, w, mu, sigma, sums = _arrays(n, y_, weights, weight_, k, parameters_, sums_)
+    part = np.empty(sums.size)
+    sums[:] = 0.0
+    for start in range(0, y.size, CHUNK):
+        _many_sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
+        sums += part
+
+
+@lru_cache(maxsize=2)
+def pass_address(two: bool) -> int:
+    """Address of the compiled pass: ``(n, y, weights, weight, k, parameters, sums)``.
+
+    Whole numbers and addresses; ``parameters`` (3 K) are w, mu and sigma, ``sums`` (1 + 3 K) the
+    log likelihood, s0, s1 and s2. Whoever calls it by its address runs the very same code. The
+    one for two components is compiled apart from that for any number.
+    """
+    whole, reals = int64, types.CPointer(float64)
+    signature = types.void(whole, whole, whole, whole, whole, reals, reals)
+    compile_ = numba.cfunc(signature, cache=_exact["cache"], error_model="numpy")
+    compiled: Any = compile_(_two_pass if two else _many_pass)
+    return compiled.address
+
+
+@numba.njit(**_inlined)
 def _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
     """Do one chunk of one run: its log densities if density is not empty, else its sums."""
     chunks = max(1, (y.shape[1] + CHUNK - 1) // CHUNK)
@@ -448,6 +531,16 @@ def _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
 def serial(tasks, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
     for task in range(tasks):
         _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density)
+
+
+@numba.njit(**_exact)
+def serial_densities(tasks, y, rows, w, mu, sigma, density):
+    """Do as `serial` for densities alone: draws need no sums."""
+    chunks = max(1, (y.shape[1] + CHUNK - 1) // CHUNK)
+    for task in range(tasks):
+        run, start = task // chunks, task % chunks * CHUNK
+        points = y[rows[run], start : start + CHUNK]
+        _densities(points, w[run], mu[run], sigma[run], density[run, start : start + CHUNK])
 
 
 @numba.njit(parallel=True, **_exact)

@@ -88,6 +88,8 @@ class _Batch(NamedTuple):
                 fused.threaded(*given)
             finally:
                 _threads.release()
+        elif density.size:
+            fused.serial_densities(tasks, y, self.rows, *self.parameters, density)
         else:
             fused.serial(*given)
 

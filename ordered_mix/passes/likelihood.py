@@ -60,7 +60,7 @@ class MixturePass(Op):
         if not all(isinstance(value.type, DisconnectedType) for value in cotangents[1:]):
             raise NotImplementedError(
                 "the fused pass has first derivatives only: for a Hessian take the plain PyMC "
-                "model (Parameterization.model) or theory.fisher.observed_information"
+                "model (Parameterization.model) or passes.observed"
             )
         w, _, sigma = inputs[2:]
         _, s0, s1, s2 = outputs

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from ordered_mix.report.words import headline
+from ordered_mix.fitted.verdict import headline
 
 if TYPE_CHECKING:
-    from ordered_mix.compare.verdicts import Verdict
+    from ordered_mix.fitted.verdict import Verdict
     from ordered_mix.report.figures.style import Drawing
     from ordered_mix.report.tables.table import Table
 

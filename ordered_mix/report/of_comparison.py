@@ -53,11 +53,13 @@ class ComparisonReport(Report):
         return table.seconds(self.comparison, self.shades)
 
     def picture(self) -> Drawing:
-        """The density of the sampler with the most effective draws."""
+        """The density of the sampler that the answer is taken from."""
         compared = self.comparison
-        best = max(compared.sampled.values(), key=lambda item: item.worst("ess_bulk", "folded"))
         return fit.density(
-            self.chains[best.label], compared.data.name, compared.data, compared.optima.best
+            self.chains[compared.best.label],
+            compared.data.name,
+            compared.data,
+            compared.maximum.mixture,
         )
 
     def sections(self) -> list[Section]:
@@ -68,14 +70,14 @@ class ComparisonReport(Report):
         passes = [cost.efficiency(sampled, self.shades)]
         if compared.fits:
             passes.append(cost.convergence(compared.fits, self.shades))
-        if k == 2:
-            passes.append(surface.surface(compared.data, compared.optima.best))
+        if k == 2 and compared.maximum.mixture is not None:
+            passes.append(surface.surface(compared.data, compared.maximum.mixture))
         fits = [self.picture()]
         if len(sampled) > 1 or compared.fewer:
             fits.append(elpd.forest(sampled, compared.fewer, self.shades))
         found = [
             Section("The fit, and how well it predicts", fits),
-            Section("Labels, raw beside folded" if k > 1 else "Chains", traces),
+            Section("Labels, raw beside relabelled" if k > 1 else "Chains", traces),
             Section("Neighbouring means", self._pairs(), small=k == 2),
             Section("What it costs", passes),
         ]
@@ -83,7 +85,9 @@ class ComparisonReport(Report):
 
     def tables(self) -> list[Table]:
         """Samplers, criteria, point estimators, estimates and optima."""
-        return table.tables(self.comparison, self.shades)
+        fitted = self.comparison.fitted
+        answer = table.answer(fitted.estimates, fitted.hdi_prob, float(fitted.data.scale))
+        return [answer, *table.tables(self.comparison, self.shades)]
 
     def setup(self) -> list[tuple[str, str]]:
         """How the comparison was made."""
@@ -96,7 +100,7 @@ class ComparisonReport(Report):
     def _pairs(self) -> list[Drawing]:
         if self.comparison.settings.components == 1:
             return []
-        unit, maximum = self.comparison.data.name, self.comparison.optima.best
+        unit, maximum = self.comparison.data.name, self.comparison.maximum.mixture
         extent = means.limits(list(self.chains.values()))
         return [means.pairs(item, unit, extent, maximum) for item in self.chains.values()]
 
@@ -105,4 +109,4 @@ def _to_fold(sampled: Sequence[Sampled]) -> list[Sampled]:
     """Every sampler whose labels are free, and the most efficient of the others to compare with."""
     free = [item for item in sampled if item.parameterization.copies > 1]
     rest = [item for item in sampled if item.parameterization.copies == 1]
-    return free + sorted(rest, key=lambda item: -item.worst("ess_per_pass", "folded"))[:1]
+    return free + sorted(rest, key=lambda item: -item.worst("ess_per_pass", "relabelled"))[:1]

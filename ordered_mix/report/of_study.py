@@ -23,7 +23,7 @@ from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Verdict
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 MOST_NAMED = 3
 

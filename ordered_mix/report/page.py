@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 from functools import singledispatch
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ordered_mix import __version__
 from ordered_mix.compare.comparison import Comparison
-from ordered_mix.compare.diagnosis import DrawsDiagnosis
+from ordered_mix.compare.diagnosis import DrawsDiagnosis, diagnose
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.tree import RelabelledTree
-from ordered_mix.engine.outcome import StudyResult
 from ordered_mix.files.results import replacing
+from ordered_mix.fitted.fitted import Fitted
 from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
+from ordered_mix.report.of_fit import FitReport
 from ordered_mix.report.of_study import StudyReport
 from ordered_mix.report.tables.table import percent
+from ordered_mix.study.result import StudyResult
 
-type Reported = Comparison | DrawsDiagnosis | StudyResult | Report
+type Reported = Fitted | Comparison | DrawsDiagnosis | StudyResult | Report
 
 
 def render(result: Reported) -> str:
-    """The report of a comparison, a diagnosis of draws or a study, one self-contained HTML page.
+    """The report of a fit, a comparison, draws or a study, one self-contained HTML page.
 
     Parameters
     ----------
-    result : Comparison, DrawsDiagnosis, StudyResult, or the Report of one
+    result : Fitted, Comparison, DrawsDiagnosis, StudyResult, or the Report of one
 
     Returns
     -------
@@ -37,13 +41,23 @@ def render(result: Reported) -> str:
     return _fill("page.html", result)
 
 
-def notebook(result: Reported) -> str:
+@singledispatch
+def notebook(result: Any) -> str:
     """The verdicts, one table and one figure as an HTML fragment."""
     return _fill("notebook.html", result)
 
 
-def relabelled(result: RelabelledTree) -> str:
-    """What was done to the labels, and the DataTree, as an HTML fragment."""
+@notebook.register
+def _(result: Draws) -> str:
+    try:
+        return notebook(diagnose(result.tree))
+    except ValueError:  # too few to be diagnosed
+        return str(result.tree._repr_html_())
+
+
+@notebook.register
+def _(result: RelabelledTree) -> str:
+    """What was done to the labels, and the DataTree."""
     effect = result.effect
     rounds = result.relabelling.iterations
     ended = "settled" if result.relabelling.converged else "still changing"
@@ -84,14 +98,15 @@ def report_of(result: object) -> Report:
     Raises
     ------
     ValueError
-        If the result is neither a comparison nor a diagnosis nor of a study.
+        If the result is neither a fit nor a comparison nor a diagnosis nor of a study.
     """
     raise ValueError(
-        "result must be a Comparison, a DrawsDiagnosis or a StudyResult, "
+        "result must be a Fitted, a Comparison, a DrawsDiagnosis or a StudyResult, "
         f"got {type(result).__name__}"
     )
 
 
+report_of.register(Fitted, FitReport)
 report_of.register(Comparison, ComparisonReport)
 report_of.register(DrawsDiagnosis, DiagnosisReport)
 report_of.register(StudyResult, StudyReport)

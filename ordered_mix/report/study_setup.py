@@ -11,7 +11,7 @@ from ordered_mix.engine.run import PROVENANCE
 from ordered_mix.parameterization import catalog
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 MOST_VALUES = 12
 

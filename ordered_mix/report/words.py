@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import re
 import shlex
-from collections.abc import Collection, Sequence
-from dataclasses import fields
+from collections.abc import Collection
+from dataclasses import fields, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -14,45 +14,12 @@ from ordered_mix import __version__
 from ordered_mix.compare.comparison import Settings
 from ordered_mix.data import Data, shipped
 from ordered_mix.files.results import digest
-from ordered_mix.prior import Prior
+from ordered_mix.prior import KINDS, Prior, default_prior
 
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Comparison
-    from ordered_mix.compare.verdicts import Verdict
 
 LIBRARIES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy")
-
-# question, answer, clause of the sentence: the first that matches both; an empty one is left out
-CLAUSES = (
-    ("Can the fit be trusted", r"Yes\.", "the fit can be trusted"),
-    ("Can the fit be trusted", r"Yes, (from .*?)(, with care: .*)?\.",
-     r"the fit \1 can be trusted\2"),
-    ("Can the fit be trusted", r"No: (.*)\.", r"the fit cannot be trusted yet: \1"),
-    ("Which parameterization", r"A tie between (.*): .*", r"\1 sample equally well"),
-    ("Which parameterization", r"(.*)\.", r"\1 gives the most effective draws for each pass"),
-    (r"Is component (\d+) supported", r"Yes\.", "component {0} is supported by the data"),
-    (r"Is component (\d+) supported", r"No: (.*)\.", r"component {0} is not supported: \1"),
-    (r"Is component (\d+) supported", r"Undecided.*", "the data do not tell whether component {0} "
-     "is needed"),
-    ("Have the chains converged", r"Yes\.", "the chains have converged"),
-    ("Have the chains converged", r"R-hat is fine, but (.*)\.",
-     r"the chains agree, but hold \1"),
-    ("Have the chains converged", r"No: .*", "the chains have not converged yet"),
-    ("Do the labels switch", r"Labels mean nothing here: .*", "labels mean nothing here"),
-    ("Do the labels switch", r"No relabelling .*", "no relabelling helps"),
-    ("Do the labels switch", r"No: .*", "labels do not switch"),
-    ("Do the labels switch", r"Yes(: | and |, and )(.*)\.", r"labels switch\1\2"),
-    ("Do components overlap", r"Yes: .*", "components overlap at gap = 0"),
-    ("Do components overlap", r"No: means overlap, but (.*) tells components apart\.",
-     r"\1 tells components apart"),
-    ("Do components overlap", r"No\.", ""),
-    ("Can WAIC and LOO be used", r"Yes.*", ""),
-    ("Can WAIC and LOO be used", r"Not here: (.*)\.", r"\1"),
-    ("Is the likelihood that of the draws", r"No: .*", "the likelihood of normal components is "
-     "not that of the draws"),
-    ("Is the likelihood that of the draws", r".*", ""),
-    ("Can WAIC and LOO be used", r"Not LOO: (.*)\.", r"LOO cannot be used: \1"),
-)  # fmt: skip
 
 GLOSSARY = (
     ("Pass", "One evaluation of all responsibilities, over every data point. It is the unit of "
@@ -69,7 +36,7 @@ GLOSSARY = (
     ("Label switching", "A mixture does not change when its components trade names, so its "
      "posterior has K! mirror images. A sampler that moves between them has switched labels."),
     ("R-hat", "How much the chains differ, as the ratio of two estimates of the spread. Near 1 "
-     "they agree; this report wants less than 1.01 on folded draws (Vehtari et al. 2021)."),
+     "they agree; this report wants less than 1.01 on relabelled draws (Vehtari et al. 2021)."),
     ("ESS", "Effective sample size: how many independent draws would estimate as precisely. Bulk "
      "is for the centre of a distribution, tail for its 5 and 95% quantiles."),
     ("MCSE", "Monte Carlo standard error: how far an estimate would move in another run of the "
@@ -106,28 +73,6 @@ OF_STUDIES = (
 OF_COMPARISONS = ("Pass", "Matched priors", "MAP and Jacobian")
 OF_DRAWS = ("Relabel", "MCSE")
 OF_DATA = ("elpd", "WAIC", "LOO")
-
-
-def headline(verdicts: Sequence[Verdict]) -> str:
-    """The answers to the main questions in one sentence."""
-    wanted = dict.fromkeys(pattern for pattern, _, _ in CLAUSES)
-    clauses = [
-        _clause(verdict)
-        for pattern in wanted
-        for verdict in verdicts
-        if re.match(pattern, verdict.question)
-    ]
-    sentence = "; ".join(filter(None, clauses))
-    return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
-
-
-def _clause(verdict: Verdict) -> str:
-    for question, answer, clause in CLAUSES:
-        asked = re.match(question, verdict.question)
-        answered = re.fullmatch(answer, verdict.answer)
-        if asked and answered:
-            return answered.expand(clause).format(*asked.groups())
-    return f"{verdict.question} {verdict.answer.rstrip('.')}"
 
 
 def setup(comparison: Comparison) -> list[tuple[str, str]]:
@@ -175,9 +120,11 @@ def mentioned(text: str) -> list[tuple[str, str]]:
 def prior_in_words(prior: Prior) -> str:
     """The reference prior as distributions with their numbers."""
     means = f"means ~ Normal({prior.location:.4g}, sd {prior.spread:.4g})"
+    scale = f"{prior.scale:.4g}"
     families = {
-        "inverse_gamma": f"variances ~ InverseGamma(2, {prior.scale:.4g}²)",
-        "half_normal": f"scales ~ HalfNormal({prior.scale:.4g})",
+        "inverse_gamma": f"variances ~ InverseGamma(2, {scale}²)",
+        "adaptive": f"variances ~ InverseGamma(2, β), β ~ InverseGamma(1/2, ({scale}/10)²)",
+        "half_normal": f"scales ~ HalfNormal({scale})",
     }
     scales = families[prior.scale_family]
     if prior.known_sigma is not None:
@@ -198,11 +145,35 @@ def command(comparison: Comparison) -> str:
         for item in fields(settings)
         if item.name != "cores" and getattr(settings, item.name) != getattr(default, item.name)
     } | {"seed": settings.seed}
-    if comparison.prior == Prior().affine(float(data.location), float(data.scale)):
+    asked = _prior_options(comparison)
+    if asked is not None:
         source = data.name if data.name in shipped() else "FILE.csv:column"
         words = ["ordered-mix", "compare", source]
         for name, value in changed.items():
-            words += [f"--{name}", ",".join(value) if isinstance(value, tuple) else str(value)]
-        return shlex.join(words)
+            words += [
+                f"--{name.replace('_', '-')}",
+                ",".join(value) if isinstance(value, tuple) else str(value),
+            ]
+        return shlex.join([*words, *asked])
     options = "".join(f", {name}={value!r}" for name, value in changed.items())
     return f"ordered_mix.compare(data, prior={comparison.prior!r}{options})"
+
+
+def _prior_options(comparison: Comparison) -> list[str] | None:
+    """The options that give this prior, None if only Python can."""
+    data, prior = comparison.data, comparison.prior
+    kind = next(kind for kind, family in KINDS.items() if family == prior.scale_family)
+    default = default_prior(data, kind)
+    same = {name: getattr(default, name) for name in default.numbers()}
+    if replace(prior, **same) != default:
+        return None
+    options = ["--prior", kind] if kind != "adaptive" else []
+    if prior.scale != default.scale:
+        options += ["--prior-scale", repr(prior.scale)]
+    if prior.spread != default.spread:
+        options += ["--prior-mean", f"{prior.location!r},{prior.spread!r}"]
+    elif prior.location != default.location:
+        options += ["--prior-mean", repr(prior.location)]
+    if prior.concentration != default.concentration:
+        options += ["--prior-weights", repr(prior.concentration)]
+    return options

@@ -1,1 +1,5 @@
-"""Samplers, each a frozen dataclass of its settings; the folder is the registry."""
+"""Samplers: this folder is their registry, one file each.
+
+A sampler is a frozen dataclass with ``sample(parameterization, data, starts, seed) -> Draws``.
+What it cannot sample it says before any work, in one sentence.
+"""

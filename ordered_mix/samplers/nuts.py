@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from ctypes import POINTER, c_double
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from types import ModuleType
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,30 +16,27 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
+from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
-from ordered_mix.prior import Prior
+from ordered_mix.samplers.moves.density import density, posterior
+from ordered_mix.samplers.moves.inputs import one_sample
+from ordered_mix.samplers.moves.starts import off_stationary
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")
-REJECTED = (
-    "starts must have a finite log posterior and a gradient without an exact zero, "
-    "nutpie rejects at least one of them"
-)
+REJECTED = "nutpie rejects at least one start, the density near it is at fault"
 TOO_SLOW = "no result within {:g} s: raise the time limit, take fewer draws, or leave it out"
 FOR_EVER = 1e9
-
-
-class SamplingFailed(RuntimeError):
-    """A sampler gave no draws: it was too slow, or could not go on."""
 
 
 @dataclass(frozen=True)
 class NUTS:
     """The no-U-turn sampler (Hoffman & Gelman 2014) around the fused pass.
 
-    The model is sampled in standardised data, compiled once per structure (parameterization, k,
-    options, form of the prior); data and the numbers of the prior are swapped in.
+    The model is sampled in standardised data. Its graph is read once per structure
+    (parameterization, k, options, form of the prior); data and the numbers of the prior are
+    swapped in.
 
     Parameters
     ----------
@@ -121,13 +116,11 @@ class NUTS:
         """
         if parameterization.obstacle:
             raise NotApplicable(parameterization.obstacle)
-        if data.y.ndim != 1:
-            raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
+        location, scale = one_sample(data)
         if len(starts.batch_shape) != 1:
             raise ValueError(
                 f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
             )
-        location, scale = float(data.location), float(data.scale)
         standard = parameterization.affine(-location / scale, 1 / scale)
         points = standard.start(starts.affine(-location / scale, 1 / scale))
         sample = self._nutpie if self.sampler == "nutpie" else self._pymc
@@ -140,12 +133,8 @@ class NUTS:
     def _nutpie(
         self, standard: Parameterization, data: Data, points: Array
     ) -> tuple[xr.DataTree, float]:
-        options = tuple(sorted(standard.options.items()))
-        compiled = _compiled(standard.module, standard.k, standard.prior.form(), options)
-        used = {variable.name for variable in compiled.shared_var_keys}
-        values = standard.twin_data(data, self.inverse_temperature)
-        compiled = compiled.with_data(**{name: values[name] for name in used})
-        _check_starts(compiled, points)
+        compiled = posterior(standard, data, self.inverse_temperature)
+        points, moved = off_stationary(points, partial(density, compiled))
         chains = len(points)
         cores = min(self.cores, chains)
         starts: Callable[[int], Array] = _InOrder(points)
@@ -168,6 +157,8 @@ class NUTS:
             target_accept=self.target_accept,
             adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
         )
+        raw = _mixtures(raw, standard)
+        raw.attrs["start_moved"] = moved
         return raw, time.perf_counter() - begin
 
     def _pymc(
@@ -198,27 +189,6 @@ class NUTS:
         return raw, time.perf_counter() - begin
 
 
-@lru_cache(maxsize=16)
-def _compiled(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -> Any:
-    twin = Parameterization(module.__name__, module, k, prior, dict(options)).twin()
-    return nutpie.compile_pymc_model(twin)
-
-
-def compiled_models() -> int:
-    """Number of compiled models this process holds."""
-    return _compiled.cache_info().currsize
-
-
-def _check_starts(compiled: Any, points: Array) -> None:
-    """Refuse what nutpie 0.16 refuses, as the process it refuses in crashes at its end."""
-    value, gradient = np.empty(1), np.empty(points.shape[1])
-    for point in np.ascontiguousarray(points):
-        arrays = (array.ctypes.data_as(POINTER(c_double)) for array in (point, gradient, value))
-        user_data = compiled.user_data.ctypes.data
-        if compiled.compiled_logp_func.ctypes(point.size, *arrays, user_data) or 0 in gradient:
-            raise ValueError(REJECTED)
-
-
 class _InOrder:
     """The chains' starts in the order in which nutpie asks for them, each by a seed of its own."""
 
@@ -242,6 +212,26 @@ def _sample(
     if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
         raise ValueError(REJECTED)
     return raw
+
+
+def _mixtures(raw: xr.DataTree, standard: Parameterization) -> xr.DataTree:
+    """Groups of nutpie's draws as those of PyMC: coordinates and mixtures, statistics."""
+    groups = {}
+    for prefix in ("", "warmup_"):
+        statistics = raw[f"{prefix}sample_stats"].to_dataset()
+        z = statistics["unconstrained_draw"].to_numpy()
+        mixture = standard.forward(z)
+        values = {"w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma}
+        groups[f"{prefix}sample_stats"] = statistics
+        groups[f"{prefix}unconstrained_posterior"] = _named({"z": z})
+        groups[f"{prefix}posterior"] = _named(values)
+    return xr.DataTree.from_dict(groups)
+
+
+def _named(values: dict[str, Array]) -> xr.Dataset:
+    return xr.Dataset(
+        {name: (("chain", "draw", f"{name}_index"), value) for name, value in values.items()}
+    )
 
 
 def _uninterrupted(compiled: Any, limit: float, **given: Any) -> Any:

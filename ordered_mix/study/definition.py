@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.animation import Animation
     from matplotlib.figure import Figure
 
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 SIZES = ("smoke", "laptop", "cluster")
 RESERVED = ("seed", "status", "error")

@@ -10,7 +10,7 @@ from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Effect, Verdict
 from ordered_mix.study.drawing import short
 
 if TYPE_CHECKING:
-    from ordered_mix.engine.outcome import StudyResult
+    from ordered_mix.study.result import StudyResult
 
 RATIO = "{0:.2f} [{1:.2f}, {2:.2f}]"
 SHARE = "{0:.0%} [{1:.0%}, {2:.0%}]"

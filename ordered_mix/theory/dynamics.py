@@ -1,16 +1,13 @@
 """Average learning dynamics of two components with known weights: the flow of their means.
 
-Gradient ascent in a chart moves the means along ``J J^T gradient`` (Park & Ozeki 2009). Every
-chart here is a location, of which each component has a share, and a function of the gap:
-``mu1 = location - share gap``, ``mu2 = location + (1 - share) gap``, ``gap = link(d)``. So one
-gradient in (mu1, mu2) gives the flow in all of them. The gap is ``mu2 - mu1`` and may be negative
-where the link allows it.
+Gradient ascent in coordinates with the Jacobian J moves the means along ``J J^T gradient`` (Park &
+Ozeki 2009), so one gradient in (mu1, mu2) gives the flow in all of them. The gap is ``mu2 - mu1``
+and may be negative where the coordinates allow it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,63 +15,11 @@ from scipy.integrate import solve_ivp
 
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.passes import kernels
-from ordered_mix.theory.fisher import observed_information
+from ordered_mix.passes.observed import observed_information
+from ordered_mix.theory.mean_coordinates import MeanCoordinates, mean_coordinates
 
 MEANS = slice(2, 4)
 TOLERANCES = {"rtol": 1e-6, "atol": 1e-9}
-
-
-class Chart(NamedTuple):
-    """Coordinates of two means.
-
-    Parameters
-    ----------
-    share : callable
-        From the second weight to the share of the gap that lies left of the location.
-    stretch : callable
-        Derivative of the gap in d, as a function of the gap.
-    bend : callable
-        Second derivative of the gap in d, as a function of the gap.
-    """
-
-    share: Callable[[Any], Any]
-    stretch: Callable[[Array], Array] = np.ones_like
-    bend: Callable[[Array], Array] = np.zeros_like
-
-
-def _reference(weight: float) -> float:
-    return 0.0
-
-
-def _midpoint(weight: float) -> float:
-    return 0.5
-
-
-def _mean(weight: float) -> float:
-    return weight
-
-
-CHARTS: Mapping[str, Chart | None] = {
-    "unordered": None,
-    "relative": Chart(_reference),
-    "centred": Chart(_midpoint),
-    "folded": Chart(_mean),
-    "resolved": Chart(_mean, lambda gap: 0.5 / gap, lambda gap: -0.25 / gap**3),
-    "bent": Chart(_mean, lambda gap: 2 * np.sqrt(2 + gap**2) / gap, lambda gap: -8 / gap**3),
-    "relative, log": Chart(_reference, lambda gap: gap, lambda gap: gap),
-    "relative, softplus": Chart(
-        _reference, lambda gap: -np.expm1(-gap), lambda gap: -np.exp(-gap) * np.expm1(-gap)
-    ),
-    "relative, square": Chart(
-        _reference, lambda gap: 2 * np.sqrt(np.abs(gap)), lambda gap: np.full_like(gap, 2.0)
-    ),
-    "relative, squared gap": Chart(_reference, lambda gap: 0.5 / gap, lambda gap: -0.25 / gap**3),
-}
-"""The means themselves (None), and charts: the first mean, the midpoint or the mixture mean with
-the gap (``relative``, ``centred``, ``folded``), the mixture mean with the squared gap
-(``resolved``) or with ``sqrt(2 + gap^2) / 2`` (``bent``), and further links of the gap beside the
-first mean. ``bent`` is a squared gap near 0 and half a gap far out, in units in which the
-information is the identity at both ends for equal weights and unit scales."""
 
 
 def mean_slope(mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None) -> Array:
@@ -97,13 +42,13 @@ def mean_slope(mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None) 
     return moments.s1 / mixture.sigma**2
 
 
-def velocity(chart: str, mixture: Mixture, slope: ArrayLike) -> Array:
-    """Velocity of (mu1, mu2) under the gradient flow in a chart.
+def velocity(label: str, mixture: Mixture, slope: ArrayLike) -> Array:
+    """Velocity of (mu1, mu2) under the gradient flow in coordinates.
 
     Parameters
     ----------
-    chart : str
-        A name in `CHARTS`.
+    label : str
+        As in `mean_coordinates`.
     mixture : Mixture, batch shape (...)
         Two components; where they are.
     slope : array_like, shape (..., 2)
@@ -116,29 +61,27 @@ def velocity(chart: str, mixture: Mixture, slope: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If the chart is not known, or there are not two components.
+        If the coordinates are not known, or there are not two components.
     """
     slope = np.asarray(slope, dtype=np.float64)
-    system = _chart(chart, mixture)
-    if system is None:
+    coordinates = _of_two(label, mixture)
+    if coordinates.direction is None:
         return slope
-    share = system.share(mixture.w[..., 1])
-    along = (1 - share) * slope[..., 1] - share * slope[..., 0]
-    opening = system.stretch(mixture.mu[..., 1] - mixture.mu[..., 0]) ** 2 * along
-    location = slope.sum(axis=-1)
-    return np.stack([location - share * opening, location + (1 - share) * opening], axis=-1)
+    along = coordinates.along(mixture.w)
+    opening = coordinates.stretch(mixture) ** 2 * np.sum(along * slope, axis=-1)
+    return slope.sum(axis=-1, keepdims=True) + along * opening[..., None]
 
 
-def curvature(chart: str, mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None) -> Array:
-    """Eigenvalues of the negative Hessian of the mean log likelihood in a chart, ascending.
+def curvature(label: str, mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None) -> Array:
+    """Eigenvalues of the negative Hessian of the mean log likelihood in coordinates, ascending.
 
     Ascent with a fixed step is stable below 2 over the largest one, and their ratio is the
     condition number of the flow.
 
     Parameters
     ----------
-    chart : str
-        A name in `CHARTS`.
+    label : str
+        As in `mean_coordinates`.
     mixture : Mixture
         A single one, two components.
     y, weight
@@ -151,17 +94,16 @@ def curvature(chart: str, mixture: Mixture, y: ArrayLike, weight: ArrayLike | No
     Raises
     ------
     ValueError
-        If the chart is not known, the mixture is a batch, or there are not two components.
+        If the coordinates are not known, the mixture is a batch, or there are not two components.
     """
-    system = _chart(chart, mixture)
+    coordinates = _of_two(label, mixture)
     observed = observed_information(mixture, y, weight)[MEANS, MEANS]
-    if system is None:
+    if coordinates.direction is None:
         return np.linalg.eigvalsh(observed)
-    share, gap = system.share(float(mixture.w[1])), mixture.mu[1:] - mixture.mu[:1]
-    stretch, bend = float(system.stretch(gap)[0]), float(system.bend(gap)[0])
-    along = np.array([-share, 1 - share])
-    jacobian = np.stack([np.ones(2), stretch * along], axis=1)
+    along = coordinates.along(mixture.w)
+    jacobian = np.stack([np.ones(2), coordinates.stretch(mixture) * along], axis=1)
     hessian = jacobian.T @ observed @ jacobian
+    bend = float(coordinates.bend(mixture))
     if bend:
         hessian[1, 1] -= bend * (along @ mean_slope(mixture, y, weight))
     return np.linalg.eigvalsh(hessian)
@@ -169,7 +111,7 @@ def curvature(chart: str, mixture: Mixture, y: ArrayLike, weight: ArrayLike | No
 
 def times_to(
     levels: Sequence[float],
-    chart: str,
+    label: str,
     truth: Mixture,
     start: ArrayLike,
     y: ArrayLike,
@@ -177,14 +119,14 @@ def times_to(
     longest: float = 1e4,
     fair: bool = False,
 ) -> list[float]:
-    """When the gradient flow in a chart comes to given excess losses.
+    """When the gradient flow in coordinates comes to given excess losses.
 
     Parameters
     ----------
     levels : sequence of float
         Mean log likelihoods below that of the truth, descending.
-    chart : str
-        A name in `CHARTS`.
+    label : str
+        As in `mean_coordinates`.
     truth : Mixture
         A single one with two components, whose weights and scales are known.
     start : array_like, shape (2,)
@@ -208,8 +150,8 @@ def times_to(
 
     def flow(time: float, mu: Array) -> Array:
         at = Mixture(truth.w, mu, truth.sigma)
-        speed = velocity(chart, at, mean_slope(at, points, weights))
-        return speed / np.abs(curvature(chart, at, points, weights)).max() if fair else speed
+        speed = velocity(label, at, mean_slope(at, points, weights))
+        return speed / np.abs(curvature(label, at, points, weights)).max() if fair else speed
 
     def passing(level: float) -> Callable[[float, Array], float]:
         def event(time: float, mu: Array) -> float:
@@ -241,7 +183,7 @@ def derivatives(mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None)
     y, weight
         As in `mean_slope`.
     """
-    _chart("unordered", mixture)
+    _of_two("unordered", mixture)
     points, weights = _sample(y, weight)
     moments = kernels.e_step(points, mixture.w, mixture.mu, mixture.sigma, weights)
     v, u = mixture.w[..., 0], mixture.mu[..., 0] - mixture.mu[..., 1]
@@ -269,7 +211,7 @@ def expanded(
     third : float
         Factor of the third-order terms; 3 in Appendix D as printed in the version we read.
     """
-    _chart("unordered", mixture)
+    _of_two("unordered", mixture)
     points, weights = _sample(y, weight)
     v, u = mixture.w[..., 0], mixture.mu[..., 0] - mixture.mu[..., 1]
     c, skew = v * (1 - v), 1 - 2 * v
@@ -288,9 +230,8 @@ def _sample(y: ArrayLike, weight: ArrayLike | None) -> tuple[Array, Array]:
     return points, weights / weights.sum()
 
 
-def _chart(name: str, mixture: Mixture) -> Chart | None:
-    if name not in CHARTS:
-        raise ValueError(f"chart must be one of {', '.join(CHARTS)}, got {name!r}")
+def _of_two(label: str, mixture: Mixture) -> MeanCoordinates:
+    coordinates = mean_coordinates(label)
     if mixture.k != 2:
         raise ValueError(f"mixture must have two components, got {mixture.k}")
-    return CHARTS[name]
+    return coordinates

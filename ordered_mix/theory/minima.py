@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse.csgraph import connected_components
 
 Array = NDArray[np.float64]
 
@@ -154,17 +155,13 @@ def approximation_error(
 
 def _components(edges: NDArray[np.bool_]) -> list[Group]:
     """Connected parts of a bipartite graph, rows are fits and columns trues."""
-    fits_left, trues_left = set(range(edges.shape[0])), set(range(edges.shape[1]))
+    fits, trues = edges.shape
+    graph = np.zeros((fits + trues, fits + trues), dtype=bool)
+    graph[:fits, fits:] = edges
+    _, label = connected_components(graph, directed=False)
     groups = []
-    while fits_left:
-        fits, trues = {min(fits_left)}, set[int]()
-        while True:
-            reached = {int(s) for j in fits for s in np.flatnonzero(edges[j])}
-            back = {int(j) for s in reached for j in np.flatnonzero(edges[:, s])} | fits
-            if reached == trues and back == fits:
-                break
-            fits, trues = back, reached
-        groups.append(Group(tuple(sorted(fits)), tuple(sorted(trues))))
-        fits_left -= fits
-        trues_left -= trues
-    return groups + [Group((), (s,)) for s in sorted(trues_left)]
+    for number in dict.fromkeys(label.tolist()):
+        members = np.flatnonzero(label == number)
+        own, served = members[members < fits], members[members >= fits] - fits
+        groups.append(Group(tuple(own.tolist()), tuple(served.tolist())))
+    return groups

@@ -4,6 +4,8 @@ The network ``f(x) = sum_i output_i tanh(weight_i x + bias_i)`` learns a teacher
 Its units can be permuted and, tanh being odd, their signs flipped, so the loss is singular where
 two units coincide, like a mixture where two components do. Relative incoming weights order whole
 units by their weight: ``weight_i = weight_{i-1} + gap_{i-1}``, where outputs and biases move along.
+Its coordinates are written down here: the model files are those of mixtures, a network has no
+weights that add up to 1, no scales and no prior.
 """
 
 from __future__ import annotations

@@ -105,13 +105,18 @@ class Landscape:
             object.__setattr__(self, name, value)
 
     def evaluate(self, mu: ArrayLike) -> Derivatives:
-        """Value, gradient and Hessian at the means, shape (k, d).
+        """Value, gradient and Hessian at the means, shape (k, d), or (k,) in one dimension.
 
         With r the responsibilities and e_k = y - mu_k, the gradient is ``-E[r_k e_k]`` and the
         Hessian ``E[r_k (I - e_k e_k')]`` on the diagonal plus ``E[r_k r_l e_k e_l']``.
+
+        Raises
+        ------
+        ValueError
+            If the means are of another number or dimension than the weights and the data.
         """
         points, share = self._points, self._share  # type: ignore[attr-defined]
-        means = np.asarray(mu, dtype=np.float64)
+        means = self._means(mu)
         k, d = means.shape
         deviation = points[:, None, :] - means
         terms = np.log(self.w) - 0.5 * np.einsum("nkd,nkd->nk", deviation, deviation)
@@ -129,6 +134,14 @@ class Landscape:
             block = slice(j * d, (j + 1) * d)
             hessian[block, block] += mass[j] * np.eye(d) - scatter[j]
         return Derivatives(float(value), -weighted.sum(axis=0), hessian, mass)
+
+    def _means(self, mu: ArrayLike) -> Array:
+        means = np.asarray(mu, dtype=np.float64)
+        means = means[:, None] if means.ndim == 1 else means
+        wanted = len(np.asarray(self.w)), self._points.shape[1]  # type: ignore[attr-defined]
+        if means.shape != wanted:
+            raise ValueError(f"mu must have the shape {wanted}, got {np.shape(mu)}")
+        return means
 
 
 def polish(landscape: Landscape, mu: ArrayLike, steps: int = 200) -> Minimum:
@@ -151,7 +164,7 @@ def polish(landscape: Landscape, mu: ArrayLike, steps: int = 200) -> Minimum:
         Certified or not.
     """
     means = np.asarray(mu, dtype=np.float64)
-    means = means.reshape(len(means), -1)
+    means = means[:, None] if means.ndim == 1 else means
     now = landscape.evaluate(means)
     for _ in range(steps):
         values, vectors = np.linalg.eigh(now.hessian)

@@ -60,29 +60,28 @@ class MeansPosterior:
     log_prior : array, shape (nodes,)
         Log prior mass of each node.
     log_likelihood : array, shape (nodes,)
+    inverse_temperature : float
+        Power of the likelihood. The nodes cover and resolve the posterior at this one only, so
+        another one takes another posterior.
     """
 
     y: Array
     mu: Array
     log_prior: Array
     log_likelihood: Array
+    inverse_temperature: float = 1.0
 
-    def log_evidence(self, inverse_temperature: float = 1.0) -> float:
+    def log_evidence(self) -> float:
         """Log of the mean of ``likelihood^inverse_temperature`` under the prior."""
-        return float(logsumexp(self.log_prior + inverse_temperature * self.log_likelihood))
+        return float(logsumexp(self._log_joint()))
 
-    def mass(self, inverse_temperature: float = 1.0) -> Array:
+    def mass(self) -> Array:
         """Posterior mass of each node, shape (nodes,)."""
-        tempered = self.log_prior + inverse_temperature * self.log_likelihood
-        return np.exp(tempered - self.log_evidence(inverse_temperature))
+        return np.exp(self._log_joint() - self.log_evidence())
 
-    def wbic(self, inverse_temperature: float) -> float:
-        """Mean of minus the log likelihood in the tempered posterior (Watanabe 2013)."""
-        return float(-self.mass(inverse_temperature) @ self.log_likelihood)
-
-    def learning_coefficient(self, first: float, second: float) -> float:
-        """From WBIC at two inverse temperatures, as `tempering.learning_coefficient`."""
-        return (self.wbic(first) - self.wbic(second)) / (1 / first - 1 / second)
+    def wbic(self) -> float:
+        """Mean of minus the log likelihood in this posterior (Watanabe 2013)."""
+        return float(-self.mass() @ self.log_likelihood)
 
     def criteria(self) -> ExactCriteria:
         """WAIC, leave-one-out cross-validation and the training score."""
@@ -100,6 +99,9 @@ class MeansPosterior:
         mass, nodes = self._support()
         points = finite("points", points)
         return np.concatenate([_log_mean(block, mass) for block in _densities(points, nodes)])
+
+    def _log_joint(self) -> Array:
+        return self.log_prior + self.inverse_temperature * self.log_likelihood
 
     def _support(self) -> tuple[Array, Array]:
         mass = self.mass()
@@ -126,7 +128,7 @@ def means_posterior(
         Means iid Normal(location, spread), or the native prior of a parameterization: mu_1, or
         the midpoint, ~ Normal(location, spread) and gap ~ HalfNormal(spread).
     inverse_temperature : float
-        The one that the nodes are made for: they cover and resolve its posterior.
+        Power of the likelihood.
 
     Raises
     ------
@@ -148,7 +150,24 @@ def means_posterior(
     width = float(np.diff(box[0])[0]) * np.sqrt(y.size * inverse_temperature)
     shape = max(32, int(np.ceil(width / STEP))), GAPS
     mu, log_prior = _nodes(box, shape, location, spread, prior)
-    return MeansPosterior(y, mu, log_prior, e_step(y, HALVES, mu, ONES).log_likelihood)
+    log_likelihood = e_step(y, HALVES, mu, ONES).log_likelihood
+    return MeansPosterior(y, mu, log_prior, log_likelihood, inverse_temperature)
+
+
+def learning_coefficient(first: MeansPosterior, second: MeansPosterior) -> float:
+    """From the WBIC of two posteriors that differ in their inverse temperatures (Watanabe 2013).
+
+    Raises
+    ------
+    ValueError
+        If they do not differ in it.
+    """
+    betas = first.inverse_temperature, second.inverse_temperature
+    if betas[0] == betas[1]:
+        raise ValueError(
+            f"inverse_temperature of first and second must differ, both are {betas[0]}"
+        )
+    return (first.wbic() - second.wbic()) / (1 / betas[0] - 1 / betas[1])
 
 
 def _nodes(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ordered_mix.estimators.loop.directions import mean_directions
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.theory.fisher import observed_information
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.observed import observed_information
 
 WINDOW = (1e-6, 1e-3)
 """Distances from the limit between which a path has its rate; below, rounding takes over."""
@@ -16,7 +20,7 @@ def local_rate(
     mixture: Mixture,
     y: ArrayLike,
     weight: ArrayLike | None = None,
-    directions: ArrayLike | None = None,
+    label: str = "unordered",
 ) -> float:
     """Spectral radius of one iteration's Jacobian at a fixed point, weights and scales known.
 
@@ -30,9 +34,9 @@ def local_rate(
         Points.
     weight : array_like, shape (n,), optional
         Their weights; each counts once by default.
-    directions : array_like, shape (k, k), optional
-        How each coordinate of ECM moves the means, a column each, in the order of the sweep;
-        without it the rate is that of EM.
+    label : str
+        The coordinates in which ECM sweeps over the means, as ``relative(reference=2)``; by
+        default each mean is a coordinate, which is EM.
 
     Returns
     -------
@@ -41,7 +45,7 @@ def local_rate(
     Raises
     ------
     ValueError
-        If mixture is a batch.
+        If mixture is a batch, or the coordinates are not known.
 
     Notes
     -----
@@ -57,8 +61,8 @@ def local_rate(
     share = weights @ mixture.responsibilities(points) / weights.sum()
     complete = share / mixture.sigma**2
     progress = observed / complete[:, None]
-    if directions is not None:
-        progress = (np.eye(k) - _left(complete, np.asarray(directions))) @ progress
+    swept = mean_directions(catalog.parameterization(label, k))
+    progress = (np.eye(k) - _left(complete, [one.at(mixture.w) for one in swept])) @ progress
     return float(np.abs(np.linalg.eigvals(np.eye(k) - progress)).max())
 
 
@@ -88,21 +92,10 @@ def tail_rate(path: ArrayLike, limit: ArrayLike, window: tuple[float, float] = W
     return float((distance[last] / distance[first]) ** (1 / (last - first)))
 
 
-def relative_directions(reference: int) -> Array:
-    """Directions of a sweep over a reference mean and the gap of two components, shape (2, 2).
-
-    Parameters
-    ----------
-    reference : {1, 2}
-        The component that is the location.
-    """
-    return np.array([[1.0, 0.0], [1.0, 1.0]] if reference == 1 else [[1.0, -1.0], [1.0, 0.0]])
-
-
-def _left(complete: Array, directions: Array) -> Array:
+def _left(complete: Array, directions: Sequence[Array]) -> Array:
     """What a sweep of exact steps leaves of an error, shape (k, k)."""
     left = np.eye(len(complete))
-    for direction in directions.T:
+    for direction in directions:
         pull = direction * complete
         left = left - np.outer(direction, pull @ left) / (pull @ direction)
     return left

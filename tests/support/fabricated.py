@@ -1,5 +1,6 @@
 """Draws of a mixture with names of their own and labels that switch, as somebody might bring."""
 
+import chance
 import numpy as np
 import xarray as xr
 
@@ -18,7 +19,7 @@ def switched_draws(k=3, chains=4, draws=300, seed=7, names=NAMES, dim="species",
 
     The scales have their component dimension first; a variable ``noise`` has none.
     """
-    rng = np.random.default_rng(seed)
+    rng = chance.rng(seed)
     true = truth(k)
     shape = (chains, draws, k)
     mu = true.mu + 0.1 * rng.standard_normal(shape)

@@ -50,7 +50,7 @@ PROMISES = (
     Promise(
         "Faults", "A sampler or a cell that fails, never ends or takes all memory stops no other.",
         ("test_faults.py::*sampler*", "test_faults.py::*not_finite*", "test_faults.py::*memory*",
-         "test_faults.py::*not_a_number*", "test_faults.py::*refused_a_start*",
+         "test_faults.py::*not_a_number*", "test_faults.py::*or_refused_a_start*",
          "test_engine.py::*misbehaving*",
          "test_engine.py::*tried_again*"),
     ),
@@ -98,6 +98,14 @@ PROMISES = (
         ("test_determinism.py::*bytes*", "test_store.py::*bytes*"),
     ),
     Promise(
+        "Determinism", "A first run, which compiles, draws the same bytes as later ones.",
+        ("test_cold.py::*cold_and_warm*",),
+    ),
+    Promise(
+        "Determinism", "A start on a stationary coordinate is moved by next to nothing.",
+        ("test_starts.py::*",),
+    ),
+    Promise(
         "Determinism", "Without sampling, the same numbers to 1e-6 on another machine.",
         ("test_determinism.py::*machines*", "test_determinism.py::*processor*"),
     ),
@@ -143,7 +151,7 @@ FOUND = (
     Found("Chains that never moved ended the diagnosis of a comparison in a warning.",
           "test_faults.py::test_a_sampler_that_diverges_everywhere_is_not_trusted"),
     Found("A process in which nutpie had refused a start crashed when it ended.",
-          "test_faults.py::test_a_process_that_refused_a_start_ends_well"),
+          "test_faults.py::test_a_process_that_moved_or_refused_a_start_ends_well"),
     Found("Gradient ascent with a line search stalled in other units, and said it had converged.",
           "test_numerics.py::test_offset_and_unit_of_the_data_do_not_matter"),
     Found("Seeds, draws and cores out of range ended in a traceback.",

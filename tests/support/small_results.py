@@ -21,9 +21,9 @@ def estimates():
     from ordered_mix.estimators.gradient import GradientAscent
     from ordered_mix.estimators.loop.stop import Stop
     from ordered_mix.estimators.map import MAP
-    from ordered_mix.estimators.multistart import MultiStart
     from ordered_mix.estimators.natural import NaturalGradient
     from ordered_mix.mixture import Mixture
+    from ordered_mix.optima.multistart import MultiStart
     from ordered_mix.parameterization import catalog
     from ordered_mix.prior import Prior
 
@@ -32,9 +32,9 @@ def estimates():
     prior = Prior().affine(float(data.location), float(data.scale))
     relative = catalog.parameterization("relative", 2, prior)
     fits = {
-        "EM, 12 passes": EM(stop=few).fit(data, starts),
-        "EM": EM(stop=many).fit(data, starts),
-        "ECM, 12 passes": ECM(stop=few).fit(data, starts),
+        "EM, 12 passes": EM(stop=few).fit(relative, data, starts),
+        "EM": EM(stop=many).fit(relative, data, starts),
+        "ECM, 12 passes": ECM(stop=few).fit(relative, data, starts),
         "MAP": MAP().fit(relative, data, starts),
         "MAP without Jacobian": MAP(jacobian=False).fit(relative, data, starts),
         "gradient, 12 passes": GradientAscent(stop=few).fit(relative, data, starts),
@@ -44,7 +44,7 @@ def estimates():
         name: [fit.log_likelihood, fit.mixture.w, fit.mixture.mu, fit.mixture.sigma]
         for name, fit in fits.items()
     }
-    best = MultiStart(k=3, starts=8, seed=5).fit(data)
+    best = MultiStart(starts=8, seed=5).fit(catalog.parameterization("unordered", 3), data)
     found["multi-start"] = [best.log_likelihood]  # along its flat top the mixtures differ more
     z = np.linspace(-1, 1, relative.dimension)
     found["density of the sampler"] = list(relative.log_posterior(z, data))
@@ -78,9 +78,11 @@ def large():
     from ordered_mix.estimators.em import EM
     from ordered_mix.estimators.loop.stop import Stop
     from ordered_mix.mixture import Mixture
+    from ordered_mix.parameterization.catalog import parameterization
 
     y = Data(np.random.default_rng(2).normal(size=2_100_000))
-    fit = EM(stop=Stop(passes=3)).fit(y, Mixture([0.5, 0.5], [-1.0, 1.0], [1.0, 2.0]))
+    start = Mixture([0.5, 0.5], [-1.0, 1.0], [1.0, 2.0])
+    fit = EM(stop=Stop(passes=3)).fit(parameterization("unordered", 2), y, start)
     return {"large": [fit.log_likelihood, fit.mixture.mu]}
 
 

@@ -25,6 +25,7 @@ from ordered_mix.draws.relabel.reading import SAMPLE_DIMS, as_tree
 from ordered_mix.draws.relabel.separation import number
 from ordered_mix.draws.relabel.uncertainty import sample_permutations
 from ordered_mix.draws.relabel.variables import as_dataarray
+from ordered_mix.shown import html
 
 RECORD = "relabelling"
 
@@ -106,9 +107,7 @@ class RelabelledTree:
         return how.apply(tree, order, group)
 
     def _repr_html_(self) -> str:
-        from ordered_mix.report import relabelled
-
-        return relabelled(self)
+        return html(self)
 
 
 def relabel_tree(

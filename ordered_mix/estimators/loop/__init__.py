@@ -1,1 +1,1 @@
-"""The one loop of all estimators: batches of runs, stopping, traces, and what they return."""
+"""The one loop of all estimators: their contract, batches of runs, stopping, traces, results."""

@@ -19,9 +19,6 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 COORDINATES = ("free", "unconstrained")
-GAPS = ("gap", "gap_above_clearance", "squared_gap")
-POSITIVE = ("w", "w_above_floor", "sigma", "sigma_steps")
-LEAST_SQUARED_GAP = 1e-30
 ROUNDING = 1e-9
 PROBE = 1e-4
 
@@ -60,7 +57,7 @@ class Coordinates:
     Raises
     ------
     ValueError
-        If the starts have other weights or scales than the prior knows, or lie outside the domain.
+        If a start lies outside the domain.
     """
 
     def __init__(self, parameterization: Parameterization, problem: Problem, kind: str) -> None:
@@ -71,7 +68,6 @@ class Coordinates:
         self.bounded = bool(np.any(self.lower > -np.inf))
         self._held: tuple = (None, ())
         self.quick = quick_map(parameterization, kind)
-        _check_known(parameterization, problem)
 
     def start(self) -> Array:
         """Coordinates of the starts, projected on the bounds; shape (runs, dimension)."""
@@ -185,22 +181,24 @@ class Coordinates:
         return np.all([check.all(axis=1) for check in checks], axis=0)
 
     def _lower(self) -> Array:
-        """Lower bounds kept by projection, those of gaps; shape (dimension,)."""
-        lower = np.full(self.parameterization.dimension, -np.inf)
-        projected = self.parameterization.options.get("link") == "identity"
-        ordered = projected or self.parameterization.order_by == "mu"
-        for name, where in self.parameterization.graph.slices.items():
-            if name in GAPS and ordered and (self.kind == "free" or projected):
-                lower[where] = LEAST_SQUARED_GAP if name == "squared_gap" else 0.0
-        return lower
+        """Lower bounds kept by projection, shape (dimension,).
 
-    @property
+        Transforms keep them by themselves; a coordinate without one is the same free or not.
+        """
+        lower = self.parameterization.lower
+        if self.kind == "free":
+            return lower
+        probes = np.random.default_rng(1).standard_normal((8, lower.size))
+        moved = np.any(self.parameterization.free(probes) != probes, axis=0)
+        return np.where(moved, -np.inf, lower)
+
+    @cached_property
     def positive(self) -> NDArray[np.bool_]:
         """Which coordinates are positive, shape (dimension,)."""
-        positive = self.lower >= 0
-        for name, where in self.parameterization.graph.slices.items():
-            positive[where] |= self.kind == "free" and name in POSITIVE
-        return positive
+        if self.kind != "free":
+            return self.lower >= 0
+        probes = np.random.default_rng(1).standard_normal((64, self.lower.size))
+        return (self.lower >= 0) | np.all(self.parameterization.free(probes) > 0, axis=0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -236,19 +234,6 @@ def _coordinates(parameterization: Parameterization, mixtures: Mixture, kind: st
         return parameterization.unconstrain(mixtures)
     values = parameterization.module.coordinates(mixtures, **parameterization.options)
     return parameterization.graph.flatten(values, mixtures.batch_shape)
-
-
-def _check_known(parameterization: Parameterization, problem: Problem) -> None:
-    prior, starts = parameterization.prior, problem.starts
-    for name, known in (("w", prior.known_w), ("sigma", prior.known_sigma)):
-        if known is None:
-            continue
-        value = getattr(starts, name)
-        if not np.allclose(value, known, rtol=1e-9, atol=0):
-            raise ValueError(
-                f"starts must have the {name} that the prior knows, {known}, "
-                f"got {value.reshape(-1, starts.k)[0].tolist()}"
-            )
 
 
 def _like(which: NDArray[np.bool_], value: Array) -> NDArray[np.bool_]:

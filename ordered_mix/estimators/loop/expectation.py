@@ -16,6 +16,7 @@ from ordered_mix.passes.kernels import Moments
 
 if TYPE_CHECKING:
     from ordered_mix.estimators.em import EM
+    from ordered_mix.parameterization.parameterization import Parameterization
 
 Array = NDArray[np.float64]
 
@@ -28,19 +29,22 @@ RESOLUTION = 1e-13
 class Runs:
     """The EM iteration on a flat batch, in working units."""
 
-    def __init__(self, em: EM, problem: Problem) -> None:
+    def __init__(self, em: EM, parameterization: Parameterization, problem: Problem) -> None:
         self.em = em
         self.problem = problem
-        self.penalty = penalty_of(problem, em.penalty, em.prior)
+        self.frozen = em.held(parameterization.prior)
+        prior = em.penalising(parameterization.prior)
+        self.penalty = penalty_of(problem, em.penalty, prior)
+        self.means_have_prior = prior is not None
         self.floor = em.floor / problem.scale[:, None]
         self.schedule = em.schedule
         self.settle = len(self.schedule) - 1
 
     def begin(self) -> State:
         w, mu, sigma = self.problem.start()
-        if self.em.scales == "tied" and "sigma" not in self.em.frozen:
+        if self.em.scales == "tied" and "sigma" not in self.frozen:
             sigma = np.repeat(np.sqrt(np.sum(w * sigma**2, axis=1, keepdims=True)), w.shape[1], 1)
-        if "sigma" not in self.em.frozen:
+        if "sigma" not in self.frozen:
             sigma = np.maximum(sigma, self.floor)
         runs = np.arange(self.problem.size)
         passes = np.zeros(runs.size, dtype=np.int64)
@@ -62,7 +66,7 @@ class Runs:
         s0, s1, s2 = state.memory
         total = self.problem.total_weight[runs, None]
         if self.penalty is None and self.em.scales == "free":
-            moves = tuple(name not in self.em.frozen for name in PARAMETERS)
+            moves = tuple(name not in self.frozen for name in PARAMETERS)
             return _slope_norm(state.w, state.sigma, s0, s1, s2, total, moves)
         slopes = {"mu": s1 / state.sigma, "sigma": s2 / state.sigma**2 - s0, "w": s0}
         counted = total
@@ -76,7 +80,7 @@ class Runs:
         slopes["w"] = slopes["w"] - state.w * counted
         if self.em.scales == "tied":
             slopes["sigma"] = slopes["sigma"].sum(axis=1, keepdims=True)
-        free = [slopes[name] for name in PARAMETERS if name not in self.em.frozen]
+        free = [slopes[name] for name in PARAMETERS if name not in self.frozen]
         if not free:
             return np.zeros(runs.size)
         return np.linalg.norm(np.concatenate(free, axis=1), axis=1) / total[:, 0]
@@ -91,11 +95,11 @@ class Runs:
         w, mu, sigma = state.w, state.mu, state.sigma
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             shift = np.zeros_like(mu)
-            if "mu" not in self.em.frozen:
+            if "mu" not in self.frozen:
                 shift = self._shift(runs, state, moments, penalty)
-            if "w" not in self.em.frozen:
+            if "w" not in self.frozen:
                 w = self._weights(moments.s0, penalty)
-            if "sigma" not in self.em.frozen:
+            if "sigma" not in self.frozen:
                 squares = moments.s2 + shift * (shift * moments.s0 - 2 * moments.s1)
                 sigma = self._scales(runs, state.sigma, moments.s0, squares, shift, penalty)
         return w, mu + shift, sigma
@@ -132,12 +136,12 @@ class Runs:
 
     def _failures(self, moments: Moments, sigma: Array, penalty: Penalty | None) -> Codes:
         failure = np.zeros(len(sigma), dtype=np.int8)
-        if "sigma" not in self.em.frozen and not sigma.min() > COLLAPSED:
+        if "sigma" not in self.frozen and not sigma.min() > COLLAPSED:
             failure[~np.all(sigma > COLLAPSED, axis=1)] = Failure.VARIANCE_COLLAPSED
         # With everything else frozen, or with a prior on the means, an empty component is defined.
-        defined = "mu" in self.em.frozen and "sigma" in self.em.frozen
+        defined = "mu" in self.frozen and "sigma" in self.frozen
         empty = moments.s0.min() <= EMPTY
-        if empty and not defined and (penalty is None or self.em.prior is None):
+        if empty and not defined and not self.means_have_prior:
             failure[np.any(moments.s0 <= EMPTY, axis=1)] = Failure.COMPONENT_EMPTIED
         return failure
 

@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.estimators.loop.curvature import least_curvature
 from ordered_mix.mixture import Mixture
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
+    from ordered_mix.data import Data
+
 Array = NDArray[np.float64]
 
 ADVICE: Mapping[str, str] = {
-    "converged": "Nothing to do: the stopping rule named in `rule` was met.",
+    "converged": (
+        "The stopping rule named in `rule` was met: nothing to do, unless `curvature` is below 0, "
+        "as at a saddle."
+    ),
+    "saddle_point": (
+        "The stopping rule was met at a saddle, from which the likelihood rises: perturb the "
+        "start, most of all components that are alike, or start elsewhere."
+    ),
     "budget_exhausted": (
         "The pass budget ran out before a stopping rule was met: raise `passes` in the stopping "
         "rules, loosen them, or start closer."
@@ -154,6 +164,41 @@ class Fit:
         """One line of advice for the status of each run, shape (...)."""
         flat = [ADVICE[str(word)] for word in np.ravel(self.status)]
         return np.array(flat).reshape(np.shape(self.status))
+
+    def curvature(self, data: Data, frozen: tuple[str, ...] = (), scales: str = "free") -> Array:
+        """Least curvature of the log likelihood where each run ended; clearly below 0 at a saddle.
+
+        It is the smallest eigenvalue of the observed information for 1 of the complete data's: 1
+        less the slowest rate of EM. It takes a few passes, which are not counted.
+
+        Parameters
+        ----------
+        data : Data
+            Those that were fitted.
+        frozen : tuple of {"w", "mu", "sigma"}
+            Parameters that were known or frozen.
+        scales : {"free", "tied"}
+            As in `EM`.
+
+        Returns
+        -------
+        array, shape (...)
+            NaN where the gradient of the likelihood does not vanish: the run was stopped early or
+            at a bound, or has another objective.
+        """
+        shape, n = np.shape(self.status), data.n
+        standard, weight = data.standardized(), data.weight
+        y = np.broadcast_to(standard.y, (*shape, n)).reshape(-1, n)
+        weights = None if weight is None else np.broadcast_to(weight, (*shape, n)).reshape(-1, n)
+        location, scale = (
+            np.broadcast_to(value, shape).ravel() for value in (data.location, data.scale)
+        )
+        runs, found = self.mixture.reshape(y.shape[0]), np.empty(y.shape[0])
+        for at in range(found.size):
+            mixture = runs[at].affine(-location[at] / scale[at], 1 / scale[at])
+            of_points = None if weights is None else weights[at]
+            found[at] = least_curvature(mixture, y[at], of_points, frozen, scales)
+        return found.reshape(shape)
 
     def table(self) -> pandas.DataFrame:
         """Tidy table of the trace: one row for each run and snapshot.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
 from ordered_mix.passes import kernels
 from ordered_mix.passes.kernels import Moments
+
+if TYPE_CHECKING:
+    from ordered_mix.parameterization.parameterization import Parameterization
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -147,3 +151,28 @@ class Problem:
 
     def _flat(self, value: Array) -> Array:
         return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()
+
+
+def problem_of(parameterization: Parameterization, data: Data, starts: Mixture) -> Problem:
+    """The runs of an estimator, checked before any work.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of components differ, the starts have other weights or scales than the
+        prior knows, the batch shapes do not broadcast, or the data are constant.
+    """
+    if starts.k != parameterization.k:
+        raise ValueError(
+            f"starts must have {parameterization.k} components as {parameterization.label}, "
+            f"got {starts.k}"
+        )
+    prior = parameterization.prior
+    for name, known in (("w", prior.known_w), ("sigma", prior.known_sigma)):
+        value = getattr(starts, name)
+        if known is not None and not np.allclose(value, known, rtol=1e-9, atol=0):
+            raise ValueError(
+                f"starts must have the {name} that the prior knows, {known}, "
+                f"got {value.reshape(-1, starts.k)[0].tolist()}"
+            )
+    return Problem(data, starts)

@@ -16,7 +16,7 @@ def scale_step(sigma: Array, counts: Array, squares: Array, lower: ArrayLike) ->
 
     Each term has one maximum, at ``sqrt(squares / counts)``, and the sum has its maxima between
     the smallest and the largest of these; it may have several (for two scales they are roots of
-    a polynomial of degree 5, MATHS.md, section 1), so a grid is searched before the refinement by
+    a polynomial of degree 5), so a grid is searched before the refinement by
     bisection of the slope.
 
     Parameters

@@ -27,7 +27,7 @@ class Chains:
         The draws as sampled, and with their labels in order; None if the components are not
         normal.
     repair : str
-        What was done to the labels: ``folded`` or ``relabelled``.
+        What was done to the labels: ``relabelled``.
     by : str
         How: by what they were sorted, or the algorithm.
     rhat : mapping of str to float
@@ -74,15 +74,15 @@ class Chains:
 
 
 def chains_of_sampler(item: Sampled, colour: str) -> Chains:
-    """Chains of one of our samplers, raw and folded by the means."""
+    """Chains of one of our samplers, raw and relabelled by what separates the components."""
     return Chains(
         label=item.label,
         colour=colour,
         raw=item.draws.mixture,
-        repaired=item.draws.mixture.fold(),
-        repair="folded",
-        by="sorted by mean",
-        rhat={labels: item.worst("rhat", labels) for labels in ("raw", "folded")},
+        repaired=item.labelled,
+        repair="relabelled",
+        by="by what separates the components",
+        rhat={labels: item.worst("rhat", labels) for labels in ("raw", "relabelled")},
         switching=item.switching,
         free=item.parameterization.copies > 1,
         ordered=item.parameterization.order_by == "mu",

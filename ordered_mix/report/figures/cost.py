@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from ordered_mix.mixture import Array
 
 FLOOR = 1e-9
+DOTTED = (0, (1, 1.2))
 COLLAPSED = ("variance_collapsed", "component_emptied", "left_domain")
 
 
 @styled
 def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
-    """Smallest folded bulk ESS per 1,000 passes: bars for all chains, dots for each.
+    """Smallest relabelled bulk ESS per 1,000 passes: bars for all chains, dots for each.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
     shades : dict of str to str
         Colour of each parameterization.
     """
-    total = [1000 * item.worst("ess_per_pass", "folded") for item in sampled]
+    total = [1000 * item.worst("ess_per_pass", "relabelled") for item in sampled]
     chains = [1000 * np.exp(efficiency_by_chain(item)) for item in sampled]
     figure = canvas(0.38 * len(sampled) + 0.85)
     axes = figure.subplots()
@@ -67,13 +68,13 @@ def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
         f"{item.label} {value:.3g} (chains {', '.join(f'{x:.3g}' for x in dots)})"
         for item, value, dots in zip(sampled, total, chains, strict=True)
     )
-    alt = f"Smallest folded effective sample size per 1,000 passes over the data: {alt}."
+    alt = f"Smallest relabelled effective sample size per 1,000 passes over the data: {alt}."
     return Drawing(
         "What a pass buys",
         to_svg(figure, alt),
         alt,
-        "Smallest folded bulk ESS over weights, means and scales, for 1,000 passes over the data "
-        "after warm-up. Bars: all chains together. Dots: each chain by itself.",
+        "Smallest relabelled bulk ESS over weights, means and scales, for 1,000 passes over the "
+        "data after warm-up. Bars: all chains together. Dots: each chain by itself.",
     )
 
 
@@ -109,8 +110,8 @@ def convergence(fits: Mapping[str, Fit], shades: dict[str, str]) -> Drawing:
         log_axis(panels[-1].xaxis, "{:,g}".format, 5)
     figure.supylabel("objective below the best found, nats", fontsize=9, color=INK)
     styles = {"EM": (MUTED, "-"), "MAP": (INK, "-"), "MAP without Jacobian": (INK, (0, (2, 1.5)))}
-    present = [_kind(label) for label in fits]
-    shown = {name: style for name, style in styles.items() if name in present}
+    present = dict.fromkeys(_kind(label) for label in fits)
+    shown = {name: styles.get(name, (INK, DOTTED)) for name in present}
     handles = [Line2D([], [], color=colour, linestyle=dash) for colour, dash in shown.values()]  # type: ignore[arg-type]
     legend(figure, handles, list(shown), 3)
     alt = _convergence_alt(fits)
@@ -124,8 +125,8 @@ def convergence(fits: Mapping[str, Fit], shades: dict[str, str]) -> Drawing:
 
 
 def parameterization_of(label: str) -> str:
-    """The parameterization in the label of a point fit; empty for EM."""
-    return label.removeprefix("map ").removesuffix(", no Jacobian") if label != "em" else ""
+    """The parameterization in the label of a point fit; empty for EM, which needs none."""
+    return label.partition(" ")[2].removesuffix(", no Jacobian")
 
 
 def left_to_gain(fit: Fit) -> tuple[NDArray[np.int64], Array]:
@@ -139,16 +140,18 @@ def left_to_gain(fit: Fit) -> tuple[NDArray[np.int64], Array]:
 
 
 def _kind(label: str) -> str:
-    if label == "em":
-        return "EM"
-    return "MAP without Jacobian" if label.endswith(", no Jacobian") else "MAP"
+    name = label.partition(" ")[0]
+    if label.endswith(", no Jacobian"):
+        return f"{name.upper()} without Jacobian"
+    return name.upper() if name in ("em", "ecm", "map") else name
 
 
 def _paths(axes: Axes, label: str, fit: Fit, colour: str) -> None:
     passes, gap = left_to_gain(fit)
-    em, dashed = label == "em", label.endswith(", no Jacobian")
+    em, kind = label == "em", _kind(label)
+    dashes = {"EM": "-", "MAP": "-", "MAP without Jacobian": (0, (2, 1.5))}
     axes.plot(passes, gap, color=MUTED if em else colour, linewidth=0.9 if em else 1.1,
-              alpha=0.8, linestyle=(0, (2, 1.5)) if dashed else "-")  # fmt: skip
+              alpha=0.8, linestyle=dashes.get(kind, DOTTED))  # fmt: skip
     axes.plot(passes[-1], gap[-1], ".", markersize=3.5, color=MUTED if em else colour)
 
 

@@ -1,4 +1,4 @@
-"""Label switching at a glance: traces and rank plots, raw beside folded."""
+"""Label switching at a glance: traces and rank plots, raw beside relabelled."""
 
 from __future__ import annotations
 

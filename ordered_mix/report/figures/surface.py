@@ -119,14 +119,16 @@ def climbs(data: Data, w: Array, sigma: float) -> Mapping[str, Fit]:
     """
     mu = np.quantile(data.y, STARTS)
     starts = Mixture(np.broadcast_to(w, mu.shape), mu, np.full(mu.shape, sigma))
-    stop, frozen = Stop(passes=1000), ("w", "sigma")
+    stop = Stop(passes=1000)
+    known = ("w", "sigma")
     prior = Prior(known_w=tuple(map(float, w)), known_sigma=sigma)
     means = catalog.parameterization("unordered", 2, prior)
+    relative = catalog.parameterization("relative", 2)
     gradient = GradientAscent(step="largest_stable", stop=stop)
     natural = NaturalGradient(damping=DAMPING, stop=stop)
     return {
-        "EM": EM(frozen=frozen, stop=stop).fit(data, starts),
-        "ECM, relative": ECM(frozen=frozen, stop=stop).fit(data, starts),
+        "EM": EM(stop=stop).fit(means, data, starts),
+        "ECM, relative": ECM(frozen=known, stop=stop).fit(relative, data, starts),
         "gradient": gradient.fit(means, data, starts),
         "natural gradient": natural.fit(means, data, starts),
     }

@@ -11,8 +11,8 @@ from ordered_mix.report.tables.table import Row, Table, fixed, significant
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ordered_mix.engine.outcome import StudyResult
     from ordered_mix.study.claims import Verdict
+    from ordered_mix.study.result import StudyResult
 
 MOST_REASONS = 20
 write = significant(4)

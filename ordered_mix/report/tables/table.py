@@ -74,13 +74,15 @@ def percent(value: float) -> str:
 
 SAMPLERS: Mapping[str, tuple[str, Format]] = {
     "rhat_raw": ("R-hat, raw", fixed(3)),
-    "rhat_folded": ("R-hat, folded", fixed(3)),
-    "ess_folded": ("ESS, bulk", fixed(0)),
-    "ess_tail_folded": ("ESS, tail", fixed(0)),
+    "rhat": ("R-hat, relabelled", fixed(3)),
+    "ess_bulk": ("ESS, bulk", fixed(0)),
+    "ess_tail": ("ESS, tail", fixed(0)),
     "ess_per_1000_passes": ("ESS per 1,000 passes", fixed(1)),
     "passes": ("Passes", fixed(0)),
     "divergences": ("Divergences", fixed(0)),
-    "switching_rate": ("Steps that switch labels", percent),
+    "restarted": ("Chains restarted", fixed(0)),
+    "label_changes": ("Steps that switch labels", percent),
+    "switching_rate": ("Steps that change the order of the means", percent),
     "chain_disagreement": ("Chains disagree on labels", fixed(2)),
     "gap_mass": ("Draws near gap = 0", percent),
 }
@@ -134,29 +136,55 @@ def seconds(comparison: Comparison, shades: Mapping[str, str]) -> Table:
 
 
 def estimates(comparison: Comparison, shades: Mapping[str, str]) -> Table:
-    """Point estimates, and posterior means with standard deviations, folded by the means."""
+    """Point estimates, and posterior means with standard deviations, relabelled."""
     k, scale = comparison.settings.components, float(comparison.data.scale)
-    rows = [Row("em, best of all starts", EM_COLOUR, _cells(comparison.optima.best, None, scale))]
+    rows, best = [], comparison.maximum.mixture
+    if best is not None:
+        rows.append(Row("em, best of all starts", EM_COLOUR, _cells(best, None, scale)))
     for label, fit in comparison.fits.items():
-        mixture = fit.mixture[int(np.argmax(fit.objective))].fold()
+        mixture = fit.mixture[int(np.argmax(fit.objective))]
+        mixture = mixture.permute(mixture.order())
         rows.append(Row(label, shades.get(parameterization_of(label), EM_COLOUR),
                         _cells(mixture, None, scale)))  # fmt: skip
     for label, item in comparison.sampled.items():
-        folded = item.draws.mixture.fold()
-        flat = [getattr(folded, name).reshape(-1, k) for name in ("w", "mu", "sigma")]
+        flat = [getattr(item.labelled, name).reshape(-1, k) for name in ("w", "mu", "sigma")]
         means = Mixture(*(value.mean(axis=0) for value in flat))
         deviations = [value.std(axis=0, ddof=1) for value in flat]
         rows.append(Row(label, shades[item.parameterization.label],
                         _cells(means, deviations, scale)))  # fmt: skip
     columns = [f"{name} {j + 1}" for name in ("Weight", "Mean", "Sd") for j in range(k)]
-    note = "Components sorted by mean; for samplers posterior mean ± posterior sd."
+    note = (
+        "Components numbered in the order of their means; for samplers posterior mean ± posterior "
+        "sd, relabelled by what separates the components."
+    )
     return Table("Estimates", note, columns, rows)
+
+
+def answer(estimates: pd.DataFrame, hdi_prob: float, scale: float) -> Table:
+    """The estimates of each component with their intervals, EM and MAP beside."""
+    names = {"w": "weight", "mu": "mean", "sigma": "sd"}
+    unit, interval = magnitude(scale), f"{hdi_prob:.0%} HDI"
+    columns = {"mean": "Mean", "sd": "Sd", "hdi_low": f"{interval}, from", "hdi_high": "to",
+               "em": "EM", "map": "MAP"}  # fmt: skip
+    present = {key: name for key, name in columns.items() if key in estimates}
+    rows = []
+    for row in estimates.to_dict("records"):
+        write = fixed(3) if row["quantity"] == "w" else unit
+        label = f"component {row['component']}, {names[row['quantity']]}"
+        rows.append(Row(label, "", [write(row[key]) for key in present]))
+    note = (
+        f"Posterior mean and standard deviation with the interval of highest density that holds "
+        f"{hdi_prob:.0%}; beside them the maximum of the likelihood and the posterior mode."
+    )
+    return Table("The fitted mixture", note, list(present.values()), rows)
 
 
 def optima(comparison: Comparison) -> Table:
     """Where the starts of the multi-start ended, the highest likelihood first."""
-    found, scale = comparison.optima, float(comparison.data.scale)
+    found, scale = comparison.maximum.optima, float(comparison.data.scale)
     rows = []
+    if found is None:
+        return Table("Maxima of the likelihood", "", [], [])
     for index in range(min(len(found.hits), MOST_OPTIMA)):
         notes = ["best interior"] if index == found.best_index else []
         notes += ["spurious: narrower than the data's spacing"] if found.spurious[index] else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.estimators.em import choice
+from ordered_mix.estimators.loop.estimator import choice
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.iterate import iterate
 from ordered_mix.estimators.loop.state import Codes, Failure, Index, State
@@ -26,6 +26,9 @@ PARAMETERS = ("w", "mu", "covariance")
 class MultivariateEM:
     """Expectation maximisation for Gaussian mixtures in several dimensions.
 
+    No estimator of the registry: model files describe mixtures in one dimension, so there is no
+    `Parameterization` to hand to `fit`, and the coordinates of the means are a field instead.
+
     Parameters
     ----------
     covariance : {"full", "diagonal", "spherical", "tied"}
@@ -34,7 +37,7 @@ class MultivariateEM:
     parameterization : {"unordered", "relative"}
         ``relative`` writes one coordinate of the means as the first component's and the gaps to
         the next ones and updates them one at a time, the other coordinates given these; the rest
-        is as in EM (Esser & Nielsen 2022, theta^l; the steps are in MATHS.md, section 1).
+        is as in EM (Esser & Nielsen 2022, theta^l).
     coordinate : int
         The coordinate that orders the components, from 0.
     clearance : float

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ordered_mix.data import Data
+from ordered_mix.estimators.loop.hessian import hessian
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
-
-# a central difference of the exact gradient at two steps, extrapolated (Richardson)
-STEPS = (1e-3, 5e-4)
-HESSIAN_PASSES = 2 * len(STEPS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,21 +54,6 @@ class Laplace:
         rng = np.random.default_rng(seed)
         z = rng.multivariate_normal(self.mean, self.covariance, size=draws)
         return self.parameterization.forward(z).affine(self.location, self.scale)
-
-
-def hessian(parameterization: Parameterization, data: Data, z: Array, jacobian: bool) -> Array:
-    """Hessian of the log posterior at one point z, for `HESSIAN_PASSES` passes per coordinate.
-
-    Central differences of the exact gradient at two steps, extrapolated to the fourth order.
-    """
-    units = np.eye(z.size)
-    by_step = []
-    for step in STEPS:
-        points = z + step * np.concatenate([units, -units])
-        _, gradient = parameterization.log_posterior(points, data, jacobian)
-        by_step.append((gradient[: z.size] - gradient[z.size :]) / (2 * step))
-    full = (4 * by_step[1] - by_step[0]) / 3
-    return 0.5 * (full + full.T)
 
 
 def laplace(parameterization: Parameterization, data: Data, mode: Mixture) -> Laplace:

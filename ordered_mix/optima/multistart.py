@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.curvature import FLAT
+from ordered_mix.estimators.loop.estimator import Estimator
 from ordered_mix.estimators.loop.fit import ADVICE, Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.estimators.loop.optima import Optima, spurious
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import FOLD_KEYS, Mixture
+from ordered_mix.optima.optima import NoOptimum, Optima, collapsed_onto, spurious
+from ordered_mix.parameterization.parameterization import Parameterization
 
 Array = NDArray[np.float64]
 
@@ -24,19 +27,18 @@ class MultiStart:
     """Run an estimator from many starts and sort out where they end.
 
     All starts run to a loose tolerance in one batch, equal ends are merged, and one run of each
-    kind is polished with the stopping rules of the estimator.
+    kind is polished with the stopping rules of the estimator; one that ends at a saddle is listed
+    with the status ``saddle_point``.
 
     Parameters
     ----------
-    k : int
-        Number of components.
     starts : int
         Number of starts, shared out among the methods.
     methods : tuple of {"quantile", "kmeans++", "random"}
         How the starts are made, see `initial_mixtures`.
     seed : int
-    estimator : EM
-        Or any estimator of this package with the fields `stop` and `snapshots`.
+    estimator : Estimator
+        Any of the registry.
     explore : Stop
         Stopping rules of the first stage.
 
@@ -46,11 +48,10 @@ class MultiStart:
         If starts is smaller than the number of methods.
     """
 
-    k: int
     starts: int = 60
     methods: tuple[str, ...] = ("quantile", "kmeans++", "random")
     seed: int = 0
-    estimator: EM = field(
+    estimator: Estimator = field(
         default_factory=lambda: EM(stop=Stop(log_likelihood=1e-12, passes=20_000))
     )
     explore: Stop = field(default_factory=lambda: Stop(log_likelihood=1e-6, passes=2_000))
@@ -62,11 +63,15 @@ class MultiStart:
                 f"got {self.starts}"
             )
 
-    def fit(self, data: Data, starts: Mixture | None = None) -> Optima:
+    def fit(
+        self, parameterization: Parameterization, data: Data, starts: Mixture | None = None
+    ) -> Optima:
         """Fit one data set.
 
         Parameters
         ----------
+        parameterization : Parameterization
+            As for the estimator.
         data : Data
             A single sample.
         starts : Mixture, batch shape (starts,), optional
@@ -79,35 +84,43 @@ class MultiStart:
         Raises
         ------
         ValueError
-            If data is a batch, starts have another number of components, or no start ends at an
-            optimum.
+            If data is a batch, or starts have another number of components.
+        NoOptimum
+            If no start ends at an optimum, with the values onto which components shrank.
         """
         if starts is None:
-            starts = self.start(data)
-        if starts.k != self.k:
-            raise ValueError(f"starts must have {self.k} components, got {starts.k}")
+            starts = self.start(parameterization, data)
         starts = starts.reshape(-1)
         explorer = replace(self.estimator, stop=self.explore, snapshots=2)
-        explored = explorer.fit(data, starts)
+        explored = explorer.fit(parameterization, data, starts)
         ended = np.isin(explored.status, ("converged", "budget_exhausted"))
         if not ended.any():
             word = Counter(explored.status.tolist()).most_common(1)[0][0]
-            raise ValueError(f"no start of {len(ended)} ends at an optimum: {ADVICE[word]}")
+            raise NoOptimum(len(ended), ADVICE[word], collapsed_onto(explored))
         chosen, label = _merge(explored, np.flatnonzero(ended), tolerance=0.02)
-        polished = self.estimator.fit(data, explored.mixture[chosen])
+        polished = self.estimator.fit(parameterization, data, explored.mixture[chosen])
         kept = np.flatnonzero(np.isin(polished.status, ("converged", "budget_exhausted")))
         if not kept.size:
-            raise ValueError(f"no start of {len(ended)} ends at an optimum: {polished.advice[0]}")
+            narrow = np.append(collapsed_onto(explored), collapsed_onto(polished))
+            raise NoOptimum(len(ended), str(polished.advice[0]), narrow)
+        polished = self._checked(parameterization, data, polished)
         return self._optima(data, explored, polished, kept, label)
 
-    def start(self, data: Data) -> Mixture:
-        """The default starting mixtures, batch shape (starts,)."""
+    def _checked(self, parameterization: Parameterization, data: Data, fit: Fit) -> Fit:
+        """The fit with its converged runs at saddles said to be such."""
+        held = self.estimator.held(parameterization.prior)
+        bent = fit.curvature(data, held, getattr(self.estimator, "scales", "free")) < -FLAT
+        return replace(fit, status=np.where(fit.converged & bent, "saddle_point", fit.status))
+
+    def start(self, parameterization: Parameterization, data: Data) -> Mixture:
+        """The default starting mixtures, with what the prior knows; batch shape (starts,)."""
         shares = np.diff(np.linspace(0, self.starts, len(self.methods) + 1).astype(int))
         parts = [
-            initial_mixtures(data, self.k, int(share), method, self.seed + index)
+            initial_mixtures(data, parameterization.k, int(share), method, self.seed + index)
             for index, (method, share) in enumerate(zip(self.methods, shares, strict=True))
         ]
-        return Mixture(*(np.concatenate([getattr(p, n) for p in parts]) for n in FIELDS))
+        values = (np.concatenate([getattr(p, n) for p in parts]) for n in FIELDS)
+        return parameterization.prior.holding(Mixture(*values))
 
     def _optima(
         self,
@@ -128,6 +141,7 @@ class MultiStart:
             spurious=spurious(data, fit.mixture),
             failures=dict(failed),
             passes=int(explored.passes.sum() + polished.passes.sum()),
+            collapsed=np.append(collapsed_onto(explored), collapsed_onto(polished)),
         )
 
 

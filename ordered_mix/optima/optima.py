@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-NEIGHBOURS = 10
+FEWEST_NEIGHBOURS, NEIGHBOURS = 3, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,8 @@ class Optima:
         Starts that ended otherwise, by status.
     passes : int
         Passes over the data of all starts and of the polishing.
+    collapsed : array, shape (collapsed starts,)
+        The value onto which each start shrank a component, if it did.
     """
 
     fit: Fit
@@ -43,6 +45,7 @@ class Optima:
     spurious: NDArray[np.bool_]
     failures: dict[str, int]
     passes: int
+    collapsed: Array = field(default_factory=lambda: np.empty(0))
 
     @property
     def starts(self) -> int:
@@ -108,12 +111,35 @@ class Optima:
         return "\n".join(line.rstrip() for line in lines)
 
 
+class NoOptimum(ValueError):
+    """No start ends at an optimum.
+
+    Attributes
+    ----------
+    starts : int
+    collapsed : array, shape (collapsed starts,)
+        The value onto which each start shrank a component, if it did.
+    """
+
+    def __init__(self, starts: int, advice: str, collapsed: Array) -> None:
+        super().__init__(f"no start of {starts} ends at an optimum: {advice}")
+        self.starts, self.collapsed = starts, collapsed
+
+
+def collapsed_onto(fit: Fit) -> Array:
+    """Mean of the narrowest component of each run whose variance collapsed."""
+    ended = fit.mixture[np.flatnonzero(fit.status == "variance_collapsed")]
+    narrowest = ended.sigma.argmin(axis=-1, keepdims=True)
+    return np.take_along_axis(ended.mu, narrowest, axis=-1)[..., 0]
+
+
 def spurious(data: Data, mixture: Mixture) -> NDArray[np.bool_]:
     """Whether a component is narrower than the spacing of the data it sits on.
 
-    The spacing is the mean distance between neighbours among the ten points around the
-    component's mean, or among all points if that is smaller, and at least half the smallest
-    distance between distinct points (the rounding of tied data).
+    The spacing is the mean distance between neighbours among the points around the component's
+    mean that are closest together, as many as it holds but from three to ten, or among all points
+    if that is smaller, and at least half the smallest distance between distinct points (the
+    rounding of tied data).
 
     Parameters
     ----------
@@ -125,10 +151,17 @@ def spurious(data: Data, mixture: Mixture) -> NDArray[np.bool_]:
     -------
     array of bool, shape (...)
     """
+    if mixture.k == 1:
+        return np.zeros(mixture.batch_shape, dtype=bool)
     y = np.sort(data.y if data.weight is None else data.y[data.weight > 0])
-    count = min(NEIGHBOURS, len(y))
-    first = np.clip(np.searchsorted(y, mixture.mu) - count // 2, 0, len(y) - count)
-    local = (y[first + count - 1] - y[first]) / max(count - 1, 1)
+    held = np.clip(np.round(mixture.w * len(y)), FEWEST_NEIGHBOURS, NEIGHBOURS).astype(int)
+    count = np.minimum(held, len(y))
+    position = np.searchsorted(y, mixture.mu)
+    local = np.full(mixture.mu.shape, np.inf)
+    for before in range(NEIGHBOURS + 1):
+        first = np.clip(position - np.minimum(before, count), 0, len(y) - count)
+        width = y[first + count - 1] - y[first]
+        local = np.minimum(local, width / np.maximum(count - 1, 1))
     overall = (y[-1] - y[0]) / max(len(y) - 1, 1)
     rounding = np.diff(np.unique(y)).min() / 2
     return np.any(mixture.sigma < np.maximum(np.minimum(local, overall), rounding), axis=-1)

@@ -1,0 +1,178 @@
+"""Did the chains agree, and which of them sit where there is no mass?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ordered_mix.draws.convergence import convergence
+from ordered_mix.draws.predictive import fewer_draws
+from ordered_mix.draws.switching import gap_mass
+from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.passes.kernels import e_step
+
+RHAT = 1.01
+RHAT_NEARLY = 1.05
+ESS = 400
+FEW_DIVERGENCES = 0.001
+GAP_MASS = 0.01
+STUCK_NATS = 7.0
+STUCK_SDS = 4.0
+PARAMETERS = ("w", "mu", "sigma")
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """What tells whether chains agree, measured on labelled draws.
+
+    Attributes
+    ----------
+    rhat, ess, ess_tail : float
+        Worst of all weights, means and scales, and of the log likelihood.
+    divergences : int
+    chains, draws : int
+    nats_below : ndarray, shape (chain,)
+        How far the mean log likelihood of each chain is below that of the highest one.
+    stuck : ndarray of bool, shape (chain,)
+        Chains that are tens of nats below, and so hold no mass.
+    restarted : int
+        How many chains were stuck at first and were sampled again from the best optimum.
+    gap_mass : float
+        Share of the draws whose smallest gap is below 0.1 pooled scales.
+    """
+
+    rhat: float
+    ess: float
+    ess_tail: float
+    divergences: int
+    chains: int
+    draws: int
+    nats_below: Array
+    stuck: NDArray[np.bool_]
+    restarted: int
+    gap_mass: float
+
+    @property
+    def status(self) -> str:
+        """``good``, ``nearly`` (more draws will do) or ``bad``."""
+        if self.stuck.any() or not self.rhat < RHAT_NEARLY:
+            return BAD
+        few = self.divergences > FEW_DIVERGENCES * self.chains * self.draws
+        return NEARLY if self.rhat >= RHAT or self.ess < ESS or few else GOOD
+
+    @property
+    def wanted_draws(self) -> int:
+        """Draws a chain that would do, if R-hat or the effective number is all that is missing."""
+        factor = max(2.0 if self.rhat >= RHAT else 1.0, ESS / max(self.ess, 1.0))
+        return int(np.ceil(self.draws * factor / 500) * 500)
+
+
+def agreement(y: Array, labelled: Mixture, divergences: int, restarted: int = 0) -> Agreement:
+    """Measure labelled draws, batch shape (chain, draw), of at least two chains."""
+    heights = log_likelihoods(y, fewer_draws(labelled, y.size))
+    draws = {name: getattr(labelled, name) for name in PARAMETERS}
+    table = convergence(draws | {"log_likelihood": heights})
+    below = nats_below(heights)
+    return Agreement(
+        rhat=float(table["rhat"].max()),
+        ess=float(table["ess_bulk"].min()),
+        ess_tail=float(table["ess_tail"].min()),
+        divergences=divergences,
+        chains=labelled.mu.shape[0],
+        draws=labelled.mu.shape[1],
+        nats_below=below,
+        stuck=stuck(heights),
+        restarted=restarted,
+        gap_mass=gap_mass(labelled.w, labelled.mu, labelled.sigma),
+    )
+
+
+def log_likelihoods(y: Array, draws: Mixture) -> Array:
+    """Log likelihood of every draw, shape (chain, draw)."""
+    return e_step(y, draws.w, draws.mu, draws.sigma).log_likelihood
+
+
+def nats_below(heights: Array) -> Array:
+    """How far the mean of each chain is below the highest mean, shape (chain,)."""
+    means = heights.mean(axis=1)
+    return means.max() - means
+
+
+def stuck(heights: Array) -> NDArray[np.bool_]:
+    """Chains that are far below the highest one, in nats and in its standard deviations.
+
+    Parameters
+    ----------
+    heights : array, shape (chain, draw)
+        Log likelihood of every draw.
+    """
+    spread = heights[np.argmax(heights.mean(axis=1))].std()
+    return nats_below(heights) > max(STUCK_NATS, STUCK_SDS * spread)
+
+
+def did_the_chains_agree(found: Agreement, k: int) -> Verdict:
+    """The verdict, with advice that follows from the cause."""
+    values = {name: getattr(found, name) for name in
+              ("rhat", "ess", "ess_tail", "divergences", "chains", "draws", "restarted",
+               "gap_mass")}  # fmt: skip
+    values |= {"nats_below": found.nats_below.tolist(), "stuck": found.stuck.tolist()}
+    answer, clause = _answer(found, k)
+    return Verdict(
+        "agree", found.status, "Did the chains agree?", answer, _reason(found), clause, values
+    )
+
+
+def _answer(found: Agreement, k: int) -> tuple[str, str]:
+    if found.status == GOOD:
+        again = f", after {_restarts(found)}" if found.restarted else ""
+        return f"Yes{again}.", f"the chains agree{again}"
+    if found.status == NEARLY:
+        advice = _nearly(found)
+        return f"Nearly: {advice}.", f"the chains nearly agree ({advice})"
+    advice = f"{_cause(found)}: {remedy(found, k)}"
+    return f"No: {advice}.", f"the chains disagree ({advice})"
+
+
+def _restarts(found: Agreement) -> str:
+    one = found.restarted == 1
+    return (
+        f"{found.restarted} of {found.chains} chains {'was' if one else 'were'} restarted from the "
+        "best optimum"
+    )
+
+
+def _nearly(found: Agreement) -> str:
+    if found.rhat >= RHAT or found.ess < ESS:
+        return f"take {found.wanted_draws:,} draws"
+    return "take a target acceptance rate of 0.95"
+
+
+def _cause(found: Agreement) -> str:
+    count = int(found.stuck.sum())
+    if count:
+        low = found.nats_below[found.stuck].min()
+        return f"{count} of {found.chains} chains {'sits' if count == 1 else 'sit'} {low:.0f} " \
+               "nats or more below the others"  # fmt: skip
+    return "the chains sit in different places"
+
+
+def remedy(found: Agreement, k: int) -> str:
+    """What to do about chains that disagree: fewer components only where two of them coincide."""
+    if k > 1 and found.gap_mass >= GAP_MASS and not found.stuck.any():
+        return "fewer components, as two of them coincide in part of the draws"
+    if found.rhat < 1.2 and not found.stuck.any():
+        return f"take {max(found.wanted_draws, 4 * found.draws):,} draws"
+    return "other components separate them: more components, or more chains from other starts"
+
+
+def _reason(found: Agreement) -> str:
+    diverged = f"{found.divergences} divergence{'' if found.divergences == 1 else 's'}"
+    low = ", ".join(f"{value:.1f}" for value in found.nats_below)
+    text = (
+        f"Largest R-hat {found.rhat:.3f} (limit {RHAT}), smallest ESS {found.ess:.0f} (at least "
+        f"{ESS}), {diverged}; mean log likelihood of the chains below the highest one: {low} nats."
+    )
+    return f"{text} {_restarts(found).capitalize()}." if found.restarted else text

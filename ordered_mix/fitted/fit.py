@@ -1,0 +1,314 @@
+"""One recommended fit of a Gaussian mixture, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ordered_mix.data import Data, as_data
+from ordered_mix.errors import RunError
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.fitted.fitted import Fitted, default_mass
+from ordered_mix.fitted.maximum import (
+    Maximum,
+    criteria_by_components,
+    criteria_of,
+    find_maximum,
+    judged_by_mode,
+)
+from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
+from ordered_mix.fitted.questions import no_maximum
+from ordered_mix.fitted.restriction import Restriction
+from ordered_mix.mixture import Mixture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ordered_mix.draws.draws import Draws
+    from ordered_mix.parameterization.parameterization import Parameterization
+    from ordered_mix.prior import Prior
+
+AUTO = "auto"
+LARGEST_AUTO = 6
+SMALLEST, LARGEST = 1e-140, 1e140
+
+
+def fit(
+    data: Any,
+    components: int | str | tuple[int, int] = 2,
+    *,
+    estimators: Sequence[str] = ("em", "map", "nuts"),
+    parameterization: str = "unordered",
+    prior: Prior | str = "adaptive",
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    seed: int = 1,
+    cores: int = 2,
+    target_accept: float = 0.8,
+    hdi_prob: float | None = None,
+    scales: str = "free",
+    fixed: Mapping[str, Sequence[float]] | None = None,
+    time_limit: float = 3600.0,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Fitted:
+    """Fit a Gaussian mixture to one column of numbers.
+
+    EM from many starts, the posterior mode, then NUTS in one parameterization; components are
+    labelled by what separates them.
+
+    Parameters
+    ----------
+    data : Data, str, path or array_like
+        One column of numbers, see `data.as_data`.
+    components : int, (int, int), str
+        K; a range, as (1, 6) or ``"1-6"``, of which the smallest BIC is fitted; or ``"auto"``,
+        which is 1 to 6 by EM alone. In a range every K is sampled, for its LOO.
+    estimators : sequence of {"em", "map", "nuts", "nuts-pymc"}
+        ``("em",)`` alone takes a second.
+    parameterization : str
+        The coordinates to sample in.
+    prior : Prior or {"adaptive", "fixed", "half-normal"}
+        One in the units of the data, or the kind of `default_prior` to take.
+    draws, tune, chains, seed, cores, target_accept, time_limit
+        Of the sampler; the same seed gives the same draws.
+    hdi_prob : float, optional
+        Mass of the highest-density intervals, by default ArviZ's ``stats.ci_prob`` (0.89).
+    scales : {"free", "common"}
+        One standard deviation for each component, or one for all (EM alone).
+    fixed : mapping of {"w", "mu", "sigma"} to sequence of float, optional
+        Values that are known, one for each component. MAP and samplers take weights, and
+        scales that are equal; EM takes any.
+    progress : callable
+        Called with the name of each stage before it begins.
+
+    Returns
+    -------
+    Fitted
+
+    Raises
+    ------
+    ValueError
+        Before any work, if an argument is wrong.
+    RunError
+        If EM alone was asked and has no maximum to find.
+    """
+    data = as_data(data)
+    smallest, largest = component_range(components)
+    settings: dict[str, Any] = {
+        "estimators": tuple(estimators), "parameterization": parameterization, "draws": draws,
+        "tune": tune, "chains": chains, "seed": seed, "cores": cores,
+        "target_accept": target_accept, "time_limit": time_limit,
+    }  # fmt: skip
+    check_estimators(settings["estimators"])
+    check_ranges(settings | {"components": largest})
+    check_sample(data, smallest)
+    largest = max(smallest, min(largest, data.n // 2, np.unique(data.y).size))
+    sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
+    mass = _mass(hdi_prob) if sampled else np.nan
+    restriction = Restriction(scales, dict(fixed or {}))
+    check_restriction(restriction, smallest, largest, settings["estimators"])
+    work = _Work(data, settings, prior, mass, restriction, progress)
+    if smallest == largest and components != AUTO:
+        progress("EM from many starts")
+        return work.fitted(largest, find_maximum(data, largest, seed, restriction), None)
+    progress(f"EM from many starts, K = 1 to {largest}")
+    rows = criteria_by_components(data, largest, seed, restriction)
+    table = _table(rows)
+    table = table[table["components"] >= smallest].reset_index(drop=True)
+    chosen = _smallest(table)
+    if components == AUTO or not work.sampler:
+        return work.fitted(chosen, rows[chosen - 1][0], table)
+    several = {k: work.fitted(k, rows[k - 1][0], table) for k in range(smallest, largest + 1)}
+    return replace(several[chosen], criteria=_with_loo(table, several))
+
+
+def component_range(components: int | str | tuple[int, int]) -> tuple[int, int]:
+    """Smallest and largest number of components that are asked for.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a whole number nor a range nor auto.
+    """
+    if components == AUTO:
+        return 1, LARGEST_AUTO
+    given: Any = components
+    if isinstance(components, str):
+        low, dash, high = components.partition("-")
+        try:
+            given = (int(low), int(high)) if dash else int(low)
+        except ValueError:
+            given = None
+    if isinstance(given, tuple) and len(given) == 2:
+        check_components(given[0], components)
+        check_components(given[1], components)
+        if given[0] <= given[1]:
+            return given
+        given = None
+    check_components(given, components)
+    return given, given
+
+
+def check_components(value: Any, given: Any) -> None:
+    """Raise a ValueError unless this is a number of components."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= 1000:
+        raise ValueError(
+            f"components must be a whole number of at least 1 and at most 1000, a range like 1-6, "
+            f"or auto, got {given}"
+        )
+
+
+def check_sample(data: Data, components: int) -> None:
+    """Raise a ValueError if so many components cannot be fitted to these data."""
+    if data.weight is not None or data.y.ndim != 1:
+        raise ValueError(f"data must be one unweighted sample, {data!r} is not")
+    if data.n < 2 * components:
+        raise ValueError(
+            f"data must hold at least {2 * components} points for {components} components, "
+            f"{data.name} holds {data.n}"
+        )
+    distinct = np.unique(data.y).size
+    if distinct == 1:
+        raise ValueError(f"data must not be constant, all points of {data.name} are {data.y[0]:g}")
+    if distinct < components:
+        raise ValueError(
+            f"data must hold at least {components} distinct values for {components} components, "
+            f"{data.name} holds {distinct}"
+        )
+    if not SMALLEST < data.scale < LARGEST:
+        raise ValueError(
+            f"data must have a standard deviation between {SMALLEST:g} and {LARGEST:g}, that of "
+            f"{data.name} is {data.scale:g}: give them in another unit"
+        )
+
+
+def check_restriction(
+    restriction: Restriction, smallest: int, largest: int, estimators: Sequence[str]
+) -> None:
+    """Raise a ValueError if the restriction does not go with the rest."""
+    if restriction.obstacle and set(estimators) != {"em"}:
+        raise ValueError(
+            f"estimators must be em alone for this restriction, as {restriction.obstacle}, got "
+            f"{', '.join(estimators)}"
+        )
+    if restriction.fixed and smallest != largest:
+        raise ValueError("components must be one number where fixed holds values of components")
+    restriction.check(smallest)
+
+
+class _Work:
+    """The stages of a fit for one number of components after another."""
+
+    def __init__(
+        self,
+        data: Data,
+        settings: dict[str, Any],
+        prior: Prior | str,
+        mass: float,
+        restriction: Restriction,
+        progress: Callable[[str], None],
+    ) -> None:
+        self.data, self.settings, self.mass, self.progress = data, settings, mass, progress
+        estimators = settings["estimators"]
+        self.sampler = next((name for name in estimators if name in SAMPLERS), "")
+        self.kind, self.restriction = prior, restriction
+
+    def fitted(self, k: int, maximum: Maximum, table: pd.DataFrame | None) -> Fitted:
+        """EM, then what else was asked."""
+        if table is None:
+            row = criteria_of(self.data, maximum, k, self.restriction)
+            table = _table([(maximum, row)], k)
+        common = {"data": self.data, "components": k, "criteria": table, "hdi_prob": self.mass,
+                  "settings": self.settings}  # fmt: skip
+        if not self.sampler and "map" not in self.settings["estimators"]:
+            if maximum.mixture is None:
+                raise RunError(
+                    f"EM has no maximum to find with K = {k}: {no_maximum(maximum)}; "
+                    "add map or nuts to --estimators, whose prior keeps the scales apart from 0"
+                )
+            return Fitted(maximum=maximum, **common)
+        return self._bayesian(k, maximum, common)
+
+    def _bayesian(self, k: int, maximum: Maximum, common: dict[str, Any]) -> Fitted:
+        from ordered_mix.fitted.mode import posterior_mode
+        from ordered_mix.parameterization import catalog
+        from ordered_mix.prior import Prior, default_prior
+
+        prior = self.kind if isinstance(self.kind, Prior) else default_prior(self.data, self.kind)
+        prior = self.restriction.of_prior(prior)
+        chosen = catalog.parameterization(self.settings["parameterization"], k, prior)
+        starts = initial_mixtures(
+            self.data, k, self.settings["chains"], "random", self.settings["seed"]
+        )
+        self.progress(f"posterior mode, K = {k}")
+        mode = posterior_mode(self.data, prior, starts, maximum.mixture)
+        maximum = judged_by_mode(self.data, maximum, mode, self.restriction)
+        made = Fitted(maximum=maximum, prior=prior, mode=mode, **common)
+        return self._sampled(made, chosen, starts) if self.sampler else made
+
+    def _sampled(self, made: Fitted, chosen: Parameterization, starts: Mixture) -> Fitted:
+        from ordered_mix.draws.predictive import predictive
+        from ordered_mix.fitted.labels import labels_by_what_separates
+        from ordered_mix.fitted.restart import restart_stuck_chains
+
+        k, y = made.components, self.data.y
+        self.progress(f"{self.sampler} {chosen.label}, K = {k}")
+        draws = self._nuts(0, chosen, starts)
+        best = made.mode if made.maximum.mixture is None else made.maximum.mixture
+        assert best is not None
+        draws, restarted = restart_stuck_chains(
+            draws, y, best, lambda again: self._nuts(1, chosen, again)
+        )
+        self.progress(f"labels, WAIC and LOO, K = {k}")
+        return replace(
+            made,
+            draws=draws,
+            permutation=labels_by_what_separates(draws.mixture, y, chosen.prior.exchangeable),
+            predictive=predictive(y, draws.mixture),
+            restarted=restarted,
+        )
+
+    def _nuts(self, attempt: int, chosen: Parameterization, starts: Mixture) -> Draws:
+        from ordered_mix.samplers.nuts import NUTS
+
+        given = self.settings
+        sampler = NUTS(
+            draws=given["draws"], tune=given["tune"], sampler=SAMPLERS[self.sampler],
+            target_accept=given["target_accept"], seed=given["seed"] + attempt,
+            cores=given["cores"], time_limit=given["time_limit"],
+        )  # fmt: skip
+        return sampler.fit(chosen, self.data, starts)
+
+
+def _mass(hdi_prob: float | None) -> float:
+    if hdi_prob is None:
+        return default_mass()
+    if not 0 < hdi_prob < 1:
+        raise ValueError(f"hdi_prob must lie between 0 and 1, got {hdi_prob}")
+    return float(hdi_prob)
+
+
+def _table(rows: list[tuple[Maximum, dict[str, float]]], first: int = 1) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {"components": first + index} | criteria for index, (_, criteria) in enumerate(rows)
+    )
+
+
+def _smallest(table: pd.DataFrame) -> int:
+    """The number of components of smallest BIC; the fewest if EM has no maximum for any."""
+    row = table["bic"].idxmin() if table["bic"].notna().any() else 0
+    return int(table["components"][row])
+
+
+def _with_loo(table: pd.DataFrame, several: dict[int, Fitted]) -> pd.DataFrame:
+    found = [several[k].predictive for k in table["components"]]
+    elpd = [np.nan if one is None else float(one.loo.elpd) for one in found]
+    error = [np.nan if one is None else float(one.loo.se) for one in found]
+    return table.assign(elpd_loo=elpd, elpd_loo_se=error)

@@ -1,0 +1,263 @@
+"""What `fit` returns: the estimates, which point belongs where, and whether to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ordered_mix.data import Data
+from ordered_mix.fitted.estimates import estimates, membership, points_table
+from ordered_mix.fitted.maximum import Maximum, far_values, log_likelihood
+from ordered_mix.fitted.verdict import Verdict, headline
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.shown import html
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+    from ordered_mix.draws.checks import Checks
+    from ordered_mix.draws.draws import Draws
+    from ordered_mix.draws.predictive import Predictive
+    from ordered_mix.draws.prior_sensitivity import PriorSensitivity
+    from ordered_mix.draws.relabel.assignment import Permutation
+    from ordered_mix.fitted.agreement import Agreement
+    from ordered_mix.fitted.refits import Refits
+    from ordered_mix.prior import Prior
+
+
+PARAMETERS = ("w", "mu", "sigma")
+
+
+def default_mass() -> float:
+    """Mass of the intervals that ArviZ gives by default, its ``stats.ci_prob``."""
+    from arviz import rcParams
+
+    return float(rcParams["stats.ci_prob"])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """One fitted mixture; components are numbered from 1 in the order of their means.
+
+    Parameters
+    ----------
+    data : Data
+        In its own units.
+    components : int
+        Number of components K.
+    maximum : Maximum
+        What EM found.
+    criteria : DataFrame
+        One row for each number of components that was looked at: log_likelihood, bic, icl, sbic
+        (smaller is better), and elpd_loo with elpd_loo_se where it was sampled.
+    hdi_prob : float
+        Mass of the intervals.
+    prior : Prior, optional
+        In the units of the data; None without MAP and samplers.
+    mode : Mixture, optional
+        Posterior mode of weights, means and scales.
+    draws : Draws, optional
+        Draws as sampled.
+    permutation : ndarray of int, shape (chain, draw, component), optional
+        Labels by what separates the components.
+    predictive : Predictive, optional
+        WAIC and LOO.
+    restarted : int
+        Chains that were sampled again from the best optimum.
+    settings : mapping
+        What was asked.
+    """
+
+    data: Data
+    components: int
+    maximum: Maximum
+    criteria: pd.DataFrame
+    hdi_prob: float
+    prior: Prior | None = None
+    mode: Mixture | None = None
+    draws: Draws | None = None
+    permutation: Permutation | None = None
+    predictive: Predictive | None = None
+    restarted: int = 0
+    settings: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        best = self.estimate
+        cells = ", ".join(
+            f"{name}=[{', '.join(f'{value:.4g}' for value in getattr(best, name))}]"
+            for name in ("w", "mu", "sigma")
+        )
+        return f"Fitted({self.data.name!r}, n={self.data.n}, K={self.components}, {cells})"
+
+    _repr_html_ = html
+
+    @cached_property
+    def labelled(self) -> Mixture | None:
+        """Draws with labels by what separates, batch shape (chain, draw)."""
+        if self.draws is None or self.permutation is None:
+            return None
+        return self.draws.mixture.permute(self.permutation)
+
+    @cached_property
+    def estimate(self) -> Mixture:
+        """One mixture: the posterior means, else the posterior mode, else the maximum."""
+        if self.labelled is not None:
+            means = [getattr(self.labelled, name).mean(axis=(0, 1)) for name in PARAMETERS]
+            return Mixture(*means)
+        one = self.mode if self.mode is not None else self.maximum.mixture
+        assert one is not None
+        return one.permute(one.order())
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """Weights, means and scales of each component, one row each (`fitted.estimates`)."""
+        mode = None if self.mode is None else self.mode.permute(self.mode.order())
+        points = {"em": self.maximum.mixture, "map": mode}
+        return estimates(self.components, self.labelled, points, self.hdi_prob)
+
+    def summary(self) -> pd.DataFrame:
+        """The estimates with the index ``w[1]``, ``mu[1]``, ... as ArviZ's summary has."""
+        table = self.estimates
+        names = [f"{row.quantity}[{row.component}]" for row in table.itertuples()]
+        return table.drop(columns=["component", "quantity"]).set_axis(names, axis=0)
+
+    @cached_property
+    def points(self) -> pd.DataFrame:
+        """Membership of each data point: y, component, probability_1, ..., in the data's order."""
+        return points_table(self.data.y, self.predict_proba())
+
+    def predict_proba(self, y: ArrayLike | None = None) -> Array:
+        """Probability of each component at points, shape (points, K).
+
+        Parameters
+        ----------
+        y : array_like, shape (points,), optional
+            By default the data.
+        """
+        at = self.data.y if y is None else Data(np.atleast_1d(np.squeeze(np.asarray(y)))).y
+        return membership(self.estimate if self.labelled is None else self.labelled, at)
+
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """What tells whether the chains agree; None without draws."""
+        from ordered_mix.fitted.agreement import agreement
+
+        if self.labelled is None or self.draws is None:
+            return None
+        diverging = self.draws.statistics.get("diverging")
+        divergences = 0 if diverging is None else int(diverging.sum())
+        return agreement(self.data.y, self.labelled, divergences, self.restarted)
+
+    @cached_property
+    def checks(self) -> Checks | None:
+        """Discrepancies between data and posterior; None without draws."""
+        from ordered_mix.draws.checks import checks
+
+        return None if self.draws is None else checks(self.data.y, self.draws.mixture)
+
+    @cached_property
+    def refits(self) -> Refits | None:
+        """Goodness of fit of the maximum by parametric bootstrap; None without a maximum."""
+        from ordered_mix.fitted.refits import refits
+
+        return None if self.maximum.mixture is None else refits(self.data, self.maximum.mixture)
+
+    @property
+    def nats_below_maximum(self) -> float | None:
+        """How far the likelihood of the posterior mode is below its maximum; None without both."""
+        if self.mode is None or self.maximum.mixture is None:
+            return None
+        return max(0.0, self.maximum.log_likelihood - log_likelihood(self.data, self.mode))
+
+    @cached_property
+    def prior_sensitivity(self) -> PriorSensitivity | None:
+        """How much of the posterior is the prior's doing; None without draws or a matched prior."""
+        from ordered_mix.draws.predictive import fewer_draws
+        from ordered_mix.draws.prior_sensitivity import prior_sensitivity
+
+        if self.labelled is None or self.prior is None or self.prior.native or self.mode is None:
+            return None
+        draws = fewer_draws(self.labelled, self.data.n)
+        height = log_likelihood(self.data, self.mode)
+        return prior_sensitivity(draws, self.data, self.prior, height, self.maximum.log_likelihood)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """The three questions that a fit must answer before it is used, those that can be asked."""
+        from ordered_mix.fitted.questions import questions
+
+        return questions(self)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is particular about the data, in sentences."""
+        from ordered_mix.fitted.questions import no_maximum
+
+        far = far_values(self.data)
+        found = [f"Far from all other values: {far}. Is that a mistake or a code?"] if far else []
+        if self.maximum.mixture is None:
+            found.append(
+                f"There are no EM estimates, as the likelihood has no interior maximum: "
+                f"{no_maximum(self.maximum)}."
+            )
+        elif self.maximum.note:
+            found.append(
+                f"{no_maximum(self.maximum)}; the maximum that is shown is the best one inside."
+            )
+        return found
+
+    @property
+    def headline(self) -> str:
+        """The answers in one sentence."""
+        return headline(self.verdicts)
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """An ArviZ DataTree: labelled draws as ``posterior``, raw ones as ``raw_posterior``.
+
+        Raises
+        ------
+        ValueError
+            If nothing was sampled.
+        """
+        from ordered_mix.draws.published import published
+        from ordered_mix.fitted.labels import METHOD
+
+        if self.draws is None or self.permutation is None:
+            raise ValueError("estimators must hold a sampler for there to be draws, nothing was")
+        return published(self.draws.tree, self.permutation, METHOD)
+
+    def save(self, path: str | Path) -> None:
+        """Write the draws as a netCDF file that ArviZ opens.
+
+        Raises
+        ------
+        ValueError
+            If nothing was sampled.
+        """
+        self.tree.to_netcdf(Path(path), engine="h5netcdf")
+
+    def plot_fit(self) -> Figure:
+        """The data as a histogram, the fitted density and its components."""
+        from ordered_mix.fitted.plots import plot_fit
+
+        return plot_fit(self)
+
+    def plot_posterior(self) -> Any:
+        """Posterior densities of weights, means and scales with their intervals, by ArviZ.
+
+        Returns
+        -------
+        arviz_plots.PlotCollection
+        """
+        from ordered_mix.fitted.plots import plot_posterior
+
+        return plot_posterior(self)

@@ -1,0 +1,186 @@
+"""The maximum of the likelihood by EM from many starts, or which value stands in its way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ordered_mix.data import Data
+from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
+from ordered_mix.fitted.restriction import Restriction
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.optima.optima import NoOptimum, Optima, spurious
+from ordered_mix.parameterization import catalog
+from ordered_mix.passes.kernels import e_step
+
+BETTER = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """The interior maximum that EM found, if there is one worth the name.
+
+    Parameters
+    ----------
+    mixture : Mixture or None
+        In increasing order of the means.
+    log_likelihood : float
+        NaN without a maximum.
+    starts, reached, collapsed : int
+        Starts of EM, how many reached the maximum, and how many shrank a component onto one value.
+    note : str
+        Which values stand in the way, with their counts; empty if none does.
+    optima : Optima or None
+        All ends of the starts.
+    """
+
+    mixture: Mixture | None
+    log_likelihood: float
+    starts: int
+    reached: int
+    collapsed: int
+    note: str = ""
+    optima: Optima | None = field(default=None, repr=False)
+
+
+def find_maximum(
+    data: Data, k: int, seed: int = 1, restriction: Restriction | None = None
+) -> Maximum:
+    """Run EM from many starts.
+
+    Parameters
+    ----------
+    data : Data
+        One sample.
+    k : int
+        Number of components, at most the number of distinct points.
+    seed : int
+    restriction : Restriction, optional
+        What is known or common.
+    """
+    restriction = restriction or Restriction()
+    search = restriction.search(seed)
+    model = catalog.parameterization("unordered", k)
+    try:
+        optima = search.fit(model, data, restriction.starts(search, model, data))
+    except NoOptimum as none:
+        note = in_the_way(data, none.collapsed)
+        return Maximum(None, np.nan, none.starts, 0, none.collapsed.size, note)
+    best, collapsed = optima.best_index, optima.collapsed.size
+    if optima.spurious[best] or not optima.fit.converged[best]:
+        narrow = optima.best.mu[[int(optima.best.sigma.argmin())]]
+        note = in_the_way(data, np.append(optima.collapsed, narrow))
+        return Maximum(None, np.nan, optima.starts, 0, collapsed, note, optima)
+    note = in_the_way(data, optima.collapsed) if 2 * collapsed > optima.starts else ""
+    return Maximum(
+        optima.best, optima.log_likelihood, optima.starts, int(optima.hits[best]), collapsed, note,
+        optima,
+    )  # fmt: skip
+
+
+def judged_by_mode(
+    data: Data, found: Maximum, mode: Mixture, restriction: Restriction | None = None
+) -> Maximum:
+    """The maximum, once the posterior mode is known.
+
+    A local maximum of the likelihood that is lower than the posterior mode is none: then EM goes
+    on from the mode, and where it ends is the maximum if it is an interior one.
+    """
+    height = log_likelihood(data, mode)
+    if found.mixture is not None and found.log_likelihood >= height - BETTER:
+        return found
+    em = (restriction or Restriction()).search(0).estimator
+    fit = em.fit(catalog.parameterization("unordered", mode.k), data, mode.reshape(1))
+    inside = bool(fit.converged[0]) and not bool(spurious(data, fit.mixture)[0])
+    if inside:
+        best = fit.mixture[0]
+        return Maximum(
+            best.permute(best.order()), float(fit.log_likelihood[0]), found.starts, 0,
+            found.collapsed, found.note, found.optima,
+        )  # fmt: skip
+    narrow = fit.mixture.mu[0][[int(fit.mixture.sigma[0].argmin())]]
+    note = found.note or in_the_way(data, narrow)
+    return Maximum(None, np.nan, found.starts, 0, found.collapsed, note, found.optima)
+
+
+def log_likelihood(data: Data, mixture: Mixture) -> float:
+    """Log likelihood of one mixture."""
+    moments = e_step(data.y, mixture.w, mixture.mu, mixture.sigma, weight=data.weight)
+    return float(moments.log_likelihood)
+
+
+def in_the_way(data: Data, at: Array) -> str:
+    """The data values nearest to these, and how often each is there: ``0 (86 of 300)``."""
+    if not at.size:
+        return ""
+    points, counts = np.unique(data.y, return_counts=True)
+    nearest = points[np.abs(points - at[:, None]).argmin(axis=1)]
+    common = [value for value, _ in Counter(nearest.tolist()).most_common(2)]
+    held = dict(zip(points.tolist(), counts.tolist(), strict=True))
+    return " and ".join(f"{value:.10g} ({times(held[value], data.n)})" for value in sorted(common))
+
+
+def far_values(data: Data) -> str:
+    """A few values at one end that are far from all others, with their counts; else empty.
+
+    At most one in twenty, beyond a gap of more than three times the range of the others.
+    """
+    y, found = np.sort(data.y), []
+    few = max(1, data.n // 20)
+    gaps = np.diff(y)
+    for ends, inner in ((slice(0, few), slice(None)), (slice(-few, None), slice(None, None, -1))):
+        part = gaps[ends][inner]
+        beyond = int(part.argmax()) + 1
+        rest = y[inner][beyond:]
+        if part.max() > 3 * np.ptp(rest) > 0:
+            found += np.unique(y[inner][:beyond]).tolist()
+    counts = [f"{value:.10g} ({times(int(np.sum(y == value)), data.n)})" for value in found[:3]]
+    return ", ".join(counts)
+
+
+def times(count: int, n: int) -> str:
+    """How often a value is there."""
+    return "once" if count == 1 else f"{count} of {n}"
+
+
+def criteria_by_components(
+    data: Data, largest: int, seed: int = 1, restriction: Restriction | None = None
+) -> list[tuple[Maximum, dict[str, float]]]:
+    """Maxima and criteria for 1 to so many components, the smallest first.
+
+    Returns
+    -------
+    list of (Maximum, dict)
+        The criteria are log_likelihood, bic, icl and sbic on the deviance scale, smaller is
+        better; NaN where there is no interior maximum.
+    """
+    maxima = [find_maximum(data, k, seed, restriction) for k in range(1, largest + 1)]
+    heights = np.array([found.log_likelihood for found in maxima])
+    singular = np.full(largest, np.nan)
+    reach = int(np.argmin(np.append(np.isfinite(heights), False)))
+    restriction = restriction or Restriction()
+    if reach and restriction.nothing:
+        coefficients = mixture_learning_coefficients(reach)
+        singular[:reach] = sbic(heights[:reach], data.n, coefficients)
+    rows = []
+    for index, found in enumerate(maxima):
+        rows.append(
+            (
+                found,
+                criteria_of(data, found, index + 1, restriction) | {"sbic": float(singular[index])},
+            )
+        )
+    return rows
+
+
+def criteria_of(
+    data: Data, found: Maximum, k: int, restriction: Restriction | None = None
+) -> dict[str, float]:
+    """Log likelihood, BIC and ICL of a maximum; NaN if there is none."""
+    if found.mixture is None:
+        return dict.fromkeys(("log_likelihood", "bic", "icl"), np.nan)
+    point = point_criteria(data.y, found.mixture, (restriction or Restriction()).parameters(k))
+    height = found.log_likelihood
+    return {"log_likelihood": height, "bic": float(point.bic), "icl": float(point.icl)}

@@ -1,0 +1,69 @@
+"""Does the prior decide?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
+
+if TYPE_CHECKING:
+    from ordered_mix.draws.prior_sensitivity import PriorSensitivity
+
+QUESTION = "Does the prior decide?"
+MOST_NAMED = 3
+
+
+def does_the_prior_decide(
+    nats: float | None, allowance: float, found: PriorSensitivity | None, no_maximum: str = ""
+) -> Verdict:
+    """The verdict.
+
+    Parameters
+    ----------
+    nats : float or None
+        Log likelihood at its maximum less that at the posterior mode; None if the likelihood has
+        no maximum that could be compared with.
+    allowance : float
+        Half the number of free parameters: draws are as far below the maximum on average where
+        the likelihood decides alone.
+    found : PriorSensitivity or None
+        Power-scaling sensitivities, if there are draws.
+    no_maximum : str
+        Why there is none.
+    """
+    scaling = {} if found is None else found.power_scaling["prior"].to_dict()
+    sensitive = [] if found is None else found.sensitive
+    values = {
+        "nats_below_maximum": nats,
+        "allowance": allowance,
+        "power_scaling": scaling,
+        "sensitive": sensitive,
+    }
+    status, answer, clause = _judge(nats, allowance, sensitive)
+    reason = f"{no_maximum}." if nats is None else (
+        f"At the posterior mode the log likelihood is {nats:.2f} nats below its maximum (up to "
+        f"{allowance:g} is within its own uncertainty)."
+    )  # fmt: skip
+    if scaling:
+        most = max(scaling, key=lambda name: scaling[name])
+        reason += (
+            f" Power-scaling the prior moves {most} most: {scaling[most]:.3f}, from 0.05 on it "
+            "matters."
+        )
+    return Verdict("prior", status, QUESTION, answer, reason, clause, values)
+
+
+def _judge(nats: float | None, allowance: float, sensitive: list[str]) -> tuple[str, str, str]:
+    if nats is None:
+        return (
+            NEARLY,
+            "In part: the likelihood alone has no maximum.",
+            "the prior decides in part, as the likelihood alone has no maximum",
+        )
+    if nats > allowance:
+        return BAD, "Yes: the data alone say something else.", "the prior decides"
+    if not sensitive:
+        return GOOD, "No.", "the prior does not decide"
+    named = ", ".join(sensitive[:MOST_NAMED])
+    more = f" and {len(sensitive) - MOST_NAMED} more" if len(sensitive) > MOST_NAMED else ""
+    return NEARLY, f"In part: {named}{more}.", f"the prior decides in part ({named}{more})"

@@ -1,0 +1,67 @@
+"""The questions that a fit must answer before it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordered_mix.fitted.agreement import did_the_chains_agree
+from ordered_mix.fitted.description import does_the_mixture_describe_the_data
+from ordered_mix.fitted.prior_question import does_the_prior_decide
+from ordered_mix.fitted.verdict import GOOD, UNDECIDED, Verdict
+
+if TYPE_CHECKING:
+    from ordered_mix.fitted.fitted import Fitted
+    from ordered_mix.fitted.maximum import Maximum
+
+CRITERIA = {"bic": "BIC", "icl": "ICL", "sbic": "sBIC"}
+
+
+def questions(fitted: Fitted) -> list[Verdict]:
+    """Those that can be asked of what was computed."""
+    found = []
+    if fitted.agreement is not None:
+        found.append(did_the_chains_agree(fitted.agreement, fitted.components))
+    if fitted.checks is not None:
+        found.append(does_the_mixture_describe_the_data(fitted.checks, fitted.refits))
+    if fitted.mode is not None:
+        found.append(prior_question(fitted))
+    if len(fitted.criteria) > 1:
+        found.append(how_many_components(fitted))
+    return found
+
+
+def prior_question(fitted: Fitted) -> Verdict:
+    """Whether the prior decides, from the mode and the draws."""
+    nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
+    free = (3 * fitted.components - 1) / 2
+    return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none)
+
+
+def no_maximum(found: Maximum) -> str:
+    """Why EM has no maximum to find, with the values that are in the way."""
+    if found.collapsed:
+        onto = found.note or "one value"
+        return f"{found.collapsed} of {found.starts} starts of EM shrink a component onto {onto}"
+    at = f", at {found.note}" if found.note else ""
+    return f"EM ends in a component that is narrower than the spacing of the data{at}"
+
+
+def how_many_components(fitted: Fitted) -> Verdict:
+    """Which number of components each criterion prefers."""
+    table = fitted.criteria.set_index("components")
+    best = {
+        CRITERIA[name]: int(table[name].idxmin()) for name in CRITERIA if table[name].notna().any()
+    }
+    if "elpd_loo" in table and table["elpd_loo"].notna().sum() > 1:
+        best["LOO"] = int(table["elpd_loo"].idxmax())
+    agree = len(set(best.values())) == 1
+    listed = ", ".join(f"{name} {value}" for name, value in best.items())
+    return Verdict(
+        "components",
+        GOOD if agree else UNDECIDED,
+        "How many components?",
+        f"{fitted.components}, by BIC{'' if agree else '; the criteria differ'}.",
+        f"Preferred number of components: {listed}.",
+        f"K = {fitted.components} has the smallest BIC",
+        {"best": best, "chosen": fitted.components},
+    )

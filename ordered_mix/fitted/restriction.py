@@ -1,0 +1,119 @@
+"""Parameters that are known, or scales that are common: what EM holds and how it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ordered_mix.data import Data
+from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.optima.multistart import MultiStart
+
+if TYPE_CHECKING:
+    from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.prior import Prior
+
+PARAMETERS = ("w", "mu", "sigma")
+SCALES = ("free", "common")
+POLISHED = Stop(log_likelihood=1e-10, passes=5_000)
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """What is not free.
+
+    Parameters
+    ----------
+    scales : {"free", "common"}
+        One standard deviation for each component, or one for all.
+    fixed : mapping of {"w", "mu", "sigma"} to sequence of float
+        Values that are known, one for each component.
+
+    Raises
+    ------
+    ValueError
+        If a name or a value is none of the accepted ones, or everything is known.
+    """
+
+    scales: str = "free"
+    fixed: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.scales not in SCALES:
+            raise ValueError(f"scales must be one of {', '.join(SCALES)}, got {self.scales!r}")
+        for name, values in self.fixed.items():
+            if name not in PARAMETERS:
+                raise ValueError(f"fixed may hold {', '.join(PARAMETERS)}, got {name!r}")
+            array = np.asarray(values, dtype=np.float64)
+            if array.ndim != 1 or not np.isfinite(array).all():
+                raise ValueError(f"fixed {name} must hold finite numbers, got {values}")
+            if name != "mu" and not (array > 0).all():
+                raise ValueError(f"fixed {name} must be positive, got {values}")
+            if name == "w" and abs(array.sum() - 1) > 1e-9:
+                raise ValueError(f"fixed w must add up to 1, got {values}")
+        if len({len(values) for values in self.fixed.values()}) > 1:
+            raise ValueError("fixed must hold one value for each component of all its parameters")
+        if set(self.fixed) == set(PARAMETERS):
+            raise ValueError("fixed must leave a parameter free, it holds w, mu and sigma")
+        if self.scales == "common" and "sigma" in self.fixed:
+            raise ValueError("scales must be free where fixed holds sigma, got 'common'")
+
+    @property
+    def nothing(self) -> bool:
+        """Whether everything is free."""
+        return self.scales == "free" and not self.fixed
+
+    def check(self, k: int) -> None:
+        """Raise a ValueError if the values are not of k components."""
+        for name, values in self.fixed.items():
+            if len(values) != k:
+                raise ValueError(
+                    f"fixed {name} must hold {k} values for K = {k}, got {len(values)}"
+                )
+
+    def parameters(self, k: int) -> int:
+        """Number of free parameters."""
+        free = {"w": k - 1, "mu": k, "sigma": k if self.scales == "free" else 1}
+        return sum(count for name, count in free.items() if name not in self.fixed)
+
+    @property
+    def obstacle(self) -> str:
+        """Why the matched priors of MAP and samplers cannot carry it; empty if they can."""
+        if self.scales == "common":
+            return "the matched priors have a scale for each component"
+        if "mu" in self.fixed:
+            return "the matched priors have no known means"
+        if len(set(self.fixed.get("sigma", ()))) > 1:
+            return "the matched priors have one known scale for all components"
+        return ""
+
+    def of_prior(self, prior: Prior) -> Prior:
+        """The prior with the known values."""
+        w, sigma = self.fixed.get("w"), self.fixed.get("sigma")
+        return replace(
+            prior,
+            known_w=prior.known_w if w is None else tuple(map(float, w)),
+            known_sigma=prior.known_sigma if sigma is None else float(sigma[0]),
+        )
+
+    def search(self, seed: int) -> MultiStart:
+        """EM from many starts under the restriction."""
+        tied = "tied" if self.scales == "common" else "free"
+        em = EM(frozen=tuple(self.fixed), scales=tied, stop=POLISHED)
+        return MultiStart(seed=seed, estimator=em)
+
+    def starts(self, search: MultiStart, parameterization: Parameterization, data: Data) -> Mixture:
+        """The default starts with the known values; what is free goes to any of them."""
+        starts = search.start(parameterization, data)
+        if not self.fixed:
+            return starts
+        rng = np.random.default_rng(search.seed)
+        order = rng.permuted(np.tile(np.arange(starts.k), (search.starts, 1)), axis=1)
+        mixed = starts.permute(order)
+        known = {name: np.asarray(values, dtype=np.float64) for name, values in self.fixed.items()}
+        return Mixture(*(known.get(name, getattr(mixed, name)) for name in PARAMETERS))

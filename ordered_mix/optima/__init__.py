@@ -1,0 +1,1 @@
+"""Where estimators end: distinct optima from many starts, and Laplace's approximation at one."""

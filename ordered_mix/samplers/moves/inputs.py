@@ -1,0 +1,58 @@
+"""What every sampler asks of data and starts."""
+
+from __future__ import annotations
+
+from ordered_mix.data import Data
+from ordered_mix.errors import one_line
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization.parameterization import Parameterization
+
+
+def one_sample(data: Data) -> tuple[float, float]:
+    """Location and scale of one sample.
+
+    Raises
+    ------
+    ValueError
+        If the data are a batch or constant.
+    """
+    if data.y.ndim != 1:
+        raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
+    if not float(data.scale) > 0:
+        raise ValueError(f"data must hold two different points, {data.name} is constant")
+    return float(data.location), float(data.scale)
+
+
+def standard_starts(starts: Mixture, k: int, location: float, scale: float) -> Mixture:
+    """Starts in the units of the standardised data, batch shape (chain,).
+
+    Raises
+    ------
+    ValueError
+        If they are not one mixture of k components for each chain.
+    """
+    if len(starts.batch_shape) != 1 or not starts.batch_shape[0]:
+        raise ValueError(
+            f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
+        )
+    if starts.k != k:
+        raise ValueError(f"starts must have {k} components, they have {starts.k}")
+    return starts.affine(-location / scale, 1 / scale)
+
+
+def prior_points(standard: Parameterization, count: int, seed: int) -> Array:
+    """Unconstrained coordinates of prior draws, shape (count, dimension).
+
+    Raises
+    ------
+    ValueError
+        If the prior is improper.
+    """
+    try:
+        mixture = standard.draw_prior(count, seed)
+    except (NotImplementedError, ValueError) as error:
+        reason = one_line(str(error))
+        raise ValueError(
+            f"prior of {standard.label} must be proper and give finite draws: {reason}"
+        ) from error
+    return standard.unconstrain_unchecked(mixture)
