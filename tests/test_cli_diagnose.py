@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import switched_draws
+from foreign import hidden_markov, separate
 
 OPTIONS = ["--mu", "centre", "--sigma", "spread", "--weights", "share"]
 
@@ -23,7 +24,6 @@ def run(*arguments, cwd):
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("user")
     switched_draws(k=2).to_netcdf(folder / "my own.nc", engine="h5netcdf")
-    switched_draws(k=2, chains=1, draws=60).to_netcdf(folder / "one.nc", engine="h5netcdf")
     return folder
 
 
@@ -35,6 +35,7 @@ def done(place):
 def test_it_prints_the_verdicts(done):
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
+    assert "Which variables were permuted? centre, spread, share. Left alone: noise." in text
     assert "which draws should be reported? Yes: report the relabelled copy." in text
     assert text.endswith("Report: results/my-own/report.html")
 
@@ -53,7 +54,7 @@ def test_it_writes_what_it_promises(place, done):
     )
     assert np.array_equal(np.sort(relabelled["centre"], -1), np.sort(given["centre"], -1))
     table = pd.read_parquet(folder / "table.parquet")
-    assert table["labels"].unique().tolist() == ["raw", "folded", "relabelled"]
+    assert table["labels"].unique().tolist() == ["raw", "relabelled", "label-invariant"]
     pd.testing.assert_frame_equal(table, pd.read_csv(folder / "table.csv"))
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>") and "my own" in page
@@ -64,7 +65,7 @@ def test_it_writes_what_it_promises(place, done):
     [
         (["my own.nc", *OPTIONS[2:], "--mu", "center"], "did you mean 'centre'"),
         (["absent.nc", *OPTIONS], "'absent.nc' does not exist"),
-        (["one.nc", *OPTIONS], "at least 2 chains"),
+        (["my own.nc", *OPTIONS, "--dims", "kind"], "dims must be dimensions of the posterior"),
     ],
 )
 def test_bad_input_ends_in_one_sentence(place, done, arguments, message):
@@ -74,3 +75,26 @@ def test_bad_input_ends_in_one_sentence(place, done, arguments, message):
     assert message in last and last.startswith("ordered-mix: ")
     assert set(stages) <= {"read the draws", "relabel and diagnose"} and failed.stdout == ""
     assert not (place / "elsewhere").exists()
+
+
+ONES = ["--mu", "mu_0,mu_1", "--sigma", "1.0", "--weights", "0.5,0.5"]
+STATES = ["--parameters", "level,noise", "--allocations", "z", "--dims", "state,state_to"]
+
+
+@pytest.mark.parametrize(
+    ("draws", "options", "permuted"),
+    [(separate, ONES, "mu_0, mu_1."), (hidden_markov, STATES, "level, noise, P, z.")],
+    ids=["constants", "states"],
+)
+def test_any_family_can_be_named(tmp_path, draws, options, permuted):
+    draws().to_netcdf(tmp_path / "own.nc", engine="h5netcdf")
+    done = run("own.nc", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert f"Which variables were permuted? {permuted}" in text
+    assert "which draws should be reported? Yes: re" in text
+    folder = tmp_path / "results" / "own"
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if "ordered-mix diagnose" in line)
+    for option in options:
+        assert option in command

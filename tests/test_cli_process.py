@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -73,7 +74,8 @@ def test_a_call_that_cannot_be_meant_is_2(monkeypatch, capsys, arguments, messag
 
 
 def test_interrupted_is_130_and_leaves_no_folder(own, monkeypatch, capsys):
-    monkeypatch.setattr("ordered_mix.compare.diagnosis.diagnose", raising(KeyboardInterrupt))
+    home = import_module("ordered_mix.compare.diagnosis")  # `ordered_mix.compare` is a function
+    monkeypatch.setattr(home, "diagnose", raising(KeyboardInterrupt))
     assert exit_status(monkeypatch, "diagnose", "own.nc", *OPTIONS) == 130
     assert capsys.readouterr().err.endswith("ordered-mix: interrupted, the same command resumes\n")
     assert os.listdir() == ["own.nc"]

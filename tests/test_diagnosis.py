@@ -33,10 +33,10 @@ def test_labels_are_repaired_and_the_verdict_says_so(tree):
     assert f"{found.worst('rhat', 'raw'):.2f}" in labels.reason
 
 
-def test_without_data_it_sorts_and_leaves_out_the_criteria(tree):
+def test_without_data_it_separates_and_leaves_out_the_criteria(tree):
     bare = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset()})
     found = diagnose(bare, **NAMES)
-    assert found.method == "sort_mu"
+    assert found.method == "separate"
     assert found.elpd_waic is None and found.elpd_loo is None
     given = diagnose(bare, **NAMES, y=tree["observed_data"]["obs"])
     assert given.elpd_waic.elpd == pytest.approx(diagnose(tree, **NAMES).elpd_waic.elpd)
@@ -64,11 +64,9 @@ def test_bad_files(tmp_path):
 def test_bad_draws(tree):
     with pytest.raises(ValueError, match="did you mean 'centre'"):
         diagnose(tree, mu="center", sigma="spread", weights="share")
-    with pytest.raises(ValueError, match="one component dimension"):
-        diagnose(tree, mu="noise", sigma="spread", weights="share")
-    one = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset().isel(chain=[0])})
-    with pytest.raises(ValueError, match="at least 2 chains"):
-        diagnose(one, **NAMES)
+    few = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset().isel(draw=[0])})
+    with pytest.raises(ValueError, match="must be at least 8 of one chain, got 1"):
+        diagnose(few.isel(chain=[0]), **NAMES)
     broken = tree["posterior"].to_dataset().copy(deep=True)
     broken["centre"][0, 5, 1] = np.nan
     with pytest.raises(ValueError, match="finite"):
@@ -108,4 +106,5 @@ def test_complaints_of_arviz_in_a_few_words(tree):
         "3 of the draws hit the largest tree depth",
         "E-BFMI is low in the chains 0, 1, 2, 3",
         "R-hat is high for noise",
+        "fewer than 400 effective draws for noise",
     ]

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from adaptive_gibbs import gibbs
+from ordered_mix.estimators.multistart import MultiStart
 
 from ordered_mix import default_prior
 from ordered_mix.data import Data, load
 from ordered_mix.draws.prior_sensitivity import prior_sensitivity
 from ordered_mix.estimators.map import MAP
-from ordered_mix.estimators.multistart import MultiStart
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior

@@ -5,16 +5,13 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from ordered_mix.draws.relabel.ecr import (
-    data_based,
-    ecr,
-    ecr_iterative_1,
-    ecr_iterative_2,
-    sample_allocations,
-)
+from ordered_mix.draws.relabel.data_based import data_based
+from ordered_mix.draws.relabel.ecr import ecr, ecr_iterative_1, ecr_iterative_2
 from ordered_mix.draws.relabel.methods import METHODS, relabel
+from ordered_mix.draws.relabel.normal import responsibilities_of
 from ordered_mix.draws.relabel.permute import permute, permute_allocations, pra
-from ordered_mix.draws.relabel.stephens import responsibilities_of, stephens
+from ordered_mix.draws.relabel.responsibilities import sample_allocations
+from ordered_mix.draws.relabel.stephens import stephens
 
 
 def switched_chains(k, separation=3.0, draws=200, seed=0):

@@ -1,5 +1,7 @@
 """Relabelling of ArviZ trees with foreign names, dimension orders and extra variables."""
 
+import json
+
 import arviz_stats
 import chance
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import xarray as xr
 
 from ordered_mix.draws.relabel.permute import permute
-from ordered_mix.draws.relabel.tree import component_dims, permute_tree, relabel_tree
+from ordered_mix.draws.relabel.tree import permute_tree, relabel_tree
 
 
 def foreign_tree(seed=0, draws=150):
@@ -40,7 +42,9 @@ def foreign_tree(seed=0, draws=150):
     )
 
 
-NAMES = {"mu": "centre", "sigma": "tau", "weights": "p", "allocations": ("z",)}
+NAMES = {
+    "mu": "centre", "sigma": "tau", "weights": "p", "allocations": ("z",), "dims": "log_p_dim_0",
+}  # fmt: skip
 
 
 @pytest.mark.chance
@@ -53,8 +57,15 @@ def test_all_component_indexed_variables_move_together(method):
     assert arviz_stats.rhat(tree, var_names="centre")["centre"].max() > 1.5
     limit = chance.rhat_limit(200, 2, 2)
     assert arviz_stats.rhat(result.draws, var_names="centre")["centre"].max() < limit
-    assert result.dims == ("centre_dim_0", "log_p_dim_0", "p_dim_0", "tau_dim_0")
-    order = result.relabelling.permutation
+    assert set(result.dims) == {"centre_dim_0", "log_p_dim_0", "p_dim_0", "tau_dim_0"}
+    assert set(result.permuted) == {"centre", "tau", "p", "log_p", "loading", "z"}
+    assert result.left_alone == ("gap",)
+    order = result.permutation
+    assert order.dims == ("chain", "draw", "component")
+    record = result.draws["relabelling"]
+    np.testing.assert_array_equal(record["permutation"], order)
+    assert record.attrs["method"] == method
+    assert json.loads(record.attrs["left_alone"]) == ["gap"]
     for name in ("centre", "p", "log_p"):
         np.testing.assert_array_equal(after[name], permute(before[name], order))
     tau = before["tau"].transpose("chain", "draw", "tau_dim_0")
@@ -78,7 +89,9 @@ def test_shared_scale_and_known_weights():
     posterior = tree["posterior"].to_dataset()
     posterior["common"] = posterior["tau"].mean("tau_dim_0").transpose("chain", "draw")
     tree = xr.DataTree.from_dict({"posterior": posterior})
-    result = relabel_tree(tree, "sort_mu", mu="centre", sigma="common", weights=None)
+    result = relabel_tree(
+        tree, "sort_mu", mu="centre", sigma="common", weights=None, dims="centre_dim_0"
+    )
     means = result.draws["posterior"]["centre"]
     assert bool((means[..., 0] < means[..., 1]).all())
     xr.testing.assert_equal(result.draws["posterior"]["common"], posterior["common"])
@@ -95,26 +108,25 @@ def test_user_permutation_and_both_dims_of_a_transition_matrix():
     np.testing.assert_array_equal(copy, transition[:, :, ::-1, ::-1])
 
 
-def test_ambiguous_dimensions_must_be_named():
-    posterior = xr.Dataset(
-        {
-            "mu": (("chain", "draw", "mu_dim_0"), np.zeros((2, 3, 2))),
-            "P": (("chain", "draw", "P_dim_0", "P_dim_1"), np.zeros((2, 3, 2, 2))),
-        }
-    )
-    with pytest.raises(ValueError, match="dims must be given, because P has several"):
-        component_dims(posterior, ["mu"], 2)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"mu": "center"}, "did you mean 'centre'"),
-        ({"mu": "gap"}, "gap must have one component dimension besides chain and draw"),
-        ({"mu": "loading"}, "loading must have one component dimension"),
+        (
+            {"mu": "gap", "sigma": "gap", "weights": None, "allocations": (), "dims": None},
+            "parameters must name a variable with",
+        ),
+        ({"mu": "loading", "dims": None}, "dims must name the component dimension of loading"),
         ({"method": "kl"}, "method must be one of"),
-        ({"allocations": ("alloc",)}, "alloc is not among"),
+        ({"method": "sort_k"}, "method 'sort_k' must name one of"),
+        ({"order": "k"}, "order must name a component parameter"),
+        ({"allocations": ("alloc",)}, "allocations 'alloc' is not a variable"),
+        ({"allocations": ("gap",)}, "allocations 'gap' must hold whole numbers"),
         ({"dims": ("k",)}, "k is not among"),
+        ({"separate": [("gap", "z", "p")]}, "separate must name one variable .* each of 2"),
+        ({"responsibilities": "r"}, "responsibilities 'r' is not a variable of any group"),
+        ({"responsibilities": "centre"}, "responsibilities must be non-negative and add up"),
+        ({"sigma": None, "method": "stephens"}, "method needs a likelihood"),
         ({"y": [1.0, np.inf]}, "y must be finite"),
     ],
 )
@@ -129,9 +141,12 @@ def test_bad_trees():
     with pytest.raises(ValueError, match="posterior group"):
         relabel_tree(xr.DataTree(), **NAMES)
     with pytest.raises(ValueError, match="dimensions chain and draw"):
-        relabel_tree(xr.DataTree.from_dict({"posterior": posterior.isel(chain=0)}), **NAMES)
+        flat = posterior.isel(chain=0, draw=0)
+        relabel_tree(xr.DataTree.from_dict({"posterior": flat}), **NAMES)
+    with pytest.raises(ValueError, match="must be a DataTree, a Dataset or an InferenceData"):
+        relabel_tree({"posterior": posterior}, **NAMES)
     with pytest.raises(ValueError, match="y must hold the data"):
         relabel_tree(xr.DataTree.from_dict({"posterior": posterior}), "stephens", **NAMES)
     posterior["centre"][0, 0, 0] = np.nan
-    with pytest.raises(ValueError, match="mu must be finite, but 1 of its 40"):
+    with pytest.raises(ValueError, match="centre must be finite, but 1 of its 40"):
         relabel_tree(xr.DataTree.from_dict({"posterior": posterior}), "sort_mu", **NAMES)

@@ -1,36 +1,36 @@
-"""Diagnose draws that someone else made: label switching, convergence once relabelled, criteria."""
+"""Diagnose draws that someone else made: what relabelling does to them, convergence, criteria."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ordered_mix.draws.convergence import convergence, raw_and_folded
-from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC
+from ordered_mix.compare.diagnosis_verdicts import verdicts
+from ordered_mix.draws.convergence import convergence, invariant_scalars
+from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, waic
 from ordered_mix.draws.predictive import Predictive, predictive
-from ordered_mix.draws.relabel.tree import (
-    RelabelledTree,
-    mixture_of,
-    observed,
-    posterior_of,
-    relabel_tree,
-)
+from ordered_mix.draws.relabel.named import Given
+from ordered_mix.draws.relabel.permute import permute
+from ordered_mix.draws.relabel.responsibilities import sample_allocations
+from ordered_mix.draws.relabel.tree import RelabelledTree, relabel_tree
 from ordered_mix.draws.statistics import Diagnosis
 from ordered_mix.draws.statistics import diagnose as arviz_diagnose
-from ordered_mix.draws.switching import Switching, switching
-from ordered_mix.fitted.agreement import ESS, RHAT
-from ordered_mix.fitted.labels import few_points
-from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict
+from ordered_mix.draws.switching import Switching, gap_mass, switching_of
+from ordered_mix.fitted.verdict import Verdict
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.shown import html
 
-NEARLY_CONVERGED = 1.05
 FEWEST = 25
+FEWEST_PER_CHAIN = 8
+MEASURED = ("rhat", "ess_bulk", "ess_tail", "mcse_mean", "mcse_sd")
+RAW, RELABELLED, INVARIANT = "raw", "relabelled", "label-invariant"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,229 +43,286 @@ class DrawsDiagnosis:
         What the report calls the draws.
     tree : DataTree
         The draws as given.
-    mixture : Mixture, batch shape (chain, draw)
-        Their weights, means and scales.
-    y : array, shape (n,), or None
-        The data, if known.
-    method : str
-        The relabelling algorithm.
     relabelled : RelabelledTree
-        A relabelled copy of the draws.
-    names : tuple of str
-        Names of the variables for (w, mu, sigma); None for equal known weights.
+        A relabelled copy of the draws, and what was found while making it.
+    asked : dict
+        The arguments of `diagnose` that say what the draws are, as far as they were given.
     """
 
     name: str
     tree: xr.DataTree
-    mixture: Mixture
-    y: Array | None
-    method: str
     relabelled: RelabelledTree
-    names: tuple[str | None, str, str]
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str:
+        """The relabelling algorithm; "none" where the raw labels were kept."""
+        return self.relabelled.method
+
+    @property
+    def y(self) -> Array | None:
+        """The data, if they are known."""
+        return self.relabelled.known.y
+
+    @property
+    def k(self) -> int:
+        """Number of components."""
+        return self.relabelled.known.components
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of chains, and of draws of each."""
+        return self.relabelled.known.shape[:2]
+
+    @cached_property
+    def mixture(self) -> Mixture | None:
+        """Weights, means and scales, if the components were named as normal ones.
+
+        None where the likelihood of normal components is not that of the draws.
+        """
+        roles, check = self.relabelled.known.roles, self.relabelled.check
+        if not {"w", "mu", "sigma"} <= set(roles) or (check is not None and not check.good):
+            return None
+        return Mixture(roles["w"], roles["mu"], roles["sigma"])
+
+    @cached_property
+    def relabelled_mixture(self) -> Mixture | None:
+        """The mixture with the labels of the relabelled copy."""
+        order = self.relabelled.permutation.to_numpy()
+        return None if self.mixture is None else self.mixture.permute(order)
+
+    @property
+    def quantity(self) -> str:
+        """The parameter that figures show: the means, unless only another one tells them apart."""
+        known, by = self.relabelled.known, self.relabelled.effect.by
+        means = "mu" in known.parameters and (by == "mu" or by not in known.parameters)
+        return "mu" if means or by not in known.parameters else by
+
+    def traced(self, labels: str) -> Array:
+        """The raw or relabelled values of that parameter, (chain, draw, component)."""
+        known = self.relabelled.known
+        if self.mixture is not None and self.quantity in ("mu", "sigma", "w"):
+            values = getattr(self.mixture, self.quantity)
+        else:
+            values = known.parameters.get(self.quantity, np.zeros(known.shape))
+        if labels == RAW:
+            return np.asarray(values)
+        return permute(values, self.relabelled.permutation.to_numpy())
 
     @cached_property
     def switching(self) -> Switching:
-        """Label switching of the raw draws."""
-        return switching(self.mixture.w, self.mixture.mu, self.mixture.sigma)
+        """Label switching of the raw draws, by the relabelling found."""
+        mass = float("nan")
+        if self.mixture is not None:
+            mass = gap_mass(self.mixture.w, self.mixture.mu, self.mixture.sigma)
+        judged = self.relabelled.effect.judged
+        order = self.relabelled.relabelling.permutation
+        return switching_of(order[..., judged] if judged.any() else order, mass)
 
     @cached_property
-    def relabelled_mixture(self) -> Mixture:
-        """The draws with the labels of the relabelled copy."""
-        return self.mixture.permute(self.relabelled.relabelling.permutation)
+    def invariants(self) -> dict[str, Array]:
+        """Quantities of every draw that do not depend on labels, shape (chain, draw)."""
+        known = self.relabelled.known
+        if known.stored is not None:
+            found = {"log likelihood": known.stored.sum(axis=-1)}
+        elif self.mixture is not None and self.y is not None:
+            mixture = self.mixture
+            found = invariant_scalars(self.y, mixture.w, mixture.mu, mixture.sigma)
+        else:
+            found = _moments_over_components(known.parameters, known.w)
+        return {name: values for name, values in found.items() if np.ptp(values) > 0}
+
+    def values_of(self, quantity: str, component: int, labels: str) -> Array:
+        """Raw or relabelled draws of one component-indexed scalar, shape (chain, draw)."""
+        table = self.relabelled.effect.table
+        row = table[(table["quantity"] == quantity) & (table["label"] == component)].iloc[0]
+        before, after = self.relabelled.pairs[row["variable"]]
+        further = (int(i) for i in row["entry"].split(", ") if i)
+        index: Any = (slice(None), slice(None), component, *further)
+        return np.asarray((before if labels == RAW else after)[index])
+
+    def allocations(self, draws: int, points: int) -> NDArray[np.integer] | None:
+        """Allocations of some draws and points, evenly spread, (1, draw, point); None if unknown.
+
+        Those of the model, or drawn from the responsibilities.
+        """
+        known = self.relabelled.known
+        every = np.unique(np.linspace(0, known.shape[0] * known.shape[1] - 1, draws).astype(int))
+        if known.allocations is not None:
+            flat = known.allocations.reshape(-1, known.allocations.shape[2])
+            z = flat[every]
+        elif known.responsibilities is not None:
+            p = np.stack([known.responsibilities.at(int(draw)) for draw in every])
+            z = sample_allocations(p[None], np.random.default_rng(known.seed))[0]
+        else:
+            return None
+        at = np.unique(np.linspace(0, z.shape[1] - 1, points).astype(int))
+        if self.y is not None and self.y.shape == z.shape[1:]:
+            at = np.argsort(self.y, kind="stable")[at]
+        return z[None, :, at]
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """R-hat, ESS and MCSE of every quantity: raw, folded by mean, relabelled."""
-        mixture, relabelled = self.mixture, self.relabelled_mixture
-        raw = raw_and_folded(mixture.w, mixture.mu, mixture.sigma)
-        values = {"w": relabelled.w, "mu": relabelled.mu, "sigma": relabelled.sigma}
-        third = convergence(values)
-        third.insert(0, "labels", "relabelled")
-        return pd.concat([raw, third], ignore_index=True)
+        """R-hat, ESS and MCSE of every quantity: raw, relabelled, and what depends on no labels.
+
+        The columns of `convergence`, preceded by labels and followed by bimodality and judged,
+        False for components that are nearly empty. Quantities are the user's variables, with the
+        indices of their entries. One chain is compared with itself:
+        its first half with its second.
+        """
+        tables = [self._measured(RAW), self._measured(RELABELLED), self._of_invariants()]
+        return pd.concat([one for one in tables if one is not None], ignore_index=True)
 
     @cached_property
-    def arviz(self) -> Diagnosis:
-        """ArviZ's own diagnosis of the relabelled copy."""
-        return arviz_diagnose(self.relabelled.draws)
+    def arviz(self) -> Diagnosis | None:
+        """ArviZ's own diagnosis of the relabelled copy; None for one chain."""
+        return arviz_diagnose(self.relabelled.draws) if self.shape[0] > 1 else None
 
     @cached_property
     def predictive(self) -> Predictive | None:
-        """WAIC and LOO at a bounded cost, None without data."""
-        return None if self.y is None else predictive(self.y, self.mixture)
+        """WAIC and LOO of the stored log likelihood, or of normal components at a bounded cost.
+
+        None where no log likelihood can be trusted.
+        """
+        known = self.relabelled.known
+        if known.stored is not None:
+            return Predictive(waic(known.stored), loo(known.stored))
+        if self.mixture is None or self.y is None:
+            return None
+        return predictive(self.y, self.mixture)
 
     @property
     def elpd_waic(self) -> ELPDDataWAIC | None:
-        """WAIC, None without data."""
+        """WAIC, None where no log likelihood can be trusted."""
         return None if self.predictive is None else self.predictive.waic
 
     @property
     def elpd_loo(self) -> ELPDDataPSIS | None:
-        """PSIS-LOO, None without data."""
+        """PSIS-LOO, None where no log likelihood can be trusted."""
         return None if self.predictive is None else self.predictive.loo
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """The questions a user has, each with an answer and the numbers it rests on."""
-        found = [_converged(self), _labels(self), _boundary(self), _sampler(self), _criteria(self)]
-        return [verdict for verdict in found if verdict is not None]
+        return verdicts(self)
 
     def worst(self, column: str, labels: str) -> float:
-        """Worst R-hat (largest) or ESS (smallest) of the raw, folded or relabelled quantities."""
-        values = self.table[self.table["labels"] == labels][column]
-        return float(values.max() if column == "rhat" else values.min())
+        """Worst R-hat (largest) or ESS (smallest) of raw, relabelled or invariant quantities.
+
+        Labels with a mean weight below 1% are left out; NaN if nothing is left.
+        """
+        rows = self.table[(self.table["labels"] == labels) & self.table["judged"]]
+        values = rows[column].dropna()
+        if values.empty:
+            return float("nan")
+        return float(values.max() if column in ("rhat", "bimodality") else values.min())
+
+    def _measured(self, labels: str) -> pd.DataFrame | None:
+        when = "before" if labels == RAW else "after"
+        measured = self.relabelled.effect.table
+        rows = []
+        for row in measured.to_dict("records"):
+            values = self.values_of(row["quantity"], row["label"], labels)
+            if np.ptp(values) == 0:
+                continue
+            line = _convergence(values)
+            line.insert(0, "quantity", row["quantity"])
+            line.insert(1, "component", row["label"])
+            line["bimodality"] = row[f"bimodality_{when}"]
+            line["judged"] = row["judged"]
+            rows.append(line)
+        return _labelled(rows, labels)
+
+    def _of_invariants(self) -> pd.DataFrame | None:
+        rows = []
+        for name, values in self.invariants.items():
+            line = _convergence(values)
+            line.insert(0, "quantity", name)
+            line.insert(1, "component", -1)
+            line["bimodality"], line["judged"] = np.nan, True
+            rows.append(line)
+        return _labelled(rows, INVARIANT)
 
     _repr_html_ = html
 
 
 def diagnose(
-    draws: xr.DataTree,
-    mu: str = "mu",
-    sigma: str = "sigma",
-    weights: str | None = "w",
+    draws: Any,
+    mu: Given = "mu",
+    sigma: Given = "sigma",
+    weights: Given = "w",
+    *,
     y: ArrayLike | None = None,
     method: str | None = None,
     name: str = "draws",
+    **named: Any,
 ) -> DrawsDiagnosis:
-    """Diagnose the draws of anybody's Gaussian mixture.
+    """Diagnose the draws of anybody's mixture.
 
     Parameters
     ----------
-    draws : DataTree
-        With a ``posterior`` group of at least two chains.
-    mu, sigma, weights : str
-        Names of the variables; ``weights=None`` for equal known ones.
-    y : array_like, shape (n,), optional
+    draws : DataTree, Dataset or InferenceData
+        With a ``posterior`` group. One chain is diagnosed as far as one chain can be.
+    mu, sigma, weights
+        Names of the variables, or known values, as in `relabel`.
+    y : array_like, optional
         The data; by default the only variable of ``observed_data``.
     method : str, optional
-        Relabelling algorithm (`draws.relabel.methods.relabel`); Stephens' if the data are
-        known, else sorting by mean.
+        Relabelling algorithm; by default the one `relabel` chooses.
     name : str
         What the report calls the draws.
+    **named
+        Further arguments of `relabel`: tau, chol, cov, parameters, separate, responsibilities,
+        log_likelihood, allocations, dims, order, seed, group, sample_dims.
 
     Raises
     ------
     ValueError
-        If a name is wrong, the draws are malformed, not finite or of one chain only, or too few
-        for LOO while the data are known.
+        As `relabel`, or if there are too few draws for LOO while the data are known.
     """
-    arrays = mixture_of(posterior_of(draws), mu, sigma, weights)
-    if arrays[1].shape[0] < 2:
-        raise ValueError("draws must come from at least 2 chains to compare, got 1")
-    data = observed(draws) if y is None else np.asarray(y, dtype=np.float64).ravel()
-    size = arrays[1][..., 0].size
-    if data is not None and (size < FEWEST or data.size < 2):
+    tree = relabel_tree(draws, method, mu, sigma, weights, y=y, **named)
+    chains, size = tree.known.shape[:2]
+    if size < FEWEST_PER_CHAIN and chains == 1:
+        raise ValueError(f"draws must be at least {FEWEST_PER_CHAIN} of one chain, got {size}")
+    data = tree.known.y
+    if data is not None and (chains * size < FEWEST or len(data) < 2):
         raise ValueError(
             f"draws must be at least {FEWEST} in all and y at least 2 points, for LOO to be "
-            f"estimated, got {size} and {data.size}"
+            f"estimated, got {chains * size} and {len(data)}"
         )
-    method = method or ("sort_mu" if data is None else "stephens")
-    few = None if data is None else few_points(data, arrays[1].size)
-    relabelled = relabel_tree(draws, method, mu, sigma, weights, y=few)
-    mixture = Mixture(arrays[0] / arrays[0].sum(axis=-1, keepdims=True), *arrays[1:])
-    return DrawsDiagnosis(name, draws, mixture, data, method, relabelled, (weights, mu, sigma))
+    asked = {"mu": mu, "sigma": sigma, "weights": weights, **named}
+    given = tree.given
+    return DrawsDiagnosis(name, given, tree, asked)
 
 
-def _converged(found: DrawsDiagnosis) -> Verdict:
-    question = "Have the chains converged, labels aside?"
-    rhat, ess = (
-        found.worst("rhat", "relabelled"), found.worst("ess_bulk", "relabelled")
-    )  # fmt: skip
-    reason = f"Relabelled: largest R-hat {rhat:.3f}, smallest bulk ESS {ess:.0f}."
-    values = {"rhat": rhat, "ess_bulk": ess}
-    if rhat < RHAT and ess >= ESS:
-        clause = "the chains have converged"
-        return Verdict("converged", GOOD, question, "Yes.", reason, clause, values)
-    if rhat < RHAT:
-        few = f"fewer than {ESS} effective draws"
-        clause = f"the chains agree, but hold {few}"
-        answer = f"R-hat is fine, but {few}."
-        return Verdict("converged", NEARLY, question, answer, reason, clause, values)
-    answer = "No: sample longer, or look for more than label switching."
-    clause = "the chains have not converged yet"
-    return Verdict("converged", BAD, question, answer, reason, clause, values)
+def _convergence(values: Array) -> pd.DataFrame:
+    """`convergence` of one quantity, (chain, draw); one chain is split in two."""
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) == 1:
+        half = array.shape[1] // 2
+        array = array[0, : 2 * half].reshape(2, half)
+    if np.ptp(array) == 0:
+        return pd.DataFrame([dict.fromkeys(MEASURED, np.nan)])
+    return convergence({"": array})[list(MEASURED)]
 
 
-def _labels(found: DrawsDiagnosis) -> Verdict:
-    raw, by_mean, relabelled = (
-        found.worst("rhat", labels) for labels in ("raw", "folded", "relabelled")
-    )
-    measured = found.switching
-    values = {"rhat_raw": raw, "rhat_sorted": by_mean, "rhat_relabelled": relabelled,
-              "modes_visited": measured.modes_visited, "method": found.method}  # fmt: skip
-    reason = (
-        f"Largest R-hat: raw {raw:.2f}, sorted by mean {by_mean:.3f}, relabelled ({found.method}) "
-        f"{relabelled:.3f}; smallest ESS relabelled {found.worst('ess_bulk', 'relabelled'):.0f}. "
-        + " ".join(measured.interpretation()[key] for key in ("switching_rate",
-                                                              "chain_disagreement"))
-    )  # fmt: skip
-    status, answer, clause = _which_draws(raw, by_mean, relabelled, measured.modes_visited)
-    question = "Do the labels switch, and which draws should be reported?"
-    return Verdict("labels", status, question, answer, reason, clause, values)
+def _moments_over_components(
+    parameters: Mapping[str, Array], weights: Array | None
+) -> dict[str, Array]:
+    """Weighted means and variances over the components of each draw, which need no labels."""
+    found = {}
+    for name, values in parameters.items():
+        w = np.full(values.shape, 1 / values.shape[-1]) if weights is None else weights
+        mean = np.sum(w * values, axis=-1)
+        found[f"mean of {name} over components"] = mean
+        spread = np.sum(w * (values - mean[..., None]) ** 2, axis=-1)
+        found[f"variance of {name} over components"] = spread
+    return found
 
 
-def _which_draws(raw: float, by_mean: float, relabelled: float, modes: int) -> tuple[str, str, str]:
-    """Status, answer and clause of the question which draws to report."""
-    if modes == 1:
-        return GOOD, "No: report them as they are.", "labels do not switch"
-    if relabelled < RHAT:
-        what = "report the relabelled copy"
-        return GOOD, f"Yes: {what}.", f"labels switch: {what}"
-    if by_mean < RHAT:
-        what = "report the draws sorted by mean"
-        return GOOD, f"Yes: {what}.", f"labels switch: {what}"
-    if min(relabelled, by_mean) < NEARLY_CONVERGED:
-        return (
-            NEARLY,
-            "Yes: relabel, and sample longer.",
-            "labels switch: relabel, and sample longer",
-        )
-    what = "no relabelling repairs these chains"
-    return BAD, f"Yes, and {what}.", f"labels switch, and {what}"
-
-
-def _boundary(found: DrawsDiagnosis) -> Verdict | None:
-    if found.mixture.k == 1:
+def _labelled(rows: list[pd.DataFrame], labels: str) -> pd.DataFrame | None:
+    if not rows:
         return None
-    mass = found.switching.gap_mass
-    near = mass > 0.01
-    return Verdict(
-        "boundary",
-        NEARLY if near else GOOD,
-        "Do components overlap at gap = 0?",
-        "Yes: means overlap, and labels mean little there." if near else "No.",
-        f"{mass:.1%} of the draws have a smallest gap below 0.1 pooled scales.",
-        "components overlap at gap = 0" if near else "",
-        {"gap_mass": mass},
-    )
-
-
-def _sampler(found: DrawsDiagnosis) -> Verdict:
-    bad = found.arviz.has_errors
-    return Verdict(
-        "arviz",
-        BAD if bad else GOOD,
-        "What does ArviZ say of the relabelled draws?",
-        "It has complaints." if bad else "It finds nothing to complain of.",
-        f"{'; '.join(found.arviz.complaints) or 'Every check of its own passed'}.",
-        "",
-        {"complaints": found.arviz.complaints},
-    )
-
-
-def _criteria(found: DrawsDiagnosis) -> Verdict | None:
-    waic_, loo_ = found.elpd_waic, found.elpd_loo
-    if waic_ is None or loo_ is None:
-        return None
-    worst = loo_.largest_pareto_k
-    reason = (
-        f"elpd_waic {waic_.elpd:.2f} (se {waic_.se:.2f}, p {waic_.p:.2f}, points above "
-        f"0.4: {waic_.n_high_p}); elpd_loo {loo_.elpd:.2f} (se {loo_.se:.2f}), largest Pareto k "
-        f"{worst:.2f}."
-    )
-    question, values = "Can WAIC and LOO be used?", {"largest_pareto_k": worst}
-    if worst <= loo_.good_k:
-        answer = "Yes, they do not depend on labels."
-        return Verdict("criteria", GOOD, question, answer, reason, "", values)
-    clause = "LOO cannot be used: a Pareto k is too high"
-    answer = "Not LOO: a Pareto k is too high."
-    return Verdict("criteria", UNDECIDED, question, answer, reason, clause, values)
+    table = pd.concat(rows, ignore_index=True)
+    table.insert(0, "labels", labels)
+    return table

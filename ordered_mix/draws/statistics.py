@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ ARVIZ_NAMES = {
     "logp": "lp",
 }
 LOW_BFMI = 0.3
+FEW_EFFECTIVE = re.compile(r"have fewer than (\d+) effective samples:\s+([^\n]+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +77,12 @@ class Diagnosis:
         }
         found = [f"{divergent} of the draws diverged"] if divergent else []
         found += [f"{saturated} of the draws hit the largest tree depth"] if saturated else []
-        return found + [f"{text} {', '.join(map(str, names))}" for text, names in lists.items()
-                        if names]  # fmt: skip
+        found += [f"{text} {', '.join(map(str, names))}" for text, names in lists.items()
+                  if names]  # fmt: skip
+        # not among the details
+        found += [f"fewer than {number} effective draws for {names}"
+                  for number, names in FEW_EFFECTIVE.findall(self.text)]  # fmt: skip
+        return found or (["its own words are in the report"] if self.has_errors else [])
 
 
 def arviz_names(statistics: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ GAP_EPSILON = 0.1
 class Switching:
     """How a set of chains moves between the K! labellings of a mixture.
 
-    The labelling of a draw is the permutation that sorts its means.
+    The labelling of a draw is the permutation that undoes its labels: the one a relabelling found
+    (`switching_of`), or by default the one that sorts its means.
 
     Attributes
     ----------
@@ -44,7 +45,8 @@ class Switching:
         if the chain never left its first mode.
     gap_mass : float
         Share of draws whose smallest gap between neighbouring means is below
-        ``epsilon`` times the pooled scale ``sqrt(sum_k w_k sigma_k^2)`` of the draw.
+        ``epsilon`` times the pooled scale ``sqrt(sum_k w_k sigma_k^2)`` of the draw; NaN where
+        means are not known.
     epsilon : float
         The bound on the gap, in pooled scales.
     """
@@ -103,20 +105,37 @@ def switching(
     w, mu, sigma = mixture_draws(w, mu, sigma, min_chains=2)
     if mu.shape[1] < 2:
         raise ValueError("mu has 1 draw per chain, but switching needs 2 or more")
-    labellings, mode = _labellings(mu)
+    order = np.argsort(mu, axis=-1, kind="stable")
+    return switching_of(order, gap_mass(w, mu, sigma, epsilon), epsilon)
+
+
+def switching_of(
+    permutation: ArrayLike, gap_mass: float = float("nan"), epsilon: float = GAP_EPSILON
+) -> Switching:
+    """Measure label switching by the permutations that a relabelling found.
+
+    Parameters
+    ----------
+    permutation : array_like of int, shape (chain, draw, component)
+        Of any relabelling; of one chain, what one chain can tell.
+    gap_mass, epsilon : float
+        Share of draws with a small gap between means, if it is known.
+    """
+    order = np.asarray(permutation)
+    labellings, mode = _labellings(order)
     counts = np.stack([np.bincount(chain, minlength=len(labellings)) for chain in mode])
     occupancy = counts.sum(axis=0) / mode.size
-    order = np.argsort(-occupancy, kind="stable")
+    visited = np.argsort(-occupancy, kind="stable")
     return Switching(
         switching_rate=float(np.mean(mode[:, 1:] != mode[:, :-1])),
         chain_disagreement=_disagreement(counts / mode.shape[1]),
         modes_visited=len(labellings),
-        modes_possible=float(factorial(mu.shape[-1])),
-        labellings=labellings[order],
-        occupancy=occupancy[order],
-        relative_entropy=_relative_entropy(occupancy, mu.shape[-1]),
+        modes_possible=float(factorial(order.shape[-1])),
+        labellings=labellings[visited],
+        occupancy=occupancy[visited],
+        relative_entropy=_relative_entropy(occupancy, order.shape[-1]),
         first_passage=_first_passage(mode),
-        gap_mass=gap_mass(w, mu, sigma, epsilon),
+        gap_mass=gap_mass,
         epsilon=float(epsilon),
     )
 
@@ -135,14 +154,15 @@ def gap_mass(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, epsilon: float = GAP
     return float(np.mean(gap < epsilon * pooled_scale))
 
 
-def _labellings(mu: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _labellings(order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct labellings, (visited, component), and the index of each draw's, (chain, draw)."""
-    order = np.argsort(mu, axis=-1, kind="stable")
-    distinct, index = np.unique(order.reshape(-1, mu.shape[-1]), axis=0, return_inverse=True)
-    return distinct, index.reshape(mu.shape[:2])
+    distinct, index = np.unique(order.reshape(-1, order.shape[-1]), axis=0, return_inverse=True)
+    return distinct, index.reshape(order.shape[:2])
 
 
 def _disagreement(shares: Array) -> float:
+    if len(shares) == 1:
+        return float("nan")
     pairs = combinations(shares, 2)
     return float(np.mean([0.5 * np.abs(first - second).sum() for first, second in pairs]))
 
@@ -163,16 +183,18 @@ def _switching_line(rate: float) -> str:
         return "Labels never switch within a chain."
     return (
         f"Labels switch in {rate:.2%} of steps; raw means of components are meaningless, "
-        "folded or relabelled ones are not."
+        "sorted or relabelled ones are not."
     )
 
 
 def _disagreement_line(disagreement: float) -> str:
+    if np.isnan(disagreement):
+        return "One chain cannot tell whether chains agree on the labels."
     if disagreement < 0.1:
         return "The chains agree on the labels, or visit the labellings in equal shares."
     return (
-        f"The chains label the components differently ({disagreement:.0%} on average): raw R-hat "
-        "is large for that reason alone, judge convergence on folded draws."
+        f"The chains label the components differently ({disagreement:.0%} on average), which makes "
+        "raw R-hat large: judge convergence on relabelled draws."
     )
 
 
@@ -202,6 +224,8 @@ def _passage_line(first_passage: Array) -> str:
 
 
 def _gap_line(mass: float, epsilon: float) -> str:
+    if np.isnan(mass):
+        return "The draws have no means and scales to measure gaps by."
     share = f"{mass:.1%} of the draws have two means within {epsilon:g} pooled scales"
     if mass < 0.01:
         return f"{share}: an ordering constraint does not bite."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ordered_mix.draws.relabel.assignment import Permutation
-from ordered_mix.draws.relabel.stephens import responsibilities_of, stephens
+from ordered_mix.draws.relabel.normal import responsibilities_of
+from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.mixture import Array, Mixture
 
 MOST_RESPONSIBILITIES = 25_000_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -59,16 +58,20 @@ def _(result: Draws) -> str:
 @notebook.register
 def _(result: RelabelledTree) -> str:
     """What was done to the labels, and the DataTree."""
-    permutation = result.relabelling.permutation
-    moved = np.any(permutation != np.arange(permutation.shape[-1]), axis=-1).mean()
+    effect = result.effect
     rounds = result.relabelling.iterations
     ended = "settled" if result.relabelling.converged else "still changing"
-    dims = ", ".join(result.dims)
+    means = "" if result.meaningful else "; <strong>labels mean nothing here</strong>"
     head = Markup(
-        "<p><strong>Relabelled along {}</strong><br>The labels of {} of the draws were changed; "
-        "the permutations were {} after {} round{}. The tree is <code>.draws</code>, the "
-        "permutations are in <code>.relabelling</code>.</p>"
-    ).format(dims, percent(moved), ended, rounds, "s" if rounds > 1 else "")
+        "<p><strong>Relabelled by {}</strong><br>The labels of {} of the draws were changed; "
+        "the permutations were {} after {} round{}; the closest labels are {} standard deviations "
+        f"apart{means}. Permuted: {{}}. Left alone: {{}}. The tree is <code>.draws</code>, the "
+        "permutations are in <code>.permutation</code>.</p>"
+    ).format(
+        result.method, percent(effect.changed), ended, rounds, "s" if rounds > 1 else "",
+        f"{effect.separation:.1f}", ", ".join(result.permuted) or "nothing",
+        ", ".join(result.left_alone) or "nothing",
+    )  # fmt: skip
     return str(head) + result.draws._repr_html_()
 
 

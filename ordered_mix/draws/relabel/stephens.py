@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import xlogy
 
-from ordered_mix.arrays import Array, finite, mixture_draws
+from ordered_mix.arrays import Array
 from ordered_mix.draws.relabel.assignment import (
     Permutation,
     Relabelling,
+    assigned,
     best_assignment,
+    best_of,
     check_permutation,
-    iterate,
+    references,
 )
-from ordered_mix.mixture import Mixture
+from ordered_mix.draws.relabel.responsibilities import Responsibilities, given
 
 MAX_ITERATIONS = 100
+STARTS = 5
 TINY = np.finfo(np.float64).tiny
 
 
 def stephens(
-    responsibilities: ArrayLike,
+    responsibilities: ArrayLike | Responsibilities,
     start: ArrayLike | None = None,
+    starts: int = STARTS,
     max_iterations: int = MAX_ITERATIONS,
 ) -> Relabelling:
     """Relabel so that responsibilities agree between draws (Stephens 2000, algorithm 2).
 
     Alternates between the mean q_ij of the relabelled responsibilities and, for each draw, the
-    permutation that minimises ``sum_ij p_ij log(p_ij / q_ij)``, by linear assignment.
+    permutation that minimises ``sum_ij p_ij log(p_ij / q_ij)``, by linear assignment. It ends in
+    a local minimum, hence several starts.
 
     Parameters
     ----------
-    responsibilities : array_like, shape (chain, draw, point, component)
-        Probability of each component for each point in each draw; see `responsibilities_of`.
+    responsibilities : array_like, shape (chain, draw, point, component), or Responsibilities
+        Probability of each component for each point in each draw. An object of blocks
+        (`normal.normal`) bounds the memory.
     start : array_like of int, shape (chain, draw, component), optional
-        Permutations to start from. By default every draw is first aligned with the first one,
-        so that the result depends on the input's labels through one overall permutation only.
+        Permutations to start from, instead of `starts`.
+    starts : int
+        Number of draws with which all draws are first aligned, each giving one start; the end of
+        smallest divergence is returned. The result depends on the input's labels through one
+        overall permutation only.
     max_iterations : int
-        Rounds allowed.
+        Rounds allowed for each start.
+
+    Returns
+    -------
+    Relabelling
+        Its loss is the divergence summed over draws, in nats.
 
     Raises
     ------
@@ -49,57 +64,19 @@ def stephens(
     ----------
     Stephens (2000), JRSS B 62, 795-809, section 4.1.
     """
-    p = check_responsibilities(responsibilities)
-    flat = p.reshape(-1, *p.shape[2:])
-    if start is None:
-        permutation = best_assignment(_agreement(flat, flat[0]))
-    else:
-        permutation = start_permutation(start, (*p.shape[:2], p.shape[3]))
+    p = given(responsibilities).held()
+    first = [] if start is not None else references(p.draws[0] * p.draws[1], starts)
+    negative_entropy, gains = _first_pass(p, [p.at(draw) for draw in first])
+    begun = [best_assignment(gain) for gain in gains]
+    if start is not None:
+        begun = [start_permutation(start, (*p.draws, p.components))]
 
-    def step(permutation: Permutation) -> Permutation:
-        return best_assignment(_agreement(flat, mean_relabelled(flat, permutation)))
+    def step(permutation: Permutation) -> tuple[Permutation, float]:
+        gain = _agreement(p, mean_relabelled(p, permutation))
+        found = best_assignment(gain)
+        return found, negative_entropy - assigned(gain, found)
 
-    return iterate(step, permutation, p.shape[:2], max_iterations)
-
-
-def responsibilities_of(y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> Array:
-    """Responsibilities of every draw, shape (chain, draw, point, component).
-
-    They take 8 bytes per draw, point and component: for large data, a random part of the points is
-    enough to relabel.
-
-    Parameters
-    ----------
-    y : array_like, shape (point,)
-        The data.
-    w, mu, sigma : array_like, shape (chain, draw, component)
-        Draws.
-    """
-    y = finite("y", y)
-    w, mu, sigma = mixture_draws(w, mu, sigma)
-    out = np.empty((*mu.shape[:2], y.size, mu.shape[2]))
-    for chain in range(mu.shape[0]):
-        for start in range(0, mu.shape[1], 500):
-            part = (chain, slice(start, start + 500))
-            out[part] = Mixture(w[part], mu[part], sigma[part]).responsibilities(y)
-    return out
-
-
-def check_responsibilities(responsibilities: ArrayLike) -> Array:
-    """Responsibilities with the axes (chain, draw, point, component), checked."""
-    p = np.asarray(responsibilities, dtype=np.float64)
-    if p.ndim != 4 or p.size == 0:
-        raise ValueError(
-            "responsibilities must have the axes (chain, draw, point, component), all non-empty, "
-            f"got an array of shape {p.shape}"
-        )
-    total = finite("responsibilities", p).sum(axis=-1)
-    if p.min() < 0 or np.abs(total - 1).max() > 1e-6:
-        raise ValueError(
-            "responsibilities must be non-negative and add up to 1 over components, got sums from "
-            f"{total.min():.6g} to {total.max():.6g} and a minimum of {p.min():.6g}"
-        )
-    return p
+    return best_of(step, begun, p.draws, max_iterations)
 
 
 def start_permutation(start: ArrayLike, shape: tuple[int, ...]) -> Permutation:
@@ -110,14 +87,27 @@ def start_permutation(start: ArrayLike, shape: tuple[int, ...]) -> Permutation:
     return permutation.reshape(-1, shape[-1])
 
 
-def mean_relabelled(flat: Array, permutation: Permutation) -> Array:
+def mean_relabelled(responsibilities: Responsibilities, permutation: Permutation) -> Array:
     """Mean over draws of the relabelled responsibilities, shape (point, component)."""
-    total = np.zeros(flat.shape[1:])
-    for p, order in zip(flat, permutation, strict=True):
-        total += p[:, order]
-    return total / len(flat)
+    total = np.zeros((responsibilities.points, responsibilities.components))
+    for part, block in responsibilities:
+        for p, order in zip(block, permutation[part], strict=True):
+            total += p[:, order]
+    return total / len(permutation)
 
 
-def _agreement(flat: Array, mean: Array) -> Array:
+def _first_pass(p: Responsibilities, means: list[Array]) -> tuple[float, list[Array]]:
+    """``sum p log p`` over everything, and the agreement with several means, in one pass."""
+    logs = [np.log(np.maximum(mean, TINY)).T for mean in means]
+    total, gains = 0.0, [np.empty((p.draws[0] * p.draws[1], *[p.components] * 2)) for _ in means]
+    for part, block in p:
+        total += float(xlogy(block, block).sum())
+        for log, gain in zip(logs, gains, strict=True):
+            gain[part] = log @ block
+    return total, gains
+
+
+def _agreement(p: Responsibilities, mean: Array) -> Array:
     """``sum_i p_ik log q_ij`` for each draw, label j and component k."""
-    return np.log(np.maximum(mean, TINY)).T @ flat
+    log = np.log(np.maximum(mean, TINY)).T
+    return np.concatenate([log @ block for _, block in p])

@@ -1,219 +1,302 @@
-"""Relabel an ArviZ DataTree of draws, whatever its variables and dimensions are called."""
+"""Relabel anybody's draws of a mixture, whatever its family, variables and dimensions."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ordered_mix.arrays import Array, mixture_draws
-from ordered_mix.draws.relabel.assignment import Permutation, Relabelling, check_permutation
-from ordered_mix.draws.relabel.methods import hint, relabel
-from ordered_mix.draws.relabel.permute import permute, permute_allocations
+from ordered_mix.arrays import Array
+from ordered_mix.draws.relabel.asked import Asked
+from ordered_mix.draws.relabel.assignment import Relabelling, check_permutation
+from ordered_mix.draws.relabel.check import Check
+from ordered_mix.draws.relabel.effect import Effect
+from ordered_mix.draws.relabel.evidence import Known, know
+from ordered_mix.draws.relabel.methods import check_method, find
+from ordered_mix.draws.relabel.named import Given
+from ordered_mix.draws.relabel.plan import Plan, plan
+from ordered_mix.draws.relabel.reading import SAMPLE_DIMS, as_tree
+from ordered_mix.draws.relabel.separation import number
+from ordered_mix.draws.relabel.uncertainty import sample_permutations
+from ordered_mix.draws.relabel.variables import as_dataarray
 from ordered_mix.shown import html
 
-SAMPLE_DIMS = ("chain", "draw")
-STALE_GROUPS = ("unconstrained_posterior",)
+RECORD = "relabelling"
 
 
-class RelabelledTree(NamedTuple):
-    """A relabelled copy of a DataTree, how it was relabelled, and the dimensions permuted."""
+@dataclass(frozen=True, eq=False)
+class RelabelledTree:
+    """A relabelled copy of draws, and how it was made.
+
+    Parameters
+    ----------
+    draws : DataTree
+        The copy. Its group ``relabelling`` holds the permutation, the margin of every draw, and as
+        attributes the method, what was permuted, what was left alone, and notes.
+    permutation : DataArray of int, dims (chain, draw, component)
+        ``relabelled[c, d, j] = draws[c, d, permutation[c, d, j]]``.
+    method : str
+        The algorithm; "none" where it would have made the draws worse, or there is one component.
+    relabelling : Relabelling
+        What the algorithm returned.
+    dims : tuple of str
+        The component dimensions.
+    permuted, left_alone : tuple of str
+        The variables of the posterior, and groups that were not touched.
+    notes : tuple of str
+        What should be known, a sentence each.
+    effect : Effect
+        What relabelling did to the draws.
+    known : Known
+        The draws as they were understood.
+    """
 
     draws: xr.DataTree
+    permutation: xr.DataArray
+    method: str
     relabelling: Relabelling
     dims: tuple[str, ...]
+    permuted: tuple[str, ...]
+    left_alone: tuple[str, ...]
+    notes: tuple[str, ...]
+    effect: Effect
+    known: Known
+    _given: tuple[xr.DataTree, Plan, str]
+
+    @property
+    def given(self) -> xr.DataTree:
+        """The draws as given, as a DataTree."""
+        return self._given[0]
+
+    @cached_property
+    def pairs(self) -> dict[str, tuple[Array, Array]]:
+        """What is permuted, before and after, with the axes (chain, draw, component, ...)."""
+        tree, how, group = self._given
+        return how.pairs(tree[group].to_dataset(), self.permutation.to_numpy())
+
+    @property
+    def check(self) -> Check | None:
+        """How the likelihood that was computed compares with that of the draws."""
+        return self.known.check
+
+    @cached_property
+    def meaningful(self) -> bool:
+        """Whether labels mean something: the two closest are at least 2 sd apart."""
+        return self.effect.meaningful
+
+    def sampled(self, seed: int = 0) -> xr.DataTree:
+        """Draws whose labels are drawn from their probabilities, so that intervals hold them.
+
+        Where components overlap, the labels of some draws are uncertain. Summaries of one
+        labelling ignore that, those of this tree do not.
+
+        Parameters
+        ----------
+        seed : int
+        """
+        tree, how, group = self._given
+        order, _ = sample_permutations(
+            self.known.parameters, self.permutation.to_numpy(), np.random.default_rng(seed)
+        )
+        return how.apply(tree, order, group)
 
     def _repr_html_(self) -> str:
         return html(self)
 
 
 def relabel_tree(
-    draws: xr.DataTree,
-    method: str = "stephens",
-    mu: str = "mu",
-    sigma: str = "sigma",
-    weights: str | None = "w",
+    draws: Any,
+    method: str | None = None,
+    mu: Given = "mu",
+    sigma: Given = "sigma",
+    weights: Given = "w",
+    *,
+    tau: Given = None,
+    chol: Given = None,
+    cov: Given = None,
+    parameters: Collection[str] = (),
+    separate: Collection[Sequence[str]] = (),
+    responsibilities: str | ArrayLike | None = None,
+    log_likelihood: str | ArrayLike | None = None,
+    allocations: str | Collection[str] = (),
     y: ArrayLike | None = None,
-    dims: Collection[str] | None = None,
-    allocations: Collection[str] = (),
+    dims: str | Collection[str] | None = None,
+    order: str | None = None,
     seed: int = 0,
+    group: str = "posterior",
+    sample_dims: tuple[str, ...] = SAMPLE_DIMS,
 ) -> RelabelledTree:
-    """Relabel an ArviZ DataTree of draws from anybody's Gaussian mixture.
+    """Relabel draws of anybody's mixture.
+
+    Components are found from what is named here: nothing is decided by the size of a dimension.
 
     Parameters
     ----------
-    draws : DataTree
-        With a ``posterior`` group.
-    method, seed
-        As in `relabel`.
-    mu, sigma, weights : str
-        Names of the variables; ``weights=None`` for equal known ones. A scale without a component
-        dimension is shared by all components.
+    draws : DataTree, Dataset or InferenceData
+        Stacked samples are unstacked, or one chain.
+    method : str, optional
+        An algorithm of `relabel.methods.METHODS`, or ``sort_NAME`` with the name of a parameter.
+        By default stephens where responsibilities are known, ecr_iterative_1 where only
+        allocations are, else separate.
+    mu, sigma, weights, tau : str, sequence of str, number or array_like
+        Of normal components: the name of a variable, names of one variable for each component, or
+        a known value; tau is a precision in place of sigma. A scale without a component dimension
+        is shared. Weights without one are the weight of the first of two components; None are
+        equal known ones. Under their default names they may be missing where parameters,
+        responsibilities, log_likelihood or allocations are given.
+    chol, cov : str or sequence of str
+        Of multivariate normal components, in place of sigma: Cholesky factors (or their lower
+        triangles row by row) or covariances.
+    parameters : collection of str
+        Names of component parameters of any family.
+    separate : collection of sequences of str
+        Further variables that are one for each component, in the order of the components.
+    responsibilities : str or array_like, shape (chain, draw, point, component)
+        Probability of each component for each point, in an array or a variable of any group.
+    log_likelihood : str or array_like, shape (chain, draw, point, component)
+        Log density of each point under each component, without its weight.
+    allocations : str or collection of str
+        Variables whose values are components, from 0 or 1 on. They follow the relabelling.
     y : array_like, optional
-        The data; by default the only variable of ``observed_data``.
-    dims : collection of str, optional
-        All component dimensions; by default those found by `component_dims`.
-    allocations : collection of str
-        Names of variables whose values are components.
+        The data of normal components, shape (point,) or (point, dim); by default the only variable
+        of ``observed_data``.
+    dims : str or collection of str, optional
+        Component dimensions besides those of what is named, such as both of a transition matrix.
+        If given, no other dimension is asked about.
+    order : str, optional
+        The parameter whose posterior mean ascends with the label; by default mu if that tells all
+        components apart, else what tells the two closest ones apart best.
+    seed : int
+        Seed of allocations that are drawn from responsibilities.
+    group : str
+        The group to relabel; other groups with the component dimensions follow.
+    sample_dims : tuple of str
+        Names of the dimensions of chains and draws.
 
     Returns
     -------
     RelabelledTree
-        A copy whose posterior variables are all permuted together, the permutation, and the
-        dimensions that were permuted. ``unconstrained_posterior`` is left out of the copy, since
-        transformed coordinates cannot be permuted.
 
     Raises
     ------
     ValueError
-        If a name is wrong, the component dimension is missing or ambiguous, or as in `relabel`.
+        If a name is wrong, a component dimension is ambiguous, values are malformed, the method is
+        unknown, or it needs a likelihood that the draws do not have: the one computed for normal
+        components is refused where it is not that of the draws (`relabel.check`).
+
+    Notes
+    -----
+    If the labels found are worse than the raw ones (`Effect.harm`), the raw ones are kept.
     """
-    posterior = posterior_of(draws)
-    arrays = mixture_of(posterior, mu, sigma, weights)
-    if y is None and not method.startswith("sort"):
-        y = observed(draws)
-    relabelling = relabel(*arrays, method=method, y=y, seed=seed)
-    named = [name for name in (mu, sigma, weights) if name is not None]
-    dims = component_dims(posterior, named, arrays[1].shape[-1]) if dims is None else dims
-    copy = permute_tree(draws, relabelling.permutation, dims, allocations)
-    return RelabelledTree(copy, relabelling, tuple(dims))
+    if method is not None:
+        check_method(method)
+    tree = as_tree(draws, group, sample_dims)
+    asked = Asked(
+        mu=mu, sigma=sigma, weights=weights, tau=tau, chol=chol, cov=cov,
+        parameters=_names(parameters), separate=tuple(tuple(names) for names in separate),
+        responsibilities=responsibilities, log_likelihood=log_likelihood,
+        allocations=_names(allocations), y=y, dims=None if dims is None else _names(dims),
+        seed=seed, group=group,
+    )  # fmt: skip
+    known = know(tree, asked)
+    how = plan(tree, known, asked)
+    more = how.parameters(tree[group].to_dataset(), known)
+    known = replace(known, parameters={**known.parameters, **more})
+    chosen, found, effect, notes = _found(tree, known, how, method, order, group)
+    done = how.untouched() if chosen == "none" else how
+    permutation = found.permutation
+    copy = how.apply(tree, permutation, group)
+    posterior = tree[group].to_dataset()
+    array = as_dataarray(permutation, posterior, how.dims[0] if how.dims else None)
+    copy = _recorded(copy, array, effect, chosen, done, notes)
+    return RelabelledTree(
+        copy, array, chosen, found, how.dims, done.permuted, done.left_alone, notes, effect, known,
+        (tree, how, group),
+    )  # fmt: skip
 
 
 def permute_tree(
-    draws: xr.DataTree,
+    draws: Any,
     permutation: ArrayLike,
-    dims: Collection[str],
-    allocations: Collection[str] = (),
+    dims: str | Collection[str],
+    allocations: str | Collection[str] = (),
+    group: str = "posterior",
 ) -> xr.DataTree:
-    """Relabelled copy of a DataTree: every posterior variable permuted along its component dims.
+    """Relabelled copy of draws by permutations of the user's own.
 
     Parameters
     ----------
-    draws : DataTree
-        With a ``posterior`` group.
+    draws : DataTree, Dataset or InferenceData
     permutation : array_like of int, shape (chain, draw, component)
-        From any algorithm, or the user's own.
-    dims : collection of str
+    dims : str or collection of str
         The component dimensions, at any position in a variable.
-    allocations : collection of str
+    allocations : str or collection of str
         Names of variables whose values are components.
+    group : str
     """
-    permutation = check_permutation(permutation)
-    posterior = posterior_of(draws)
-    missing = [name for name in dims if name not in posterior.dims]
-    missing += [name for name in allocations if name not in posterior]
-    if missing:
-        raise ValueError(
-            f"dims and allocations must be in the posterior, but {', '.join(missing)} is not among "
-            f"the dimensions {sorted(map(str, posterior.dims))} and variables {list(posterior)}"
+    order = check_permutation(permutation)
+    tree = as_tree(draws, group)
+    how = Plan.of_dims(tree[group].to_dataset(), _names(dims), _names(allocations), order.shape[2])
+    return how.apply(tree, order, group)
+
+
+def _found(
+    tree: xr.DataTree, known: Known, how: Plan, method: str | None, order: str | None, group: str
+) -> tuple[str, Relabelling, Effect, tuple[str, ...]]:
+    """The method, its permutations or the raw labels where they are better, and notes."""
+    posterior = tree[group].to_dataset()
+    raw = np.broadcast_to(np.arange(known.components), known.shape).copy()
+    if known.components == 1:
+        return "none", Relabelling(raw), how.effect(posterior, known, raw), known.notes
+    chosen = method or known.default_method
+    found = find(chosen, known.evidence)
+    if not chosen.startswith("sort_") or order is not None:
+        found = found._replace(permutation=number(found.permutation, known.order(order, found)))
+    effect = how.effect(posterior, known, found.permutation)
+    notes = [*known.notes, *how.notes]
+    if not found.converged:
+        notes.append(f"The permutations of {chosen} still changed in the last round.")
+    if not effect.meaningful:
+        where = "Chains sit in different modes" if effect.within_chains else "Labels mean nothing"
+        notes.append(
+            f"{where}: the two closest labels are {effect.separation:.1f} standard deviations "
+            f"apart, and {effect.within[1]:.1f} within chains."
         )
-    changed = {
-        name: _permute_variable(values, permutation, dims, name in allocations)
-        for name, values in posterior.data_vars.items()
-        if set(SAMPLE_DIMS) <= set(values.dims)
+    if effect.harm is not None:
+        notes.append(
+            f"Relabelling by {chosen} makes the draws worse, {effect.harm}: the raw labels are "
+            "kept."
+        )
+        return "none", Relabelling(raw), how.effect(posterior, known, raw), tuple(notes)
+    return chosen, found, effect, tuple(notes)
+
+
+def _recorded(
+    copy: xr.DataTree,
+    permutation: xr.DataArray,
+    effect: Effect,
+    method: str,
+    how: Plan,
+    notes: tuple[str, ...],
+) -> xr.DataTree:
+    margin = xr.DataArray(np.minimum(effect.margin, 1e6), dims=SAMPLE_DIMS)
+    record = xr.Dataset({"permutation": permutation, "margin": margin})
+    record.attrs = {
+        "method": method,
+        "permuted": json.dumps(how.permuted),
+        "left_alone": json.dumps(how.left_alone),
+        "dims": json.dumps(how.dims),
+        "notes": json.dumps(notes),
     }
-    groups = {name: group for name, group in draws.children.items() if name not in STALE_GROUPS}
-    copy = xr.DataTree.from_dict(groups)
-    copy["posterior"] = xr.DataTree(posterior.assign(changed))
-    copy.attrs = dict(draws.attrs)
+    copy[RECORD] = xr.DataTree(record)
     return copy
 
 
-def component_dims(posterior: xr.Dataset, named: Collection[str], k: int) -> tuple[str, ...]:
-    """Component dimensions of a posterior.
-
-    They are the dimensions of the named variables, and those that PyMC and ArviZ name after
-    another variable (``log_w_dim_0``) if the variable has exactly one, of size k.
-
-    Raises
-    ------
-    ValueError
-        If a variable has several automatic dimensions of size k.
-    """
-    found = {str(dim) for name in named for dim in posterior[name].dims if dim not in SAMPLE_DIMS}
-    for name, values in posterior.data_vars.items():
-        automatic = [
-            str(dim)
-            for dim in values.dims
-            if str(dim).startswith(f"{name}_dim_") and values.sizes[dim] == k
-        ]
-        if len(automatic) > 1 and not found.issuperset(automatic):
-            raise ValueError(
-                f"dims must be given, because {name} has several dimensions of size {k}: "
-                f"{', '.join(automatic)}"
-            )
-        if not found & {str(dim) for dim in values.dims}:
-            found.update(automatic)
-    return tuple(sorted(found))
-
-
-def posterior_of(draws: xr.DataTree) -> xr.Dataset:
-    """The posterior group as a dataset with the dimensions chain and draw, checked."""
-    if "posterior" not in draws.children:
-        raise ValueError(
-            f"draws must hold a posterior group, got the groups {sorted(draws.children)}"
-        )
-    posterior = draws["posterior"].to_dataset()
-    if not set(SAMPLE_DIMS) <= set(posterior.dims):
-        raise ValueError(
-            "draws must have the dimensions chain and draw in the posterior, "
-            f"got {sorted(map(str, posterior.dims))}"
-        )
-    return posterior
-
-
-def mixture_of(
-    posterior: xr.Dataset, mu: str, sigma: str, weights: str | None
-) -> tuple[Array, Array, Array]:
-    """The arrays (w, mu, sigma), each (chain, draw, component), of a posterior by name."""
-    means = _component_variable(posterior, mu)
-    scales = _component_variable(posterior, sigma, shared_by=means.shape[2])
-    if weights is None:
-        w = np.full(means.shape, 1 / means.shape[2])
-    else:
-        w = _component_variable(posterior, weights)
-    return mixture_draws(w, means, scales)
-
-
-def _permute_variable(
-    values: xr.DataArray, permutation: Permutation, dims: Collection[str], allocated: bool
-) -> xr.DataArray:
-    front = values.transpose(*SAMPLE_DIMS, ...)
-    array: NDArray = front.to_numpy()
-    for axis, dim in enumerate(front.dims):
-        if dim in dims:
-            array = permute(array, permutation, axis)
-    if allocated:
-        flat = array.reshape(*array.shape[:2], -1)
-        array = permute_allocations(flat, permutation).reshape(array.shape)
-    return front.copy(data=array).transpose(*values.dims)
-
-
-def _component_variable(posterior: xr.Dataset, name: str, shared_by: int | None = None) -> Array:
-    if name not in posterior:
-        known = [str(variable) for variable in posterior.data_vars]
-        raise ValueError(
-            f"{name!r} is not a variable of the posterior, which holds {', '.join(known)}"
-            f"{hint(name, known)}"
-        )
-    values = posterior[name].transpose(*SAMPLE_DIMS, ..., missing_dims="raise")
-    array = values.to_numpy()
-    if array.ndim == 2 and shared_by is not None:
-        return np.repeat(array[..., None], shared_by, axis=-1)
-    if array.ndim != 3:
-        raise ValueError(
-            f"{name} must have one component dimension besides chain and draw, "
-            f"got the dimensions {', '.join(map(str, values.dims))}"
-        )
-    return array
-
-
-def observed(draws: xr.DataTree) -> Array | None:
-    """The only variable of ``observed_data``, flattened; None if there is not exactly one."""
-    if "observed_data" not in draws.children:
-        return None
-    variables = list(draws["observed_data"].data_vars.values())
-    return variables[0].to_numpy().ravel() if len(variables) == 1 else None
+def _names(given: str | Collection[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

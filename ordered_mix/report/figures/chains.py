@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Sampled
     from ordered_mix.compare.diagnosis import DrawsDiagnosis
     from ordered_mix.draws.switching import Switching
-    from ordered_mix.mixture import Mixture
+    from ordered_mix.mixture import Array, Mixture
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +23,9 @@ class Chains:
         What the report calls the draws.
     colour : str
         Their colour in every figure.
-    raw, repaired : Mixture, batch shape (chain, draw)
-        The draws as sampled, and with their labels in order.
+    raw, repaired : Mixture, batch shape (chain, draw), or None
+        The draws as sampled, and with their labels in order; None if the components are not
+        normal.
     repair : str
         What was done to the labels: ``relabelled``.
     by : str
@@ -37,18 +38,39 @@ class Chains:
         Whether the components may trade labels.
     ordered : bool
         Whether the means were sampled in increasing order.
+    values : tuple of ndarray, shape (chain, draw, component), or None
+        What traces show before and after, instead of the means.
+    what : str
+        What it is called.
     """
 
     label: str
     colour: str
-    raw: Mixture
-    repaired: Mixture
+    raw: Mixture | None
+    repaired: Mixture | None
     repair: str
     by: str
     rhat: Mapping[str, float]
     switching: Switching
     free: bool = True
     ordered: bool = False
+    values: tuple[Array, Array] | None = None
+    what: str = "means"
+
+    @property
+    def traced(self) -> tuple[Array, Array]:
+        """What traces show, before and after, each (chain, draw, component)."""
+        if self.values is not None:
+            return self.values
+        raw, repaired = self.mixtures
+        return raw.mu, repaired.mu
+
+    @property
+    def mixtures(self) -> tuple[Mixture, Mixture]:
+        """The normal mixtures before and after, which there must be."""
+        if self.raw is None or self.repaired is None:
+            raise ValueError(f"{self.label} must have normal components for this figure")
+        return self.raw, self.repaired
 
 
 def chains_of_sampler(item: Sampled, colour: str) -> Chains:
@@ -78,4 +100,6 @@ def chains_of_draws(found: DrawsDiagnosis, colour: str) -> Chains:
         by=found.method,
         rhat={labels: found.worst("rhat", labels) for labels in ("raw", "relabelled")},
         switching=found.switching,
+        values=(found.traced("raw"), found.traced("relabelled")),
+        what="means" if found.quantity == "mu" else found.quantity,
     )

@@ -54,9 +54,10 @@ def density(
         The maximum likelihood fit, one mixture with its means in increasing order, whose
         components are shown; by default they are the means over the relabelled draws.
     """
-    grid = _grid(chains.raw, data)
-    mean, low, high = predictive(chains.raw, grid)
-    fit, origin = (chains.repaired, chains.repair) if maximum is None else (maximum, "EM")
+    raw, repaired = chains.mixtures
+    grid = _grid(raw, data)
+    mean, low, high = predictive(raw, grid)
+    fit, origin = (repaired, chains.repair) if maximum is None else (maximum, "EM")
     figure = canvas(3.1)
     axes = figure.subplots()
     lines: dict[str, Any] = {"color": INK, "linewidth": 0.9, "linestyle": (0, (4, 2))}

@@ -46,12 +46,12 @@ def labels(chains: Chains, unit: str) -> Drawing:
     unit : str
         What the means are measured in: the name of the data or of the variable.
     """
-    raw = chains.raw.mu
-    values = {"raw": raw, chains.repair: chains.repaired.mu}
+    raw, repaired = chains.traced
+    values = {"raw": raw, chains.repair: repaired}
     if raw.shape[-1] == 1:
         del values["raw"]
     shades = ramp(chains.colour, raw.shape[-1])
-    half_width = rank_band(chains.repaired.mu)
+    half_width = rank_band(repaired)
     figure = canvas(3.8)
     grid = figure.subplots(
         2, len(values), sharey="row", sharex="row", height_ratios=(1.25, 1), squeeze=False
@@ -65,7 +65,7 @@ def labels(chains: Chains, unit: str) -> Drawing:
         if len(values) > 1:
             note = "as sampled" if name == "raw" else chains.by
             grid[0, column].set_title(f"{name}: {note}")
-    grid[0, 0].set_ylabel(f"means\n{shortened(unit)}")
+    grid[0, 0].set_ylabel(f"{shortened(chains.what)}\n{shortened(unit)}")
     margin = 0.06 * (extent[1] - extent[0])
     grid[0, 0].set_ylim(extent[0] - margin, extent[1] + margin)
     grid[1, 0].set_ylim(-1.2 * largest, 1.2 * largest)
@@ -78,10 +78,15 @@ def labels(chains: Chains, unit: str) -> Drawing:
         chains.label,
         to_svg(figure, alt),
         alt,
-        f"Above: the mean of every component over the draws, chain after chain.{trade} Below: for "
+        f"Above: {_above(chains.what)} of every component over the draws, chain after "
+        f"chain.{trade} Below: for "
         f"each chain and component, the distribution of its ranks among all chains; the grey "
         f"band holds all lines of chains that agree, with probability {BAND:.0%}.",
     )
+
+
+def _above(what: str) -> str:
+    return "the mean" if what == "means" else shortened(what)
 
 
 def rank_band(means: Array) -> float:
@@ -152,7 +157,7 @@ def _alt(chains: Chains, values: dict[str, Array], half_width: float) -> str:
     ]
     measured = chains.switching
     return (
-        f"Traces and rank plots of the means of {chains.label}. Labels switch in "
+        f"Traces and rank plots of the {chains.what} of {chains.label}. Labels switch in "
         f"{measured.switching_rate:.1%} of the steps; {measured.modes_visited} of "
         f"{measured.modes_possible:g} labellings are visited. {'; '.join(parts)}. The 95% band is "
         f"±{half_width:.2f}."

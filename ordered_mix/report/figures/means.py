@@ -33,7 +33,7 @@ TAIL = 0.001
 
 def limits(several: Sequence[Chains]) -> tuple[float, float]:
     """Common limits of the means of several posteriors, without the outermost 0.1%."""
-    ends = [np.quantile(chains.raw.mu, (TAIL, 1 - TAIL)) for chains in several]
+    ends = [np.quantile(chains.mixtures[0].mu, (TAIL, 1 - TAIL)) for chains in several]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
     margin = 0.06 * (high - low)
     return float(low - margin), float(high + margin)
@@ -56,7 +56,7 @@ def pairs(
     maximum : Mixture, optional
         The maximum likelihood fit, marked with a cross.
     """
-    mu = chains.raw.mu
+    mu = chains.mixtures[0].mu
     count = mu.shape[-1] - 1
     columns = min(count, COLUMNS)
     rows = -(-count // columns)

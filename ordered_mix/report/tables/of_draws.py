@@ -1,12 +1,13 @@
-"""The tables of a diagnosis of draws: raw, folded and relabelled side by side."""
+"""The tables of a diagnosis of draws: raw and relabelled side by side."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ordered_mix.report.tables.table import (
+    NO_VALUE,
     SAMPLERS,
     Row,
     Table,
@@ -19,30 +20,32 @@ from ordered_mix.report.tables.table import (
 if TYPE_CHECKING:
     from ordered_mix.compare.diagnosis import DrawsDiagnosis
 
-LABELS = ("raw", "folded", "relabelled")
+LABELS = ("raw", "relabelled")
 CONVERGENCE = {
     "rhat": ("R-hat", fixed(3)),
     "ess_bulk": ("ESS, bulk", fixed(0)),
     "ess_tail": ("ESS, tail", fixed(0)),
+    "bimodality": ("Bimodality", fixed(2)),
 }
 COMPONENTS = (
-    "Component 1 is the first as given (raw), the one with the smallest mean (folded), the first "
-    "of the relabelled copy (relabelled)."
+    "Component 1 is the first as given (raw), or the first of the relabelled copy (relabelled)."
 )
+INVARIANT = "Quantities of every draw that need no labels."
+MOST_ROWS = 60
 
 
 def tables(found: DrawsDiagnosis) -> list[Table]:
     """Every table that applies to a diagnosis."""
-    made = [convergence(found), estimates(found)]
-    if found.mixture.k > 1:
-        made.append(label_switching(found))
-    if found.y is not None:
+    made = [convergence(found), estimates(found), invariants(found)]
+    if found.k > 1:
+        made += [label_switching(found), relabelling(found)]
+    if found.elpd_waic is not None:
         made.append(criteria(found))
-    return made
+    return [table for table in made if table.rows]
 
 
 def convergence(found: DrawsDiagnosis) -> Table:
-    """R-hat and ESS of every quantity and component."""
+    """R-hat, ESS and bimodality of every quantity and component."""
     measured = _measured(found)
     rows = [
         Row(name, "", [write(measured.get((labels, *key), {}).get(column))
@@ -50,27 +53,60 @@ def convergence(found: DrawsDiagnosis) -> Table:
         for key, name in _quantities(found).items()
     ]  # fmt: skip
     columns = [f"{header}, {labels}" for header, _ in CONVERGENCE.values() for labels in LABELS]
-    return Table("Convergence", COMPONENTS, columns, rows)
+    note = f"{COMPONENTS} Bimodality is 0.64 for a normal distribution, above 0.8 for two modes."
+    return Table("Convergence", note, columns, rows)
 
 
 def estimates(found: DrawsDiagnosis) -> Table:
     """Posterior means and standard deviations with the Monte Carlo errors of the means."""
     measured = _measured(found)
-    mixtures = (found.mixture, found.mixture.fold(), found.relabelled_mixture)
-    scale = magnitude(float(np.median(found.mixture.sd())))
     rows = []
     for key, name in _quantities(found).items():
-        quantity, component = key
-        write = fixed(3) if quantity == "w" else scale
         cells = []
-        for mixture in mixtures:
-            values = getattr(mixture, quantity)[..., component]
-            cells.append(f"{write(values.mean())} ± {write(values.std(ddof=1))}")
+        pair = [found.values_of(*key, labels) for labels in LABELS]
+        write = magnitude(float(np.ptp(pair[1])) or 1.0)
+        for values in pair:
+            deviation = float(np.std(values, ddof=1))
+            cells.append(f"{write(float(np.mean(values)))} ± {write(deviation)}")
         errors = [measured.get((labels, *key), {}).get("mcse_mean") for labels in LABELS]
         rows.append(Row(name, "", cells + [significant(2)(error) for error in errors]))
     columns = [f"Estimate, {labels}" for labels in LABELS] + [f"MCSE, {name}" for name in LABELS]
     note = "Posterior mean ± posterior sd, and the Monte Carlo error (MCSE) of the mean. "
     return Table("Estimates", note + COMPONENTS, columns, rows)
+
+
+def invariants(found: DrawsDiagnosis) -> Table:
+    """Convergence of what does not depend on labels."""
+    table = found.table[found.table["labels"] == "label-invariant"]
+    keys = ("rhat", "ess_bulk", "ess_tail", "mcse_mean")
+    writes = (fixed(3), fixed(0), fixed(0), significant(2))
+    rows = [
+        Row(row["quantity"], "", [write(row[key]) for key, write in zip(keys, writes, strict=True)])
+        for row in table.to_dict("records")
+    ]
+    return Table("Label-invariant quantities", INVARIANT,
+                 ["R-hat", "ESS, bulk", "ESS, tail", "MCSE"], rows)  # fmt: skip
+
+
+def relabelling(found: DrawsDiagnosis) -> Table:
+    """What the relabelling did, how sure it is, and what followed it."""
+    tree, effect = found.relabelled, found.relabelled.effect
+    margins = np.quantile(effect.margin, (0.05, 0.5))
+    values = {
+        "Method": found.method,
+        "Draws whose labels changed": percent(effect.changed),
+        "Distance of the closest labels": f"{effect.separation:.1f} sd, by {effect.by}",
+        "Within chains, raw and relabelled": " and ".join(f"{x:.1f} sd" for x in effect.within),
+        "Cost of an exchange of two labels": f"{margins[0]:.1f} nats in 5% of the draws or less, "
+                                             f"{margins[1]:.1f} in half of them",
+        "Permuted": ", ".join(tree.permuted),
+        "Left alone": ", ".join(tree.left_alone) or NO_VALUE,
+    }  # fmt: skip
+    if effect.nearly_empty:
+        values["Components with less than 1% of the weight"] = str(effect.nearly_empty)
+    rows = [Row(name, "", [value]) for name, value in values.items()]
+    note = "A distance is the mean of the difference of two labels, in its standard deviations."
+    return Table("Relabelling", note, ["Value"], rows, prose=True)
 
 
 def label_switching(found: DrawsDiagnosis) -> Table:
@@ -87,7 +123,10 @@ def label_switching(found: DrawsDiagnosis) -> Table:
     }  # fmt: skip
     lines = measured.interpretation()
     rows = [Row(name, "", [value, lines[key]]) for key, (name, value) in values.items()]
-    note = "Of the raw draws. A labelling is the order of the means; entropy 1 is uniform over all."
+    note = (
+        "Of the raw draws. A labelling is the permutation that the relabelling undoes; entropy 1 "
+        "is uniform over all."
+    )
     return Table("Label switching", note, ["Measured", "In words"], rows, prose=True)
 
 
@@ -109,15 +148,14 @@ def criteria(found: DrawsDiagnosis) -> Table:
     return Table("Predictive accuracy", note, columns, rows)
 
 
-def _measured(found: DrawsDiagnosis) -> dict[tuple[str, str, int], dict[str, float]]:
+def _measured(found: DrawsDiagnosis) -> dict[tuple[str, str, int], dict[str, Any]]:
     """Measures by labels, quantity and component."""
     records = found.table.to_dict("records")
     return {(row["labels"], row["quantity"], row["component"]): row for row in records}
 
 
 def _quantities(found: DrawsDiagnosis) -> dict[tuple[str, int], str]:
-    """The quantities that vary, and what they are called in the draws."""
-    called = dict(zip(("w", "mu", "sigma"), found.names, strict=True))
-    called["w"] = called["w"] or "weight"
-    keys = dict.fromkeys(zip(found.table["quantity"], found.table["component"], strict=True))
-    return {key: f"{called[key[0]]} {key[1] + 1}" for key in keys}
+    """The component-indexed quantities that vary, and what they are called."""
+    table = found.table[found.table["labels"] == "relabelled"]
+    keys = dict.fromkeys(zip(table["quantity"], table["component"], strict=True))
+    return {key: f"{key[0]} {key[1] + 1}" for key in list(keys)[:MOST_ROWS]}

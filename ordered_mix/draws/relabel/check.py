@@ -1,0 +1,134 @@
+"""Is the model of the draws the one that the likelihood is computed for?
+
+Two answers. If the draws come with a pointwise log likelihood of their own, it must be repeated.
+If not, the scores must vanish: in a posterior of free scales the squared deviations of the points,
+in units of the scales and weighted with the responsibilities, are 1 on average, up to what the
+prior adds (Fisher's identity for the derivative by the log scale).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ordered_mix.arrays import Array
+from ordered_mix.draws.relabel.responsibilities import Responsibilities
+
+MOST_DRAWS = 50
+REPEATED = 0.01
+SCORE = (0.5, 2.0)
+
+
+class Check(NamedTuple):
+    """Whether a likelihood may be used, and why.
+
+    Attributes
+    ----------
+    good : bool
+        Whether the computed likelihood is that of the draws, as far as can be told.
+    stored : bool
+        Whether it was compared with a log likelihood stored with the draws.
+    value : float
+        The largest difference of the two pointwise log likelihoods in nats, or the mean squared
+        deviation where nothing is stored; NaN if neither can be had.
+    sentence : str
+        The same in words.
+    """
+
+    good: bool
+    stored: bool
+    value: float
+    sentence: str
+
+
+def stored_pointwise(tree: xr.DataTree, observed: str | None = None) -> Array | None:
+    """Pointwise log likelihood stored with the draws, (chain, draw, point).
+
+    The variable with the name of the data, or the only one, of the group ``log_likelihood``; None
+    if there is none or several.
+    """
+    if "log_likelihood" not in tree.children:
+        return None
+    variables = tree["log_likelihood"].data_vars
+    name = observed if observed in variables else None
+    if name is None and len(variables) == 1:
+        name = str(next(iter(variables)))
+    if name is None or not {"chain", "draw"} <= set(variables[name].dims):
+        return None
+    values = variables[name].transpose("chain", "draw", ...).to_numpy()
+    return np.asarray(values, dtype=np.float64).reshape(*values.shape[:2], -1)
+
+
+def check(
+    p: Responsibilities,
+    stored: Array | None,
+    squares: Array | None,
+    model: str,
+) -> Check:
+    """Compare a computed likelihood with the one stored, or look at its scores.
+
+    Parameters
+    ----------
+    p : Responsibilities
+        With densities.
+    stored : ndarray, shape (chain, draw, point), or None
+    squares : ndarray, shape (draws looked at,), or None
+        Mean squared deviation of the points in some draws; None if no scale is free.
+    model : str
+        What the likelihood is of, in words.
+    """
+    if stored is not None:
+        return _against_stored(p, stored, model)
+    how = "store one (pm.compute_log_likelihood in PyMC) to have this checked"
+    if squares is None:
+        return Check(True, False, np.nan,
+                     f"The draws hold no log likelihood to check {model} with: {how}.")  # fmt: skip
+    mean = float(np.mean(squares))
+    good = SCORE[0] <= mean <= SCORE[1]
+    says = "as it should be about 1" if good else "where about 1 is right"
+    return Check(
+        good, False, mean,
+        f"The draws hold no log likelihood to check {model} with; the mean squared deviation of "
+        f"the data in units of its scales is {mean:.3g}, {says}: {how}.",
+    )  # fmt: skip
+
+
+def looked_at(p: Responsibilities) -> list[int]:
+    """Flat draws that are checked, evenly spread."""
+    total = p.draws[0] * p.draws[1]
+    return np.unique(np.linspace(0, total - 1, MOST_DRAWS).astype(int)).tolist()
+
+
+def mean_squares(p: Responsibilities, squares: Array) -> Array:
+    """Squared deviations weighted with the responsibilities, of the draws looked at.
+
+    Parameters
+    ----------
+    squares : ndarray, shape (draws looked at, point, component)
+    """
+    pairs = zip(looked_at(p), squares, strict=True)
+    return np.array([float(np.mean(np.sum(p.at(draw) * square, axis=-1)))
+                     for draw, square in pairs])  # fmt: skip
+
+
+def _against_stored(p: Responsibilities, stored: Array, model: str) -> Check:
+    if stored.shape != (*p.draws, p.points):
+        return Check(
+            False, True, np.nan,
+            f"The stored log likelihood has the shape {stored.shape}, {model} one of "
+            f"{(*p.draws, p.points)}: they are not of the same data.",
+        )  # fmt: skip
+    flat = stored.reshape(-1, p.points)
+    pairs = [(p.pointwise(draw), flat[draw]) for draw in looked_at(p)]
+    off = max(float(np.max(np.abs(computed - held))) for computed, held in pairs)
+    relative = max(float(np.max(np.abs(computed - held) / np.maximum(1, np.abs(held))))
+                   for computed, held in pairs)  # fmt: skip
+    good = relative <= REPEATED
+    verb = "repeats" if good else "does not repeat"
+    return Check(
+        good, True, off,
+        f"The log likelihood of {model} {verb} the one stored with the draws: the largest "
+        f"difference at a point is {off:.3g} nats.",
+    )  # fmt: skip
