@@ -398,7 +398,7 @@ BOMBS = {"bomb.nc": bomb_of_hdf5, "bomb.zarr": bomb_of_zarr, "bomb.zip": bomb_in
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from ordered_mix import reading
+from ordered_mix.files import reading
 
 reading.MOST_BYTES = int(sys.argv[2])
 load_draws = reading.load_draws
