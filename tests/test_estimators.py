@@ -172,7 +172,7 @@ def test_it_goes_on_from_its_own_result(name, coordinates):
     )
     again = estimator.fit(found, DATA, whole.mixture)
     assert np.all(again.objective >= whole.objective - 1e-9)
-    assert np.all(again.passes < whole.passes)
+    assert again.passes.sum() < whole.passes.sum()
 
 
 @EVERY
