@@ -21,7 +21,7 @@ from ordered_mix.engine.run import load_study, run_study
 from ordered_mix.errors import RunError
 
 HERE = Path(__file__).resolve().parent
-RELIABILITY = str(HERE / "reliability.py")
+RELIABILITY = str(HERE.parent / "tools" / "reliability.py")
 
 HEADER = '''
 """A study made for a test."""

@@ -30,7 +30,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS, SamplingFailed
 
-RELIABILITY = str(Path(__file__).resolve().parent / "reliability.py")
+RELIABILITY = str(Path(__file__).resolve().parents[1] / "tools" / "reliability.py")
 Y = np.concatenate([np.random.default_rng(1).normal(m, 1.0, 30) for m in (0.0, 6.0)])
 DATA = Data(Y, name="two")
 SHORT = {"parameterizations": ("unordered",), "estimators": ("nuts",), "draws": 60, "tune": 60,
@@ -74,7 +74,9 @@ def drawn(k):
            for name in ("diverging", "reached_max_treedepth")}
     )  # fmt: skip
     posterior = xr.Dataset({name: (dims, value) for name, value in values.items()})
-    groups = {"posterior": posterior, "sample_stats": steps, "warmup_sample_stats": steps}
+    observed = xr.Dataset({"y": ("point", DATA.y)})
+    groups = {"posterior": posterior, "sample_stats": steps, "warmup_sample_stats": steps,
+              "observed_data": observed}  # fmt: skip
     tree = xr.DataTree.from_dict(groups)
     tree.attrs["seconds"] = 0.5
     return Draws(tree)
