@@ -1,5 +1,7 @@
 """Parts of a fit by themselves: stuck chains, checks, labels, criteria at a bounded cost, files."""
 
+import dataclasses
+
 import chance
 import numpy as np
 import pytest
@@ -18,10 +20,18 @@ from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import loo, pointwise_log_likelihood
 from ordered_mix.draws.predictive import MOST_LOO_POINTS, fewer_draws, predictive
 from ordered_mix.draws.published import published, raw_draws
-from ordered_mix.fitted.agreement import agreement, did_the_chains_agree, nats_below, stuck
+from ordered_mix.fitted import crossing
+from ordered_mix.fitted.agreement import (
+    Agreement,
+    agreement,
+    did_the_chains_agree,
+    nats_below,
+    stuck,
+)
 from ordered_mix.fitted.estimates import matched_to
 from ordered_mix.fitted.labels import labels_by_what_separates
 from ordered_mix.fitted.prior_question import does_the_prior_decide
+from ordered_mix.fitted.questions import questions
 from ordered_mix.fitted.restart import restart_stuck_chains
 from ordered_mix.mixture import Mixture
 
@@ -202,3 +212,33 @@ def test_the_prior_decides_where_it_keeps_the_mode_from_the_maximum():
 def test_weights_of_the_data_are_refused(y):
     with pytest.raises(ValueError, match="one unweighted sample"):
         fit(Data(y, np.ones(len(y))))
+
+
+# --- particles in place of chains that cannot cross -----------------------------------------------
+
+
+def test_particles_take_over_where_they_agree_better(monkeypatch):
+    monkeypatch.setattr(crossing, "disagree", lambda found: True)
+    monkeypatch.setattr(crossing, "PARTICLES", 256)
+    monkeypatch.setattr(crossing, "LENGTH", 8)
+    found = fit("acidity", 3, draws=50, tune=50, chains=2, cores=1, seed=3)
+    verdict = questions(found)[0]
+    taken = found.chains is not None
+    assert taken == (found.draws.mixture.mu.shape[0] == 8)
+    assert taken == ("sequential Monte Carlo" in verdict.reason)
+    if taken:
+        assert found.agreement.rhat < found.chains.rhat
+        assert verdict.answer.startswith("No: ")
+
+
+@pytest.mark.parametrize(
+    ("rhat", "said"), [(1.001, "them, agree."), (1.02, "them, nearly agree."), (1.5, "No: ")]
+)
+def test_the_answer_on_particles_says_what_the_chains_did(rhat, said):
+    quiet = np.zeros(8)
+    base = Agreement(rhat, 900.0, 900.0, 0, 8, 1000, quiet, quiet > 0, 0, 0.0)
+    chains = dataclasses.replace(base, rhat=1.9)
+    verdict = did_the_chains_agree(base, 3, chains)
+    assert said in verdict.answer and "R-hat 1.90" in verdict.reason
+    assert verdict.values["rhat_of_chains"] == 1.9
+    assert "sequential" not in did_the_chains_agree(base, 3).reason

@@ -113,15 +113,42 @@ def stuck(heights: Array) -> NDArray[np.bool_]:
     return nats_below(heights) > max(STUCK_NATS, STUCK_SDS * spread)
 
 
-def did_the_chains_agree(found: Agreement, k: int) -> Verdict:
-    """The verdict, with advice that follows from the cause."""
+def did_the_chains_agree(found: Agreement, k: int, chains: Agreement | None = None) -> Verdict:
+    """The verdict, with advice that follows from the cause.
+
+    Parameters
+    ----------
+    found : Agreement
+        Of the draws.
+    k : int
+        Number of components.
+    chains : Agreement, optional
+        Of the chains of NUTS that particles replaced.
+    """
     values = {name: getattr(found, name) for name in
               ("rhat", "ess", "ess_tail", "divergences", "chains", "draws", "restarted",
                "gap_mass")}  # fmt: skip
     values |= {"nats_below": found.nats_below.tolist(), "stuck": found.stuck.tolist()}
     answer, clause = _answer(found, k)
-    return Verdict(
-        "agree", found.status, "Did the chains agree?", answer, _reason(found), clause, values
+    reason = _reason(found)
+    if chains is not None:
+        values["rhat_of_chains"] = chains.rhat
+        answer, clause = _of_particles(found, answer, clause)
+        reason = (
+            f"Chains of NUTS sat in different modes (R-hat {chains.rhat:.2f}), so the draws are "
+            f"particles of sequential Monte Carlo, {found.chains} independent runs. {reason}"
+        )
+    return Verdict("agree", found.status, "Did the chains agree?", answer, reason, clause, values)
+
+
+def _of_particles(found: Agreement, answer: str, clause: str) -> tuple[str, str]:
+    if found.status == BAD:
+        return answer, clause
+    agreed = "agree" if found.status == GOOD else "nearly agree"
+    return (
+        f"No: they sat in different modes. Runs of sequential Monte Carlo, which reach all of "
+        f"them, {agreed}.",
+        f"chains sat in different modes, runs of sequential Monte Carlo {agreed}",
     )
 
 

@@ -255,6 +255,7 @@ class _Work:
 
     def _sampled(self, made: Fitted, chosen: Parameterization, starts: Mixture) -> Fitted:
         from ordered_mix.draws.predictive import predictive
+        from ordered_mix.fitted.crossing import disagree
         from ordered_mix.fitted.labels import labels_by_what_separates
         from ordered_mix.fitted.restart import restart_stuck_chains
 
@@ -268,13 +269,34 @@ class _Work:
             draws, y, best, lambda again: self._nuts(1, chosen, again)
         )
         self.progress(f"labels, WAIC and LOO, K = {k}")
-        return replace(
+        made = replace(
             made,
             draws=draws,
             permutation=labels_by_what_separates(draws.mixture, y, chosen.prior.exchangeable),
             predictive=predictive(y, draws.mixture),
             restarted=restarted,
         )
+        return self._crossed(made, chosen.prior) if disagree(made.agreement) else made
+
+    def _crossed(self, made: Fitted, prior: Prior) -> Fitted:
+        """The fit by particles, if their runs agree better than the chains do."""
+        from ordered_mix.draws.predictive import predictive
+        from ordered_mix.fitted.crossing import particles
+        from ordered_mix.fitted.labels import labels_by_what_separates
+
+        k, y, chains = made.components, self.data.y, made.agreement
+        self.progress(f"sequential Monte Carlo, K = {k}: the chains sit in different modes")
+        draws = particles(self.data, prior, k, self.settings["seed"])
+        other = replace(
+            made,
+            draws=draws,
+            permutation=labels_by_what_separates(draws.mixture, y, prior.exchangeable),
+            predictive=predictive(y, draws.mixture),
+            restarted=0,
+            chains=chains,
+        )
+        assert chains is not None and other.agreement is not None
+        return other if other.agreement.rhat < chains.rhat else made
 
     def _nuts(self, attempt: int, chosen: Parameterization, starts: Mixture) -> Draws:
         from ordered_mix.samplers.nuts import NUTS

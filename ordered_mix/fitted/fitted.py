@@ -72,6 +72,9 @@ class Fitted:
         WAIC and LOO.
     restarted : int
         Chains that were sampled again from the best optimum.
+    chains : Agreement, optional
+        How the chains of NUTS agreed, where they did not and the draws are particles of
+        sequential Monte Carlo.
     settings : mapping
         What was asked.
     """
@@ -87,6 +90,7 @@ class Fitted:
     permutation: Permutation | None = None
     predictive: Predictive | None = None
     restarted: int = 0
+    chains: Agreement | None = None
     settings: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ def questions(fitted: Fitted) -> list[Verdict]:
     """Those that can be asked of what was computed."""
     found = []
     if fitted.agreement is not None:
-        found.append(did_the_chains_agree(fitted.agreement, fitted.components))
+        found.append(did_the_chains_agree(fitted.agreement, fitted.components, fitted.chains))
     if fitted.checks is not None:
         found.append(does_the_mixture_describe_the_data(fitted.checks, fitted.refits))
     if fitted.mode is not None:
