@@ -143,7 +143,7 @@ def test_in_python(here, posterior):
     exec(program, names)
     for name in ("compared", "drawn", "diagnosed"):
         assert names[name]._repr_html_().startswith('<div class="ordered-mix notebook">')
-    assert "Relabelled along species" in names["relabelled"]._repr_html_()
+    assert "Relabelled by stephens" in names["relabelled"]._repr_html_()
     assert names["compared"].table["label"].tolist() == ["nuts unordered"]
     compared = names["compared"].sampled["nuts unordered"].draws.tree["posterior"]
     xr.testing.assert_equal(names["drawn"].tree["posterior"].dataset, compared.dataset)
