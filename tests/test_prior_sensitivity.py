@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from adaptive_gibbs import gibbs
-from ordered_mix.estimators.multistart import MultiStart
 
 from ordered_mix import default_prior
 from ordered_mix.data import Data, load
 from ordered_mix.draws.prior_sensitivity import prior_sensitivity
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
+from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 
@@ -20,7 +20,7 @@ def measured(data, kind, sweeps=2000):
     """Two chains of a Gibbs sampler, the mode and the maximum."""
     prior, rng = default_prior(data, kind), np.random.default_rng(4)
     draws = Mixture.stack([gibbs(data.y, 2, prior, sweeps, rng) for _ in range(2)])
-    best = MultiStart(k=2, seed=1).fit(data)
+    best = MultiStart(seed=1).fit(catalog.parameterization("unordered", 2), data)
     plain = catalog.parameterization("unordered", 2, prior)
     mode = MAP(jacobian=False).fit(plain, data, Mixture.stack([best.best, draws[0, -1]]))
     reached = float(mode.log_likelihood[np.argmax(mode.objective)])
