@@ -99,7 +99,7 @@ def test_raw_beside_relabelled_for_free_labels_and_one_more(page):
     assert re.findall(r"<strong>(.*?)</strong>", labels) == ["nuts unordered", "nuts relative"]
     assert (
         labels.count("raw: as sampled")
-        == labels.count("relabelled: by what separates the components")
+        == labels.count("relabelled: by separation")
         == 2
     )
 

@@ -71,6 +71,8 @@ class Report(ABC):
     files : str
         Where all numbers are, in a sentence.
     verdicts : sequence of Verdict
+    leading : int
+        How many of the tables stand before the answers.
     """
 
     kind: str
@@ -79,6 +81,7 @@ class Report(ABC):
     name: str
     size: str
     verdicts: Sequence[Verdict]
+    leading = 0
 
     @property
     def title(self) -> str:

@@ -24,6 +24,7 @@ class ComparisonReport(Report):
     """
 
     kind = "Gaussian mixture, parameterizations and estimators compared"
+    leading = 1
     about = "mixtures compared"
     files = (
         "All numbers are in table.parquet and table.csv, the draws in one netCDF file for each "

@@ -43,6 +43,7 @@ class FitReport(Report):
     """
 
     kind = "Gaussian mixture, fitted"
+    leading = 1
     about = "mixture fitted"
     files = (
         "All numbers are in estimates.csv, which point belongs where in points.csv, and the draws "
@@ -75,7 +76,7 @@ class FitReport(Report):
             raw=raw,
             repaired=fitted.labelled,
             repair="relabelled",
-            by="what separates the components",
+            by="by separation",
             rhat={labels: float(rows["rhat"].max()) for labels, rows in measured},
             switching=switching(raw.w, raw.mu, raw.sigma),
         )

@@ -81,7 +81,7 @@ def chains_of_sampler(item: Sampled, colour: str) -> Chains:
         raw=item.draws.mixture,
         repaired=item.labelled,
         repair="relabelled",
-        by="by what separates the components",
+        by="by separation",
         rhat={labels: item.worst("rhat", labels) for labels in ("raw", "relabelled")},
         switching=item.switching,
         free=item.parameterization.copies > 1,
