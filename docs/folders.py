@@ -26,7 +26,7 @@ PAGES = {
     "compare": ("Comparing and diagnosing", ("compare",)),
     "data": ("Data, mixtures and priors", ("data", "mixture", "prior", "distributions")),
     "parameterization": ("Parameterizations", ("parameterization", "models")),
-    "estimators": ("Estimators", ("estimators", "estimators.loop")),
+    "estimators": ("Estimators", ("estimators", "optima", "estimators.loop")),
     "samplers": ("Samplers", ("samplers", "samplers.moves")),
     "draws": ("Draws: labels, convergence, prediction", ("draws", "draws.relabel")),
     "passes": ("The pass over the data", ("passes",)),
@@ -37,7 +37,7 @@ PAGES = {
 }
 """Pages of the reference: their titles, and the packages or modules on each."""
 INTERNAL = {
-    "parameterization": "batching domain graphs laws reference replicas",
+    "parameterization": "batching domain graphs laws maps reference replicas tape tracing",
     "estimators.loop": "affine climb coordinates expectation lockstep metric penalty problem "
     "record scale_gaps tempered_pass transforms",
     "passes": "fused",

@@ -97,11 +97,7 @@ def test_seconds_stand_apart_from_everything_else(page):
 def test_raw_beside_relabelled_for_free_labels_and_one_more(page):
     labels = re.search(r"<h3>Labels, raw beside relabelled</h3>.*?<h3>", page, re.S)[0]
     assert re.findall(r"<strong>(.*?)</strong>", labels) == ["nuts unordered", "nuts relative"]
-    assert (
-        labels.count("raw: as sampled")
-        == labels.count("relabelled: by separation")
-        == 2
-    )
+    assert labels.count("raw: as sampled") == labels.count("relabelled: by separation") == 2
 
 
 def test_one_component_without_point_fits(single):
