@@ -209,12 +209,12 @@ def test_forest_rows_are_differences_to_the_best(made):
 
 
 def test_figures_are_the_same_bytes_twice_whatever_the_user_has_set(made, figures):
-    before = dict(matplotlib.rcParams)
+    before, opened = dict(matplotlib.rcParams), plt.get_fignums()
     plain = {name: drawing.svg for name, drawing in figures.items()}
     with plt.style.context("dark_background"):
         again = {name: drawing.svg for name, drawing in drawings(made).items()}
     assert plain == again
-    assert dict(matplotlib.rcParams) == before and plt.get_fignums() == []
+    assert dict(matplotlib.rcParams) == before and plt.get_fignums() == opened
 
 
 def test_figures_are_labelled_svg_in_the_colours_of_the_page(figures):
