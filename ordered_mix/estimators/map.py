@@ -134,12 +134,15 @@ class MAP(Estimator):
     ) -> OptimizeResult:
         """L-BFGS, again in units of the information as long as that says there is more to gain."""
         options = {"ftol": ROUNDING, "gtol": self.stop.gradient, "maxls": 40}
-        result = run.minimize(start, METHODS[self.method], options)
-        while result.status == 0 and not run.settled:
+        result = run.minimize(start, METHODS[self.method], options, share=0.5)
+        while result.status in (0, 1) and not run.settled and run.left > 0:
             last = run.last
             little = LEFT * ROUNDING * max(1.0, abs(last.height))
             information = labelled_information(standard, data, last.point)
+            if not np.isfinite(information).all():
+                break
             if expected_gain(information, last.gradient) <= little:
+                result.status = 0
                 break
             root = np.linalg.inv(np.linalg.cholesky(information)).T
             result = run.minimize(last.point, METHODS[self.method], options, root)
@@ -169,15 +172,24 @@ class _Run:
         """Where the optimiser is."""
         return self.evaluations[self.visited[-1][0]]
 
+    @property
+    def left(self) -> int:
+        """Passes that may still be spent."""
+        return self.stop.passes - len(self.evaluations)
+
     def minimize(
         self,
         start: Array,
         method: str,
         options: dict[str, float],
         root: Array | None = None,
+        share: float = 1.0,
         **second: Any,
     ) -> OptimizeResult:
-        """From a start, in units of it plus ``root`` times what the optimiser moves."""
+        """From a start, in units of it plus ``root`` times what the optimiser moves.
+
+        At most this share of the passes that are left is spent.
+        """
         begin = len(self.evaluations)
 
         def objective(asked: Array) -> tuple[float, Array]:
@@ -205,7 +217,7 @@ class _Run:
                 raise StopIteration
 
         if not second:
-            left = max(1, self.stop.passes - begin)
+            left = max(1, int(share * self.left))
             options = {**options, "maxfun": left, "maxiter": left}
         first = start if root is None else np.zeros_like(start)
         return minimize(
