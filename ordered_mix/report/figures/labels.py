@@ -65,7 +65,8 @@ def labels(chains: Chains, unit: str) -> Drawing:
         if len(values) > 1:
             note = "as sampled" if name == "raw" else chains.by
             grid[0, column].set_title(f"{name}: {note}")
-    grid[0, 0].set_ylabel(f"{shortened(chains.what)}\n{shortened(unit)}")
+    named = dict.fromkeys((chains.what, unit))
+    grid[0, 0].set_ylabel("\n".join(map(shortened, named)))
     margin = 0.06 * (extent[1] - extent[0])
     grid[0, 0].set_ylim(extent[0] - margin, extent[1] + margin)
     grid[1, 0].set_ylim(-1.2 * largest, 1.2 * largest)
