@@ -270,5 +270,5 @@ def test_all_of_them_together_are_calibrated(together):
 def test_a_wrong_jacobian_is_found(tmp_path):
     path = tmp_path / "wrong.py"
     path.write_text(WRONG)
-    values, _ = p_values(catalog.parameterization(str(path), 2, LOW_DIM_PRIOR), 100, 4, seed=3)
+    values, _ = p_values(catalog.parameterization(str(path), 2, LOW_DIM_PRIOR), 300, 4, seed=3)
     assert min(values.values()) < chance.alpha(len(study.QUANTITIES))

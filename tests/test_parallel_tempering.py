@@ -78,7 +78,7 @@ def test_both_labellings_of_separated_components_are_visited_alike():
     data = simulate(Mixture([0.5, 0.5], [-3.0, 3.0], [1.0, 1.0]), 60, seed=3)
     prior = Prior(spread=3.0, known_w=(0.5, 0.5), known_sigma=1.0)
     start = Mixture([0.5, 0.5], np.tile([-3.0, 3.0], (4, 1)), [1.0, 1.0])
-    draws = Tempering(draws=1000, tune=300, temperatures=8).sample(
+    draws = Tempering(draws=5000, tune=300, temperatures=8).sample(
         catalog.parameterization("unordered", 2, prior), data, start, chance.seed(3)
     )
     agree((draws.mixture.mu[..., 0] < draws.mixture.mu[..., 1]).astype(float), 0.5)
