@@ -254,49 +254,38 @@ class _Work:
         return self._sampled(made, chosen, starts) if self.sampler else made
 
     def _sampled(self, made: Fitted, chosen: Parameterization, starts: Mixture) -> Fitted:
-        from ordered_mix.draws.predictive import predictive
-        from ordered_mix.fitted.crossing import disagree
-        from ordered_mix.fitted.labels import labels_by_what_separates
+        from ordered_mix.fitted.crossing import disagree, particles
         from ordered_mix.fitted.restart import restart_stuck_chains
 
-        k, y = made.components, self.data.y
+        k, prior = made.components, chosen.prior
         self.progress(f"{self.sampler} {chosen.label}, K = {k}")
         draws = self._nuts(0, chosen, starts)
         best = made.mode if made.maximum.mixture is None else made.maximum.mixture
         assert best is not None
-        best = self.restriction.in_order(best)
         draws, restarted = restart_stuck_chains(
-            draws, y, best, lambda again: self._nuts(1, chosen, again)
+            draws, self.data.y, best, lambda again: self._nuts(1, chosen, again)
         )
         self.progress(f"labels, WAIC and LOO, K = {k}")
-        made = replace(
-            made,
-            draws=draws,
-            permutation=labels_by_what_separates(draws.mixture, y, chosen.prior.exchangeable),
-            predictive=predictive(y, draws.mixture),
-            restarted=restarted,
-        )
-        return self._crossed(made, chosen.prior) if disagree(made.agreement) else made
-
-    def _crossed(self, made: Fitted, prior: Prior) -> Fitted:
-        """The fit by particles, if their runs agree better than the chains do."""
-        from ordered_mix.draws.predictive import predictive
-        from ordered_mix.fitted.crossing import particles
-        from ordered_mix.fitted.labels import labels_by_what_separates
-
-        k, y, chains = made.components, self.data.y, made.agreement
+        made = replace(self._measured(made, draws, prior), restarted=restarted)
+        chains = made.agreement
+        if chains is None or not disagree(chains):
+            return made
         self.progress(f"sequential Monte Carlo, K = {k}: the chains sit in different modes")
         draws = particles(self.data, prior, k, self.settings["seed"])
-        other = replace(
-            made,
-            draws=draws,
-            permutation=labels_by_what_separates(draws.mixture, y, prior.exchangeable),
-            predictive=predictive(y, draws.mixture),
-            restarted=0,
-            chains=chains,
-        )
-        assert chains is not None and other.agreement is not None
+        other = replace(self._measured(made, draws, prior), restarted=0, chains=chains)
+        assert other.agreement is not None
         return other if other.agreement.rhat < chains.rhat else made
+
+    def _measured(self, made: Fitted, draws: Draws, prior: Prior) -> Fitted:
+        """The fit with these draws, their labels, WAIC and LOO."""
+        from ordered_mix.draws.predictive import predictive
+        from ordered_mix.fitted.labels import labels_by_what_separates
+
+        y = self.data.y
+        labels = labels_by_what_separates(draws.mixture, y, prior.exchangeable)
+        return replace(
+            made, draws=draws, permutation=labels, predictive=predictive(y, draws.mixture)
+        )
 
     def _nuts(self, attempt: int, chosen: Parameterization, starts: Mixture) -> Draws:
         from ordered_mix.samplers.nuts import NUTS
