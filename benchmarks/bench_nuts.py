@@ -59,7 +59,7 @@ def own(data: Any) -> Sampler:
     parameterization, starts = shared()
 
     def sample(seed: int) -> Draws:
-        draws = NUTS(draws=DRAWS, tune=DRAWS, seed=seed).fit(parameterization, data, starts)
+        draws = NUTS(draws=DRAWS, tune=DRAWS).sample(parameterization, data, starts, seed)
         mixture = draws.mixture
         return mixture.w, mixture.mu, mixture.sigma, draws.seconds, int(draws.passes.sum())
 

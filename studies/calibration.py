@@ -124,9 +124,9 @@ def ranked(
     starts = initial_mixtures(data, 2, CHAINS, "random", seed)
     row: dict[str, Any] = {f"rank_{name}": None for name in (*QUANTITIES, "raw_mu_1")}
     for attempt, settings in enumerate(ATTEMPTS, start=1):
-        nuts = replace(settings, sampler=sampler, seed=(seed + attempt) % 2**31)
+        nuts = replace(settings, sampler=sampler)
         try:
-            draws = nuts.fit(model, data, starts)
+            draws = nuts.sample(model, data, starts, (seed + attempt) % 2**31)
         except ValueError as error:
             return row | {"attempts": attempt, "problem": str(error)}
         mixture, diverging = draws.mixture, draws.statistics["diverging"].to_numpy()

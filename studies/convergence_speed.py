@@ -394,8 +394,8 @@ def _posterior(block: Block, draws: Mixture) -> dict[str, Any]:
 def _nuts_row(block: Block, parameterization: str, index: int) -> dict[str, Any]:
     sample, replicate = samples(block)[index], block.replicates[index]
     starts = block.starts(sample, replicate)[:CHAINS]
-    sampler = NUTS(draws=800, tune=400, seed=block.seed("nuts", replicate))
-    drawn = sampler.fit(_coordinates(block, parameterization, sample), sample, starts)
+    model, seed = _coordinates(block, parameterization, sample), block.seed("nuts", replicate)
+    drawn = NUTS(draws=800, tune=400).sample(model, sample, starts, seed)
     ascending = drawn.mixture.sorted()
     quantities = {"w": ascending.w[..., 0], "mu": ascending.mu, "sigma": ascending.sigma}
     measured = convergence(quantities)

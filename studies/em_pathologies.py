@@ -227,8 +227,8 @@ def nuts(data: str, n: int, replicate: int, **unused: Any) -> Rows:
     for family in ("half_normal", "inverse_gamma"):
         prior = Prior(scale_family=family).affine(float(drawn.location), scale)
         model = catalog.parameterization("unordered", 2, prior)
-        drawer = NUTS(draws=100, tune=150, seed=seed_of("nuts", replicate=replicate) % 2**31)
-        chains = drawer.fit(model, drawn, starts).mixture
+        seed = seed_of("nuts", replicate=replicate) % 2**31
+        chains = NUTS(draws=100, tune=150).sample(model, drawn, starts, seed).mixture
         for place, chain in enumerate(("narrow", "regular")):
             lowest = chains[place].sigma.min(axis=-1) / scale
             row: dict[str, Any] = {"prior": family, "chain": chain}

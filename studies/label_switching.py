@@ -110,8 +110,7 @@ def cell(
     coordinates = replace(
         _parameterization(parameterization), prior=Prior().affine(location, scale)
     )
-    nuts = replace(SAMPLERS[sampler], seed=seed % 2**31)
-    draws = nuts.fit(coordinates, points, starts)
+    draws = SAMPLERS[sampler].sample(coordinates, points, starts, seed % 2**31)
     mixture = draws.mixture.affine(-location / scale, 1 / scale)
     parameters = (mixture.w, mixture.mu, mixture.sigma)
     found = chain_measures(*parameters, draws.statistics["diverging"].to_numpy())

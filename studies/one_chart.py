@@ -71,7 +71,7 @@ def cell(
     starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
     prior = Prior().affine(float(data.location), float(data.scale))
     model = replace(_model(parameterization), prior=prior)
-    draws = replace(SAMPLER, seed=seed % 2**31).fit(model, data, starts)
+    draws = SAMPLER.sample(model, data, starts, seed % 2**31)
     mixture, diverging = draws.mixture, draws.statistics["diverging"].to_numpy()
     found = chain_measures(mixture.w, mixture.mu, mixture.sigma, diverging)
     row = {

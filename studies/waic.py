@@ -118,9 +118,8 @@ def cell(
     if estimator == "quadrature":
         return [integrated(case, parameterization if prior == "native" else prior)]
     model = _model(case.sample, free, k, parameterization, prior == "native")
-    sampler = replace(SAMPLER, seed=seed % 2**32)
     starts = _starts(case.sample, free, k, replicate)
-    return [(sampled if estimator == "nuts" else validated)(case, model, starts, sampler)]
+    return [(sampled if estimator == "nuts" else validated)(case, model, starts, seed % 2**32)]
 
 
 def draw_case(data: str, separation: float | None, n: int | None, replicate: int) -> Case:
@@ -171,13 +170,13 @@ def integrated(case: Case, prior: str) -> dict[str, Any]:
     return row | case.losses(posterior.log_predictive)
 
 
-def sampled(case: Case, model: Parameterization, starts: Mixture, sampler: NUTS) -> dict[str, Any]:
+def sampled(case: Case, model: Parameterization, starts: Mixture, seed: int) -> dict[str, Any]:
     """Criteria from draws, with their Monte Carlo errors and what the sampler reports."""
-    draws = sampler.fit(model, case.sample, starts)
+    draws = SAMPLER.sample(model, case.sample, starts, seed)
     pointwise = draws.tree["log_likelihood"]["y"].to_numpy()
     widely, leave_out = waic(pointwise), loo(pointwise)
-    colder = replace(sampler, inverse_temperature=wbic_beta(case.sample.n))
-    tempered = colder.fit(model, case.sample, starts).mixture
+    warmer = replace(SAMPLER, inverse_temperature=wbic_beta(case.sample.n))
+    tempered = warmer.sample(model, case.sample, starts, seed).mixture
     bayesian = wbic(e_step(case.sample.y, tempered.w, tempered.mu, tempered.sigma).log_likelihood)
     row = {
         "waic": widely.elpd,
@@ -197,12 +196,11 @@ def sampled(case: Case, model: Parameterization, starts: Mixture, sampler: NUTS)
     )
 
 
-def validated(
-    case: Case, model: Parameterization, starts: Mixture, sampler: NUTS
-) -> dict[str, Any]:
+def validated(case: Case, model: Parameterization, starts: Mixture, seed: int) -> dict[str, Any]:
     """WAIC and PSIS-LOO beside exact cross-validation."""
-    pointwise = sampler.fit(model, case.sample, starts).tree["log_likelihood"]["y"].to_numpy()
-    exact = cross_validate(sampler, model, case.sample, starts)
+    draws = SAMPLER.sample(model, case.sample, starts, seed)
+    pointwise = draws.tree["log_likelihood"]["y"].to_numpy()
+    exact = cross_validate(SAMPLER, model, case.sample, starts, seed)
     widely, leave_out = waic(pointwise), loo(pointwise)
     return {
         "waic": widely.elpd,

@@ -49,9 +49,7 @@ def sampled(data, prior, seed):
     """Draws of NUTS, signed."""
     starts = initial_mixtures(data, 2, 4, "random", seed)
     parameterization = catalog.parameterization("unordered", 2, prior)
-    return (
-        NUTS(draws=1000, tune=1000, seed=seed).fit(parameterization, data, starts).mixture.sorted()
-    )
+    return NUTS(draws=1000, tune=1000).sample(parameterization, data, starts, seed).mixture.sorted()
 
 
 def ours_of(data, prior):

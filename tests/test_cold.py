@@ -21,7 +21,7 @@ starts = Mixture(*(np.repeat(value[None], 2, axis=0) for value in (truth.w, trut
 if sys.argv[1] == "pass first":
     e_step(data.y, truth.w, truth.mu, truth.sigma)
 parameterization = catalog.parameterization("ordered", 3)
-draws = NUTS(draws=200, tune=200, seed=4).fit(parameterization, data, starts)
+draws = NUTS(draws=200, tune=200).sample(parameterization, data, starts, seed=4)
 mixture = draws.mixture
 values = np.concatenate([mixture.w, mixture.mu, mixture.sigma], axis=-1)
 print(hashlib.sha256(values.tobytes()).hexdigest(), draws.passes.sum())

@@ -134,8 +134,8 @@ def test_an_operation_that_no_tape_has_is_compiled_by_nutpie(tmp_path):
     assert isinstance(parameterization.graph.posterior(), InterpretedMap)
     check(parameterization, Data(Y), seed=5)
     before = compiled_models()
-    draws = NUTS(draws=10, tune=10, seed=6).fit(
-        parameterization, Data(Y), parameterization.draw_prior(2, 1)
+    draws = NUTS(draws=10, tune=10).sample(
+        parameterization, Data(Y), parameterization.draw_prior(2, 1), 6
     )
     assert compiled_models() == before
     z = draws.tree["unconstrained_posterior"]["z"].to_numpy()

@@ -18,13 +18,13 @@ from scipy.stats import norm, qmc
 
 from ordered_mix.data import Data
 from ordered_mix.draws.elpd import loo, pointwise_log_likelihood, waic
+from ordered_mix.draws.wbic import wbic, wbic_beta
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.theory.tempered import singular_criteria
 
 PRIOR = Prior(spread=2.0, known_w=(0.5, 0.5), known_sigma=1.0)
 DATA = Data(ndtri((np.arange(1, 51) - 0.5) / 50), name="quantiles")
@@ -86,8 +86,8 @@ def test_quadrature_has_the_known_values(exact):
 )
 def test_draws_match_the_exact_posterior(name, options, exact):
     parameterization = catalog.parameterization(name, 2, PRIOR, **options)
-    sampler = NUTS(draws=3000, tune=1000, seed=chance.seed(21), target_accept=0.95)
-    draws = sampler.fit(parameterization, DATA, STARTS).mixture
+    sampler = NUTS(draws=3000, tune=1000, target_accept=0.95)
+    draws = sampler.sample(parameterization, DATA, STARTS, chance.seed(21)).mixture
     ascending = draws.sorted()
     gap = ascending.mu[..., 1] - ascending.mu[..., 0]
     measured = {
@@ -115,24 +115,10 @@ def test_draws_match_the_exact_posterior(name, options, exact):
 @pytest.mark.parametrize("name", ["unordered", "signed"])
 def test_wbic_through_the_same_models(name, exact):
     parameterization = catalog.parameterization(name, 2, PRIOR)
-    found = singular_criteria(parameterization, DATA, STARTS, NUTS(draws=3000, seed=chance.seed(5)))
-    allowed = chance.z_for(3, chance.ENOUGH)
-    assert abs(found.wbic.value - 73.564986) < allowed * found.wbic.mcse
-    betas = np.array([1.0, 1.5]) / np.log(50)
-    means = [-exact.mass(beta) @ exact.log_likelihood for beta in betas]
-    coefficient = (means[0] - means[1]) / (1 / betas[0] - 1 / betas[1])
-    two = found.learning_coefficient
-    assert abs(two.value - coefficient) < allowed * two.mcse
-    mass = exact.mass(betas[0])
-    variance = mass @ exact.log_likelihood**2 - (mass @ exact.log_likelihood) ** 2
-    one = found.learning_coefficient_from_variance
-    assert abs(one.value - betas[0] ** 2 * variance) < allowed * one.mcse
-
-
-def test_weighted_data_have_no_log_n():
-    weighted = Data(DATA.y, np.ones(50))
-    with pytest.raises(ValueError, match="unweighted"):
-        singular_criteria(catalog.parameterization("unordered", 2, PRIOR), weighted, STARTS)
+    sampler = NUTS(draws=3000, inverse_temperature=wbic_beta(DATA.n))
+    drawn = sampler.sample(parameterization, DATA, STARTS, chance.seed(5)).mixture
+    found = wbic(e_step(DATA.y, drawn.w, drawn.mu, drawn.sigma).log_likelihood)
+    assert abs(found.value - 73.564986) < chance.z_for(1, chance.ENOUGH) * found.mcse
 
 
 def _mass_below(exact, epsilon):
@@ -273,22 +259,23 @@ def test_every_coordinates_draws_the_exact_posterior(name, k):
     except NotApplicable as reason:
         pytest.skip(str(reason))
     for n in SIZES:
-        sampler = NUTS(draws=2000, tune=500, seed=chance.seed(7), target_accept=0.95)
-        exact = nodes(n, k)
-        check(exact, sampler.fit(parameterization, exact.data, starts(k)).mixture, len(SIZES))
+        sampler, exact = NUTS(draws=2000, tune=500, target_accept=0.95), nodes(n, k)
+        drawn = sampler.sample(parameterization, exact.data, starts(k), chance.seed(7))
+        check(exact, drawn.mixture, len(SIZES))
 
 
 @pytest.mark.chance
 @pytest.mark.parametrize(
     "sampler",
     [
-        NUTS(adaptation="low_rank", draws=2000, seed=chance.seed(3)),
-        NUTS(sampler="pymc", draws=1000, seed=chance.seed(3)),
+        NUTS(adaptation="low_rank", draws=2000),
+        NUTS(sampler="pymc", draws=1000),
     ],
 )
 def test_other_samplers_draw_the_exact_posterior(sampler):
     exact = nodes(60, 2)
-    check(exact, sampler.fit(build("unordered", 2), exact.data, starts(2)).mixture)
+    drawn = sampler.sample(build("unordered", 2), exact.data, starts(2), chance.seed(3))
+    check(exact, drawn.mixture)
 
 
 @pytest.mark.chance
@@ -304,9 +291,9 @@ def test_evidence_from_tempered_draws():
     assert rule == pytest.approx(exact.log_evidence(), abs=1e-3)
     found, errors = [], []
     for number, beta in enumerate(root**3):
+        sampler = NUTS(draws=1000, tune=500, inverse_temperature=float(beta))
         seed = chance.seed(number)
-        sampler = NUTS(draws=1000, tune=500, seed=seed, inverse_temperature=float(beta))
-        drawn = sampler.fit(build("signed", 3), exact.data, starts(3)).mixture
+        drawn = sampler.sample(build("signed", 3), exact.data, starts(3), seed).mixture
         likely = e_step(exact.data.y, drawn.w, drawn.mu, drawn.sigma).log_likelihood
         found.append(likely.mean())
         errors.append(chance.table_of({"l": likely}, 7)["mcse_mean"].iloc[0])

@@ -295,12 +295,12 @@ def model(place, name, potential):
 
 
 def test_a_sampler_that_does_not_end_is_given_up(unordered):
-    slow = NUTS(draws=5_000_000, tune=60, seed=3, time_limit=0.4)
+    slow = NUTS(draws=5_000_000, tune=60, time_limit=0.4)
     starts = initial_mixtures(DATA, 2, 2, "random", 1)
     with pytest.raises(SamplingFailed, match=r"no result within 0\.4 s: raise the time limit"):
-        slow.fit(unordered, DATA, starts)
+        slow.sample(unordered, DATA, starts, 3)
     with pytest.raises(ValueError, match="starts must have a finite log posterior"):
-        NUTS(draws=60, tune=60).fit(unordered, DATA, starts.affine(1e300, 1.0))
+        NUTS(draws=60, tune=60).sample(unordered, DATA, starts.affine(1e300, 1.0), 0)
 
 
 def test_a_process_that_moved_or_refused_a_start_ends_well():
@@ -310,9 +310,9 @@ from ordered_mix import NUTS, Data, Mixture, Prior, parameterization
 one = parameterization("unordered", 1, Prior())
 flat = NUTS(draws=4, tune=1, inverse_temperature=0.0)
 data, starts = Data([-1.0, 0.0, 3.0]), Mixture([[1.0]] * 2, [[0.0]] * 2, [[1.0]] * 2)
-assert (flat.fit(one, data, starts).tree.attrs["start_moved"] > 0).all()
+assert (flat.sample(one, data, starts, 0).tree.attrs["start_moved"] > 0).all()
 with pytest.raises(ValueError, match="starts must have a finite log posterior"):
-    flat.fit(one, data, starts.affine(1e300, 1.0))
+    flat.sample(one, data, starts.affine(1e300, 1.0), 0)
 """
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
@@ -324,7 +324,7 @@ with pytest.raises(ValueError, match="starts must have a finite log posterior"):
 def test_the_other_sampler_is_given_up_too(unordered):
     slow = NUTS(draws=5_000_000, tune=60, sampler="pymc", time_limit=3)
     with pytest.raises(SamplingFailed, match="no result within 3 s: raise the time limit"):
-        slow.fit(unordered, DATA, initial_mixtures(DATA, 2, 2, "random", 1))
+        slow.sample(unordered, DATA, initial_mixtures(DATA, 2, 2, "random", 1), 0)
 
 
 def test_a_comparison_goes_on_without_a_sampler_that_failed(instantly, monkeypatch):
@@ -393,7 +393,7 @@ def test_draws_that_are_not_finite_are_refused(unordered, monkeypatch):
     monkeypatch.setattr(NUTS, "_nutpie", lambda *given: (tree, 1.0))
     with pytest.raises(SamplingFailed, match="its draws are not finite"):
         starts = initial_mixtures(DATA, 2, 2, "random", 1)
-        NUTS(draws=60, tune=60).fit(unordered, DATA, starts)
+        NUTS(draws=60, tune=60).sample(unordered, DATA, starts, 0)
 
 
 ENDS = {

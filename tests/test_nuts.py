@@ -38,8 +38,9 @@ def low_dim():
 @pytest.mark.parametrize("name", catalog.names())
 def test_low_dim_gauss_mix_posterior_means(name, low_dim):
     parameterization = catalog.parameterization(name, 2, LOW_DIM_PRIOR)
-    sampler = NUTS(draws=1000, tune=1000, seed=chance.seed(11))
-    ascending = sampler.fit(parameterization, low_dim, STARTS).mixture.sorted()
+    sampler = NUTS(draws=1000, tune=1000)
+    drawn = sampler.sample(parameterization, low_dim, STARTS, chance.seed(11))
+    ascending = drawn.mixture.sorted()
     measured = {
         "mu1": ascending.mu[..., 0], "mu2": ascending.mu[..., 1], "w1": ascending.w[..., 0],
         "sigma1": ascending.sigma[..., 0], "sigma2": ascending.sigma[..., 1],
@@ -52,8 +53,7 @@ def test_low_dim_gauss_mix_posterior_means(name, low_dim):
 @pytest.mark.chance
 def test_unordered_chains_switch_and_sorting_repairs_them(low_dim):
     parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
-    sampler = NUTS(draws=1000, tune=1000, seed=chance.seed(5))
-    draws = sampler.fit(parameterization, low_dim, STARTS)
+    draws = NUTS().sample(parameterization, low_dim, STARTS, chance.seed(5))
     # two of the starts have the other order, a hundred standard deviations away
     assert convergence({"mu": draws.mixture.mu})["rhat"].min() > 1.5
     ascending = draws.mixture.sorted()
@@ -66,8 +66,8 @@ def test_known_scale_single_component_is_the_conjugate_normal():
     prior = Prior(location=1.0, spread=0.5, known_sigma=2.0)
     parameterization = catalog.parameterization("unordered", 1, prior)
     starts = Mixture(np.ones((4, 1)), [[0.0], [1.0], [3.0], [6.0]], np.full((4, 1), 2.0))
-    sampler = NUTS(draws=2000, tune=500, seed=chance.seed(2))
-    mu = sampler.fit(parameterization, data, starts).mixture.mu[..., 0]
+    sampler = NUTS(draws=2000, tune=500)
+    mu = sampler.sample(parameterization, data, starts, chance.seed(2)).mixture.mu[..., 0]
     precision = 1 / 0.5**2 + data.n / 4
     mean = (1 / 0.5**2 + data.y.sum() / 4) / precision
     measured = {"mean": mu, "variance": (mu - mean) ** 2}
@@ -78,7 +78,7 @@ def test_known_scale_single_component_is_the_conjugate_normal():
 def test_each_chain_begins_at_its_own_start(sampler, low_dim):
     parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
     begin = time.perf_counter()
-    draws = NUTS(draws=10, tune=10, sampler=sampler, seed=4).fit(parameterization, low_dim, STARTS)
+    draws = NUTS(draws=10, tune=10, sampler=sampler).sample(parameterization, low_dim, STARTS, 4)
     assert 0 < draws.seconds < time.perf_counter() - begin
     first = draws.tree["warmup_posterior"]["mu"].to_numpy()[:, 0]
     distance = np.linalg.norm(first[:, None] - STARTS.mu[None], axis=-1)
@@ -90,8 +90,9 @@ def test_samplers_agree(low_dim):
     parameterization = catalog.parameterization("relative", 2, LOW_DIM_PRIOR)
     tables, means = [], []
     for sampler in nuts.SAMPLERS:
-        settings = NUTS(draws=500, tune=500, sampler=sampler, seed=chance.seed(8))
-        ascending = settings.fit(parameterization, low_dim, STARTS).mixture.sorted()
+        settings = NUTS(draws=500, tune=500, sampler=sampler)
+        drawn = settings.sample(parameterization, low_dim, STARTS, chance.seed(8))
+        ascending = drawn.mixture.sorted()
         parts = {"w1": ascending.w[..., 0], "mu": ascending.mu, "sigma": ascending.sigma}
         tables.append(chance.table_of(parts, 3 * 5))
         means.append(np.hstack([part.mean((0, 1)) for part in parts.values()]))
@@ -102,16 +103,16 @@ def test_samplers_agree(low_dim):
 
 def test_draws_do_not_depend_on_cores_and_data_are_swapped(low_dim):
     parameterization = catalog.parameterization("ordered", 2, LOW_DIM_PRIOR)
-    sampler = NUTS(draws=60, tune=60, seed=6)
-    one = sampler.fit(parameterization, low_dim, STARTS)
+    sampler = NUTS(draws=60, tune=60)
+    one = sampler.sample(parameterization, low_dim, STARTS, 6)
     shorter = Data(low_dim.y[:100], name="shorter")
     gamma_scales = catalog.parameterization("ordered", 2, Prior())
-    sampler.fit(gamma_scales, low_dim, STARTS)
+    sampler.sample(gamma_scales, low_dim, STARTS, 6)
     compiled = compiled_models()
-    two = NUTS(draws=60, tune=60, seed=6, cores=2).fit(parameterization, low_dim, STARTS)
+    two = NUTS(draws=60, tune=60, cores=2).sample(parameterization, low_dim, STARTS, 6)
     assert np.array_equal(one.mixture.mu, two.mixture.mu)
-    other = sampler.fit(gamma_scales, shorter, STARTS)
-    again = sampler.fit(parameterization, low_dim, STARTS)
+    other = sampler.sample(gamma_scales, shorter, STARTS, 6)
+    again = sampler.sample(parameterization, low_dim, STARTS, 6)
     assert compiled_models() == compiled
     assert np.array_equal(one.mixture.mu, again.mixture.mu)
     assert other.tree["observed_data"]["y"].size == 100
@@ -122,15 +123,15 @@ def test_weighted_data_are_repeated_data():
     parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
     weighted = Data(points, counts)
     repeated = Data(np.repeat(points, counts.astype(int)))
-    sampler = NUTS(draws=20, tune=20, seed=1)
-    a, b = (sampler.fit(parameterization, data, STARTS) for data in (weighted, repeated))
+    sampler = NUTS(draws=20, tune=20)
+    a, b = (sampler.sample(parameterization, data, STARTS, 1) for data in (weighted, repeated))
     first = [draws.tree["warmup_posterior"]["mu"].to_numpy()[:, :3] for draws in (a, b)]
     assert np.allclose(*first, rtol=1e-8)
 
 
 def test_tree_holds_what_arviz_asks_for(low_dim):
     parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
-    draws = NUTS(draws=30, tune=20, seed=9).fit(parameterization, low_dim, STARTS)
+    draws = NUTS(draws=30, tune=20).sample(parameterization, low_dim, STARTS, 9)
     names = {"tree_depth", "reached_max_treedepth", "n_steps", "diverging", "energy", "lp"}
     assert names <= set(draws.statistics)
     assert draws.passes.tolist() == draws.statistics["n_steps"].sum("draw").values.tolist()
@@ -160,8 +161,8 @@ def test_a_weight_that_rounds_to_one_in_warm_up_spoils_nothing(low_dim):
 def test_zero_inverse_temperature_draws_the_prior(low_dim):
     prior = Prior(location=1.0, spread=2.0, scale=1.5, concentration=3.0)
     parameterization = catalog.parameterization("unordered", 2, prior)
-    sampler = NUTS(draws=1500, tune=500, seed=chance.seed(3), inverse_temperature=0.0)
-    draws = sampler.fit(parameterization, low_dim, STARTS)
+    sampler = NUTS(draws=1500, tune=500, inverse_temperature=0.0)
+    draws = sampler.sample(parameterization, low_dim, STARTS, chance.seed(3))
     assert np.all(draws.tree.attrs["start_moved"] > 0)  # equal weights are the prior's mode
     mu, below = draws.mixture.mu, draws.mixture.sigma**2 < 1.5**2
     measured = {"mu": mu, "scale": below[..., 0].astype(float), "w": draws.mixture.w[..., 0]}
@@ -172,7 +173,7 @@ def test_zero_inverse_temperature_draws_the_prior(low_dim):
 def test_identity_link_is_refused(low_dim):
     parameterization = catalog.parameterization("relative", 2, LOW_DIM_PRIOR, link="identity")
     with pytest.raises(NotApplicable, match="projection"):
-        NUTS().fit(parameterization, low_dim, STARTS)
+        NUTS().sample(parameterization, low_dim, STARTS, 0)
 
 
 @pytest.mark.parametrize(
@@ -195,9 +196,9 @@ def test_bad_settings(settings, message):
 def test_bad_data_and_starts(low_dim):
     parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
     with pytest.raises(ValueError, match="data must be one sample"):
-        NUTS().fit(parameterization, Data(np.ones((2, 5))), STARTS)
+        NUTS().sample(parameterization, Data(np.ones((2, 5))), STARTS, 0)
     with pytest.raises(ValueError, match="one mixture for each chain"):
-        NUTS().fit(parameterization, low_dim, STARTS[0])
+        NUTS().sample(parameterization, low_dim, STARTS[0], 0)
 
 
 # --- simulation-based calibration, on the models compiled above -----------------------------------

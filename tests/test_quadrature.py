@@ -1,6 +1,5 @@
 """Exact posteriors of two means, the generalisation loss, and cross-validation by refits."""
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import chance
@@ -140,7 +139,7 @@ def test_refits_give_exact_cross_validation():
     y = np.array([-1.2, 0.1, 0.4, 2.5])
     model = catalog.parameterization("unordered", 1, Prior(known_w=(1.0,), known_sigma=1.0))
     starts = Mixture(np.ones((2, 1)), [[-1.0], [1.0]], np.ones((2, 1)))
-    found = cross_validate(NUTS(draws=2000, tune=300, seed=chance.seed(4)), model, Data(y), starts)
+    found = cross_validate(NUTS(draws=2000, tune=300), model, Data(y), starts, chance.seed(4))
     for i, value in enumerate(y):
         precision = 3 + 1 / 4
         mean = np.delete(y, i).sum() / precision
@@ -149,20 +148,17 @@ def test_refits_give_exact_cross_validation():
     assert found.elpd == pytest.approx(found.elpd_i.sum())
     assert 0 < found.mcse < 0.1
     with pytest.raises(ValueError, match="unweighted"):
-        cross_validate(NUTS(), model, Data(y, np.ones(4)), starts)
+        cross_validate(NUTS(), model, Data(y, np.ones(4)), starts, 0)
 
 
 def test_every_refit_leaves_out_a_point_and_has_a_seed_of_its_own():
     seen = []
 
-    @dataclass(frozen=True)
     class Recorder:
-        seed: int
-
-        def fit(self, parameterization, data, starts):
-            seen.append((self.seed, data.y.tolist()))
+        def sample(self, parameterization, data, starts, seed):
+            seen.append((seed, data.y.tolist()))
             mu = np.random.default_rng(0).normal(size=(2, 10, 1))
             return SimpleNamespace(mixture=Mixture(np.ones((2, 10, 1)), mu, 1.0))
 
-    cross_validate(Recorder(4), None, Data([1.0, 2.0, 3.0]), None)
+    cross_validate(Recorder(), None, Data([1.0, 2.0, 3.0]), None, 4)
     assert seen == [(4, [2.0, 3.0]), (5, [1.0, 3.0]), (6, [1.0, 2.0])]

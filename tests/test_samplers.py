@@ -1,6 +1,6 @@
 """Laws that every file of the samplers' folder keeps; a new one is adopted as it is."""
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 
 import arviz_stats
 import chance
@@ -24,7 +24,7 @@ def sampler_class(name):
     module = catalog.module(name, "sampler")
     own = [value for value in vars(module).values() if isinstance(value, type)]
     own = [value for value in own if value.__module__ == module.__name__ and is_dataclass(value)]
-    found = [value for value in own if hasattr(value, "sample") or hasattr(value, "fit")]
+    found = [value for value in own if hasattr(value, "sample")]
     assert len(found) == 1, f"{name} must hold one sampler"
     return found[0]
 
@@ -35,12 +35,6 @@ def made(name, **settings):
     return kind(**{key: value for key, value in settings.items() if key in accepted})
 
 
-def draw(sampler, parameterization, data, starts, seed):
-    if hasattr(sampler, "sample"):
-        return sampler.sample(parameterization, data, starts, seed)
-    return replace(sampler, seed=seed).fit(parameterization, data, starts)
-
-
 @pytest.fixture(scope="module", params=catalog.names("sampler"))
 def name(request):
     return request.param
@@ -49,7 +43,7 @@ def name(request):
 @pytest.fixture(scope="module")
 def drawn(name):
     parameterization = catalog.parameterization("relative", 2, PRIOR)
-    return draw(made(name, **SHORT), parameterization, DATA, STARTS, chance.seed(1))
+    return made(name, **SHORT).sample(parameterization, DATA, STARTS, chance.seed(1))
 
 
 def test_settings_cannot_be_changed_and_are_described(name):
@@ -92,7 +86,7 @@ def test_the_seed_decides_every_byte_and_the_unit_of_the_data_nothing(name):
     def run(scale, seed):
         parameterization = catalog.parameterization("relative", 2, PRIOR.affine(0.0, scale))
         data = Data(scale * DATA.y)
-        return draw(sampler, parameterization, data, STARTS.affine(0.0, scale), seed).mixture.mu
+        return sampler.sample(parameterization, data, STARTS.affine(0.0, scale), seed).mixture.mu
 
     one, again, other, half = run(1.0, 1), run(1.0, 1), run(1.0, 2), run(0.5, 1)
     assert one.tobytes() == again.tobytes()
@@ -104,6 +98,6 @@ def test_bad_data_are_refused_before_any_work(name):
     parameterization = catalog.parameterization("relative", 2, PRIOR)
     sampler = made(name)
     with pytest.raises(ValueError, match="data must be one sample, got a batch"):
-        draw(sampler, parameterization, Data(np.ones((2, 5))), STARTS, 0)
+        sampler.sample(parameterization, Data(np.ones((2, 5))), STARTS, 0)
     with pytest.raises(ValueError, match="is constant"):
-        draw(sampler, parameterization, Data(np.ones(5)), STARTS, 0)
+        sampler.sample(parameterization, Data(np.ones(5)), STARTS, 0)

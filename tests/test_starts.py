@@ -69,7 +69,7 @@ def test_symmetric_data_are_sampled_from_a_symmetric_start(name):
     slope = density(parameterization, data)(parameterization.start(starts))[1]
     assert np.any(slope == 0)  # on any processor: two mirrored terms cancel without rounding
     runs = [
-        NUTS(draws=30, tune=30, seed=seed, cores=cores).fit(parameterization, data, starts)
+        NUTS(draws=30, tune=30, cores=cores).sample(parameterization, data, starts, seed)
         for seed, cores in ((5, 1), (5, 2), (5, 1), (6, 1))
     ]
     for draws in runs:
@@ -84,5 +84,7 @@ def test_symmetric_data_are_sampled_from_a_symmetric_start(name):
 def test_a_start_that_is_not_stationary_is_left_alone():
     parameterization = catalog.parameterization("signed", 2)
     starts = Mixture([[0.4, 0.6]], [[-1.0, 0.8]], [[0.5, 0.7]])
-    draws = NUTS(draws=4, tune=4).fit(parameterization, Data([-1.0, -0.8, 0.3, 1.0, 1.2]), starts)
+    draws = NUTS(draws=4, tune=4).sample(
+        parameterization, Data([-1.0, -0.8, 0.3, 1.0, 1.2]), starts, 0
+    )
     assert draws.tree.attrs["start_moved"].tolist() == [0.0]

@@ -115,7 +115,7 @@ def sampled(name, data):
     prior = ordered_mix.Prior().affine(float(data.location), float(data.scale))
     parameterization = ordered_mix.parameterization(name, k=2, prior=prior)
     starts = initial_mixtures(data, k=2, starts=4, method="random", seed=1)
-    draws = ordered_mix.NUTS(draws=500, tune=500, seed=2).fit(parameterization, data, starts)
+    draws = ordered_mix.NUTS(draws=500, tune=500).sample(parameterization, data, starts, seed=2)
     mixture = draws.mixture
     worst = raw_and_sorted(mixture.w, mixture.mu, mixture.sigma).groupby("labels")
     rhat, ess = worst["rhat"].max(), worst["ess_bulk"].min()

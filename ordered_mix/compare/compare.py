@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -215,10 +215,10 @@ def _drawn(
     best: Mixture,
 ) -> Restarted:
     """Draws from over-dispersed starts; chains that are stuck begin again at the best optimum."""
-    draws = settings.nuts(estimator).fit(parameterization, data, starts)
-    again = replace(settings.nuts(estimator), seed=settings.seed + 1)
+    nuts, seed = settings.nuts(estimator), settings.seed
+    draws = nuts.sample(parameterization, data, starts, seed)
     return restart_stuck_chains(
-        draws, data.y, best, lambda begin: again.fit(parameterization, data, begin)
+        draws, data.y, best, lambda begin: nuts.sample(parameterization, data, begin, seed + 1)
     )
 
 

@@ -107,7 +107,7 @@ class Settings:
     def nuts(self, estimator: str) -> NUTS:
         """The sampler of this name."""
         return NUTS(
-            draws=self.draws, tune=self.tune, sampler=SAMPLERS[estimator], seed=self.seed,
+            draws=self.draws, tune=self.tune, sampler=SAMPLERS[estimator],
             cores=self.cores, time_limit=self.time_limit, target_accept=self.target_accept,
         )  # fmt: skip
 

@@ -54,4 +54,4 @@ def sample(
     prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
     chosen = catalog.parameterization(parameterization, settings.components, prior)
     starts = initial_mixtures(data, settings.components, settings.chains, "random", settings.seed)
-    return settings.nuts(sampler).fit(chosen, data, starts)
+    return settings.nuts(sampler).sample(chosen, data, starts, settings.seed)

@@ -294,10 +294,10 @@ class _Work:
         given = self.settings
         sampler = NUTS(
             draws=given["draws"], tune=given["tune"], sampler=SAMPLERS[self.sampler],
-            target_accept=given["target_accept"], seed=given["seed"] + attempt,
-            cores=given["cores"], time_limit=given["time_limit"],
+            target_accept=given["target_accept"], cores=given["cores"],
+            time_limit=given["time_limit"],
         )  # fmt: skip
-        return sampler.fit(chosen, self.data, starts)
+        return sampler.sample(chosen, self.data, starts, given["seed"] + attempt)
 
 
 def _mass(hdi_prob: float | None) -> float:

@@ -17,6 +17,7 @@ from ordered_mix.parameterization.conjugate import check_conjugate
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
+from ordered_mix.samplers.moves.settings import at_least, check_seed
 from ordered_mix.samplers.moves.sweeps import Conjugate, sweeps
 
 PARAMETERS = ("w", "mu", "sigma")
@@ -56,9 +57,7 @@ class Gibbs:
     cores: int = 1
 
     def __post_init__(self) -> None:
-        for name, lowest in (("draws", 4), ("tune", 1), ("cores", 1)):
-            if getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be at least {lowest}, got {getattr(self, name)}")
+        at_least(self, draws=4, tune=1, cores=1)
         unknown = sorted(set(self.frozen) - set(PARAMETERS))
         if unknown:
             raise ValueError(
@@ -88,6 +87,7 @@ class Gibbs:
         ValueError
             If the prior is not conditionally conjugate, or data or starts are not accepted.
         """
+        check_seed(seed)
         self._check(parameterization)
         location, scale = one_sample(data)
         standard = parameterization.affine(-location / scale, 1 / scale)

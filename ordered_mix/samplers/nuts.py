@@ -20,7 +20,8 @@ from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.samplers.moves.density import density, posterior
-from ordered_mix.samplers.moves.inputs import one_sample
+from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
+from ordered_mix.samplers.moves.settings import among, at_least, check_seed
 from ordered_mix.samplers.moves.starts import off_stationary
 
 SAMPLERS = ("nutpie", "pymc")
@@ -50,10 +51,8 @@ class NUTS:
         Target acceptance rate of the step size adaptation.
     inverse_temperature : float
         Power of the likelihood (WBIC uses ``1 / log n``).
-    seed : int
-        The same seed gives the same draws whatever the number of cores.
     cores : int
-        Chains sampled at the same time by nutpie.
+        Chains sampled at the same time by nutpie; the draws do not depend on it.
     time_limit : float
         Seconds after which sampling is given up.
 
@@ -69,19 +68,12 @@ class NUTS:
     adaptation: str = "diagonal"
     target_accept: float = 0.8
     inverse_temperature: float = 1.0
-    seed: int = 0
     cores: int = 1
     time_limit: float = np.inf
 
     def __post_init__(self) -> None:
-        for name, lowest in (("draws", 4), ("tune", 1), ("cores", 1), ("seed", 0)):
-            if getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be at least {lowest}, got {getattr(self, name)}")
-        for name, accepted in (("sampler", SAMPLERS), ("adaptation", ADAPTATIONS)):
-            if getattr(self, name) not in accepted:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(accepted)}, got {getattr(self, name)!r}"
-                )
+        at_least(self, draws=4, tune=1, cores=1)
+        among(self, sampler=SAMPLERS, adaptation=ADAPTATIONS)
         if not 0 < self.target_accept < 1:
             raise ValueError(f"target_accept must lie between 0 and 1, got {self.target_accept}")
         if not 0 <= self.inverse_temperature < np.inf:
@@ -93,7 +85,9 @@ class NUTS:
         if self.sampler == "pymc" and self.adaptation != "diagonal":
             raise ValueError("adaptation of PyMC's own sampler is diagonal, got 'low_rank'")
 
-    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Draws:
+    def sample(
+        self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
+    ) -> Draws:
         """Sample one chain from each start.
 
         Parameters
@@ -104,34 +98,34 @@ class NUTS:
             One sample, weighted or not.
         starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.
+        seed : int
+            The same seed gives the same draws for any number of cores.
 
         Raises
         ------
         NotApplicable
             If NUTS cannot sample these coordinates.
         ValueError
-            If the data are a batch or constant, or a start lies outside the domain.
+            If the data are a batch or constant, a start lies outside the domain, or the seed is
+            negative.
         SamplingFailed
             If the time limit is exceeded, or the draws are not finite.
         """
+        check_seed(seed)
         if parameterization.reason_not_sampled:
             raise NotApplicable(parameterization.reason_not_sampled)
         location, scale = one_sample(data)
-        if len(starts.batch_shape) != 1:
-            raise ValueError(
-                f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
-            )
         standard = parameterization.affine(-location / scale, 1 / scale)
-        points = standard.start(starts.affine(-location / scale, 1 / scale))
+        points = standard.start(standard_starts(starts, parameterization.k, location, scale))
         sample = self._nutpie if self.sampler == "nutpie" else self._pymc
-        raw, seconds = sample(standard, data.standardized(), points)
+        raw, seconds = sample(standard, data.standardized(), points, seed)
         drawn = raw["posterior"].data_vars.values()
         if not all(np.isfinite(values).all() for values in drawn):
             raise SamplingFailed("its draws are not finite: its map or its density is at fault")
         return assemble(raw, seconds, parameterization, standard, data)
 
     def _nutpie(
-        self, standard: Parameterization, data: Data, points: Array
+        self, standard: Parameterization, data: Data, points: Array, seed: int
     ) -> tuple[xr.DataTree, float]:
         compiled = posterior(standard, data, self.inverse_temperature)
         points, moved = off_stationary(points, partial(density, compiled))
@@ -141,7 +135,7 @@ class NUTS:
         if cores > 1:
             # only one core asks for the starts in order, so a short run learns the chains' seeds
             first = _InOrder(points)
-            _sample(compiled, first, draws=chains, tune=chains, chains=chains, seed=self.seed)
+            _sample(compiled, first, draws=chains, tune=chains, chains=chains, seed=seed)
             starts = dict(zip(first.seeds, points, strict=True)).__getitem__
         begin = time.perf_counter()
         raw = _sample(
@@ -151,7 +145,7 @@ class NUTS:
             tune=self.tune,
             chains=chains,
             cores=cores,
-            seed=self.seed,
+            seed=seed,
             store_unconstrained=True,
             limit=self.time_limit,
             target_accept=self.target_accept,
@@ -162,7 +156,7 @@ class NUTS:
         return raw, time.perf_counter() - begin
 
     def _pymc(
-        self, standard: Parameterization, data: Data, points: Array
+        self, standard: Parameterization, data: Data, points: Array, seed: int
     ) -> tuple[xr.DataTree, float]:
         free = standard.module.coordinates(standard.forward(points), **standard.options)
         names = standard.graph.names
@@ -175,7 +169,7 @@ class NUTS:
                 tune=self.tune,
                 chains=len(points),
                 cores=1,
-                random_seed=self.seed,
+                random_seed=seed,
                 initvals=starts,
                 init="adapt_diag",
                 nuts_sampler="pymc",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import arviz_stats
@@ -35,33 +34,34 @@ class CrossValidation(NamedTuple):
 
 
 def cross_validate(
-    sampler: NUTS, parameterization: Parameterization, data: Data, starts: Mixture
+    sampler: NUTS, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
 ) -> CrossValidation:
     """Sample once for each point that is left out, under the prior for all of them.
 
     Parameters
     ----------
     sampler : NUTS
-        Run i has its seed plus i.
     parameterization : Parameterization
         With its prior in the units of the data.
     data : Data
         One unweighted sample.
     starts : Mixture, batch shape (chain,)
         One start for each chain, the same in every run.
+    seed : int
+        Of the first run; run i has it plus i.
 
     Raises
     ------
     ValueError
-        If the data are weighted, or as `NUTS.fit` does.
+        If the data are weighted, or as `NUTS.sample` does.
     """
     if data.weight is not None or data.y.ndim != 1:
         raise ValueError(f"data must be one unweighted sample to leave points out, got {data!r}")
     scores = []
     for i, left_out in enumerate(data.y):
         rest = Data(np.delete(data.y, i), name=data.name)
-        run = replace(sampler, seed=sampler.seed + i)
-        density = run.fit(parameterization, rest, starts).mixture.density(left_out[None])[..., 0]
+        draws = sampler.sample(parameterization, rest, starts, seed + i)
+        density = draws.mixture.density(left_out[None])[..., 0]
         mean = float(density.mean())
         mcse = float(arviz_stats.mcse(density, method="mean", chain_axis=0, draw_axis=1))
         scores.append((np.log(mean), mcse / mean))

@@ -1,4 +1,4 @@
-"""WBIC, learning coefficients and the invariance check, on draws from exact posteriors."""
+"""WBIC and the invariance check, on draws from exact posteriors."""
 
 import chance
 import numpy as np
@@ -9,8 +9,6 @@ from ordered_mix.draws.elpd import loo, pointwise_log_likelihood, waic
 from ordered_mix.draws.invariance import invariance
 from ordered_mix.draws.wbic import (
     Estimate,
-    learning_coefficient,
-    learning_coefficient_from_variance,
     wbic,
     wbic_beta,
 )
@@ -54,60 +52,6 @@ def test_wbic_against_quadrature(prior, exact):
     estimate = wbic(posterior.log_likelihood[draws])
     assert 0.01 < estimate.mcse < 0.02
     assert abs(estimate.value - exact) < chance.z_for(1) * estimate.mcse
-
-
-def coefficients(truth, n, rng):
-    """Both estimates of the learning coefficient for one data set."""
-    y = rng.normal(rng.choice(truth, size=n), 1)
-    wide = (-0.5, 0.5, 41) if truth[0] == truth[1] else (-0.3, 0.3, 41)
-    gap = (0, 3, 61) if truth[0] == truth[1] else (3.2, 4.8, 81)
-    posterior = Posterior(y, matched, wide, gap)
-    betas = wbic_beta(n), 1.5 * wbic_beta(n)
-    draws = [posterior.log_likelihood[posterior.sample(beta, 8000, rng)] for beta in betas]
-    return (
-        learning_coefficient(*draws, *betas).value,
-        learning_coefficient_from_variance(draws[0], betas[0]).value,
-    )
-
-
-def test_learning_coefficient_from_the_variance_is_the_unbiased_one():
-    log_likelihood = np.random.default_rng(0).normal(size=(2, 50))
-    found = learning_coefficient_from_variance(log_likelihood, 0.5)
-    assert found.value == pytest.approx(0.25 * log_likelihood.var(ddof=1), rel=1e-12)
-
-
-@pytest.mark.chance
-@pytest.mark.parametrize(("truth", "exact"), [((0.0, 0.0), 0.75), ((-2.0, 2.0), 1.0)])
-def test_learning_coefficient_of_the_singular_and_the_regular_case(truth, exact):
-    """Known p1 and scales, both means free: 3/4 when the truth is one normal, 1 when it is two.
-
-    The interval over 40 data sets of 10,000 points, widened by .03 for the error at finite n,
-    covers the known value; the mean is nearer to it than to that of the other case.
-    """
-    rng = chance.rng(2)
-    values = np.array([coefficients(truth, 10_000, rng) for _ in range(40)])
-    error = values.std(axis=0, ddof=1) / np.sqrt(40)
-    allowed = chance.z_for(2, 4 * 39) * error + 0.03
-    assert np.all(np.abs(values.mean(axis=0) - exact) < allowed)
-    nearer = np.abs(values.mean(axis=0) - exact) < np.abs(values.mean(axis=0) - (1.75 - exact))
-    assert np.all(nearer), values.mean(axis=0)
-
-
-@pytest.mark.chance
-def test_reported_errors_of_learning_coefficients_are_the_spread():
-    """For a log likelihood of -Gamma(lambda) / beta, whose learning coefficient is lambda."""
-    rng = chance.rng(3)
-    betas, two, one = (0.2, 0.3), [], []
-    for _ in range(200):
-        draws = [-rng.gamma(1.5, size=(2, 500)) / beta for beta in betas]
-        two.append(learning_coefficient(*draws, *betas))
-        one.append(learning_coefficient_from_variance(draws[0], betas[0]))
-    for estimates in (two, one):
-        values = np.array([estimate.value for estimate in estimates])
-        mcse = np.mean([estimate.mcse for estimate in estimates])
-        assert chance.mean_of(values, 1.5, 4)
-        # the spread over 200 runs is known to 5%
-        assert chance.spread_of(values, mcse, 4)
 
 
 @pytest.mark.chance
@@ -163,14 +107,6 @@ def test_invariance_z_scores_are_standard_normal():
         (lambda: wbic(np.zeros((2, 3))), "log_likelihood has 3 draws per chain"),
         (lambda: wbic(np.full((2, 9), np.nan)), "log_likelihood must be finite"),
         (lambda: wbic_beta(2), "n must be at least 3"),
-        (
-            lambda: learning_coefficient(np.zeros((2, 9)), np.zeros((2, 9)), 0.2, 0.2),
-            "second_beta must differ from first_beta",
-        ),
-        (
-            lambda: learning_coefficient_from_variance(np.zeros((2, 9)), 0),
-            "beta must be a positive inverse temperature, got 0",
-        ),
         (lambda: invariance({"a": Estimate(1.0, 0.1)}), "at least 2 entries"),
         (
             lambda: invariance({"a": Estimate(1.0, 0.0), "b": Estimate(1.0, 0.1)}),
