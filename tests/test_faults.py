@@ -94,11 +94,11 @@ def instantly(monkeypatch):
     """Samplers that return at once, and the numbers of components they were asked for."""
     asked = []
 
-    def fit(self, parameterization, data, starts):
+    def sample(self, parameterization, data, starts, seed):
         asked.append(parameterization.k)
         return drawn(parameterization.k)
 
-    monkeypatch.setattr(NUTS, "fit", fit)
+    monkeypatch.setattr(NUTS, "sample", sample)
     return asked
 
 

@@ -19,9 +19,7 @@ from ordered_mix.errors import RunError
 from ordered_mix.parameterization import catalog
 from ordered_mix.study.definition import Study
 from ordered_mix.study.grid import Cell
-from ordered_mix.study.result import StudyResult
-
-PROVENANCE = "provenance.json"
+from ordered_mix.study.result import PROVENANCE, StudyResult
 
 
 def load_study(name: str) -> Study:

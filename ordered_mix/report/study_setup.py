@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ordered_mix.engine.run import PROVENANCE
 from ordered_mix.parameterization import catalog
+from ordered_mix.study.result import PROVENANCE
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult

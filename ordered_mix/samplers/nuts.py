@@ -23,6 +23,7 @@ from ordered_mix.samplers.moves.density import density, posterior
 from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
 from ordered_mix.samplers.moves.settings import among, at_least, check_seed
 from ordered_mix.samplers.moves.starts import off_stationary
+from ordered_mix.samplers.moves.trace import traces
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")
@@ -208,29 +209,30 @@ def _sample(
     return raw
 
 
-def _mixtures(raw: xr.DataTree, standard: Parameterization) -> xr.DataTree:
+def _mixtures(raw: Any, standard: Parameterization) -> xr.DataTree:
     """Groups of nutpie's draws as those of PyMC: coordinates and mixtures, statistics."""
     groups = {}
-    for prefix in ("", "warmup_"):
-        statistics = raw[f"{prefix}sample_stats"].to_dataset()
-        z = statistics["unconstrained_draw"].to_numpy()
-        mixture = standard.forward(z)
+    for prefix, trace in zip(("warmup_", ""), traces(raw), strict=True):
+        mixture = standard.forward(trace.z)
         values = {"w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma}
-        groups[f"{prefix}sample_stats"] = statistics
-        groups[f"{prefix}unconstrained_posterior"] = _named({"z": z})
+        groups[f"{prefix}sample_stats"] = _named(trace.statistics)
+        groups[f"{prefix}unconstrained_posterior"] = _named({"z": trace.z})
         groups[f"{prefix}posterior"] = _named(values)
     return xr.DataTree.from_dict(groups)
 
 
 def _named(values: dict[str, Array]) -> xr.Dataset:
     return xr.Dataset(
-        {name: (("chain", "draw", f"{name}_index"), value) for name, value in values.items()}
+        {
+            name: (("chain", "draw", f"{name}_index")[: value.ndim], value)
+            for name, value in values.items()
+        }
     )
 
 
 def _uninterrupted(compiled: Any, limit: float, **given: Any) -> Any:
     """All draws, or the KeyboardInterrupt, in place of which nutpie returns the draws it has."""
-    running = nutpie.sample(compiled, blocking=False, **given)
+    running = nutpie.sample(compiled, blocking=False, return_raw_trace=True, **given)
     try:
         return running.wait(timeout=limit if limit < FOR_EVER else None)
     except TimeoutError:

@@ -16,7 +16,7 @@ from ordered_mix.study.definition import Study
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 STATES = ("seed", "status", "error")
-TABLE, TIMINGS = "table.parquet", "timings.parquet"
+PROVENANCE, TABLE, TIMINGS = "provenance.json", "table.parquet", "timings.parquet"
 
 
 class SetAside(NamedTuple):
