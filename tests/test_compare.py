@@ -128,7 +128,7 @@ def test_finished_draws_are_taken_from_the_folder(result, folder, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("sampled again")
 
-    monkeypatch.setattr(NUTS, "fit", refuse)
+    monkeypatch.setattr(NUTS, "sample", refuse)
     again = compare(load("faithful:waiting"), SHORT, folder=folder)
     assert again.table.equals(result.table)
 

@@ -328,15 +328,15 @@ def test_the_other_sampler_is_given_up_too(unordered):
 
 
 def test_a_comparison_goes_on_without_a_sampler_that_failed(instantly, monkeypatch):
-    fit = NUTS.fit
+    sample = NUTS.sample
 
-    def fails(self, parameterization, data, starts):
+    def fails(self, parameterization, data, starts, seed):
         if parameterization.k == 1:
             raise SamplingFailed("no result within 1 s: raise the time limit")
-        return fit(self, parameterization, data, starts)
+        return sample(self, parameterization, data, starts, seed)
 
     whole = compare(DATA, **SHORT)
-    monkeypatch.setattr(NUTS, "fit", fails)
+    monkeypatch.setattr(NUTS, "sample", fails)
     result = compare(DATA, **SHORT)
     assert result.failed == ("nuts unordered, K = 1",) and result.fewer_components is None
     assert "time limit" in result.skipped["nuts unordered, K = 1"]
@@ -349,14 +349,14 @@ def test_failed_samplers_are_tried_again(tmp_path, monkeypatch, capsys, instantl
     monkeypatch.setattr(report, "render", lambda result: "<html>")
     (tmp_path / "two.csv").write_text("x\n" + "\n".join(map(str, Y)) + "\n")
     monkeypatch.chdir(tmp_path)
-    fit, broken = NUTS.fit, [True]
+    sample, broken = NUTS.sample, [True]
 
-    def fails(self, parameterization, data, starts):
+    def fails(self, parameterization, data, starts, seed):
         if broken and parameterization.k == 1:
             raise SamplingFailed("no result within 1 s: raise the time limit")
-        return fit(self, parameterization, data, starts)
+        return sample(self, parameterization, data, starts, seed)
 
-    monkeypatch.setattr(NUTS, "fit", fails)
+    monkeypatch.setattr(NUTS, "sample", fails)
     call = ["compare", "two.csv", "--parameterizations", "unordered", "--draws",
             "60", "--tune", "60", "--chains", "2", "--estimators", "nuts", "--json"]  # fmt: skip
     summaries = []
