@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import sys as _sys
+import types as _types
+import typing as _typing
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from ordered_mix.compare.compare import compare
-    from ordered_mix.compare.comparison import Comparison, Settings
     from ordered_mix.compare.diagnosis import diagnose
     from ordered_mix.compare.sample import sample
-    from ordered_mix.data import Data, load, population, simulate
+    from ordered_mix.data import Data, load, simulate
+    from ordered_mix.distributions import ordered_normal
     from ordered_mix.draws.relabel.tree import relabel_tree as relabel
     from ordered_mix.fitted.fit import fit
-    from ordered_mix.fitted.fitted import Fitted
     from ordered_mix.mixture import Mixture
     from ordered_mix.parameterization.catalog import parameterization
     from ordered_mix.parameterization.check import check_parameterization
@@ -28,15 +27,12 @@ if TYPE_CHECKING:
     from ordered_mix.samplers.tempering import Tempering
 
 _HOMES = {
-    "Comparison": "compare.comparison.Comparison",
     "Data": "data.Data",
     "Gibbs": "samplers.gibbs.Gibbs",
-    "Fitted": "fitted.fitted.Fitted",
     "Mixture": "mixture.Mixture",
     "NUTS": "samplers.nuts.NUTS",
     "Prior": "prior.Prior",
     "SMC": "samplers.smc.SMC",
-    "Settings": "compare.comparison.Settings",
     "Tempering": "samplers.tempering.Tempering",
     "check_parameterization": "parameterization.check.check_parameterization",
     "compare": "compare.compare.compare",
@@ -44,8 +40,8 @@ _HOMES = {
     "diagnose": "compare.diagnosis.diagnose",
     "fit": "fitted.fit.fit",
     "load": "data.load",
+    "ordered_normal": "distributions.ordered_normal",
     "parameterization": "parameterization.catalog.parameterization",
-    "population": "data.population",
     "relabel": "draws.relabel.tree.relabel_tree",
     "sample": "compare.sample.sample",
     "simulate": "data.simulate",
@@ -54,13 +50,10 @@ _HOMES = {
 __all__ = [
     "NUTS",
     "SMC",
-    "Comparison",
     "Data",
-    "Fitted",
     "Gibbs",
     "Mixture",
     "Prior",
-    "Settings",
     "Tempering",
     "check_parameterization",
     "compare",
@@ -68,32 +61,32 @@ __all__ = [
     "diagnose",
     "fit",
     "load",
+    "ordered_normal",
     "parameterization",
-    "population",
     "relabel",
     "sample",
     "simulate",
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     # PyMC takes seconds to import: the command line's help and errors should not wait for it
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home, _, called = _HOMES[name].rpartition(".")
-    return getattr(import_module(f"{__name__}.{home}"), called)
+    return getattr(_importlib.import_module(f"{__name__}.{home}"), called)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return [*__all__, "__version__"]
 
 
-class _Package(ModuleType):
+class _Package(_types.ModuleType):
     """Keeps `compare` and `parameterization` functions once the modules so named are imported."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
+    def __setattr__(self, name: str, value: _typing.Any) -> None:
+        if not (name in _HOMES and isinstance(value, _types.ModuleType)):
             super().__setattr__(name, value)
 
 
-sys.modules[__name__].__class__ = _Package
+_sys.modules[__name__].__class__ = _Package

@@ -6,6 +6,7 @@ that PyMC's ``ordered`` transform leaves out, and their prior draws are ordered.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from math import lgamma
 from typing import Any
@@ -80,7 +81,7 @@ LINKS = {name: GapLink(name) for name in ("log", "softplus", "square")}
 
 
 def ordered_normal(
-    name: str, mu: Any = 0.0, sigma: Any = 1.0, *, k: int, **kwargs: Any
+    name: str, mu: Any = 0.0, sigma: Any = 1.0, *, k: int | None = None, **kwargs: Any
 ) -> TensorVariable:
     """Order statistics of k iid Normal(mu, sigma): a proper distribution of ordered vectors.
 
@@ -93,8 +94,8 @@ def ordered_normal(
         Name of the variable in the open model.
     mu, sigma : float or scalar tensor
         Mean and standard deviation of the underlying normals.
-    k : int
-        Length of the vector.
+    k : int, optional
+        Length of the vector; by default that of the coordinate in ``dims``.
     **kwargs
         Passed on to `pymc.CustomDist` (``dims``, ``observed``, ...).
 
@@ -105,9 +106,10 @@ def ordered_normal(
     Raises
     ------
     ValueError
-        If k is not a whole number of at least 1, or mu or sigma is not a scalar.
+        If k is not a whole number of at least 1, is not that of the coordinate or not known, or
+        if mu or sigma is not a scalar.
     """
-    _check_length(k, 1)
+    k = _length(k, kwargs.get("dims"))
     for label, value in (("mu", mu), ("sigma", sigma)):
         if pt.as_tensor(value).ndim:
             raise ValueError(f"{label} must be a scalar, got {pt.as_tensor(value).ndim} axes")
@@ -184,6 +186,20 @@ def chain(gap: TensorVariable, k: int) -> TensorVariable:
 def log_factorial(k: int) -> float:
     """``log k!``."""
     return lgamma(k + 1)
+
+
+def _length(k: int | None, dims: str | Sequence[str] | None) -> int:
+    """The length that was given or that a coordinate of the open model has."""
+    named = (dims,) if isinstance(dims, str) else tuple(dims or ())
+    values = pm.modelcontext(None).coords.get(named[-1]) if named else None
+    if k is None:
+        if values is None:
+            raise ValueError(f"k must be given, or dims with a coordinate, got dims={dims!r}")
+        return len(values)
+    _check_length(k, 1)
+    if values is not None and len(values) != k:
+        raise ValueError(f"k must be the length of {named[-1]!r}, {len(values)}, got {k}")
+    return k
 
 
 def _check_length(k: int, least: int) -> None:

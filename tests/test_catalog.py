@@ -1,6 +1,7 @@
 """The folder is the registry: names, near matches, files of one's own, and their check."""
 
 from importlib import import_module
+from types import ModuleType
 
 import pytest
 
@@ -268,3 +269,10 @@ def test_public_names_stay_functions_once_the_modules_so_named_are_imported():
     for name in ordered_mix.__all__:
         assert callable(getattr(ordered_mix, name)), name
     assert ordered_mix.parameterization("relative", 2).label == "relative"
+
+
+def test_the_package_offers_its_names_and_no_others():
+    offered = [name for name in vars(ordered_mix) if not name.startswith("_")]
+    modules = [name for name in offered if isinstance(vars(ordered_mix)[name], ModuleType)]
+    assert set(offered) <= {*ordered_mix.__all__, *modules, "annotations"}
+    assert set(dir(ordered_mix)) == {*ordered_mix.__all__, "__version__"}

@@ -70,6 +70,16 @@ def test_ordered_normal_in_a_users_model():
     assert np.isfinite(logp) and np.all(np.isfinite(slope))
 
 
+def test_ordered_normal_has_the_length_of_its_dimension():
+    with pm.Model(coords={"group": ["a", "b", "c"]}):
+        assert ordered_normal("means", dims="group").type.shape == (3,)
+        with pytest.raises(ValueError, match=r"k must be the length of 'group', 3, got 2"):
+            ordered_normal("two", k=2, dims="group")
+        for dims in (None, "other"):
+            with pytest.raises(ValueError, match="k must be given, or dims with a coordinate"):
+                ordered_normal("none", dims=dims)
+
+
 def test_ordered_normal_takes_batches():
     x = declared(ordered_normal, mu=0.0, sigma=1.0, k=3, shape=(4, 3))
     draws = pm.draw(x, 10, random_seed=5, mode=INTERPRETED)
