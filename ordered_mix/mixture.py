@@ -84,7 +84,7 @@ class Mixture:
         return cls(*(np.stack(column) for column in columns))
 
     def reshape(self, *batch_shape: int) -> Mixture:
-        """The same mixtures with another arrangement of the batch axes."""
+        """These mixtures with another arrangement of the batch axes."""
         return Mixture(*(value.reshape(*batch_shape, self.k) for value in self._arrays()))
 
     def log_components(self, y: ArrayLike) -> Array:

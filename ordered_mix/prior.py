@@ -105,7 +105,7 @@ class Prior:
         return Mixture(**values)
 
     def affine(self, location: float, scale: float) -> Prior:
-        """The same prior for ``location + scale * y``."""
+        """This prior for ``location + scale * y``."""
         return replace(
             self,
             location=location + scale * self.location,

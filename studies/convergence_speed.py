@@ -152,7 +152,7 @@ class Block(NamedTuple):
         return seed_of(purpose, **shared, weight=self.weight, replicate=replicate) % 2**31
 
     def limited(self, mixture: Mixture) -> Mixture:
-        """The same means with the known weights and scales, if those are known."""
+        """These means with the known weights and scales, if those are known."""
         if self.free == "all":
             return mixture
         assert self.truth is not None

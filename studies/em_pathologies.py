@@ -97,7 +97,7 @@ def points(data: str, n: int, replicate: int) -> Array:
 
 
 def starts_of(data: Data, k: int, seed: int) -> Mixture:
-    """The same number of starts of every method."""
+    """As many starts of each method."""
     parts = [initial_mixtures(data, k, STARTS, method, seed) for method in METHODS]
     return Mixture(*(np.concatenate([getattr(p, f) for p in parts]) for f in ("w", "mu", "sigma")))
 

@@ -514,7 +514,7 @@ def fields_figure(result: StudyResult) -> Figure:
 
 
 def coordinates_figure(result: StudyResult) -> Figure:
-    """The same for every other truth, weight and scale, in all coordinates."""
+    """Flows for every other truth, weight and scale, in all coordinates."""
     table = result.table
     rows = _rows(table, measure="field")
     rows = rows[rows["mean2"] > rows["mean1"]]

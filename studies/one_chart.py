@@ -157,7 +157,7 @@ def shear_apart(table: pd.DataFrame) -> Effect:
 
 
 def shear_overlapping(table: pd.DataFrame) -> Effect:
-    """The same where components overlap."""
+    """ESS per pass of the sheared centre over the mixture mean, overlap, least favourable."""
     return from_logs(extreme(ratios(table, "sheared", "signed", 0, 2), min))
 
 

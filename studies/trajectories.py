@@ -486,7 +486,7 @@ def one_data_set_figure(result: StudyResult) -> Figure:
 
 
 def medians_figure(result: StudyResult) -> Figure:
-    """The same four panels, medians over data sets with their 95% intervals."""
+    """Four panels of medians over data sets with their 95% intervals."""
     return _four_panels(_rows(result.table, measure="path"))
 
 

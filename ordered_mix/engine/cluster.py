@@ -106,7 +106,7 @@ def connected(
 
 @contextmanager
 def _patient(manager: Any) -> Iterator[Any]:
-    """The same, but workers that are slow to end are no error: what they computed is stored."""
+    """Leave a context without an error if workers are slow to end: what they computed is stored."""
     entered = manager.__enter__()
     try:
         yield entered

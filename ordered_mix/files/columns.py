@@ -108,7 +108,7 @@ def read_column(text: str, column: str, source: str, reading: Reading | None = N
 
 
 def column_of(rows: list[Row], column: str, source: str, reading: Reading) -> Array:
-    """The same of rows of cells with their line numbers, the header first."""
+    """A column of rows of cells with their line numbers, the header first."""
     header = [name.strip() for name in rows[0][1]]
     value, _, count = column.rpartition("*") if column not in header else ("", "", "")
     index = _position(header, value or column, source, reading)

@@ -65,7 +65,7 @@ class ResultFolder:
 
     @contextmanager
     def locked(self, force: bool = False) -> Iterator[None]:
-        """The same, with every other process kept out and leftovers of a killed one removed.
+        """The folder, with every other process kept out and leftovers of a killed one removed.
 
         Raises
         ------

@@ -156,7 +156,7 @@ class Parameterization:
         return 1 if self.order_by or self.k == 1 else math.factorial(self.k)
 
     def affine(self, location: float, scale: float) -> Parameterization:
-        """The same parameterization for ``location + scale * y``: prior and options rescaled."""
+        """This parameterization for ``location + scale * y``: prior and options rescaled."""
         rescaled = getattr(self.module, "rescaled", None)
         options = rescaled(scale, **self.options) if rescaled else self.options
         return replace(self, prior=self.prior.affine(location, scale), options=options)
@@ -187,7 +187,7 @@ class Parameterization:
         return z
 
     def unconstrain_unchecked(self, mixture: Mixture) -> Array:
-        """The same without a check: NaN or infinite outside of the domain and on its boundary."""
+        """`unconstrain` unchecked: NaN or infinite outside of the domain and on its boundary."""
         with np.errstate(invalid="ignore", divide="ignore"):
             values = self.module.coordinates(mixture, **self.options)
             return self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
@@ -251,7 +251,7 @@ class Parameterization:
         return self._log_det(self.jacobian(z))
 
     def log_det_free(self, x: Array) -> Array:
-        """The same in the free coordinates, shape (...)."""
+        """Log absolute determinant of the map from the free coordinates, shape (...)."""
         return self._log_det(self.jacobian_free(x))
 
     def log_prior(self, z: Array, jacobian: bool = True) -> Array:
@@ -302,7 +302,7 @@ class Parameterization:
         return plain_model(self._declare, self.k, self.prior, data)
 
     def fused_model(self) -> pm.Model:
-        """The same model around the fused pass, for our sampler.
+        """The model around the fused pass, for our sampler.
 
         Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data`
         containers that a compiled model swaps.

@@ -49,7 +49,7 @@ def plain_model(declare: Declare, k: int, prior: Prior, data: Data) -> pm.Model:
 
 
 def fused_model(declare: Declare, prior: Prior) -> pm.Model:
-    """The same posterior around the fused pass.
+    """The posterior of `plain_model` around the fused pass.
 
     Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data` containers
     that a compiled model swaps; `fused_data` gives their values.

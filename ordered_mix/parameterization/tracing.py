@@ -49,7 +49,7 @@ _SAME = ("Identity", "Second")
 
 
 class Stop(ps.UnaryScalarOp):
-    """The same number, through which no derivative is passed down."""
+    """Its argument, through which no derivative is passed down."""
 
     def impl(self, x: Any) -> Any:
         """Return x."""

@@ -197,7 +197,7 @@ def derivatives(mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None)
 def expanded(
     mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None, third: float = 1.0
 ) -> Array:
-    """The same, truncated: the log density to third order in u, unit scales; shape (..., 3).
+    """`derivatives` truncated: the log density to third order in u, unit scales; shape (..., 3).
 
     With ``c = v (1 - v)`` and ``x = y - w`` the log density is that of Normal(w, 1) plus
     ``c u^2 He2(x) / 2 + c (1 - 2 v) u^3 He3(x) / 6``.

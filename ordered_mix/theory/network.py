@@ -129,7 +129,7 @@ def expand(network: Network, target: ArrayLike, inputs: Inputs) -> Expansion:
 
 
 def sorted_units(network: Network) -> Network:
-    """The same function with positive incoming weights and its units, not entries, sorted by them.
+    """This function with positive incoming weights and its units, not entries, sorted by them.
 
     A unit whose weight is negative changes the signs of weight, bias and output (tanh is odd).
     """

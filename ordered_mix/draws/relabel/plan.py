@@ -64,7 +64,7 @@ class Plan:
         return tuple(dict.fromkeys((*self.along, *parts, *self.values)))
 
     def untouched(self) -> Plan:
-        """The same with everything left alone."""
+        """A plan that leaves every variable alone."""
         return replace(
             self, along=(), values=(), separate=(), left_alone=(*self.permuted, *self.left_alone)
         )

@@ -46,7 +46,7 @@ class Responsibilities:
             yield part, self.block(part)
 
     def stored(self) -> Responsibilities:
-        """The same, computed once if they fit in 200 MB, else anew whenever they are asked for."""
+        """Responsibilities computed once if they fit in 200 MB, else whenever they are asked."""
         total = self.draws[0] * self.draws[1]
         if self.is_stored or 8 * total * self.points * self.components > STORED_BYTES:
             return self

@@ -185,7 +185,7 @@ def occupied(permutation: Permutation, weights: Array | None) -> np.ndarray:
 
 
 def number(permutation: Permutation, key: Array) -> Permutation:
-    """The same labels, numbered so that the posterior mean of a parameter ascends."""
+    """Labels numbered so that the posterior mean of a parameter ascends."""
     mean = np.take_along_axis(key, permutation, axis=-1).mean(axis=(0, 1))
     return permutation[..., np.argsort(mean, kind="stable")]
 

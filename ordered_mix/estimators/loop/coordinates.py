@@ -83,7 +83,7 @@ class Coordinates:
         return self._pass(runs, x, self._mixture(x)[0])
 
     def attempt(self, runs: Index, x: Array, here: Point) -> tuple[Point, NDArray[np.bool_]]:
-        """The same, and which runs are inside the domain; those outside stay where they are."""
+        """Points after a step, and which runs are inside the domain; those outside stay put."""
         mixture, inside = self._mixture(x)
         if not inside.all():
             x = np.where(inside[:, None], x, here.x)

@@ -35,7 +35,7 @@ class Points(NamedTuple):
         return Points(*(value[index] for value in self))
 
     def reshape(self, *shape: int) -> Points:
-        """The same points with other leading axes."""
+        """These points with other leading axes."""
         axes = self.log_prior.ndim
         return Points(*(value.reshape(*shape, *value.shape[axes:]) for value in self))
 
