@@ -27,22 +27,22 @@ def block(k, prior, *, gap="signed", reach=3.4):
     sigma = declare.scales(k, prior)
     unit = _unit(sigma)
     if gap == "signed":
-        apart = declare.mean_gaps(k, prior, ordered=False)
+        gaps = declare.mean_gaps(k, prior, ordered=False)
     else:
-        apart = _unbent(_bent_gap(prior, unit), unit)
-    return w, declare.anchored_means(k, prior, apart, _anchor(w, apart[0], unit, reach)), sigma
+        gaps = _unbent(_bent_gap(prior, unit), unit)
+    return w, declare.anchored_means(k, prior, gaps, _anchor(w, gaps[0], unit, reach)), sigma
 
 
 def coordinates(mixture, *, gap="signed", reach=3.4):
     """Free coordinates of a mixture, by variable name."""
     mixture = mixture if gap == "signed" else mixture.sorted()
-    apart, unit = np.diff(mixture.mu, axis=-1), _unit(mixture.sigma)[..., None]
-    anchor = _anchor(mixture.w, apart, unit, reach)
+    gaps, unit = np.diff(mixture.mu, axis=-1), _unit(mixture.sigma)[..., None]
+    anchor = _anchor(mixture.w, gaps, unit, reach)
     return {
         "w": mixture.w,
         "sigma": mixture.sigma,
-        "gap": apart,
-        "bent_gap": _bent(np, apart, unit),
+        "gap": gaps,
+        "bent_gap": _bent(np, gaps, unit),
         "location": (anchor * mixture.mu).sum(axis=-1),
     }
 

@@ -168,10 +168,10 @@ def _clearance(truth: Mixture, unknown: str, clearance: float, step: float) -> l
     data = population(truth, step)
     frozen = ("w",) if unknown == "scale" else ("w", "sigma")
     search = ECM(frozen=frozen, scales="tied", stop=EXACT)
-    apart = catalog.parameterization("relative", 2, link="identity", clearance=clearance)
+    separated = catalog.parameterization("relative", 2, link="identity", clearance=clearance)
     width = clearance + float(np.diff(truth.mu)[0])
     start = Mixture(truth.w, 0.2 + width * np.array([-truth.w[1], truth.w[0]]), truth.sigma)
-    fit = search.fit(apart, data, start)
+    fit = search.fit(separated, data, start)
     if not fit.converged.all():
         raise RuntimeError(f"the best fit was not found: {fit.advice}")
     loss = np.asarray(data.weight) @ (truth.log_density(data.y) - fit.mixture.log_density(data.y))

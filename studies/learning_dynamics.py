@@ -105,8 +105,8 @@ def valley(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
     for gap in (0.0, *np.geomspace(NEAR, span, points).tolist()):
         for coordinates in COORDINATES:
             # the squared gap has no derivative at 0, its curvature there is a limit
-            apart = gap or (SMALL if coordinates == "resolved" else 0.0)
-            ends = truth.mean() + apart * np.array([-truth.w[1], truth.w[0]])
+            separated = gap or (SMALL if coordinates == "resolved" else 0.0)
+            ends = truth.mean() + separated * np.array([-truth.w[1], truth.w[0]])
             at = Mixture(truth.w, ends, truth.sigma)
             low, high = curvature(coordinates, at, data.y, data.weight).tolist()
             rows.append({"coordinates": coordinates, "gap": gap, "least": low, "largest": high})
@@ -760,10 +760,10 @@ def _blocks(starts: int, planes: int, gaps: int, others: tuple[dict, ...]) -> li
             "points": (planes,),
         }
     )
-    apart = {"mean1": (-1.0,), "mean2": (1.0,), "span": (3.0,)}
-    blocks.append({**base, **apart, "measure": ("projection",), "points": (planes,)})
+    separated = {"mean1": (-1.0,), "mean2": (1.0,), "span": (3.0,)}
+    blocks.append({**base, **separated, "measure": ("projection",), "points": (planes,)})
     blocks += [
-        {**base, **apart, "measure": ("field",), "points": (planes,), **one} for one in others
+        {**base, **separated, "measure": ("field",), "points": (planes,), **one} for one in others
     ]
     return blocks
 

@@ -263,8 +263,8 @@ def thresholds(
     folds, rows = [], []
     for number in (0, 1):
 
-        def at(apart: float, number: int = number) -> Landscape:
-            truth = truth_of(separation=apart, **place)
+        def at(gap: float, number: int = number) -> Landscape:
+            truth = truth_of(separation=gap, **place)
             return Landscape(grid_of(truth, steps_of(truth)[number]), w)
 
         points = branch(at, polish(at(separation), begin).mu, separation, -0.3, 60)
@@ -557,12 +557,12 @@ def bifurcation_figure(result: StudyResult) -> Figure:
 def basins_figure(result: StudyResult) -> Figure:
     """Where two means end, by their starts; three true components on the line."""
     rows = result.table[result.table["kind"] == "basin"]
-    apart = sorted(rows["separation"].unique()) or [SPAN]
-    figure, grid = panels(len(apart), 2, (6.4, 0.9 + 3.0 * len(apart)))
+    separations = sorted(rows["separation"].unique()) or [SPAN]
+    figure, grid = panels(len(separations), 2, (6.4, 0.9 + 3.0 * len(separations)))
     shades = ["0.3", *SHADES[:2], *SHADES[3:6]]
     colors, norm = ListedColormap(shades), BoundaryNorm(np.arange(-1.5, 5), len(shades))
     kinds = {"em": "EM", "relative": "relative ECM"}
-    for (row, separation), (column, name) in product(enumerate(apart), enumerate(kinds)):
+    for (row, separation), (column, name) in product(enumerate(separations), enumerate(kinds)):
         axes, part = grid[row, column], rows[rows["separation"] == separation]
         if len(part):
             ended = part.pivot(index="start_1", columns="start_0", values=f"end_{name}")

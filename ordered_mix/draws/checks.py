@@ -168,18 +168,24 @@ def _tails(points: Array, draws: Mixture) -> tuple[Array, Array]:
 def _kolmogorov(y: Array, below: Array) -> Check:
     n = y.size
     grid = np.arange(n) / n
-    apart = np.maximum(below - grid, grid + 1 / n - below)
+    difference = np.maximum(below - grid, grid + 1 / n - below)
     distance = kolmogorov_smirnov(below)
     p = stats.kstwo.sf(distance, n)
-    return Check(float(distance.mean()), float(p.mean()), float(y[apart.mean(axis=0).argmax()]))
+    return Check(
+        float(distance.mean()), float(p.mean()), float(y[difference.mean(axis=0).argmax()])
+    )
 
 
 def _anderson(y: Array, below: Array, above: Array) -> Check:
     n = y.size
     statistic = anderson_darling(below, above)
-    apart = np.abs(below - (np.arange(n) + 0.5) / n) / np.sqrt(np.maximum(below * above, LEAST))
+    difference = np.abs(below - (np.arange(n) + 0.5) / n) / np.sqrt(
+        np.maximum(below * above, LEAST)
+    )
     p = 1 - anderson_darling_cdf(statistic)
-    return Check(float(statistic.mean()), float(p.mean()), float(y[apart.mean(axis=0).argmax()]))
+    return Check(
+        float(statistic.mean()), float(p.mean()), float(y[difference.mean(axis=0).argmax()])
+    )
 
 
 def _extreme(y: Array, below: Array, above: Array) -> Check:

@@ -61,8 +61,8 @@ def matched_to(labelled: Mixture, one: Mixture) -> Mixture:
     for name in PARAMETERS:
         drawn = getattr(labelled, name).reshape(-1, labelled.k)
         spread = np.maximum(drawn.std(axis=0), 1e-12 * np.abs(drawn).max())
-        apart = (getattr(one, name)[None, :] - drawn.mean(axis=0)[:, None]) / spread[:, None]
-        cost += np.minimum(apart**2, 1e6)
+        difference = (getattr(one, name)[None, :] - drawn.mean(axis=0)[:, None]) / spread[:, None]
+        cost += np.minimum(difference**2, 1e6)
     return one.permute(linear_sum_assignment(cost)[1])
 
 

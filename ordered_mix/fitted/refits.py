@@ -60,8 +60,8 @@ def refits(data: Data, maximum: Mixture, seed: int = 0) -> Refits:
     kept = np.flatnonzero(np.isin(fit.status, ("converged", "budget_exhausted")))
     if len(kept) < FEWEST:
         return Refits(np.nan, np.nan)
-    apart = np.array([_statistics(replicates[run], fit.mixture[run], step) for run in kept])
-    exceeded = np.sum(apart >= _statistics(y, maximum, step), axis=0)
+    difference = np.array([_statistics(replicates[run], fit.mixture[run], step) for run in kept])
+    exceeded = np.sum(difference >= _statistics(y, maximum, step), axis=0)
     return Refits(*((1 + exceeded) / (1 + len(kept))).tolist())
 
 

@@ -171,8 +171,8 @@ def _same(one: Mixture, many: Mixture, tolerance: float) -> NDArray[np.bool_]:
     same = np.zeros(many.batch_shape, dtype=bool)
     for key in SORT_KEYS:
         a, b = one.sorted(key), many.sorted(key)
-        apart = np.stack([(b.mu - a.mu) / a.sigma, (b.sigma - a.sigma) / a.sigma, b.w - a.w])
-        same |= np.abs(apart).max(axis=(0, -1)) <= tolerance
+        difference = np.stack([(b.mu - a.mu) / a.sigma, (b.sigma - a.sigma) / a.sigma, b.w - a.w])
+        same |= np.abs(difference).max(axis=(0, -1)) <= tolerance
     return same
 
 

@@ -99,12 +99,12 @@ def separated(values: Array, gap: ArrayLike, floor: ArrayLike = -np.inf) -> Arra
     """
     steps = np.asarray(gap)[..., None] * np.arange(values.shape[-1])
     level = values - steps
-    apart = np.all(np.diff(level) >= 0, axis=-1) & (level[..., 0] >= np.asarray(floor))
-    if np.all(apart):
+    separate = np.all(np.diff(level) >= 0, axis=-1) & (level[..., 0] >= np.asarray(floor))
+    if np.all(separate):
         return values
     pooled = np.apply_along_axis(lambda row: isotonic_regression(row).x, -1, level)
     moved = np.maximum(pooled, np.asarray(floor)[..., None]) + steps
-    return np.where(apart[..., None], values, moved)
+    return np.where(separate[..., None], values, moved)
 
 
 def above_floor(w: Array, floor: float, share: float) -> Array:

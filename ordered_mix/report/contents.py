@@ -108,7 +108,7 @@ class Report(ABC):
         return self.tables()[0]
 
     @property
-    def apart(self) -> Table | None:
+    def timings(self) -> Table | None:
         """A table of what changes from run to run, if there is any."""
         return None
 

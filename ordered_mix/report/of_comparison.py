@@ -49,7 +49,7 @@ class ComparisonReport(Report):
         }
 
     @property
-    def apart(self) -> Table:
+    def timings(self) -> Table:
         """Wall-clock times."""
         return table.seconds(self.comparison, self.shades)
 

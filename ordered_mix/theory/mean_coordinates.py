@@ -131,9 +131,9 @@ class MeanCoordinates:
         """
         assert self.direction is not None
         model, free = self.parameterization, "link" not in self.parameterization.options
-        apart = Mixture(mixture.w, np.abs(_gap(mixture))[..., None] * [0.0, 1.0], mixture.sigma)
-        values = model.module.coordinates(apart, **model.options)
-        at = model.graph.flatten(values, apart.batch_shape)
+        separated = Mixture(mixture.w, np.abs(_gap(mixture))[..., None] * [0.0, 1.0], mixture.sigma)
+        values = model.module.coordinates(separated, **model.options)
+        at = model.graph.flatten(values, separated.batch_shape)
         at = at if free else model.unconstrain_free(at)
         return model.graph.widening(at, model.prior, self.direction.column, free, twice)
 

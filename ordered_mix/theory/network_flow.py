@@ -195,7 +195,7 @@ def nearness(network: Network, inputs: Inputs, scale: float) -> Nearness:
     """
     incoming = np.stack([network.weight, network.bias], axis=-1)
     first, second = np.triu_indices(len(incoming), 1)
-    apart = np.linalg.norm(incoming[first] - incoming[second], axis=-1)
+    distance = np.linalg.norm(incoming[first] - incoming[second], axis=-1)
     mirrored = np.linalg.norm(incoming[first] + incoming[second], axis=-1)
     active = np.tanh(network.weight[:, None] * inputs.x + network.bias[:, None])
     gram = (active * inputs.probability) @ active.T
@@ -203,7 +203,7 @@ def nearness(network: Network, inputs: Inputs, scale: float) -> Nearness:
     least = np.maximum(size, np.finfo(float).tiny ** 0.5)  # a unit that is 0 depends on all others
     cosines = gram / np.outer(least, least)
     return Nearness(
-        float(np.minimum(apart, mirrored).min(initial=np.inf)),
+        float(np.minimum(distance, mirrored).min(initial=np.inf)),
         float((np.abs(network.output) * size).min() / scale),
         float(max(np.linalg.eigvalsh(cosines)[0], 0.0)),
     )

@@ -185,13 +185,13 @@ def polish(landscape: Landscape, mu: ArrayLike, steps: int = 200) -> Minimum:
     return Minimum(means, now.value, norm, smallest, now.em_step)
 
 
-def distinct(minima: Sequence[Minimum], apart: float = 0.03) -> tuple[list[Minimum], list[int]]:
+def distinct(minima: Sequence[Minimum], distance: float = 0.03) -> tuple[list[Minimum], list[int]]:
     """Minima that differ by more than a relabelling, the lowest first, and the one of each.
 
     Parameters
     ----------
     minima : sequence of Minimum
-    apart : float
+    distance : float
         Smallest distance between means of different minima; those of flat ones are known to about
         the cube root of the gradient's norm.
 
@@ -205,7 +205,7 @@ def distinct(minima: Sequence[Minimum], apart: float = 0.03) -> tuple[list[Minim
     label = [-1] * len(minima)
     for index in order:
         one = minima[index]
-        near = (n for n, other in enumerate(kept) if _distance(one.mu, other.mu) < apart)
+        near = (n for n, other in enumerate(kept) if _distance(one.mu, other.mu) < distance)
         label[index] = next(near, len(kept))
         if label[index] == len(kept):
             kept.append(one)
@@ -229,6 +229,6 @@ def _descend(
 
 def _distance(one: Array, other: Array) -> float:
     """Largest distance between means under the best matching."""
-    apart = np.linalg.norm(one[:, None] - other, axis=-1)
-    rows, columns = linear_sum_assignment(apart**2)
-    return float(apart[rows, columns].max())
+    distance = np.linalg.norm(one[:, None] - other, axis=-1)
+    rows, columns = linear_sum_assignment(distance**2)
+    return float(distance[rows, columns].max())

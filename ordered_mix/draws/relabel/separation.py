@@ -167,13 +167,13 @@ def closest(
     Labels whose mean weight is below 1% are left out; infinity if fewer than two are left.
     """
     names = list(parameters)
-    apart = distances(parameters, permutation)
+    between = distances(parameters, permutation)
     judged = occupied(permutation, weights)
     pairs = [(j, k) for j in np.flatnonzero(judged) for k in np.flatnonzero(judged) if j < k]
     if not pairs:
         return np.inf, names[0]
-    at = min(pairs, key=lambda pair: apart[:, *pair].max())
-    return float(apart[:, *at].max()), names[int(apart[:, *at].argmax())]
+    at = min(pairs, key=lambda pair: between[:, *pair].max())
+    return float(between[:, *at].max()), names[int(between[:, *at].argmax())]
 
 
 def occupied(permutation: Permutation, weights: Array | None) -> np.ndarray:
