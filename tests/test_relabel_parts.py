@@ -24,7 +24,7 @@ from ordered_mix.draws.relabel.responsibilities import (
     from_log_likelihood,
     sample_allocations,
 )
-from ordered_mix.draws.relabel.separation import APART, closest, label, separate
+from ordered_mix.draws.relabel.separation import APART, closest, number, separate
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.relabel.uncertainty import margin, sample_permutations
 
@@ -48,9 +48,25 @@ def test_labels_are_chosen_by_what_separates(by):
     truth = {name: apart[name] if name == by else same[name] for name in same}
     mu = foreign.around(truth["mu"], 1.0, rng, labels)
     sigma = np.exp(foreign.around(np.log(truth["sigma"]), 0.1, rng, labels))
-    found = label(foreign.weights_around(truth["w"], rng, labels, 50), mu, sigma, order=by)
-    assert found.by == by and found.meaningful and found.separation > 5
-    assert np.array_equal(permute(labels, found.permutation)[..., 0], np.zeros((2, 200)))
+    w = foreign.weights_around(truth["w"], rng, labels, 50)
+    parameters = {"mu": mu, "sigma": np.log(sigma), "w": w}
+    found, _ = separate(parameters, w)
+    permutation = number(found.permutation, parameters[by])
+    distance, told_by = closest(parameters, permutation, w)
+    assert told_by == by and distance > 5 and found.loss == pytest.approx(-distance)
+    assert np.array_equal(permute(labels, permutation)[..., 0], np.zeros((2, 200)))
+
+
+def test_the_choice_of_labels_on_some_draws_is_good_for_all():
+    """More draws than are tried, in random labels: no label is lost."""
+    rng = np.random.default_rng(11)
+    labels = rng.permuted(np.broadcast_to(np.arange(3), (2, 2500, 3)), axis=-1)
+    parameters = {
+        "place": foreign.around([0, 0, 10], 0.5, rng, labels),
+        "spread": foreign.around([0, 10, 0], 0.5, rng, labels),
+    }
+    found, _ = separate(parameters)
+    assert changed(permute(labels, found.permutation)) == 0
 
 
 @pytest.mark.parametrize("draw", ["normal", "uniform", "exponential"])

@@ -44,6 +44,7 @@ def foreign_tree(seed=0, draws=150):
 
 NAMES = {
     "mu": "centre", "sigma": "tau", "weights": "p", "allocations": ("z",), "dims": "log_p_dim_0",
+    "likelihood": "normal",
 }  # fmt: skip
 
 
@@ -124,9 +125,15 @@ def test_user_permutation_and_both_dims_of_a_transition_matrix():
         ({"allocations": ("gap",)}, "allocations 'gap' must hold whole numbers"),
         ({"dims": ("k",)}, "k is not among"),
         ({"separate": [("gap", "z", "p")]}, "separate must name one variable .* each of 2"),
-        ({"responsibilities": "r"}, "responsibilities 'r' is not a variable of any group"),
-        ({"responsibilities": "centre"}, "responsibilities must be non-negative and add up"),
-        ({"sigma": None, "method": "stephens"}, "method needs a likelihood"),
+        (
+            {"responsibilities": "r", "likelihood": None},
+            "responsibilities 'r' is not a variable of any group",
+        ),
+        (
+            {"responsibilities": "centre", "likelihood": None},
+            "responsibilities must be non-negative and add up",
+        ),
+        ({"sigma": None, "method": "stephens"}, "'stephens' needs a likelihood, but the draws do"),
         ({"y": [1.0, np.inf]}, "y must be finite"),
     ],
 )

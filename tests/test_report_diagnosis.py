@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from fabricated import NAMES, switched_draws, truth
+from fabricated import NAMES as VARIABLES
+from fabricated import switched_draws, truth
 from markupsafe import escape
 from pages import (
     check_accessibility,
@@ -28,6 +29,7 @@ from ordered_mix.report.figures import fit
 from ordered_mix.report.figures.chains import chains_of_draws
 from ordered_mix.report.tables.table import fixed, percent, significant
 
+NAMES = {**VARIABLES, "likelihood": "normal"}
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = {
     "mu": "<script>alert(1)<b onload='x'>",
@@ -50,7 +52,7 @@ def page(found):
 def hostile():
     tree = switched_draws(names=HOSTILE, dim="<img src=x onerror=alert(2)>")
     tree["posterior"].attrs |= {"inference_library": SCRIPT, "inference_library_version": "<1>"}
-    return diagnose(tree, **HOSTILE, name=SCRIPT)
+    return diagnose(tree, **HOSTILE, name=SCRIPT, likelihood="normal")
 
 
 def drawn(page):
@@ -71,7 +73,8 @@ def test_page_says_what_was_found_and_how(found, page):
         assert line in text
     assert "components along species" in text
     assert (
-        "ordered-mix diagnose DRAWS.nc --mu centre --sigma spread --weights share --method stephens"
+        "ordered-mix diagnose DRAWS.nc --mu centre --sigma spread --weights share "
+        "--likelihood normal --method stephens"
     ) in text
     assert len(page.encode()) < 1_000_000
 

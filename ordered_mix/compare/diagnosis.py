@@ -16,7 +16,7 @@ from ordered_mix.compare.diagnosis_verdicts import verdicts
 from ordered_mix.draws.convergence import convergence, invariant_scalars
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, waic
 from ordered_mix.draws.predictive import Predictive, predictive
-from ordered_mix.draws.relabel.named import Given
+from ordered_mix.draws.relabel.named import SCALES, Given
 from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.responsibilities import sample_allocations
 from ordered_mix.draws.relabel.tree import RelabelledTree, relabel_tree
@@ -78,10 +78,10 @@ class DrawsDiagnosis:
     def mixture(self) -> Mixture | None:
         """Weights, means and scales, if the components were named as normal ones.
 
-        None where the likelihood of normal components is not that of the draws.
+        None where the model is not known to be a normal mixture: see `relabel`, likelihood.
         """
-        roles, check = self.relabelled.known.roles, self.relabelled.check
-        if not {"w", "mu", "sigma"} <= set(roles) or (check is not None and not check.good):
+        known, roles = self.relabelled.known, self.relabelled.known.roles
+        if not {"w", "mu", "sigma"} <= set(roles) or not known.normal:
             return None
         return Mixture(roles["w"], roles["mu"], roles["sigma"])
 
@@ -95,16 +95,15 @@ class DrawsDiagnosis:
     def quantity(self) -> str:
         """The parameter that figures show: the means, unless only another one tells them apart."""
         known, by = self.relabelled.known, self.relabelled.effect.by
-        means = "mu" in known.parameters and (by == "mu" or by not in known.parameters)
-        return "mu" if means or by not in known.parameters else by
+        return by if by in known.parameters else known.means
 
     def traced(self, labels: str) -> Array:
         """The raw or relabelled values of that parameter, (chain, draw, component)."""
         known = self.relabelled.known
-        if self.mixture is not None and self.quantity in ("mu", "sigma", "w"):
-            values = getattr(self.mixture, self.quantity)
-        else:
-            values = known.parameters.get(self.quantity, np.zeros(known.shape))
+        values = known.parameters.get(self.quantity, np.zeros(known.shape))
+        scales = [known.named[role].name for role in SCALES if role in known.named]
+        if any(self.quantity == name or self.quantity.startswith(f"{name}[") for name in scales):
+            values = np.exp(values)
         if labels == RAW:
             return np.asarray(values)
         return permute(values, self.relabelled.permutation.to_numpy())
@@ -273,22 +272,24 @@ def diagnose(
         What the report calls the draws.
     **named
         Further arguments of `relabel`: tau, chol, cov, parameters, separate, responsibilities,
-        log_likelihood, allocations, dims, order, seed, group, sample_dims.
+        log_likelihood, allocations, dims, order, seed, group, sample_dims, likelihood.
 
     Raises
     ------
     ValueError
-        As `relabel`, or if there are too few draws for LOO while the data are known.
+        As `relabel`, or if there are too few draws for LOO while a log likelihood is known.
     """
     tree = relabel_tree(draws, method, mu, sigma, weights, y=y, **named)
-    chains, size = tree.known.shape[:2]
+    known = tree.known
+    chains, size = known.shape[:2]
     if size < FEWEST_PER_CHAIN and chains == 1:
         raise ValueError(f"draws must be at least {FEWEST_PER_CHAIN} of one chain, got {size}")
-    data = tree.known.y
-    if data is not None and (chains * size < FEWEST or len(data) < 2):
+    computed = len(known.y) if known.normal and known.y is not None else None
+    points = computed if known.stored is None else known.stored.shape[2]
+    if points is not None and (chains * size < FEWEST or points < 2):
         raise ValueError(
             f"draws must be at least {FEWEST} in all and y at least 2 points, for LOO to be "
-            f"estimated, got {chains * size} and {len(data)}"
+            f"estimated, got {chains * size} and {points}"
         )
     asked = {"mu": mu, "sigma": sigma, "weights": weights, **named}
     given = tree.given

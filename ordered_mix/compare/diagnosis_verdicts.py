@@ -119,7 +119,9 @@ def _permuted(found: DrawsDiagnosis) -> Verdict:
     tree = found.relabelled
     moved = ", ".join(tree.permuted) or "none; the labels are as sampled"
     left = f"Left alone: {', '.join(tree.left_alone)}." if tree.left_alone else "None was left."
-    reason = " ".join([left, *tree.notes])
+    said = "" if tree.check is None else tree.check.sentence
+    notes = [note for note in tree.notes if not (said and note.startswith(said))]
+    reason = " ".join([left, *notes])
     values = {"permuted": tree.permuted, "left_alone": tree.left_alone}
     return Verdict("permuted", GOOD, WHAT, f"{moved}.", reason, "", values)
 
@@ -129,6 +131,9 @@ def _model(found: DrawsDiagnosis) -> Verdict | None:
     if check is None:
         return None
     values = {"stored": check.stored, "value": check.value}
+    if not check.good and not check.stored and np.isnan(check.value):
+        answer = "Not known, so none is used."
+        return Verdict("likelihood", UNDECIDED, MODEL, answer, check.sentence, "", values)
     if not check.good:
         clause = "the likelihood of normal components is not that of the draws"
         answer = "No: it is not used."
@@ -145,7 +150,8 @@ def _boundary(found: DrawsDiagnosis) -> Verdict | None:
         return None
     effect = found.relabelled.effect
     status, answer, clause = GOOD, "No.", ""
-    if mass > OVERLAP and effect.meaningful and effect.by != "mu":
+    means = found.relabelled.known.means
+    if mass > OVERLAP and effect.meaningful and effect.by != means:
         answer = f"No: means overlap, but {effect.by} tells components apart."
         clause = f"{effect.by} tells components apart"
     elif mass > OVERLAP:
@@ -170,7 +176,10 @@ def _criteria(found: DrawsDiagnosis) -> Verdict | None:
     if waic is None or loo is None:
         if found.y is None:
             return None
-        reason = "Store the pointwise log likelihood of the model with its draws."
+        reason = (
+            "Store the pointwise log likelihood of the model with its draws "
+            "(pm.compute_log_likelihood(draws) in PyMC)."
+        )
         answer, clause = "Not here: no log likelihood is known.", "no log likelihood is known"
         return Verdict("criteria", UNDECIDED, CRITERIA, answer, reason, clause)
     stored = found.relabelled.known.stored is not None

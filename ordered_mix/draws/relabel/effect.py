@@ -40,7 +40,8 @@ class Effect:
         Share of draws whose permutation is not the most frequent one, of labels that are judged:
         a permutation that all draws share only numbers the labels.
     margin : ndarray, shape (chain, draw)
-        What it costs each draw to exchange two labels, in nats; see `uncertainty.margin`.
+        What it costs each draw to exchange two labels that are judged, in nats; see
+        `uncertainty.margin`.
     separation : float
         Distance of the two closest labels after relabelling, in standard deviations.
     by : str
@@ -124,7 +125,7 @@ def effect(
         table=_table(variables, permutation, judged),
         changed=changed(permutation[..., judged]) if judged.any() else 0.0,
         judged=judged,
-        margin=margin(parameters, permutation),
+        margin=margin(parameters, permutation[..., judged] if judged.any() else permutation),
         separation=distance,
         by=by,
         within=(_within(parameters, identity, weights), _within(parameters, permutation, weights)),

@@ -48,11 +48,14 @@ class Known:
     roles : dict of str to ndarray, shape (chain, draw, component)
         mu, sigma and w as far as they are one number for each component.
     parameters : dict of str to ndarray, shape (chain, draw, component)
-        All component-indexed scalars that are sampled, scales in logarithms.
+        All component-indexed scalars that are sampled, by the user's names, scales in logarithms.
     y : ndarray or None
         The data.
     stored : ndarray, shape (chain, draw, point), or None
         The pointwise log likelihood that came with the draws.
+    normal : bool
+        Whether the model is a normal mixture: its log likelihood repeats the stored one, or the
+        user says so.
     """
 
     shape: tuple[int, int, int]
@@ -66,6 +69,7 @@ class Known:
     allocations: Allocations | None = None
     first: int = 0
     check: Check | None = None
+    normal: bool = False
     notes: tuple[str, ...] = ()
     seed: int = 0
 
@@ -75,15 +79,19 @@ class Known:
         return self.shape[2]
 
     @property
+    def means(self) -> str:
+        """What the user calls the means."""
+        return self.named["mu"].name if "mu" in self.named else "mu"
+
+    @property
     def default_method(self) -> str:
         """What is done where no method is asked for."""
         if self.responsibilities is not None:
             return "stephens"
         return "ecr_iterative_1" if self.allocations is not None else "separate"
 
-    @property
-    def evidence(self) -> Evidence:
-        """What algorithms take."""
+    def evidence(self, method: str) -> Evidence:
+        """What algorithms take; the method is named where it needs more."""
         likelihood = None if self.stored is None else self.stored.sum(axis=-1)
         y = self.y if self.y is not None and self.y.ndim == 1 else None
         return Evidence(
@@ -95,17 +103,21 @@ class Known:
             roles=self.roles,
             log_likelihood=likelihood,
             seed=self.seed,
-            advice=self.advice,
+            advice=self._advice(method),
         )
 
-    @property
-    def advice(self) -> str:
+    def _advice(self, method: str) -> str:
         """What to pass where a likelihood is missing."""
-        why = "y must hold the data, got None" if self.check is None else self.check.sentence
+        if self.check is not None:
+            why = self.check.sentence[0].lower() + self.check.sentence[1:].rstrip(".")
+        elif self.y is None:
+            why = "y must hold the data, got None"
+        else:
+            why = "the draws do not hold the means, scales and weights of normal components"
         return (
-            f"method needs a likelihood: {why.rstrip('.')}; pass responsibilities, log_likelihood "
-            "(by component) or allocations of the model, or a method that needs none, such as "
-            "separate"
+            f"method {method!r} needs a likelihood, but {why}; otherwise pass responsibilities, "
+            "log_likelihood (by component) or allocations of the model, or a method that needs "
+            "none, such as separate"
         )
 
     def order(self, by: str | None, found: Relabelling) -> Array:
@@ -121,10 +133,10 @@ class Known:
             return known[by]
         if not self.parameters:
             return np.zeros(self.shape)
-        if "mu" in self.parameters:
-            means = {"mu": self.parameters["mu"]}
+        if self.means in self.parameters:
+            means = {self.means: self.parameters[self.means]}
             if closest(means, found.permutation, self.w)[0] >= APART:
-                return means["mu"]
+                return means[self.means]
         return self.parameters[closest(self.parameters, found.permutation, self.w)[1]]
 
 
@@ -155,7 +167,7 @@ def know(tree: xr.DataTree, asked: Asked) -> Known:
         notes=tuple(notes),
         seed=asked.seed,
     )
-    return settle(known, p)
+    return settle(known, p, asked.likelihood is not None)
 
 
 def _roles(
@@ -185,17 +197,16 @@ def _scalars(named: Mapping[str, Named], w: Array | None) -> dict[str, Array]:
     for role, one in named.items():
         if role == "weights":
             if one.sampled and w is not None:
-                found["w"] = w
+                found[one.name] = w
             continue
         if not one.by_component:
             continue
         values = finite_values(one.name, one.values)
         if role in SCALES:
             values = np.log(positive(one.name, values))
-        name = role if role in ("mu", "sigma") else one.name
         for index in np.ndindex(*values.shape[3:]):
             if len(found) < MOST_PARAMETERS and np.ptp(values[:, :, :, *index]) > 0:
-                key = f"{name}[{', '.join(map(str, index))}]" if index else name
+                key = f"{one.name}[{', '.join(map(str, index))}]" if index else one.name
                 found[key] = values[:, :, :, *index]
     return found
 

@@ -131,6 +131,7 @@ def relabel_tree(
     seed: int = 0,
     group: str = "posterior",
     sample_dims: tuple[str, ...] = SAMPLE_DIMS,
+    likelihood: str | None = None,
 ) -> RelabelledTree:
     """Relabel draws of anybody's mixture.
 
@@ -178,6 +179,11 @@ def relabel_tree(
         The group to relabel; other groups with the component dimensions follow.
     sample_dims : tuple of str
         Names of the dimensions of chains and draws.
+    likelihood : {"normal"}, optional
+        The user's statement that the model is a mixture of normal components with these means,
+        scales and weights. It is needed where the draws hold no pointwise log likelihood
+        (``pm.compute_log_likelihood(draws)``) that the one of normal components repeats: without
+        either, no likelihood is used.
 
     Returns
     -------
@@ -188,7 +194,8 @@ def relabel_tree(
     ValueError
         If a name is wrong, a component dimension is ambiguous, values are malformed, the method is
         unknown, or it needs a likelihood that the draws do not have: the one computed for normal
-        components is refused where it is not that of the draws (`relabel.check`).
+        components is refused where it is not that of the draws, or where nothing is stored to
+        check it with and the user does not state it (`relabel.check`).
 
     Notes
     -----
@@ -202,7 +209,7 @@ def relabel_tree(
         parameters=_names(parameters), separate=tuple(tuple(names) for names in separate),
         responsibilities=responsibilities, log_likelihood=log_likelihood,
         allocations=_names(allocations), y=y, dims=None if dims is None else _names(dims),
-        seed=seed, group=group,
+        seed=seed, group=group, likelihood=likelihood,
     )  # fmt: skip
     known = know(tree, asked)
     how = plan(tree, known, asked)
@@ -255,7 +262,7 @@ def _found(
     if known.components == 1:
         return "none", Relabelling(raw), how.effect(posterior, known, raw), known.notes
     chosen = method or known.default_method
-    found = find(chosen, known.evidence)
+    found = find(chosen, known.evidence(chosen))
     if not chosen.startswith("sort_") or order is not None:
         found = found._replace(permutation=number(found.permutation, known.order(order, found)))
     effect = how.effect(posterior, known, found.permutation)
