@@ -73,7 +73,7 @@ def test_page_says_what_was_found_and_how(found, page):
         assert line in text
     assert "components along species" in text
     assert (
-        "ordered-mix diagnose DRAWS.nc --mu centre --sigma spread --weights share "
+        "ordered-mix diagnose DRAWS --mu centre --sigma spread --weights share "
         "--likelihood normal --method stephens"
     ) in text
     assert len(page.encode()) < 1_000_000

@@ -178,7 +178,7 @@ def _criteria(found: DrawsDiagnosis) -> Verdict | None:
             return None
         reason = (
             "Store the pointwise log likelihood of the model with its draws "
-            "(pm.compute_log_likelihood(draws) in PyMC)."
+            "(pm.compute_log_likelihood(draws) in PyMC, log_lik in Stan)."
         )
         answer, clause = "Not here: no log likelihood is known.", "no log likelihood is known"
         return Verdict("criteria", UNDECIDED, CRITERIA, answer, reason, clause)

@@ -136,7 +136,7 @@ def sha256_of(found: DrawsDiagnosis) -> str:
 
 def command(found: DrawsDiagnosis) -> str:
     """The command that makes this report, or the call where arrays were given."""
-    words = ["ordered-mix", "diagnose", "DRAWS.nc"]
+    words = ["ordered-mix", "diagnose", "DRAWS"]
     for name, value in found.asked.items():
         if name in OPTIONS and _can_be_typed(value):
             words += [f"--{name.replace('_', '-')}", _typed(value)]

@@ -48,15 +48,16 @@ class Check(NamedTuple):
 def stored_pointwise(tree: xr.DataTree, observed: str | None = None) -> Array | None:
     """Pointwise log likelihood stored with the draws, (chain, draw, point).
 
-    The variable with the name of the data, or the only one, of the group ``log_likelihood``; None
-    if there is none or several.
+    The variable with the name of the data, or the only one, of the group ``log_likelihood``, or
+    ``log_lik`` of the posterior, as Stan's programs call it; None if there is none or several.
     """
-    if "log_likelihood" not in tree.children:
-        return None
-    variables = tree["log_likelihood"].data_vars
-    name = observed if observed in variables else None
-    if name is None and len(variables) == 1:
-        name = str(next(iter(variables)))
+    variables = tree["posterior"].data_vars if "posterior" in tree.children else {}
+    name = "log_lik" if "log_lik" in variables else None
+    if "log_likelihood" in tree.children:
+        variables = tree["log_likelihood"].data_vars
+        name = observed if observed in variables else None
+        if name is None and len(variables) == 1:
+            name = str(next(iter(variables)))
     if name is None or not {"chain", "draw"} <= set(variables[name].dims):
         return None
     values = variables[name].transpose("chain", "draw", ...).to_numpy()
@@ -68,8 +69,8 @@ def unstated(model: str) -> Check:
     return Check(
         False, False, np.nan,
         f"The draws hold no pointwise log likelihood to check that of {model} against: store it "
-        f"(pm.compute_log_likelihood(draws) in PyMC), or pass likelihood={NORMAL!r} (--likelihood "
-        f"{NORMAL}) if that is the model.",
+        "(pm.compute_log_likelihood(draws) in PyMC, log_lik in Stan), or pass "
+        f"likelihood={NORMAL!r} (--likelihood {NORMAL}) if that is the model.",
     )  # fmt: skip
 
 

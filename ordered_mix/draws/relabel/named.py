@@ -259,7 +259,7 @@ def read_weights(named: Named | None, shape: tuple[int, int, int]) -> tuple[Arra
         )
     notes = []
     if off > NOTED:
-        notes = [f"{named.name} adds up to 1 within {off:.1g} only and was divided by its sums"]
+        notes = [f"{named.name} adds up to 1 within {off:.1g} only and was divided by its sums."]
     return w / total, notes
 
 
