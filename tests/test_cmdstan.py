@@ -87,6 +87,8 @@ def test_six_digits_are_enough_for_weights(tmp_path):
         (lambda text: text.replace("0.9", "many", 1), "must hold a number in every cell"),
         (lambda text: text.replace("= sample", "= optimize"), "must come from .* sample, got opt"),
         (lambda text: text.replace("mu.1", "nu.1"), "must have the columns of .*mix-2.csv"),
+        (lambda text: text.replace("mu.1", "mu.1000000000"), "must hold every entry of mu, got 2"),
+        (lambda text: text.replace("mu.1", "mu.1.1"), "must hold every entry of mu, got 2"),
         (lambda text: text[: text.index("-400.1")], "must hold draws after warm-up, got none"),
     ],
 )
@@ -94,7 +96,7 @@ def test_what_is_no_output_of_the_model_is_named(tmp_path, damage, message):
     one, two, *_ = write(tmp_path, of(foreign.volatility(), "w", "mu", "sigma"))
     one.write_text(damage(one.read_text()))
     with pytest.raises(ValueError, match=message):
-        load_draws(two, one)
+        load_draws(*([one] if "entry" in message else [two, one]))
 
 
 def test_files_of_different_lengths_or_kinds_are_refused(tmp_path):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import DTypeLike, NDArray
 
 from ordered_mix.arrays import Array
 
@@ -20,8 +22,8 @@ STATISTICS = {
     "treedepth__": "tree_depth", "n_leapfrog__": "n_steps", "divergent__": "diverging",
     "energy__": "energy",
 }  # fmt: skip
-WHOLE = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_}
-INDICES = re.compile(r"\d+(\.\d+)*")
+WHOLE: dict[str, DTypeLike] = {"tree_depth": np.int64, "n_steps": np.int64, "diverging": np.bool_}
+INDICES = re.compile(r"[1-9]\d*(\.[1-9]\d*)*")
 
 
 def read_cmdstan(paths: Sequence[Path]) -> xr.DataTree:
@@ -55,7 +57,7 @@ def read_cmdstan(paths: Sequence[Path]) -> xr.DataTree:
                 "of one model"
             )
     values = np.stack([chain.table for chain in chains])
-    groups = {}
+    groups: dict[str, xr.Dataset] = {}
     for prefix, part in (("", slice(first.warmup, None)), ("warmup_", slice(first.warmup))):
         if values[:, part].shape[1]:
             named = _groups(first.columns, values[:, part])
@@ -98,11 +100,11 @@ class _Chain:
         return read.to_numpy()
 
     def _saved_warmup(self, comments: Sequence[str]) -> int:
-        said = dict(
-            (part.strip() for part in line[1:].replace("(Default)", "").split("=", 1))
-            for line in comments
-            if "=" in line
-        )
+        said: dict[str, str] = {}
+        for line in comments:
+            key, equals, value = line[1:].replace("(Default)", "").partition("=")
+            if equals:
+                said[key.strip()] = value.strip()
         if said.get("method", "sample") != "sample":
             raise ValueError(
                 f"draws {str(self.path)!r} must come from CmdStan's method sample, got "
@@ -118,12 +120,12 @@ class _Chain:
 def _groups(columns: Sequence[str], values: Array) -> dict[str, xr.Dataset]:
     """Groups of columns whose values have the axes (chain, draw, column)."""
     places: dict[str, list[tuple[tuple[int, ...], int]]] = {}
-    statistics = {}
+    statistics: dict[str, tuple[tuple[str, str], NDArray]] = {}
     for position, column in enumerate(columns):
         if column.endswith("__"):
             name = STATISTICS.get(column, column.removesuffix("__"))
-            cells = values[:, :, position].astype(WHOLE.get(name, np.float64))
-            statistics[name] = (("chain", "draw"), cells)
+            cells = values[:, :, position]
+            statistics[name] = (("chain", "draw"), cells.astype(WHOLE.get(name, cells.dtype)))
             continue
         name, _, index = column.partition(".")
         if not INDICES.fullmatch(index):
@@ -140,9 +142,15 @@ def _groups(columns: Sequence[str], values: Array) -> dict[str, xr.Dataset]:
 
 def _variable(name: str, places: list[tuple[tuple[int, ...], int]], values: Array) -> xr.DataArray:
     """One variable with a dimension for each of its indices, which CmdStan writes from 1 on."""
-    shape = tuple(np.max([where for where, _ in places], axis=0) + 1) if places[0][0] else ()
-    array = np.full((*values.shape[:2], *shape), np.nan)
-    for where, position in places:
-        array[:, :, *where] = values[:, :, position]
-    dims = [f"{name}_dim_{axis}" for axis in range(len(shape))]
+    known = [where for where, _ in places]
+    axes = len(known[0])
+    shape = [max(where[axis] for where in known if len(where) == axes) + 1 for axis in range(axes)]
+    if {len(where) for where in known} != {axes} or prod(shape) != len(set(known)):
+        raise ValueError(
+            f"draws must hold every entry of {name}, got {len(known)} columns with indices up to "
+            f"{'.'.join(map(str, shape)) or 'none'}"
+        )
+    order = [position for _, position in sorted(places)]
+    array = values[:, :, order].reshape(*values.shape[:2], *shape)
+    dims = [f"{name}_dim_{axis}" for axis in range(axes)]
     return xr.DataArray(array, dims=("chain", "draw", *dims))

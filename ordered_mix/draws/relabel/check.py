@@ -45,16 +45,18 @@ class Check(NamedTuple):
     sentence: str
 
 
-def stored_pointwise(tree: xr.DataTree, observed: str | None = None) -> Array | None:
-    """Pointwise log likelihood stored with the draws, (chain, draw, point).
+def stored_pointwise(tree: xr.DataTree, observed: str | None, group: str) -> Array | None:
+    """Pointwise log likelihood stored with the draws of a group, (chain, draw, point).
 
-    The variable with the name of the data, or the only one, of the group ``log_likelihood``, or
-    ``log_lik`` of the posterior, as Stan's programs call it; None if there is none or several.
+    The variable with the name of the data, or the only one, of the group ``log_likelihood``
+    (``warmup_log_likelihood`` of ``warmup_posterior``), or ``log_lik`` of the draws, as Stan's
+    programs call it; None if there is none or several.
     """
-    variables = tree["posterior"].data_vars if "posterior" in tree.children else {}
+    variables = tree[group].data_vars
     name = "log_lik" if "log_lik" in variables else None
-    if "log_likelihood" in tree.children:
-        variables = tree["log_likelihood"].data_vars
+    beside = f"{group.removesuffix('posterior')}log_likelihood"
+    if beside in tree.children:
+        variables = tree[beside].data_vars
         name = observed if observed in variables else None
         if name is None and len(variables) == 1:
             name = str(next(iter(variables)))

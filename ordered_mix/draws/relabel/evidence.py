@@ -161,7 +161,7 @@ def know(tree: xr.DataTree, asked: Asked) -> Known:
         roles=_roles(named, shape, w),
         parameters=_scalars(named, w),
         y=y,
-        stored=stored_pointwise(tree, observed_name),
+        stored=stored_pointwise(tree, observed_name, asked.group),
         allocations=z,
         first=first,
         notes=tuple(notes),

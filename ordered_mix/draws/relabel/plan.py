@@ -105,9 +105,8 @@ class Plan:
         groups = {name: node for name, node in tree.children.items() if name not in STALE}
         copy = xr.DataTree.from_dict(groups)
         copy[group] = xr.DataTree(posterior.assign(changed))
-        for name in FOLLOWING:
-            if name in copy.children and name != group:
-                copy[name] = xr.DataTree(self._followed(tree[name].to_dataset(), permutation))
+        for name in following(tree, group):
+            copy[name] = xr.DataTree(self._followed(tree[name].to_dataset(), permutation))
         copy.attrs = dict(tree.attrs)
         return copy
 
@@ -196,9 +195,30 @@ def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
     kept = [name for name in left if not any(note.startswith(f"{name} is") for note in notes)]
     notes += _surprises(posterior, kept, known.components)
     notes += _names_are_labels(posterior, dims)
-    left += [name for name in tree.children if name.startswith("warmup_")]
+    left += _groups_left(tree, asked.group, dims)
     return Plan(dims, tuple(along), asked.allocations, separate, tuple(left), known.first,
                 tuple(notes))  # fmt: skip
+
+
+def following(tree: xr.DataTree, group: str) -> list[str]:
+    """Groups whose draws are those of a group: ``warmup_`` ones follow ``warmup_posterior``."""
+    prefix = group.removesuffix("posterior")
+    draws = {dim: tree[group].sizes[dim] for dim in SAMPLE_DIMS}
+    names = [f"{prefix}{name}" for name in FOLLOWING]
+    return [
+        name for name in names
+        if name in tree.children and name != group
+        and all(tree[name].sizes.get(dim, size) == size for dim, size in draws.items())
+    ]  # fmt: skip
+
+
+def _groups_left(tree: xr.DataTree, group: str, dims: Collection[str]) -> list[str]:
+    """Groups that hold components, or other draws, and do not follow."""
+    done = (group, *following(tree, group), *STALE)
+    return [
+        name for name, node in tree.children.items()
+        if name not in done and (name.startswith("warmup_") or set(dims) & set(node.dims))
+    ]  # fmt: skip
 
 
 def _names_are_labels(posterior: xr.Dataset, dims: Collection[str]) -> list[str]:
