@@ -146,6 +146,8 @@ def test_normals_in_the_plane(factor):
     assert found.method == "stephens" and found.check.stored and found.check.value < 1e-9
     assert set(found.permuted) == {"w", "mu", "chol", *ones, "cov"}
     agree(np.sort(found.draws["posterior"]["mu"].to_numpy(), axis=2)[..., 0], [0, 0, 4], 0.2)
+    other = relabel_tree(tree, "barycentre", dims=["cluster", "chol_dim_0"], **named)
+    assert np.array_equal(other.permutation, found.permutation)
     agree(found.draws["posterior"]["chol_1"], [1, 0.5, 0.8], 0.05)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ordered_mix.cli.options import Force, Json, Quiet, Verbose
 from ordered_mix.cli.progress import stages
-from ordered_mix.cli.text import print_verdicts
+from ordered_mix.cli.text import print_changes, print_verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,10 +137,13 @@ def diagnose_command(
             folder.write_tree("relabelled.nc", found.relabelled.draws)
             folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
     verdicts = [vars(verdict) for verdict in found.verdicts]
+    changes = json.loads(found.relabelled.effect.by_variable.to_json(orient="records"))
     if as_json:
-        summary = {"draws": files, "verdicts": verdicts, "folder": str(folder.path)}
+        summary = {"draws": files, "verdicts": verdicts, "variables": changes,
+                   "folder": str(folder.path)}  # fmt: skip
         print(json.dumps(summary, indent=1))
     elif not quiet:
+        print_changes(changes)
         print_verdicts(verdicts, folder.path)
 
 

@@ -106,9 +106,9 @@ def _what_relabelling_did(found: DrawsDiagnosis) -> str:
         f"{found.worst('bimodality', 'relabelled'):.2f} (0.64 is normal, above 0.8 two modes).",
     ]
     if effect.nearly_empty:
+        few = "label is" if effect.nearly_empty == 1 else "labels are"
         parts.append(
-            f"{effect.nearly_empty} of {found.k} components hold less than 1% of the weight each: "
-            "their labels are not judged."
+            f"{effect.nearly_empty} {few} not judged, with less than 1% of the weight on average."
         )
     if effect.meaningful:
         parts += [measured["switching_rate"], measured["chain_disagreement"]]

@@ -217,9 +217,10 @@ def _passage_line(first_passage: Array) -> str:
     reached = first_passage[np.isfinite(first_passage)]
     if reached.size == 0:
         return "No chain reached a second mode."
+    first = int(reached.min())
     return (
         f"{reached.size} of {first_passage.size} chains reached a second mode, "
-        f"the earliest after {int(reached.min())} draws."
+        f"the earliest after {first} draw{'s' if first > 1 else ''}."
     )
 
 

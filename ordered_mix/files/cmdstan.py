@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import DTypeLike, NDArray
 
-from ordered_mix.arrays import Array
+from ordered_mix.files.columns import Array
 
 SUFFIX = ".csv"
 LOG_LIKELIHOOD = "log_lik"

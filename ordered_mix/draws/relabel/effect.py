@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import arviz_stats
 import numpy as np
@@ -21,6 +22,7 @@ from ordered_mix.draws.relabel.uncertainty import margin
 
 BIMODAL = 0.8
 ALLOWED = 0.01
+AGREES, DISAGREES = 1.05, 1.1
 MOST_ENTRIES = 200
 MEASURES = ("rhat", "ess", "bimodality")
 
@@ -34,8 +36,8 @@ class Effect:
     table : DataFrame
         A row for every component-indexed scalar with the columns quantity (the variable, with its
         further indices in brackets), variable, label (its position), entry (the further indices),
-        judged (False for nearly empty labels), and rhat, ess and
-        bimodality, each with ``_before`` and ``_after``.
+        judged (False for nearly empty labels), and rhat, ess and bimodality, each with
+        ``_before`` and ``_after``. Of variables with many entries some are measured, evenly spread.
     changed : float
         Share of draws whose permutation is not the most frequent one, of labels that are judged:
         a permutation that all draws share only numbers the labels.
@@ -83,6 +85,28 @@ class Effect:
         return float(values.min() if measure == "ess" else values.max())
 
     @property
+    def by_variable(self) -> pd.DataFrame:
+        """The worst of every variable that is permuted, of labels that are judged.
+
+        A row for each variable with the columns variable, rhat, ess and bimodality, each with
+        ``_before`` and ``_after``: the largest, the smallest ess.
+        """
+        worst = {f"{key}_{when}": "min" if key == "ess" else "max"
+                 for key in MEASURES for when in ("before", "after")}  # fmt: skip
+        judged = self.table[self.table["judged"]]
+        return judged.groupby("variable", sort=False)[list(worst)].agg(worst).reset_index()
+
+    @property
+    def worse(self) -> list[str]:
+        """Variables whose labels agreed before, and do not any more."""
+        found = []
+        for row in self.by_variable.to_dict("records"):
+            mixed = row["rhat_before"] <= AGREES < DISAGREES < row["rhat_after"]
+            if mixed or row["bimodality_before"] <= BIMODAL < row["bimodality_after"]:
+                found.append(str(row["variable"]))
+        return found
+
+    @property
     def harm(self) -> str | None:
         """How the relabelled draws are worse than the raw ones, None if they are not."""
         before, after = self.within
@@ -111,7 +135,8 @@ def effect(
     Parameters
     ----------
     variables : mapping of str to pairs of ndarrays, shape (chain, draw, component, ...)
-        What is permuted, before and after; at most 200 scalars of them are measured.
+        What is permuted, before and after; about 200 scalars of them are measured, of every
+        variable at least one for each label.
     parameters : mapping of str to ndarray, shape (chain, draw, component)
         By which labels are told apart.
     permutation : ndarray of int, shape (chain, draw, component)
@@ -179,12 +204,12 @@ def _table(
 ) -> pd.DataFrame:
     moved = bool(np.any(permutation != np.arange(permutation.shape[-1])))
     rows: list[dict[str, object]] = []
+    places = _entries({name: before.shape[2:] for name, (before, _) in variables.items()})
     for name, (before, after) in variables.items():
-        for index in np.ndindex(*before.shape[2:]):
-            if len(rows) == MOST_ENTRIES:
-                break
-            first = measures(before[:, :, *index].astype(np.float64))
-            second = measures(after[:, :, *index].astype(np.float64)) if moved else first
+        for index in places[name]:
+            at: Any = (slice(None), slice(None), *index)
+            first = measures(before[at].astype(np.float64))
+            second = measures(after[at].astype(np.float64)) if moved else first
             entry = ", ".join(map(str, index[1:]))
             row: dict[str, object] = {
                 "quantity": f"{name}[{entry}]" if entry else name,
@@ -199,6 +224,20 @@ def _table(
     columns = ["quantity", "variable", "label", "entry", "judged"]
     columns += [f"{key}_{when}" for when in ("before", "after") for key in MEASURES]
     return pd.DataFrame(rows, columns=columns).astype({"judged": bool})
+
+
+def _entries(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, list[tuple[int, ...]]]:
+    """The entries of every variable that are measured: all, or some for each label."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    left = MOST_ENTRIES
+    for done, name in enumerate(sorted(shapes, key=lambda name: np.prod(shapes[name]))):
+        labels, *further = shapes[name]
+        every = list(np.ndindex(*further))
+        share = max(1, left // (len(shapes) - done) // labels)
+        at = np.unique(np.linspace(0, len(every) - 1, min(share, len(every))).astype(int))
+        found[name] = [(label, *every[place]) for label in range(labels) for place in at]
+        left -= len(found[name])
+    return found
 
 
 def _within(parameters: Parameters, permutation: Permutation, weights: Array | None) -> float:

@@ -13,7 +13,7 @@ from ordered_mix.draws.relabel.asked import Asked
 from ordered_mix.draws.relabel.assignment import Relabelling
 from ordered_mix.draws.relabel.check import Check, stored_pointwise
 from ordered_mix.draws.relabel.ecr import Allocations
-from ordered_mix.draws.relabel.likelihood import given_responsibilities, settle
+from ordered_mix.draws.relabel.likelihood import factors, given_responsibilities, means, settle
 from ordered_mix.draws.relabel.methods import Evidence, hint
 from ordered_mix.draws.relabel.named import (
     SCALES,
@@ -94,6 +94,8 @@ class Known:
         """What algorithms take; the method is named where it needs more."""
         likelihood = None if self.stored is None else self.stored.sum(axis=-1)
         y = self.y if self.y is not None and self.y.ndim == 1 else None
+        factor = factors(self)
+        covariance = None if factor is None else factor @ np.swapaxes(factor, -1, -2)
         return Evidence(
             components=self.components,
             parameters=self.parameters,
@@ -101,6 +103,7 @@ class Known:
             given_allocations=self.allocations,
             y=y,
             roles=self.roles,
+            multivariate=None if covariance is None else (means(self), covariance),
             log_likelihood=likelihood,
             seed=self.seed,
             advice=self._advice(method),
@@ -134,9 +137,9 @@ class Known:
         if not self.parameters:
             return np.zeros(self.shape)
         if self.means in self.parameters:
-            means = {self.means: self.parameters[self.means]}
-            if closest(means, found.permutation, self.w)[0] >= APART:
-                return means[self.means]
+            key = self.parameters[self.means]
+            if closest({self.means: key}, found.permutation, self.w)[0] >= APART:
+                return key
         return self.parameters[closest(self.parameters, found.permutation, self.w)[1]]
 
 

@@ -38,6 +38,8 @@ class Evidence:
         Data of one dimension.
     roles : mapping of str to ndarray, shape (chain, draw, component)
         The ``mu``, ``sigma`` and ``w`` of a normal mixture, as far as they are known.
+    multivariate : pair of ndarray, shapes (chain, draw, component, dim) and (..., dim, dim)
+        Means and covariances of multivariate normal components, if the components are these.
     log_likelihood : ndarray, shape (chain, draw), optional
         Of every draw; the largest is a pivot. By default that of the responsibilities.
     components : int
@@ -54,6 +56,7 @@ class Evidence:
     given_allocations: Allocations | None = None
     y: Array | None = None
     roles: Parameters = field(default_factory=dict)
+    multivariate: tuple[Array, Array] | None = None
     log_likelihood: Array | None = None
     seed: int = 0
     advice: str = "responsibilities, log_likelihood or y must be given for this method"
@@ -154,7 +157,7 @@ METHODS: dict[str, Callable[[Evidence], Relabelling]] = {
     ),
     "data_based": lambda e: data_based(e.data, e.allocations, e.components),
     "data_based_running": lambda e: data_based_running(e.data, e.allocations, e.components),
-    "barycentre": lambda e: barycentre(e.role("mu"), e.role("sigma")),
+    "barycentre": lambda e: barycentre(*(e.multivariate or (e.role("mu"), e.role("sigma")))),
 }
 SORTS = tuple(f"sort_{name}" for name in ROLES)
 

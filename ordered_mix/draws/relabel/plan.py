@@ -9,11 +9,14 @@ import numpy as np
 import xarray as xr
 
 from ordered_mix.arrays import Array
+from ordered_mix.draws.relabel import derived
 from ordered_mix.draws.relabel.asked import Asked
 from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.relabel.effect import Effect, effect
 from ordered_mix.draws.relabel.evidence import Known
+from ordered_mix.draws.relabel.groups import STALE, following, groups_left
 from ordered_mix.draws.relabel.named import finite_values
+from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.variables import (
     SAMPLE_DIMS,
     permute_separate,
@@ -21,10 +24,6 @@ from ordered_mix.draws.relabel.variables import (
     permute_variable,
 )
 
-FOLLOWING = ("posterior_predictive", "log_likelihood", "predictions", "sample_stats")
-# transformed coordinates cannot be permuted
-STALE = ("unconstrained_posterior",)
-CLOSE = 1e-4
 FURTHER = 20
 
 
@@ -148,7 +147,17 @@ class Plan:
             moved = permute_separate(before, permutation)
             both = (np.stack([_fronted(one) for one in part], axis=2) for part in (before, moved))
             variables[", ".join(names)] = tuple(both)  # type: ignore[assignment]
+        for name in self.values:
+            if name not in self.along:
+                counts = self._counts(posterior[name], permutation.shape[2])
+                variables[f"{name} (points)"] = counts, permute(counts, permutation)
         return variables
+
+    def _counts(self, allocations: xr.DataArray, components: int) -> Array:
+        """Number of points allocated to each component, (chain, draw, component)."""
+        z = _fronted(allocations)
+        z = z.reshape(*z.shape[:2], -1) - self.first
+        return np.stack([np.sum(z == j, axis=-1) for j in range(components)], axis=-1)
 
     def _followed(self, data: xr.Dataset, permutation: Permutation) -> xr.Dataset:
         changed = {
@@ -183,9 +192,9 @@ def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
         own = set(map(str, values.dims))
         if not own & set(dims) or not set(SAMPLE_DIMS) <= own:
             continue
-        if _stick_breaking(values, dims, known.w):
-            notes.append(f"{name} is left alone: it holds stick-breaking fractions, which have no "
-                         "meaning in another order.")  # fmt: skip
+        why = derived.why_left(posterior, str(name), dims, known)
+        if why is not None:
+            notes.append(f"{name} is left alone: {why}.")
             continue
         if asked.dims is None:
             _unambiguous(str(name), values, dims, known.components)
@@ -195,30 +204,9 @@ def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
     kept = [name for name in left if not any(note.startswith(f"{name} is") for note in notes)]
     notes += _surprises(posterior, kept, known.components)
     notes += _names_are_labels(posterior, dims)
-    left += _groups_left(tree, asked.group, dims)
+    left += groups_left(tree, asked.group, dims)
     return Plan(dims, tuple(along), asked.allocations, separate, tuple(left), known.first,
                 tuple(notes))  # fmt: skip
-
-
-def following(tree: xr.DataTree, group: str) -> list[str]:
-    """Groups whose draws are those of a group: ``warmup_`` ones follow ``warmup_posterior``."""
-    prefix = group.removesuffix("posterior")
-    draws = {dim: tree[group].sizes[dim] for dim in SAMPLE_DIMS}
-    names = [f"{prefix}{name}" for name in FOLLOWING]
-    return [
-        name for name in names
-        if name in tree.children and name != group
-        and all(tree[name].sizes.get(dim, size) == size for dim, size in draws.items())
-    ]  # fmt: skip
-
-
-def _groups_left(tree: xr.DataTree, group: str, dims: Collection[str]) -> list[str]:
-    """Groups that hold components, or other draws, and do not follow."""
-    done = (group, *following(tree, group), *STALE)
-    return [
-        name for name, node in tree.children.items()
-        if name not in done and (name.startswith("warmup_") or set(dims) & set(node.dims))
-    ]  # fmt: skip
 
 
 def _names_are_labels(posterior: xr.Dataset, dims: Collection[str]) -> list[str]:
@@ -258,7 +246,7 @@ def _unambiguous(name: str, values: xr.DataArray, dims: Collection[str], compone
         str(dim)
         for dim in values.dims
         if dim not in (*SAMPLE_DIMS, *dims) and values.sizes[dim] == components
-        and (str(dim).startswith(f"{name}_dim_") or _adds_up_to_one(values, str(dim)))
+        and (str(dim).startswith(f"{name}_dim_") or derived.adds_up_to_one(values, str(dim)))
     ]  # fmt: skip
     if nameless:
         own = [str(dim) for dim in values.dims if dim in dims]
@@ -280,29 +268,6 @@ def _surprises(posterior: xr.Dataset, left: Collection[str], components: int) ->
                 f"{name} is left alone; if {same[0]} is a dimension of components, pass it in dims."
             )
     return found
-
-
-def _adds_up_to_one(values: xr.DataArray, dim: str) -> bool:
-    """Whether a variable holds probabilities along a dimension, as a transition matrix does."""
-    return bool(values.dtype.kind == "f" and abs(values.sum(dim) - 1).max() < CLOSE)
-
-
-def _stick_breaking(values: xr.DataArray, dims: Collection[str], w: Array | None) -> bool:
-    """Whether a variable holds the fractions that break a stick into the weights."""
-    own = [dim for dim in values.dims if dim not in SAMPLE_DIMS]
-    if w is None or w.shape[2] < 2 or len(own) != 1 or own[0] not in dims:
-        return False
-    v = _fronted(values, str(own[0])).astype(np.float64)
-    if v.min() < 0 or v.max() > 1:
-        return False
-    left = np.cumprod(1 - v, axis=-1)
-    sticks = v * np.concatenate([np.ones_like(left[..., :1]), left[..., :-1]], axis=-1)
-    total = sticks.sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        normalised = np.abs(sticks / total - w).max()
-    plain = np.abs(sticks[..., :-1] - w[..., :-1]).max()
-    same_as_weights = np.abs(v - w).max() < CLOSE
-    return bool(min(plain, normalised) < CLOSE and not same_as_weights)
 
 
 def _fronted(values: xr.DataArray, *dims: str) -> Array:

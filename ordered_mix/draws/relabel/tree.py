@@ -269,19 +269,36 @@ def _found(
     notes = [*known.notes, *how.notes]
     if not found.converged:
         notes.append(f"The permutations of {chosen} still changed in the last round.")
-    if not effect.meaningful:
-        where = "Chains sit in different modes" if effect.within_chains else "Labels mean nothing"
-        notes.append(
-            f"{where}: the two closest labels are {effect.separation:.1f} standard deviations "
-            f"apart, and {effect.within[1]:.1f} within chains."
-        )
+    notes += _meaning(effect)
     if effect.harm is not None:
         notes.append(
             f"Relabelling by {chosen} makes the draws worse, {effect.harm}: the raw labels are "
             "kept."
         )
         return "none", Relabelling(raw), how.effect(posterior, known, raw), tuple(notes)
-    return chosen, found, effect, tuple(notes)
+    return chosen, found, effect, (*notes, *_worse(effect))
+
+
+def _meaning(effect: Effect) -> list[str]:
+    if effect.meaningful:
+        return []
+    where = "Chains sit in different modes" if effect.within_chains else "Labels mean nothing"
+    return [
+        f"{where}: the two closest labels are {effect.separation:.1f} standard deviations apart, "
+        f"and {effect.within[1]:.1f} within chains."
+    ]
+
+
+def _worse(effect: Effect) -> list[str]:
+    """Variables that do not seem to belong to the components, a sentence each."""
+    rows = effect.by_variable.set_index("variable").to_dict("index")
+    return [
+        f"{name} is worse once permuted: its largest R-hat is {rows[name]['rhat_before']:.2f} "
+        f"before and {rows[name]['rhat_after']:.2f} after, its bimodality "
+        f"{rows[name]['bimodality_before']:.2f} and {rows[name]['bimodality_after']:.2f}; it may "
+        "not belong to the components."
+        for name in effect.worse
+    ]
 
 
 def _recorded(
