@@ -43,10 +43,12 @@ def diagnose_command(
         ),
     ],
     mu: Annotated[
-        str, typer.Option(help="Variable that holds the means, or one for each component.")
+        str,
+        typer.Option(help="Variable that holds the means, or one for each component; '' for none."),
     ] = "mu",
     sigma: Annotated[
-        str, typer.Option(help="Variable that holds the scales, or a known number.")
+        str,
+        typer.Option(help="Variable that holds the scales, or a known number; '' for none."),
     ] = "sigma",
     weights: Annotated[
         str,
@@ -123,7 +125,9 @@ def diagnose_command(
                   "log_likelihood": log_likelihood, "likelihood": likelihood,
                   "order": order}  # fmt: skip
         named |= {name: value for name, value in single.items() if value is not None}
-        found = diagnose(tree, mu, sigma, weights or None, y=y, method=method, name=name, **named)
+        found = diagnose(
+            tree, mu or None, sigma or None, weights or None, y=y, method=method, name=name, **named
+        )
         progress("report")
         page = render(found)
         asked = {"mu": mu, "sigma": sigma, "weights": weights, "data": data, **named}

@@ -16,6 +16,7 @@ from ordered_mix.compare.diagnosis_verdicts import verdicts
 from ordered_mix.draws.convergence import convergence, invariant_scalars
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, waic
 from ordered_mix.draws.predictive import Predictive, predictive
+from ordered_mix.draws.relabel.effect import capped
 from ordered_mix.draws.relabel.named import SCALES, Given
 from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.responsibilities import sample_allocations
@@ -29,6 +30,7 @@ from ordered_mix.shown import html
 
 FEWEST = 25
 FEWEST_PER_CHAIN = 8
+FEWEST_OF_EACH = 4
 MEASURED = ("rhat", "ess_bulk", "ess_tail", "mcse_mean", "mcse_sd")
 RAW, RELABELLED, INVARIANT = "raw", "relabelled", "label-invariant"
 
@@ -174,8 +176,27 @@ class DrawsDiagnosis:
 
     @cached_property
     def arviz(self) -> Diagnosis | None:
-        """ArviZ's own diagnosis of the relabelled copy; None for one chain."""
-        return arviz_diagnose(self.relabelled.draws) if self.shape[0] > 1 else None
+        """ArviZ's own diagnosis of the relabelled copy; None for one chain.
+
+        Variables that are no numbers, or hold values that are not finite, are left out.
+        """
+        draws = self.relabelled.draws
+        posterior = draws["posterior"].to_dataset()
+        kept = [name for name, values in posterior.data_vars.items()
+                if values.dtype.kind in "biuf" and {"chain", "draw"} <= set(values.dims)
+                and name not in self.not_finite]  # fmt: skip
+        fronted = posterior[kept].transpose("chain", "draw", ...)
+        if self.shape[0] == 1 or not any(_varies(values) for values in fronted.values()):
+            return None
+        groups = {name: node.to_dataset() for name, node in draws.children.items()}
+        return arviz_diagnose(xr.DataTree.from_dict(groups | {"posterior": fronted}))
+
+    @cached_property
+    def not_finite(self) -> list[str]:
+        """Variables of the posterior with a value that is no finite number."""
+        variables = self.tree["posterior"].to_dataset().data_vars
+        return [str(name) for name, values in variables.items()
+                if values.dtype.kind == "f" and not np.all(np.isfinite(values))]  # fmt: skip
 
     @cached_property
     def predictive(self) -> Predictive | None:
@@ -222,7 +243,7 @@ class DrawsDiagnosis:
         rows = []
         for row in measured.to_dict("records"):
             values = self.values_of(row["quantity"], row["label"], labels)
-            if np.ptp(values) == 0:
+            if not np.all(np.isfinite(values)) or np.ptp(values) == 0:
                 continue
             line = _convergence(values)
             line.insert(0, "quantity", row["quantity"])
@@ -284,6 +305,8 @@ def diagnose(
     chains, size = known.shape[:2]
     if size < FEWEST_PER_CHAIN and chains == 1:
         raise ValueError(f"draws must be at least {FEWEST_PER_CHAIN} of one chain, got {size}")
+    if size < FEWEST_OF_EACH:
+        raise ValueError(f"draws must be at least {FEWEST_OF_EACH} of each chain, got {size}")
     computed = len(known.y) if known.normal and known.y is not None else None
     points = computed if known.stored is None else known.stored.shape[2]
     if points is not None and (chains * size < FEWEST or points < 2):
@@ -302,9 +325,15 @@ def _convergence(values: Array) -> pd.DataFrame:
     if len(array) == 1:
         half = array.shape[1] // 2
         array = array[0, : 2 * half].reshape(2, half)
-    if np.ptp(array) == 0:
+    if not np.all(np.isfinite(array)) or np.ptp(array) == 0:
         return pd.DataFrame([dict.fromkeys(MEASURED, np.nan)])
-    return convergence({"": array})[list(MEASURED)]
+    table = convergence({"": array})[list(MEASURED)]
+    return table.assign(rhat=table["rhat"].map(capped))
+
+
+def _varies(values: xr.DataArray) -> bool:
+    """Whether every entry takes several values, so that ArviZ can say something of it."""
+    return bool((values.max(("chain", "draw")) > values.min(("chain", "draw"))).all())
 
 
 def _moments_over_components(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ordered_mix.draws.relabel.effect import in_words
 from ordered_mix.fitted.agreement import ESS, RHAT
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict
 
@@ -79,7 +80,11 @@ def _which_draws(found: DrawsDiagnosis) -> tuple[str, str, str]:
     if found.method == "none":
         return (NEARLY, "No relabelling was found that helps: report them as they are.",
                 "no relabelling helps")  # fmt: skip
-    if found.switching.modes_visited == 1:
+    one_labelling = found.switching.modes_visited == 1
+    if one_labelling and relabelled > NEARLY_CONVERGED and found.shape[0] > 1:
+        apart = "labels are not what keeps the chains apart"
+        return BAD, f"No: {apart}.", apart
+    if one_labelling:
         return GOOD, "No: report them as they are.", "labels do not switch"
     if relabelled < RHAT:
         what = "report the relabelled copy"
@@ -99,8 +104,8 @@ def _what_relabelling_did(found: DrawsDiagnosis) -> str:
         f"Relabelling ({found.method}) changed the labels of {effect.changed:.1%} of the draws; "
         f"largest R-hat raw {raw:.2f}, relabelled {after:.3f}; smallest ESS relabelled "
         f"{found.worst('ess_bulk', 'relabelled'):.0f}.",
-        f"The two closest labels are {effect.separation:.1f} standard deviations apart, by "
-        f"{effect.by}, and {effect.within[1]:.1f} within chains; in {unsure:.1%} "
+        f"The two closest labels are {in_words(effect.separation)} standard deviations apart, by "
+        f"{effect.by}, and {in_words(effect.within[1])} within chains; in {unsure:.1%} "
         f"of the draws an exchange of two would cost less than {UNSURE:g} nat.",
         f"Largest bimodality raw {found.worst('bimodality', 'raw'):.2f}, relabelled "
         f"{found.worst('bimodality', 'relabelled'):.2f} (0.64 is normal, above 0.8 two modes).",
@@ -167,6 +172,8 @@ def _sampler(found: DrawsDiagnosis) -> Verdict | None:
     bad = found.arviz.has_errors
     answer = "It has complaints." if bad else "It finds nothing to complain of."
     reason = f"{'; '.join(found.arviz.complaints) or 'Every check of its own passed'}."
+    if found.not_finite:
+        reason += f" Left out, with values that are not finite: {', '.join(found.not_finite)}."
     values = {"complaints": found.arviz.complaints}
     return Verdict("arviz", BAD if bad else GOOD, ARVIZ, answer, reason, "", values)
 

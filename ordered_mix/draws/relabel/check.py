@@ -9,13 +9,15 @@ identity for the derivative by the log scale).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ordered_mix.arrays import Array
-from ordered_mix.draws.relabel.asked import NORMAL
+from ordered_mix.draws.relabel.asked import NORMAL, Asked
+from ordered_mix.draws.relabel.named import Named
 from ordered_mix.draws.relabel.responsibilities import Responsibilities
 
 MOST_DRAWS = 50
@@ -45,25 +47,43 @@ class Check(NamedTuple):
     sentence: str
 
 
-def stored_pointwise(tree: xr.DataTree, observed: str | None, group: str) -> Array | None:
-    """Pointwise log likelihood stored with the draws of a group, (chain, draw, point).
+def stored_pointwise(
+    tree: xr.DataTree, observed: str | None, asked: Asked, named: Mapping[str, Named]
+) -> tuple[Array | None, list[str]]:
+    """Pointwise log likelihood stored with the draws, (chain, draw, point), and notes.
 
     The variable with the name of the data, or the only one, of the group ``log_likelihood``
     (``warmup_log_likelihood`` of ``warmup_posterior``), or ``log_lik`` of the draws, as Stan's
-    programs call it; None if there is none or several.
+    programs call it. None if there is none or several, if it has no points, holds components, or
+    values that are not finite.
     """
-    variables = tree[group].data_vars
-    name = "log_lik" if "log_lik" in variables else None
-    beside = f"{group.removesuffix('posterior')}log_likelihood"
-    if beside in tree.children:
-        variables = tree[beside].data_vars
-        name = observed if observed in variables else None
-        if name is None and len(variables) == 1:
-            name = str(next(iter(variables)))
-    if name is None or not {"chain", "draw"} <= set(variables[name].dims):
-        return None
-    values = variables[name].transpose("chain", "draw", ...).to_numpy()
-    return np.asarray(values, dtype=np.float64).reshape(*values.shape[:2], -1)
+    found = _variable(tree, observed, asked, named)
+    if found is None:
+        return None, []
+    values = found.transpose("chain", "draw", ...).to_numpy()
+    if not np.all(np.isfinite(values)):
+        return None, [
+            f"The log likelihood {found.name} stored with the draws is not used: "
+            f"{int(np.sum(~np.isfinite(values)))} of its values are not finite."
+        ]
+    return np.asarray(values, dtype=np.float64).reshape(*values.shape[:2], -1), []
+
+
+def _variable(
+    tree: xr.DataTree, observed: str | None, asked: Asked, named: Mapping[str, Named]
+) -> xr.DataArray | None:
+    components = {one.dim for one in named.values() if one.dim is not None} | set(asked.dims or ())
+    beside = f"{asked.group.removesuffix('posterior')}log_likelihood"
+    variables = tree[beside if beside in tree.children else asked.group].data_vars
+    names = [
+        name for name, values in variables.items()
+        if (beside in tree.children or name == "log_lik") and values.dtype.kind == "f"
+        and {"chain", "draw"} < set(values.dims) and not components & set(values.dims)
+        and not (isinstance(asked.log_likelihood, str) and name == asked.log_likelihood)
+    ]  # fmt: skip
+    if observed in names:
+        return variables[observed]
+    return variables[names[0]] if len(names) == 1 else None
 
 
 def unstated(model: str) -> Check:

@@ -23,6 +23,8 @@ def why_left(posterior: xr.Dataset, name: str, dims: Collection[str], known: Kno
     What the user named is never taken for a sorted copy: means that the model itself sorts are
     those of its components.
     """
+    if posterior[name].dtype.kind != "f":
+        return None
     if _stick_breaking(posterior[name], dims, known.w):
         return "it holds stick-breaking fractions, which have no meaning in another order"
     if name in {one.name for one in known.named.values()}:

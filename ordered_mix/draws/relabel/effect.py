@@ -22,6 +22,7 @@ from ordered_mix.draws.relabel.uncertainty import margin
 
 BIMODAL = 0.8
 ALLOWED = 0.01
+LARGEST = 1e6
 AGREES, DISAGREES = 1.05, 1.1
 MOST_ENTRIES = 200
 MEASURES = ("rhat", "ess", "bimodality")
@@ -102,7 +103,7 @@ class Effect:
         found = []
         for row in self.by_variable.to_dict("records"):
             mixed = row["rhat_before"] <= AGREES < DISAGREES < row["rhat_after"]
-            if mixed or row["bimodality_before"] <= BIMODAL < row["bimodality_after"]:
+            if row["bimodality_before"] <= BIMODAL and (mixed or row["bimodality_after"] > BIMODAL):
                 found.append(str(row["variable"]))
         return found
 
@@ -112,8 +113,8 @@ class Effect:
         before, after = self.within
         if before >= APART and after < before / 2:
             return (
-                f"within chains the closest labels are {_number(before)} standard deviations apart "
-                f"as sampled, and {_number(after)} once relabelled"
+                f"within chains the closest labels are {in_words(before)} standard deviations "
+                f"apart as sampled, and {in_words(after)} once relabelled"
             )
         modes = self.worst("bimodality", "before"), self.worst("bimodality", "after")
         if modes[0] <= BIMODAL < modes[1]:
@@ -187,14 +188,24 @@ def measures(values: Array) -> dict[str, float]:
         half = values.shape[1] // 2
         array = values[0, : 2 * half].reshape(2, half)
     found = dict.fromkeys(MEASURES, float("nan"))
-    if np.ptp(values) == 0 or len(array) < 2 or array.shape[1] < 4:
+    if (
+        not np.all(np.isfinite(values))
+        or np.ptp(values) == 0
+        or len(array) < 2
+        or array.shape[1] < 4
+    ):
         return found
     axes = {"chain_axis": 0, "draw_axis": 1}
     with np.errstate(divide="ignore", invalid="ignore"):
-        found["rhat"] = float(arviz_stats.rhat(array, **axes))
+        found["rhat"] = capped(float(arviz_stats.rhat(array, **axes)))
         found["ess"] = float(arviz_stats.ess(array, method="bulk", **axes))
     found["bimodality"] = bimodality(values)
     return found
+
+
+def capped(rhat: float) -> float:
+    """Infinity where chains do not vary, but differ: only rounding makes it a number."""
+    return float("inf") if rhat > LARGEST else rhat
 
 
 def _table(
@@ -250,5 +261,6 @@ def _within(parameters: Parameters, permutation: Permutation, weights: Array | N
     return float(np.mean(found))
 
 
-def _number(value: float) -> str:
+def in_words(value: float) -> str:
+    """A distance in standard deviations."""
     return f"{value:.1f}" if np.isfinite(value) else "infinitely many"

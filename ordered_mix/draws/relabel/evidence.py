@@ -51,6 +51,8 @@ class Known:
         All component-indexed scalars that are sampled, by the user's names, scales in logarithms.
     y : ndarray or None
         The data.
+    followers : frozenset of str
+        Parameters that were not named: they have the dimensions of those that were.
     stored : ndarray, shape (chain, draw, point), or None
         The pointwise log likelihood that came with the draws.
     normal : bool
@@ -68,6 +70,7 @@ class Known:
     responsibilities: Responsibilities | None = None
     allocations: Allocations | None = None
     first: int = 0
+    followers: frozenset[str] = frozenset()
     check: Check | None = None
     normal: bool = False
     notes: tuple[str, ...] = ()
@@ -99,6 +102,7 @@ class Known:
         return Evidence(
             components=self.components,
             parameters=self.parameters,
+            followers=self.followers,
             responsibilities=self.responsibilities,
             given_allocations=self.allocations,
             y=y,
@@ -150,13 +154,13 @@ def know(tree: xr.DataTree, asked: Asked) -> Known:
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     z, first = _allocations(posterior, asked)
     p = given_responsibilities(tree, asked, named)
-    fallback = p.components if p is not None else None if z is None else int(z.max()) + 1
-    shape = (chains, draws, number_of_components(list(named.values()), fallback))
+    shape = (chains, draws, number_of_components(list(named.values()), _otherwise(p, z, asked)))
     weighted = "weights" in named or asked.weights is None
     w, notes = read_weights(named.get("weights"), shape) if weighted else (None, [])
     if p is not None and p.log_joint is not None and w is not None:
         p = given_responsibilities(tree, asked, named, w)
-    y, observed_name = _data(tree, asked)
+    y, observed_name, of_data = _data(tree, asked)
+    stored, of_stored = stored_pointwise(tree, observed_name, asked, named)
     known = Known(
         shape=shape,
         named=named,
@@ -164,13 +168,22 @@ def know(tree: xr.DataTree, asked: Asked) -> Known:
         roles=_roles(named, shape, w),
         parameters=_scalars(named, w),
         y=y,
-        stored=stored_pointwise(tree, observed_name, asked.group),
+        stored=stored,
         allocations=z,
         first=first,
-        notes=tuple(notes),
+        notes=(*notes, *of_data, *of_stored),
         seed=asked.seed,
     )
     return settle(known, p, asked.likelihood is not None)
+
+
+def _otherwise(p: Responsibilities | None, z: Allocations | None, asked: Asked) -> int | None:
+    """The number of components where no parameter tells it."""
+    if p is not None:
+        return p.components
+    if asked.separate:
+        return len(asked.separate[0])
+    return None if z is None else int(z.max()) + 1
 
 
 def _roles(
@@ -195,7 +208,7 @@ def _roles(
 
 
 def _scalars(named: Mapping[str, Named], w: Array | None) -> dict[str, Array]:
-    """All sampled component-indexed scalars, by name and index."""
+    """Sampled component-indexed scalars by name and index, of many evenly spread ones."""
     found: dict[str, Array] = {}
     for role, one in named.items():
         if role == "weights":
@@ -207,8 +220,11 @@ def _scalars(named: Mapping[str, Named], w: Array | None) -> dict[str, Array]:
         values = finite_values(one.name, one.values)
         if role in SCALES:
             values = np.log(positive(one.name, values))
-        for index in np.ndindex(*values.shape[3:]):
-            if len(found) < MOST_PARAMETERS and np.ptp(values[:, :, :, *index]) > 0:
+        every = list(np.ndindex(*values.shape[3:]))
+        most = max(1, MOST_PARAMETERS // len(named))
+        at = np.unique(np.linspace(0, len(every) - 1, min(most, len(every))).astype(int))
+        for index in (every[place] for place in at):
+            if np.ptp(values[:, :, :, *index]) > 0:
                 key = f"{one.name}[{', '.join(map(str, index))}]" if index else one.name
                 found[key] = values[:, :, :, *index]
     return found
@@ -244,17 +260,21 @@ def _components_hint(posterior: xr.Dataset, asked: Asked) -> int | None:
         return None
 
 
-def _data(tree: xr.DataTree, asked: Asked) -> tuple[Array | None, str | None]:
-    """The data, one-dimensional unless it has two dimensions, and the name of the variable."""
+def _data(tree: xr.DataTree, asked: Asked) -> tuple[Array | None, str | None, list[str]]:
+    """The data, of one dimension unless components have several, their name, and notes."""
     variables = {}
     if "observed_data" in tree.children:
         variables = {str(name): values for name, values in tree["observed_data"].data_vars.items()}
     name = next(iter(variables)) if len(variables) == 1 else None
     if asked.y is not None:
-        values = np.asarray(asked.y, dtype=np.float64)
-    elif name is not None and np.issubdtype(variables[name].dtype, np.number):
+        values = finite_values("y", asked.y)
+    elif name is not None and variables[name].dtype.kind in "biuf":
         values = variables[name].to_numpy().astype(np.float64)
     else:
-        return None, name
+        return None, name, []
+    if not np.all(np.isfinite(values)):
+        missing = int(np.sum(~np.isfinite(values)))
+        note = f"{name} of observed_data is not used: {missing} of its values are not finite."
+        return None, name, [note]
     two = values.ndim == 2 and (asked.chol is not None or asked.cov is not None)
-    return finite_values("y", values if two else values.ravel()), name
+    return values if two else values.ravel(), name, []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ordered_mix.arrays import Array
 from ordered_mix.draws.relabel import derived
@@ -15,7 +17,6 @@ from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.relabel.effect import Effect, effect
 from ordered_mix.draws.relabel.evidence import Known
 from ordered_mix.draws.relabel.groups import STALE, following, groups_left
-from ordered_mix.draws.relabel.named import finite_values
 from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.variables import (
     SAMPLE_DIMS,
@@ -118,13 +119,13 @@ class Plan:
             own = [str(dim) for dim in values.dims if dim in self.dims]
             further = [dim for dim in values.dims if dim not in (*SAMPLE_DIMS, *own)]
             size = int(np.prod([values.sizes[dim] for dim in further], dtype=int))
-            if name in named or len(own) > 1 or size > FURTHER or values.dtype.kind != "f":
-                continue
-            array = finite_values(name, _fronted(values, own[0]))
-            for index in np.ndindex(*array.shape[3:]):
-                key = f"{name}[{', '.join(map(str, index))}]" if index else name
-                if np.ptp(array[:, :, :, *index]) > 0:
-                    found[key] = array[:, :, :, *index]
+            if name not in named and len(own) == 1 and size <= FURTHER:
+                found |= _scalars(name, _fronted(values, own[0]))
+        for names in self.separate:
+            size = int(np.prod(posterior[names[0]].shape[2:], dtype=int))
+            if ", ".join(names) not in named and len(names) > 1 and size <= FURTHER:
+                arrays = [_fronted(posterior[name]) for name in names]
+                found |= _scalars(", ".join(names), np.stack(arrays, axis=2))
         return found
 
     def effect(self, posterior: xr.Dataset, known: Known, permutation: Permutation) -> Effect:
@@ -135,9 +136,14 @@ class Plan:
     def pairs(
         self, posterior: xr.Dataset, permutation: Permutation
     ) -> dict[str, tuple[Array, Array]]:
-        """What is permuted, before and after, with the axes (chain, draw, component, ...)."""
+        """What is permuted, before and after, with the axes (chain, draw, component, ...).
+
+        Allocations are counted; what are no numbers is left out.
+        """
         variables: dict[str, tuple[Array, Array]] = {}
         for name in self.along:
+            if posterior[name].dtype.kind not in "biuf":
+                continue
             dim = next(str(one) for one in posterior[name].dims if one in self.dims)
             after = permute_variable(posterior[name], permutation, self.dims)
             pair = (_fronted(one, dim) for one in (posterior[name], after))
@@ -166,6 +172,19 @@ class Plan:
             if set(self.dims) & set(map(str, values.dims)) and set(SAMPLE_DIMS) <= set(values.dims)
         }
         return data.assign(changed)
+
+
+def _scalars(name: str, values: NDArray) -> dict[str, Array]:
+    """Scalars that vary and are finite numbers, by name and index."""
+    found: dict[str, Array] = {}
+    if values.dtype.kind != "f" or not np.all(np.isfinite(values)):
+        return found
+    for index in np.ndindex(*values.shape[3:]):
+        at: Any = (slice(None), slice(None), slice(None), *index)
+        if np.ptp(values[at]) > 0:
+            key = f"{name}[{', '.join(map(str, index))}]" if index else name
+            found[key] = values[at].astype(np.float64)
+    return found
 
 
 def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
@@ -223,7 +242,7 @@ def _names_are_labels(posterior: xr.Dataset, dims: Collection[str]) -> list[str]
 def _groups(posterior: xr.Dataset, asked: Asked, components: int) -> tuple[tuple[str, ...], ...]:
     for names in asked.separate:
         unknown = [name for name in names if name not in posterior]
-        if unknown or len(names) != components:
+        if unknown or len(set(names)) != components:
             raise ValueError(
                 f"separate must name one variable of the posterior for each of {components} "
                 f"components, got {', '.join(names)}"

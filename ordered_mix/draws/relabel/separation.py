@@ -29,6 +29,7 @@ MOST_TRIED = 2000
 STARTS = 5
 ROUNDS = 20
 LEAST = 1e-3
+ROUNDING = 1e-9
 
 Parameters = Mapping[str, Array]
 
@@ -138,7 +139,9 @@ def distances(parameters: Parameters, permutation: Permutation) -> Array:
         # differences that do not vary but for rounding
         variance = np.maximum(own[:, None] + own - 2 * covariance, 1e-12 * own)
         gap, scale = np.abs(mean[:, None] - mean), np.sqrt(variance)
-        row[...] = np.divide(gap, scale, out=np.where(gap > 0, np.inf, 0.0), where=scale > 0)
+        row[...] = np.divide(
+            gap, scale, out=np.where(gap > 0, np.inf, 0.0), where=scale > ROUNDING * gap
+        )
     return out
 
 

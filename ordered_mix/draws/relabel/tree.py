@@ -214,7 +214,7 @@ def relabel_tree(
     known = know(tree, asked)
     how = plan(tree, known, asked)
     more = how.parameters(tree[group].to_dataset(), known)
-    known = replace(known, parameters={**known.parameters, **more})
+    known = replace(known, parameters={**known.parameters, **more}, followers=frozenset(more))
     chosen, found, effect, notes = _found(tree, known, how, method, order, group)
     done = how.untouched() if chosen == "none" else how
     permutation = found.permutation
