@@ -107,5 +107,7 @@ def test_files_of_different_lengths_or_kinds_are_refused(tmp_path):
         load_draws(one, two)
     with pytest.raises(ValueError, match="must be one netCDF or zarr file, or CSV files"):
         load_draws(one, tmp_path)
+    with pytest.raises(ValueError, match="must be another file for each chain"):
+        load_draws(one, one)
     with pytest.raises(ValueError, match=r"mix-9.csv' does not exist"):
         load_draws(one, tmp_path / "mix-9.csv")

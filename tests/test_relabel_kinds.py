@@ -153,6 +153,12 @@ def test_wrong_input_is_named(change, message):
         relabel_tree(posterior, **change)
 
 
+def test_what_is_no_covariance_is_named():
+    tree = foreign.multivariate()
+    with pytest.raises(ValueError, match="chol must hold symmetric positive definite matrices"):
+        relabel_tree(tree, cov="chol", dims=["cluster", "chol_dim_0"])
+
+
 def test_too_few_draws():
     with pytest.raises(ValueError, match="draws must be at least 4 of each chain, got 3"):
         diagnose(regimes().isel(draw=slice(3)))

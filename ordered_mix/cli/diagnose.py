@@ -62,6 +62,13 @@ def diagnose_command(
     parameters: Annotated[
         str | None, typer.Option(help="Component parameters of any family, with commas between.")
     ] = None,
+    separate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Further variables that are one for each component, with commas between; once for "
+            "each kind."
+        ),
+    ] = None,
     dims: Annotated[
         str | None, typer.Option(help="Further component dimensions, with commas between.")
     ] = None,
@@ -125,6 +132,8 @@ def diagnose_command(
                   "log_likelihood": log_likelihood, "likelihood": likelihood,
                   "order": order}  # fmt: skip
         named |= {name: value for name, value in single.items() if value is not None}
+        if separate:
+            named["separate"] = [tuple(one.split(",")) for one in separate]
         found = diagnose(
             tree, mu or None, sigma or None, weights or None, y=y, method=method, name=name, **named
         )

@@ -226,7 +226,7 @@ def _passage_line(first_passage: Array) -> str:
 
 def _gap_line(mass: float, epsilon: float) -> str:
     if np.isnan(mass):
-        return "The draws have no means and scales to measure gaps by."
+        return "Gaps between means are measured for normal mixtures only."
     share = f"{mass:.1%} of the draws have two means within {epsilon:g} pooled scales"
     if mass < 0.01:
         return f"{share}: an ordering constraint does not bite."

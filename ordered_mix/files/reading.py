@@ -34,6 +34,10 @@ def load_draws(*paths: Path) -> xr.DataTree:
     for path in paths:
         if not path.exists():
             raise ValueError(f"draws {str(path)!r} does not exist")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ValueError(
+            f"draws must be another file for each chain, got {', '.join(map(str, paths))}"
+        )
     if all(path.suffix == SUFFIX for path in paths):
         if sum(path.stat().st_size for path in paths) > MOST_BYTES:
             raise ValueError(f"draws must be at most {MOST_BYTES:,} bytes of CSV files")

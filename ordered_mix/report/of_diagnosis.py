@@ -140,6 +140,8 @@ def command(found: DrawsDiagnosis) -> str:
     for name, value in found.asked.items():
         if name in OPTIONS and _can_be_typed(value):
             words += [f"--{name.replace('_', '-')}", _typed(value)]
+    for names in found.asked.get("separate", ()):
+        words += ["--separate", ",".join(names)]
     words += ["--method", found.method] if found.method != "none" else []
     if found.y is not None and "observed_data" not in found.tree.children:
         words += ["--data", "FILE.csv:column"]

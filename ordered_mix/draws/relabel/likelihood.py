@@ -137,9 +137,11 @@ def factors(known: Known) -> Array | None:
         one = known.named["cov"]
         values = finite_values(one.name, one.values)
         try:
-            return np.linalg.cholesky(values)
+            if np.allclose(values, np.swapaxes(values, -1, -2), rtol=1e-4, atol=1e-12):
+                return np.linalg.cholesky(values)
         except np.linalg.LinAlgError:
-            raise ValueError(f"{one.name} must hold positive definite matrices") from None
+            pass
+        raise ValueError(f"{one.name} must hold symmetric positive definite matrices")
     return None
 
 

@@ -130,7 +130,7 @@ def label_switching(found: DrawsDiagnosis) -> Table:
     """The measures of label switching, each with a line in words."""
     measured = found.switching
     values = {
-        "switching_rate": (SAMPLERS["switching_rate"][0], percent(measured.switching_rate)),
+        "switching_rate": ("Steps that switch labels", percent(measured.switching_rate)),
         "chain_disagreement": (SAMPLERS["chain_disagreement"][0],
                                fixed(2)(measured.chain_disagreement)),
         "modes_visited": ("Labellings visited", fixed(0)(measured.modes_visited)),
