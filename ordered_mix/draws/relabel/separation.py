@@ -8,7 +8,7 @@ below `APART` labels mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -29,6 +29,7 @@ MOST_TRIED = 2000
 STARTS = 5
 ROUNDS = 20
 LEAST = 1e-3
+BLOCK = 4_000_000
 ROUNDING = 1e-9
 
 Parameters = Mapping[str, Array]
@@ -59,7 +60,7 @@ def separate(parameters: Parameters, weights: Array | None = None) -> tuple[Rela
     if is_sort:
         return Relabelling(np.argsort(parameters[by], axis=-1, kind="stable"), loss=found.loss), by
     centres = label_statistics(stacked(few), found.permutation[0], _flat(share))
-    start = best_assignment(-_costs(stacked(parameters), *centres, _flat(weights)))
+    start = _nearest(stacked(parameters), *centres, _flat(weights))[0]
     shape = next(iter(parameters.values())).shape
     aligned = align(parameters, start.reshape(shape), weights)
     return aligned._replace(loss=-closest(parameters, aligned.permutation, weights)[0]), by
@@ -86,7 +87,7 @@ def _labels_of_draws(parameters: Parameters, weights: Array | None) -> list[Perm
     values, shape = stacked(parameters), next(iter(parameters.values())).shape
     variance = values.reshape(len(values), -1).var(axis=-1)
     return [
-        best_assignment(-_costs(values, values[:, draw], variance, _flat(weights))).reshape(shape)
+        _nearest(values, values[:, draw], variance, _flat(weights))[0].reshape(shape)
         for draw in references(values.shape[1], STARTS)
     ]
 
@@ -114,9 +115,7 @@ def align(
     shape = start.shape
 
     def step(permutation: Permutation) -> tuple[Permutation, float]:
-        gain = -_costs(values, *label_statistics(values, permutation, shares), shares)
-        found = best_assignment(gain)
-        return found, -assigned(gain, found)
+        return _nearest(values, *label_statistics(values, permutation, shares), shares)
 
     return iterate(step, start.reshape(-1, shape[-1]), (shape[0], shape[1]), max_iterations)
 
@@ -201,11 +200,35 @@ def label_distances(parameters: Parameters, permutation: Permutation) -> Array:
     hold some of the labels only.
     """
     shape = permutation.shape
-    flat = permutation.reshape(-1, shape[-1])
+    blocks = np.concatenate(list(blocks_of_distances(parameters, permutation)))
+    return blocks.reshape(*shape[:2], shape[-1], shape[-1])
+
+
+def blocks_of_distances(parameters: Parameters, permutation: Permutation) -> Iterator[Array]:
+    """`label_distances` of consecutive flat draws, (draw, j, k), in blocks of bounded memory."""
+    flat = permutation.reshape(-1, permutation.shape[-1])
     values = stacked(parameters)
-    cost = _costs(values, *label_statistics(values, flat), None)
-    relabelled = np.take_along_axis(cost, flat[:, None, :], axis=-1)
-    return relabelled.reshape(*shape[:2], shape[-1], shape[-1])
+    statistics = label_statistics(values, flat)
+    size = max(1, BLOCK // (flat.shape[1] * values.shape[2]))
+    for start in range(0, len(flat), size):
+        part = slice(start, start + size)
+        cost = _costs(values[:, part], *statistics, None)
+        yield np.take_along_axis(cost, flat[part, None, :], axis=-1)
+
+
+def _nearest(
+    values: Array, mean: Array, variance: Array, weights: Array | None
+) -> tuple[Permutation, float]:
+    """The permutation of least cost of each draw, and the sum; in blocks that bound the memory."""
+    size = max(1, BLOCK // (mean.shape[1] * values.shape[2]))
+    found, loss = [], 0.0
+    for start in range(0, values.shape[1], size):
+        part = slice(start, start + size)
+        share = None if weights is None else weights[part]
+        gain = -_costs(values[:, part], mean, variance, share)
+        found.append(best_assignment(gain))
+        loss -= assigned(gain, found[-1])
+    return np.concatenate(found), loss
 
 
 def _costs(values: Array, mean: Array, variance: Array, weights: Array | None) -> Array:
