@@ -105,6 +105,14 @@ def test_a_likelihood_is_stated_in_one_way():
         relabel_tree(tree, parameters=["lam"], log_likelihood=density, likelihood="normal")
 
 
+def test_a_normal_likelihood_needs_its_parameters():
+    for named in ({"sigma": None}, {"sigma": None, "weights": None}):
+        with pytest.raises(ValueError, match="likelihood='normal' needs means, scales and weights"):
+            relabel_tree(foreign.volatility(), **named, likelihood="normal")
+    with pytest.raises(ValueError, match="chol or cov beside means of several dimensions"):
+        relabel_tree(foreign.multivariate(), sigma=None, dims="cluster", likelihood="normal")
+
+
 def test_densities_given_by_component_are_not_taken_for_normal_ones():
     tree, density = foreign.regression()
     found = diagnose(tree, mu="alpha", log_likelihood=density)

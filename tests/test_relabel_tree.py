@@ -136,7 +136,7 @@ def test_user_permutation_and_both_dims_of_a_transition_matrix():
             {"responsibilities": "centre", "likelihood": None},
             "responsibilities must be non-negative and add up",
         ),
-        ({"sigma": None, "method": "stephens"}, "'stephens' needs a likelihood, but the draws do"),
+        ({"sigma": None, "likelihood": None}, "'stephens' needs a likelihood, but the draws do"),
         ({"y": [1.0, np.inf]}, "y must be finite"),
     ],
 )

@@ -63,6 +63,12 @@ def settle(known: Known, p: Responsibilities | None, stated: bool) -> Known:
 def _normal(known: Known, stated: bool) -> Known:
     """Responsibilities of normal components, if the model is known to be their mixture."""
     made = None if known.y is None else _components(known)
+    if made is None and known.y is not None and stated:
+        named = ", ".join(one.name for one in known.named.values())
+        raise ValueError(
+            "likelihood='normal' needs means, scales and weights, one number for each component, "
+            f"or chol or cov beside means of several dimensions and y of as many, got {named}"
+        )
     if made is None:
         return replace(known, normal=stated)
     words = ", ".join(one.name for role, one in known.named.items() if role in ROLES)
