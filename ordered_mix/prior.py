@@ -51,7 +51,7 @@ class Prior:
         The common standard deviation, if it is known.
     native : bool
         Give each parameterization its customary independent prior on its own coordinates instead
-        of the fold of the reference prior.
+        of the sorted reference prior.
 
     Raises
     ------

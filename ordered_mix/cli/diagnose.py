@@ -144,7 +144,7 @@ def diagnose_command(
         files = ", ".join(path.name for path in draws)
         identity = {"draws": files, "sha256": given, **asked, "method": found.method}
         folder = ResultFolder(out or Path("results") / slug(name), identity)
-        with folder.held(force):
+        with folder.locked(force):
             folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
             folder.write("table.csv", lambda path: _plain(found.table).to_csv(path, index=False))
             folder.write_tree("relabelled.nc", found.relabelled.draws)

@@ -191,9 +191,9 @@ def check_restriction(
     restriction: Restriction, smallest: int, largest: int, estimators: Sequence[str]
 ) -> None:
     """Raise a ValueError if the restriction does not go with the rest."""
-    if restriction.obstacle and set(estimators) != {"em"}:
+    if restriction.reason_not_sampled and set(estimators) != {"em"}:
         raise ValueError(
-            f"estimators must be em alone for this restriction, as {restriction.obstacle}, got "
+            f"estimators must be em alone for this restriction, as {restriction.reason_not_sampled}, got "
             f"{', '.join(estimators)}"
         )
     if restriction.fixed and smallest != largest:

@@ -82,7 +82,7 @@ class Restriction:
         return sum(count for name, count in free.items() if name not in self.fixed)
 
     @property
-    def obstacle(self) -> str:
+    def reason_not_sampled(self) -> str:
         """Why the matched priors of MAP and samplers cannot carry it; empty if they can."""
         if self.scales == "common":
             return "the matched priors have a scale for each component"

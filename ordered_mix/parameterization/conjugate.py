@@ -30,7 +30,7 @@ def check_conjugate(parameterization: Parameterization, purpose: str) -> None:
     standard = parameterization.affine(0.0, 1 / prior.spread)
     z = np.random.default_rng(0).normal(0.0, 0.5, (2, standard.dimension))
     expected = reference.log_density(replace(standard.prior, native=False), standard.forward(z))
-    expected += standard.log_det(z) + math.lgamma(standard.k + 1) - math.log(standard.copies)
+    expected += standard.log_det(z) + math.lgamma(standard.k + 1) - math.log(standard.labellings)
     if not np.allclose(standard.log_prior(z), expected, rtol=1e-6, atol=1e-6):
         raise ValueError(
             f"prior must be the reference prior for {purpose}, which is conditionally conjugate, "
