@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import switched_draws
-from foreign import hidden_markov, separate
+from foreign import hidden_markov, multivariate, separate
 
 OPTIONS = ["--mu", "centre", "--sigma", "spread", "--weights", "share"]
 
@@ -78,13 +78,18 @@ def test_bad_input_ends_in_one_sentence(place, done, arguments, message):
 
 
 ONES = ["--mu", "mu_0,mu_1", "--sigma", "1.0", "--weights", "0.5,0.5"]
+PLANE = ["--chol", "chol", "--separate", "chol_0,chol_1,chol_2", "--dims", "cluster,chol_dim_0"]
 STATES = ["--parameters", "level,noise", "--allocations", "z", "--dims", "state,state_to"]
 
 
 @pytest.mark.parametrize(
     ("draws", "options", "permuted"),
-    [(separate, ONES, "mu_0, mu_1."), (hidden_markov, STATES, "level, noise, P, z.")],
-    ids=["constants", "states"],
+    [
+        (separate, ONES, "mu_0, mu_1."),
+        (multivariate, PLANE, "w, mu, chol, chol_0, chol_1, chol_2."),
+        (hidden_markov, STATES, "level, noise, P, z."),
+    ],
+    ids=["constants", "plane", "states"],
 )
 def test_any_family_can_be_named(tmp_path, draws, options, permuted):
     draws().to_netcdf(tmp_path / "own.nc", engine="h5netcdf")

@@ -6,10 +6,13 @@ import chance
 import numpy as np
 import pytest
 import xarray as xr
-from fabricated import NAMES, switched_draws
+from fabricated import NAMES as VARIABLES
+from fabricated import switched_draws
 
 from ordered_mix.compare.diagnosis import diagnose
 from ordered_mix.files.reading import load_draws
+
+NAMES = {**VARIABLES, "likelihood": "normal"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,7 @@ def test_without_data_it_separates_and_leaves_out_the_criteria(tree):
     found = diagnose(bare, **NAMES)
     assert found.method == "separate"
     assert found.elpd_waic is None and found.elpd_loo is None
+    assert diagnose(tree, **VARIABLES).elpd_loo is None
     given = diagnose(bare, **NAMES, y=tree["observed_data"]["obs"])
     assert given.elpd_waic.elpd == pytest.approx(diagnose(tree, **NAMES).elpd_waic.elpd)
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ordered_mix.compare.diagnosis import diagnose
 from ordered_mix.draws.elpd import loo
-from ordered_mix.draws.relabel.tree import relabel_tree
+from ordered_mix.draws.relabel.tree import permute_tree, relabel_tree
 
 
 def agree(values, truth, tolerance):
@@ -29,7 +29,7 @@ def check(found, worst=1.05):
 
 @pytest.mark.parametrize("data", [True, False])
 def test_regimes_at_one_place_are_told_apart_by_their_scales(data):
-    found = relabel_tree(foreign.volatility(data))
+    found = relabel_tree(foreign.volatility(data), likelihood="normal" if data else None)
     check(found)
     assert found.method == ("stephens" if data else "separate")
     assert found.effect.by == "sigma"
@@ -65,8 +65,58 @@ def test_regressions_are_not_taken_for_normals():
 def test_regressions_without_a_stored_likelihood_are_not_taken_for_normals_either():
     tree, _ = foreign.regression(log_likelihood=False)
     found = relabel_tree(tree, mu="alpha")
-    assert not found.check.good and found.check.value > 4
-    assert found.method == "separate" and "where about 1 is right" in found.check.sentence
+    assert found.method == "separate" and not found.check.good and np.isnan(found.check.value)
+    stated = relabel_tree(tree, mu="alpha", likelihood="normal")
+    assert not stated.check.good and stated.check.value > 4
+    assert stated.method == "separate" and "where about 1 is right" in stated.check.sentence
+    with pytest.raises(ValueError, match=r"'stephens' needs a likelihood, .* about 1 is right"):
+        relabel_tree(tree, "stephens", mu="alpha", likelihood="normal")
+
+
+LIKELIHOOD_METHODS = ("stephens", "ecr", "ecr_iterative_1", "ecr_iterative_2", "data_based",
+                      "data_based_running")  # fmt: skip
+
+
+@pytest.mark.parametrize("sigma", ["sigma", 1.0])
+def test_no_likelihood_is_used_that_is_neither_stored_nor_stated(sigma):
+    """Scales that are sampled or known: what ordinary sampling without a log likelihood leaves."""
+    tree = foreign.volatility() if sigma == "sigma" else foreign.separate()
+    named = {} if sigma == "sigma" else {"mu": "mu_0,mu_1", "sigma": 1.0, "weights": None}
+    found = diagnose(tree, **named)
+    check(found.relabelled)
+    assert found.method == "separate" and found.mixture is None and found.elpd_loo is None
+    advice = r"pm.compute_log_likelihood\(draws\) .*, or pass likelihood='normal'"
+    for method in LIKELIHOOD_METHODS:
+        with pytest.raises(ValueError, match=rf"method '{method}' needs a likelihood, .*{advice}"):
+            relabel_tree(tree, method, **named)
+    answers = {verdict.key: verdict for verdict in found.verdicts}
+    assert "likelihood='normal'" in answers["likelihood"].reason
+    assert answers["criteria"].answer == "Not here: no log likelihood is known."
+    stated = diagnose(tree, **named, likelihood="normal")
+    assert stated.method == "stephens" and np.isfinite(stated.elpd_loo.elpd)
+    assert np.array_equal(stated.relabelled.permutation, found.relabelled.permutation)
+
+
+def test_a_likelihood_is_stated_in_one_way():
+    tree, density = foreign.poisson()
+    with pytest.raises(ValueError, match=r"likelihood must be 'normal' .* did you mean 'normal'"):
+        relabel_tree(tree, likelihood="normals")
+    with pytest.raises(ValueError, match="one of likelihood, responsibilities and log_likelihood"):
+        relabel_tree(tree, parameters=["lam"], log_likelihood=density, likelihood="normal")
+
+
+def test_a_normal_likelihood_needs_its_parameters():
+    for named in ({"sigma": None}, {"sigma": None, "weights": None}):
+        with pytest.raises(ValueError, match="likelihood='normal' needs means, scales and weights"):
+            relabel_tree(foreign.volatility(), **named, likelihood="normal")
+    with pytest.raises(ValueError, match="chol or cov beside means of several dimensions"):
+        relabel_tree(foreign.multivariate(), sigma=None, dims="cluster", likelihood="normal")
+
+
+def test_densities_given_by_component_are_not_taken_for_normal_ones():
+    tree, density = foreign.regression()
+    found = diagnose(tree, mu="alpha", log_likelihood=density)
+    assert found.relabelled.check.good and found.mixture is None
 
 
 def test_the_stored_likelihood_is_the_one_of_the_criteria():
@@ -104,12 +154,14 @@ def test_normals_in_the_plane(factor):
     assert found.method == "stephens" and found.check.stored and found.check.value < 1e-9
     assert set(found.permuted) == {"w", "mu", "chol", *ones, "cov"}
     agree(np.sort(found.draws["posterior"]["mu"].to_numpy(), axis=2)[..., 0], [0, 0, 4], 0.2)
+    other = relabel_tree(tree, "barycentre", dims=["cluster", "chol_dim_0"], **named)
+    assert np.array_equal(other.permutation, found.permutation)
     agree(found.draws["posterior"]["chol_1"], [1, 0.5, 0.8], 0.05)
 
 
 def test_a_coefficient_as_long_as_there_are_components_stays():
     tree = foreign.covariates()
-    found = relabel_tree(tree)
+    found = relabel_tree(tree, likelihood="normal")
     check(found)
     assert found.left_alone == ("beta",)
     assert found.draws["posterior"]["beta"].equals(tree["posterior"]["beta"])
@@ -152,7 +204,9 @@ def test_precisions():
 )
 def test_separate_scalars_with_known_scale_and_weights(sigma, weights):
     for mu in (["mu_0", "mu_1"], "mu_0,mu_1"):
-        found = relabel_tree(foreign.separate(), mu=mu, sigma=sigma, weights=weights)
+        found = relabel_tree(
+            foreign.separate(), mu=mu, sigma=sigma, weights=weights, likelihood="normal"
+        )
         check(found)
         assert found.method == "stephens" and found.permuted == ("mu_0", "mu_1")
         agree(found.draws["posterior"]["mu_0"], -1.5, 0.1)
@@ -212,9 +266,21 @@ def test_latent_classes():
     agree(by.draws["posterior"]["share"], [0.4, 0.6], 0.02)
 
 
+@pytest.mark.parametrize("likelihood", ["normal", None])
+def test_components_in_any_labels_among_nearly_empty_ones(likelihood):
+    tree, rng = foreign.dirichlet_process(), np.random.default_rng(0)
+    tree["posterior"] = tree["posterior"].to_dataset().drop_vars("v")
+    orders = np.stack([rng.permutation(20) for _ in range(foreign.CHAINS)])
+    shuffled = permute_tree(tree, np.repeat(orders[:, None], foreign.DRAWS, 1), "component")
+    found = relabel_tree(shuffled, likelihood=likelihood)
+    assert found.effect.nearly_empty == 17 and found.effect.separation > 20
+    assert np.mean(found.effect.margin < 1) == 0
+    agree(found.draws["posterior"]["mu"][..., found.effect.judged], [-5, 0, 5], 0.1)
+
+
 def test_nearly_empty_components_do_not_dominate():
     tree = foreign.dirichlet_process()
-    found = relabel_tree(tree)
+    found = relabel_tree(tree, likelihood="normal")
     assert found.effect.nearly_empty == 17 and found.effect.meaningful
     assert found.effect.worst("rhat", "after") < 1.05
     assert "v" in found.left_alone
@@ -260,7 +326,7 @@ def test_chains_in_different_modes_are_not_called_label_switching():
 @pytest.mark.parametrize("draws", [8, 60])
 def test_one_chain_gets_what_one_chain_can_have(draws):
     tree = foreign.volatility(data=draws > 25).isel(chain=[0], draw=slice(draws))
-    found = diagnose(tree)
+    found = diagnose(tree, likelihood="normal")
     assert np.isfinite(found.worst("rhat", "relabelled")) and found.arviz is None
     assert np.isnan(found.switching.chain_disagreement)
     assert "One chain" in found.verdicts[0].reason
@@ -321,7 +387,7 @@ def test_warm_up_is_named_as_left_and_other_groups_follow():
 
 
 def test_the_record_survives_a_file(tmp_path):
-    found = relabel_tree(foreign.volatility())
+    found = relabel_tree(foreign.volatility(), likelihood="normal")
     found.draws.to_netcdf(tmp_path / "relabelled.nc", engine="h5netcdf")
     with xr.open_datatree(tmp_path / "relabelled.nc", engine="h5netcdf") as read:
         record = read["relabelling"]

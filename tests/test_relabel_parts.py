@@ -6,6 +6,7 @@ import foreign
 import numpy as np
 import pytest
 
+from ordered_mix.draws.relabel import bures
 from ordered_mix.draws.relabel.barycentre import barycentre
 from ordered_mix.draws.relabel.data_based import data_based_running
 from ordered_mix.draws.relabel.ecr import ecr_iterative_1
@@ -24,7 +25,7 @@ from ordered_mix.draws.relabel.responsibilities import (
     from_log_likelihood,
     sample_allocations,
 )
-from ordered_mix.draws.relabel.separation import APART, closest, label, separate
+from ordered_mix.draws.relabel.separation import APART, closest, number, separate
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.relabel.uncertainty import margin, sample_permutations
 
@@ -48,9 +49,25 @@ def test_labels_are_chosen_by_what_separates(by):
     truth = {name: apart[name] if name == by else same[name] for name in same}
     mu = foreign.around(truth["mu"], 1.0, rng, labels)
     sigma = np.exp(foreign.around(np.log(truth["sigma"]), 0.1, rng, labels))
-    found = label(foreign.weights_around(truth["w"], rng, labels, 50), mu, sigma, order=by)
-    assert found.by == by and found.meaningful and found.separation > 5
-    assert np.array_equal(permute(labels, found.permutation)[..., 0], np.zeros((2, 200)))
+    w = foreign.weights_around(truth["w"], rng, labels, 50)
+    parameters = {"mu": mu, "sigma": np.log(sigma), "w": w}
+    found, _ = separate(parameters, w)
+    permutation = number(found.permutation, parameters[by])
+    distance, told_by = closest(parameters, permutation, w)
+    assert told_by == by and distance > 5 and found.loss == pytest.approx(-distance)
+    assert np.array_equal(permute(labels, permutation)[..., 0], np.zeros((2, 200)))
+
+
+def test_the_choice_of_labels_on_some_draws_is_good_for_all():
+    """More draws than are tried, in random labels: no label is lost."""
+    rng = np.random.default_rng(11)
+    labels = rng.permuted(np.broadcast_to(np.arange(3), (2, 2500, 3)), axis=-1)
+    parameters = {
+        "place": foreign.around([0, 0, 10], 0.5, rng, labels),
+        "spread": foreign.around([0, 10, 0], 0.5, rng, labels),
+    }
+    found, _ = separate(parameters)
+    assert changed(permute(labels, found.permutation)) == 0
 
 
 @pytest.mark.parametrize("draw", ["normal", "uniform", "exponential"])
@@ -115,6 +132,47 @@ def test_the_barycentre_has_the_smallest_loss_of_all_labellings():
     best = min(loss([(0, 1, 2), *orders]) for orders in rest)
     assert loss(found.permutation[0].tolist()) == pytest.approx(best)
     assert found.loss == pytest.approx(best)
+
+
+@pytest.mark.parametrize("dims", [1, 3])
+def test_distances_of_covariances_that_commute_are_those_of_their_roots(dims):
+    rng = np.random.default_rng(14)
+    turn = np.linalg.qr(rng.standard_normal((dims, dims)))[0]
+    one, two = rng.uniform(0.1, 3, (2, 5, dims))
+    covariances = [np.einsum("ij,nj,kj->nik", turn, values**2, turn) for values in (one, two)]
+    expected = np.sum((one - two) ** 2, axis=-1)
+    np.testing.assert_allclose(bures.squared_distance(*covariances), expected, atol=1e-12)
+    mean = np.einsum("ij,j,kj->ik", turn, one.mean(axis=0) ** 2, turn)
+    np.testing.assert_allclose(bures.barycentre(covariances[0]), mean, atol=1e-6)
+
+
+def test_no_covariance_is_closer_to_all_than_the_barycentre():
+    rng = np.random.default_rng(15)
+    factors = rng.standard_normal((6, 2, 2)) + 1.5 * np.eye(2)
+    covariances = factors @ np.swapaxes(factors, -1, -2)
+    centre = bures.barycentre(covariances)
+    least = bures.squared_distance(centre, covariances).sum()
+    for step in 0.05 * rng.standard_normal((40, 2, 2)):
+        other = centre + (step + step.T) / 2
+        if np.linalg.eigvalsh(other).min() > 0:
+            assert bures.squared_distance(other, covariances).sum() > least
+
+
+def test_barycentres_of_several_dimensions_are_those_of_one():
+    """Diagonal covariances in which one dimension is the mixture and the others are constant."""
+    rng = np.random.default_rng(16)
+    mu, sigma = rng.normal(size=(2, 30, 3)), rng.uniform(0.5, 2, (2, 30, 3))
+    wide = np.stack([mu, np.zeros_like(mu)], axis=-1)
+    covariance = np.zeros((*mu.shape, 2, 2))
+    covariance[..., 0, 0], covariance[..., 1, 1] = sigma**2, 1
+    one, several = barycentre(mu, sigma), barycentre(wide, covariance)
+    assert several.loss == pytest.approx(one.loss, rel=1e-6)
+    orders = (number(found.permutation, mu) for found in (one, several))
+    np.testing.assert_array_equal(*orders)
+    with pytest.raises(
+        ValueError, match=r"sigma must hold covariances of shape \(2, 30, 3, 2, 2\)"
+    ):
+        barycentre(wide, sigma)
 
 
 @pytest.mark.parametrize("method", [ecr_iterative_1, stephens])

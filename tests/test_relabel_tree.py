@@ -4,12 +4,15 @@ import json
 
 import arviz_stats
 import chance
+import foreign
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.tree import permute_tree, relabel_tree
+from ordered_mix.files.reading import load_draws
 
 
 def foreign_tree(seed=0, draws=150):
@@ -44,6 +47,7 @@ def foreign_tree(seed=0, draws=150):
 
 NAMES = {
     "mu": "centre", "sigma": "tau", "weights": "p", "allocations": ("z",), "dims": "log_p_dim_0",
+    "likelihood": "normal",
 }  # fmt: skip
 
 
@@ -124,9 +128,15 @@ def test_user_permutation_and_both_dims_of_a_transition_matrix():
         ({"allocations": ("gap",)}, "allocations 'gap' must hold whole numbers"),
         ({"dims": ("k",)}, "k is not among"),
         ({"separate": [("gap", "z", "p")]}, "separate must name one variable .* each of 2"),
-        ({"responsibilities": "r"}, "responsibilities 'r' is not a variable of any group"),
-        ({"responsibilities": "centre"}, "responsibilities must be non-negative and add up"),
-        ({"sigma": None, "method": "stephens"}, "method needs a likelihood"),
+        (
+            {"responsibilities": "r", "likelihood": None},
+            "responsibilities 'r' is not a variable of any group",
+        ),
+        (
+            {"responsibilities": "centre", "likelihood": None},
+            "responsibilities must be non-negative and add up",
+        ),
+        ({"sigma": None, "likelihood": None}, "'stephens' needs a likelihood, but the draws do"),
         ({"y": [1.0, np.inf]}, "y must be finite"),
     ],
 )
@@ -150,3 +160,61 @@ def test_bad_trees():
     posterior["centre"][0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="centre must be finite, but 1 of its 40"):
         relabel_tree(xr.DataTree.from_dict({"posterior": posterior}), "sort_mu", **NAMES)
+
+
+def old_file(path):
+    """A file as ArviZ before 1.0 wrote it: groups one by one, attributes of their own, warm-up."""
+    tree = foreign.volatility()
+    posterior = tree["posterior"].to_dataset().assign_coords(
+        chain=np.arange(foreign.CHAINS), draw=np.arange(foreign.DRAWS)
+    )  # fmt: skip
+    y = tree["observed_data"]["y"].to_numpy()
+    w, mu, sigma = (posterior[name].to_numpy() for name in ("w", "mu", "sigma"))
+    joint = np.log(w)[:, :, None] + stats.norm.logpdf(y[:, None], mu[:, :, None], sigma[:, :, None])
+    pointwise = xr.DataArray(foreign.logsumexp(joint), dims=(*foreign.DIMS, "y_dim_0"))
+    diverging = xr.zeros_like(posterior["mu"][..., 0], dtype=bool).drop_vars("regime")
+    warmup = posterior.isel(draw=slice(30))
+    groups = {
+        "posterior": posterior,
+        "log_likelihood": xr.Dataset({"y": pointwise}),
+        "sample_stats": xr.Dataset({"diverging": diverging}),
+        "observed_data": xr.Dataset({"y": ("y_dim_0", y)}),
+        "constant_data": xr.Dataset({"x": ("x_dim_0", np.arange(3.0))}),
+        "warmup_posterior": warmup,
+        "warmup_log_likelihood": xr.Dataset({"y": pointwise[:, :30]}),
+        "warmup_sample_stats": xr.Dataset({"diverging": diverging[:, :30]}),
+    }
+    xr.Dataset(attrs={"inference_library": "pymc", "inference_library_version": "4.0"}).to_netcdf(
+        path, engine="h5netcdf"
+    )
+    for name, data in groups.items():
+        data.attrs = {"created_at": "2022-11-26T20:43:42.979419", "arviz_version": "0.13.0"}
+        data.to_netcdf(path, mode="a", group=name, engine="h5netcdf")
+    return warmup
+
+
+def test_old_files_are_read_with_their_warm_up(tmp_path):
+    warmup = old_file(tmp_path / "old.nc")
+    read = load_draws(tmp_path / "old.nc")
+    found = relabel_tree(read)
+    assert found.method == "stephens" and found.check.stored and found.check.value < 1e-9
+    assert found.left_alone == ("warmup_posterior", "warmup_log_likelihood", "warmup_sample_stats")
+    xr.testing.assert_equal(found.draws["warmup_posterior"].to_dataset(), warmup)
+    of_warmup = relabel_tree(read, group="warmup_posterior")
+    assert of_warmup.method == "stephens" and of_warmup.check.stored
+    assert of_warmup.permuted == ("w", "mu", "sigma") and of_warmup.left_alone == ("posterior",)
+    means = of_warmup.draws["warmup_posterior"]["sigma"].mean("draw")
+    np.testing.assert_allclose(means, np.broadcast_to([0.52, 1.67], (4, 2)), atol=0.08)
+    found.draws.to_netcdf(tmp_path / "new.nc", engine="h5netcdf")
+    again = load_draws(tmp_path / "new.nc")
+    assert again["posterior"].attrs["arviz_version"] == "0.13.0"
+
+
+def test_groups_of_other_draws_are_named_as_left():
+    tree = foreign.volatility(data=False)
+    posterior = tree["posterior"].to_dataset()
+    tree["prior"] = xr.DataTree(posterior.isel(chain=[0]))
+    tree["posterior_predictive"] = xr.DataTree(posterior.isel(draw=slice(20)))
+    found = relabel_tree(tree)
+    assert found.left_alone == ("prior", "posterior_predictive")
+    assert found.draws["prior"].identical(tree["prior"])

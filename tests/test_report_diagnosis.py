@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from fabricated import NAMES, switched_draws, truth
+from fabricated import NAMES as VARIABLES
+from fabricated import switched_draws, truth
 from markupsafe import escape
 from pages import (
     check_accessibility,
@@ -26,8 +27,10 @@ from ordered_mix.fitted.verdict import headline
 from ordered_mix.report import notebook, render
 from ordered_mix.report.figures import fit
 from ordered_mix.report.figures.chains import chains_of_draws
+from ordered_mix.report.figures.partition import _matrix
 from ordered_mix.report.tables.table import fixed, percent, significant
 
+NAMES = {**VARIABLES, "likelihood": "normal"}
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = {
     "mu": "<script>alert(1)<b onload='x'>",
@@ -50,7 +53,7 @@ def page(found):
 def hostile():
     tree = switched_draws(names=HOSTILE, dim="<img src=x onerror=alert(2)>")
     tree["posterior"].attrs |= {"inference_library": SCRIPT, "inference_library_version": "<1>"}
-    return diagnose(tree, **HOSTILE, name=SCRIPT)
+    return diagnose(tree, **HOSTILE, name=SCRIPT, likelihood="normal")
 
 
 def drawn(page):
@@ -70,8 +73,13 @@ def test_page_says_what_was_found_and_how(found, page):
     for line in filter(None, map(str.strip, found.arviz.text.splitlines())):
         assert line in text
     assert "components along species" in text
+    changes = re.search(r">Every permuted variable.*?</table>", page, re.S)[0]
+    assert re.findall(r'<th scope="row">([^<]*)</th>', changes) == list(found.relabelled.permuted)
+    worst = found.relabelled.effect.by_variable.set_index("variable").loc["spread"]
+    assert f"<td>{fixed(3)(worst['rhat_before'])}</td>" in changes
     assert (
-        "ordered-mix diagnose DRAWS.nc --mu centre --sigma spread --weights share --method stephens"
+        "ordered-mix diagnose DRAWS --mu centre --sigma spread --weights share "
+        "--likelihood normal --method stephens"
     ) in text
     assert len(page.encode()) < 1_000_000
 
@@ -125,6 +133,22 @@ def test_any_number_of_components_without_data(k):
     assert "data not known" in text and "WAIC" not in text and "Pass " not in text
     assert f"K = {k} component{'s' if k > 1 else ''}," in text
     assert notebook(found).count("<svg") == 1
+
+
+def test_without_a_likelihood_no_density_and_no_partition_are_shown():
+    found = diagnose(switched_draws(draws=60), **VARIABLES)
+    page = render(found)
+    check_document(page)
+    text = words_of(page)
+    assert len(drawn(page)) == 1 and "The fit" not in text and "The partition" not in text
+    assert "Not known, so none is used." in text and "elpd_loo" not in text
+    assert text.count("pass likelihood=&#39;normal&#39;") == 1
+
+
+def test_points_of_one_cluster():
+    figure = _matrix("own", np.zeros((1, 5, 6), dtype=int))
+    assert figure.caption.endswith("which has 1 cluster.")
+    assert figure.alt.endswith("1 cluster of 6 points.")
 
 
 def test_equal_weights_and_one_scale_for_all():

@@ -39,6 +39,7 @@ with pm.Model(coords={"group": ["a", "b"]}):
     tree = pm.sample(
         500, tune=500, chains=4, random_seed=5, nuts_sampler="nutpie", progressbar=False
     )
+    pm.compute_log_likelihood(tree, progressbar=False)
 
 az.summary(tree, var_names=["centre", "share"])[["mean", "sd", "ess_bulk", "r_hat"]]
 
@@ -87,7 +88,9 @@ table.groupby("labels")[["rhat", "ess_bulk"]].agg({"rhat": "max", "ess_bulk": "m
 #
 # Sorting by the mean is one way to relabel. It fails where means coincide but scales do not.
 # Stephens' algorithm (2000) looks at the probabilities with which each draw assigns the points, and
-# permutes every variable of the tree that has the component dimension.
+# permutes every variable of the tree that has the component dimension. It needs the likelihood of
+# the components. That of a normal mixture is used because it repeats the log likelihood that was
+# stored with the draws above.
 
 relabelled = relabel_tree(tree, "stephens", mu="centre", sigma="spread", weights="share")
 print("dimensions permuted:", relabelled.dims)

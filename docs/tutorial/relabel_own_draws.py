@@ -77,6 +77,16 @@ regimes = posterior(
 )
 found = ordered_mix.relabel(regimes)
 report(found)
+
+# %%
+# These draws hold no log likelihood, as is usual unless one asks for it, so that nothing tells the
+# family of the components. By default labels are then chosen by the parameters alone. Methods that
+# need a likelihood, such as Stephens' or ECR, are there once the log likelihood is stored
+# (``pm.compute_log_likelihood(draws)``) and that of a normal mixture repeats it, or once you say
+# that your model is one.
+
+found = ordered_mix.relabel(regimes, likelihood="normal")
+report(found)
 found.draws["posterior"]["sigma"].mean("draw").round(2).to_pandas()
 
 # %%
@@ -93,9 +103,8 @@ report(ordered_mix.relabel(regimes, method="sort_mu"))
 #
 # The variables are an intercept, coefficients and a noise scale for each component. A normal
 # likelihood of these would be that of another model. If the draws hold their pointwise log
-# likelihood (``pm.compute_log_likelihood``) this is noticed, and without it the scores of the
-# likelihood give it away: methods that need a likelihood are then refused. What you can give
-# instead is the log density of every point under every component.
+# likelihood this is noticed, and without it a normal likelihood is not used: methods that need one
+# are refused. What you can give instead is the log density of every point under every component.
 
 x = rng.standard_normal((200, 2))
 truth = np.array([[2.0, -1.0], [-2.0, 1.0]])
@@ -143,7 +152,7 @@ plane = posterior(
     chol=((*DIMS, "chol_dim_0", "chol_dim_1", "chol_dim_2"),
           around([np.eye(2)] * 3, 0.05, order) * np.tri(2)),
 )  # fmt: skip
-report(ordered_mix.relabel(plane, chol="chol", dims=["cluster", "chol_dim_0"]))
+report(ordered_mix.relabel(plane, chol="chol", dims=["cluster", "chol_dim_0"], likelihood="normal"))
 
 # %%
 # Counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from ordered_mix.cli.options import Force, Json, Quiet, Verbose
 from ordered_mix.cli.progress import stages
-from ordered_mix.cli.text import print_verdicts
+from ordered_mix.cli.text import print_changes, print_verdicts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,11 @@ ordered-mix diagnose own.nc
 
 ordered-mix diagnose own.nc --mu centre --sigma spread --weights share
 
-ordered-mix diagnose own.nc --data my.csv:height --method ecr
+ordered-mix diagnose own.nc --data my.csv:height --likelihood normal --method ecr
+
+ordered-mix diagnose own.nc --likelihood normal
+
+ordered-mix diagnose out_1.csv out_2.csv out_3.csv out_4.csv --weights theta --data my.csv
 
 ordered-mix diagnose own.nc --mu mu_0,mu_1 --sigma 1.0 --weights 0.5,0.5
 
@@ -31,12 +36,19 @@ ordered-mix diagnose own.nc --parameters rate --responsibilities p"""
 
 
 def diagnose_command(
-    draws: Annotated[Path, typer.Argument(help="netCDF or zarr file of an ArviZ DataTree.")],
+    draws: Annotated[
+        list[Path],
+        typer.Argument(
+            help="netCDF or zarr file of an ArviZ DataTree, or CmdStan's CSV files of all chains."
+        ),
+    ],
     mu: Annotated[
-        str, typer.Option(help="Variable that holds the means, or one for each component.")
+        str,
+        typer.Option(help="Variable that holds the means, or one for each component; '' for none."),
     ] = "mu",
     sigma: Annotated[
-        str, typer.Option(help="Variable that holds the scales, or a known number.")
+        str,
+        typer.Option(help="Variable that holds the scales, or a known number; '' for none."),
     ] = "sigma",
     weights: Annotated[
         str,
@@ -46,8 +58,16 @@ def diagnose_command(
     chol: Annotated[
         str | None, typer.Option(help="Cholesky factors of covariances, in place of sigma.")
     ] = None,
+    cov: Annotated[str | None, typer.Option(help="Covariances, in place of sigma.")] = None,
     parameters: Annotated[
         str | None, typer.Option(help="Component parameters of any family, with commas between.")
+    ] = None,
+    separate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Further variables that are one for each component, with commas between; once for "
+            "each kind."
+        ),
     ] = None,
     dims: Annotated[
         str | None, typer.Option(help="Further component dimensions, with commas between.")
@@ -61,6 +81,13 @@ def diagnose_command(
     log_likelihood: Annotated[
         str | None, typer.Option(help="Variable with the log density under each component.")
     ] = None,
+    likelihood: Annotated[
+        str | None,
+        typer.Option(
+            help="normal: the model is a normal mixture of these means, scales and weights. Needed "
+            "only where no pointwise log likelihood is stored."
+        ),
+    ] = None,
     order: Annotated[
         str | None, typer.Option(help="Parameter that ascends with the label.")
     ] = None,
@@ -68,7 +95,8 @@ def diagnose_command(
         str | None, typer.Option(help="FILE.csv:column, if the file has no observed_data.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help="Relabelling algorithm.", show_default="stephens")
+        str | None,
+        typer.Option(help="Relabelling algorithm.", show_default="chosen by what is known"),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder.", show_default="results/DRAWS")
@@ -93,36 +121,52 @@ def diagnose_command(
 
     with stages(quiet or as_json) as progress:
         progress("read the draws")
-        tree = load_draws(draws)
+        tree, name = load_draws(*draws), _name(draws)
         y = None if data is None else load(data).y
         progress("relabel and diagnose")
         lists = {"parameters": parameters, "dims": dims, "allocations": allocations}
         named: dict[str, Any] = {
             name: value.split(",") for name, value in lists.items() if value is not None
         }
-        single = {"tau": tau, "chol": chol, "responsibilities": responsibilities,
-                  "log_likelihood": log_likelihood, "order": order}  # fmt: skip
+        single = {"tau": tau, "chol": chol, "cov": cov, "responsibilities": responsibilities,
+                  "log_likelihood": log_likelihood, "likelihood": likelihood,
+                  "order": order}  # fmt: skip
         named |= {name: value for name, value in single.items() if value is not None}
+        if separate:
+            named["separate"] = [tuple(one.split(",")) for one in separate]
         found = diagnose(
-            tree, mu, sigma, weights or None, y=y, method=method, name=draws.stem, **named
+            tree, mu or None, sigma or None, weights or None, y=y, method=method, name=name, **named
         )
         progress("report")
         page = render(found)
         asked = {"mu": mu, "sigma": sigma, "weights": weights, "data": data, **named}
         given = sha256_of(found)
-        identity = {"draws": draws.name, "sha256": given, **asked, "method": found.method}
-        folder = ResultFolder(out or Path("results") / slug(draws.stem), identity)
+        files = ", ".join(path.name for path in draws)
+        identity = {"draws": files, "sha256": given, **asked, "method": found.method}
+        folder = ResultFolder(out or Path("results") / slug(name), identity)
         with folder.locked(force):
             folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
             folder.write("table.csv", lambda path: _plain(found.table).to_csv(path, index=False))
             folder.write_tree("relabelled.nc", found.relabelled.draws)
             folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
     verdicts = [vars(verdict) for verdict in found.verdicts]
+    changes = json.loads(found.relabelled.effect.by_variable.to_json(orient="records"))
     if as_json:
-        summary = {"draws": draws.name, "verdicts": verdicts, "folder": str(folder.path)}
+        summary = {"draws": files, "verdicts": verdicts, "variables": changes,
+                   "folder": str(folder.path)}  # fmt: skip
         print(json.dumps(summary, indent=1))
     elif not quiet:
+        print_changes(changes)
         print_verdicts(verdicts, folder.path)
+
+
+def _name(draws: list[Path]) -> str:
+    """What the files of the chains have in common."""
+    stems = [path.stem for path in draws]
+    if len(stems) == 1:
+        return stems[0]
+    letters = takewhile(lambda same: len(set(same)) == 1, zip(*stems, strict=False))
+    return "".join(same[0] for same in letters).rstrip("-_. 0123456789") or stems[0]
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:

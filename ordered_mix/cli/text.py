@@ -17,6 +17,10 @@ FORMATS = {
     "components": "d",
     "rhat_raw": ".3f",
     "rhat": ".3f",
+    "rhat_before": ".3f",
+    "rhat_after": ".3f",
+    "ess_before": ".0f",
+    "ess_after": ".0f",
     "share_at_best": ".0%",
     "divergences": ".0f",
     "ess_bulk": ".0f",
@@ -154,6 +158,20 @@ def print_verdicts(verdicts: Sequence[Mapping[str, str]], folder: Path) -> None:
         console.print(Text(verdict["question"], style="bold"), Text(verdict["answer"]))
         console.print(Text(f"  {verdict['reason']}"))
     console.print(Text(f"\nReport: {folder / 'report.html'}"))
+
+
+CHANGES = {
+    "rhat_before": "R-hat raw", "rhat_after": "relabelled", "ess_before": "ESS raw",
+    "ess_after": "relabelled", "bimodality_before": "bimodality raw",
+    "bimodality_after": "relabelled",
+}  # fmt: skip
+
+
+def print_changes(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The worst R-hat, ESS and bimodality of every permuted variable, before and after."""
+    if rows:
+        cells = [{**row, "label": row["variable"]} for row in rows]
+        _console().print(_table(cells, {"label": "worst of", **CHANGES}))
 
 
 def print_study(result: StudyResult) -> None:

@@ -16,7 +16,8 @@ from ordered_mix.compare.diagnosis_verdicts import verdicts
 from ordered_mix.draws.convergence import convergence, invariant_scalars
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, waic
 from ordered_mix.draws.predictive import Predictive, predictive
-from ordered_mix.draws.relabel.named import Given
+from ordered_mix.draws.relabel.effect import capped
+from ordered_mix.draws.relabel.named import SCALES, Given
 from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.responsibilities import sample_allocations
 from ordered_mix.draws.relabel.tree import RelabelledTree, relabel_tree
@@ -29,6 +30,7 @@ from ordered_mix.shown import html
 
 FEWEST = 25
 FEWEST_PER_CHAIN = 8
+FEWEST_OF_EACH = 4
 MEASURED = ("rhat", "ess_bulk", "ess_tail", "mcse_mean", "mcse_sd")
 RAW, RELABELLED, INVARIANT = "raw", "relabelled", "label-invariant"
 
@@ -78,10 +80,10 @@ class DrawsDiagnosis:
     def mixture(self) -> Mixture | None:
         """Weights, means and scales, if the components were named as normal ones.
 
-        None where the likelihood of normal components is not that of the draws.
+        None where the model is not known to be a normal mixture: see `relabel`, likelihood.
         """
-        roles, check = self.relabelled.known.roles, self.relabelled.check
-        if not {"w", "mu", "sigma"} <= set(roles) or (check is not None and not check.good):
+        known, roles = self.relabelled.known, self.relabelled.known.roles
+        if not {"w", "mu", "sigma"} <= set(roles) or not known.normal:
             return None
         return Mixture(roles["w"], roles["mu"], roles["sigma"])
 
@@ -95,16 +97,15 @@ class DrawsDiagnosis:
     def quantity(self) -> str:
         """The parameter that figures show: the means, unless only another one tells them apart."""
         known, by = self.relabelled.known, self.relabelled.effect.by
-        means = "mu" in known.parameters and (by == "mu" or by not in known.parameters)
-        return "mu" if means or by not in known.parameters else by
+        return by if by in known.parameters else known.means
 
     def traced(self, labels: str) -> Array:
         """The raw or relabelled values of that parameter, (chain, draw, component)."""
         known = self.relabelled.known
-        if self.mixture is not None and self.quantity in ("mu", "sigma", "w"):
-            values = getattr(self.mixture, self.quantity)
-        else:
-            values = known.parameters.get(self.quantity, np.zeros(known.shape))
+        values = known.parameters.get(self.quantity, np.zeros(known.shape))
+        scales = [known.named[role].name for role in SCALES if role in known.named]
+        if any(self.quantity == name or self.quantity.startswith(f"{name}[") for name in scales):
+            values = np.exp(values)
         if labels == RAW:
             return np.asarray(values)
         return permute(values, self.relabelled.permutation.to_numpy())
@@ -175,8 +176,27 @@ class DrawsDiagnosis:
 
     @cached_property
     def arviz(self) -> Diagnosis | None:
-        """ArviZ's own diagnosis of the relabelled copy; None for one chain."""
-        return arviz_diagnose(self.relabelled.draws) if self.shape[0] > 1 else None
+        """ArviZ's own diagnosis of the relabelled copy; None for one chain.
+
+        Variables that are no numbers, or hold values that are not finite, are left out.
+        """
+        draws = self.relabelled.draws
+        posterior = draws["posterior"].to_dataset()
+        kept = [name for name, values in posterior.data_vars.items()
+                if values.dtype.kind in "biuf" and {"chain", "draw"} <= set(values.dims)
+                and name not in self.not_finite]  # fmt: skip
+        fronted = posterior[kept].transpose("chain", "draw", ...)
+        if self.shape[0] == 1 or not any(_varies(values) for values in fronted.values()):
+            return None
+        groups = {name: node.to_dataset() for name, node in draws.children.items()}
+        return arviz_diagnose(xr.DataTree.from_dict(groups | {"posterior": fronted}))
+
+    @cached_property
+    def not_finite(self) -> list[str]:
+        """Variables of the posterior with a value that is no finite number."""
+        variables = self.tree["posterior"].to_dataset().data_vars
+        return [str(name) for name, values in variables.items()
+                if values.dtype.kind == "f" and not np.all(np.isfinite(values))]  # fmt: skip
 
     @cached_property
     def predictive(self) -> Predictive | None:
@@ -223,7 +243,7 @@ class DrawsDiagnosis:
         rows = []
         for row in measured.to_dict("records"):
             values = self.values_of(row["quantity"], row["label"], labels)
-            if np.ptp(values) == 0:
+            if not np.all(np.isfinite(values)) or np.ptp(values) == 0:
                 continue
             line = _convergence(values)
             line.insert(0, "quantity", row["quantity"])
@@ -273,22 +293,26 @@ def diagnose(
         What the report calls the draws.
     **named
         Further arguments of `relabel`: tau, chol, cov, parameters, separate, responsibilities,
-        log_likelihood, allocations, dims, order, seed, group, sample_dims.
+        log_likelihood, allocations, dims, order, seed, group, sample_dims, likelihood.
 
     Raises
     ------
     ValueError
-        As `relabel`, or if there are too few draws for LOO while the data are known.
+        As `relabel`, or if there are too few draws for LOO while a log likelihood is known.
     """
     tree = relabel_tree(draws, method, mu, sigma, weights, y=y, **named)
-    chains, size = tree.known.shape[:2]
+    known = tree.known
+    chains, size = known.shape[:2]
     if size < FEWEST_PER_CHAIN and chains == 1:
         raise ValueError(f"draws must be at least {FEWEST_PER_CHAIN} of one chain, got {size}")
-    data = tree.known.y
-    if data is not None and (chains * size < FEWEST or len(data) < 2):
+    if size < FEWEST_OF_EACH:
+        raise ValueError(f"draws must be at least {FEWEST_OF_EACH} of each chain, got {size}")
+    computed = len(known.y) if known.normal and known.y is not None else None
+    points = computed if known.stored is None else known.stored.shape[2]
+    if points is not None and (chains * size < FEWEST or points < 2):
         raise ValueError(
             f"draws must be at least {FEWEST} in all and y at least 2 points, for LOO to be "
-            f"estimated, got {chains * size} and {len(data)}"
+            f"estimated, got {chains * size} and {points}"
         )
     asked = {"mu": mu, "sigma": sigma, "weights": weights, **named}
     given = tree.given
@@ -301,9 +325,15 @@ def _convergence(values: Array) -> pd.DataFrame:
     if len(array) == 1:
         half = array.shape[1] // 2
         array = array[0, : 2 * half].reshape(2, half)
-    if np.ptp(array) == 0:
+    if not np.all(np.isfinite(array)) or np.ptp(array) == 0:
         return pd.DataFrame([dict.fromkeys(MEASURED, np.nan)])
-    return convergence({"": array})[list(MEASURED)]
+    table = convergence({"": array})[list(MEASURED)]
+    return table.assign(rhat=table["rhat"].map(capped))
+
+
+def _varies(values: xr.DataArray) -> bool:
+    """Whether every entry takes several values, so that ArviZ can say something of it."""
+    return bool((values.max(("chain", "draw")) > values.min(("chain", "draw"))).all())
 
 
 def _moments_over_components(

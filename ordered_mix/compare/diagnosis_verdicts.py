@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ordered_mix.draws.relabel.effect import in_words
 from ordered_mix.fitted.agreement import ESS, RHAT
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict
 
@@ -79,7 +80,11 @@ def _which_draws(found: DrawsDiagnosis) -> tuple[str, str, str]:
     if found.method == "none":
         return (NEARLY, "No relabelling was found that helps: report them as they are.",
                 "no relabelling helps")  # fmt: skip
-    if found.switching.modes_visited == 1:
+    one_labelling = found.switching.modes_visited == 1
+    if one_labelling and relabelled > NEARLY_CONVERGED and found.shape[0] > 1:
+        apart = "labels are not what keeps the chains apart"
+        return BAD, f"No: {apart}.", apart
+    if one_labelling:
         return GOOD, "No: report them as they are.", "labels do not switch"
     if relabelled < RHAT:
         what = "report the relabelled copy"
@@ -99,16 +104,16 @@ def _what_relabelling_did(found: DrawsDiagnosis) -> str:
         f"Relabelling ({found.method}) changed the labels of {effect.changed:.1%} of the draws; "
         f"largest R-hat raw {raw:.2f}, relabelled {after:.3f}; smallest ESS relabelled "
         f"{found.worst('ess_bulk', 'relabelled'):.0f}.",
-        f"The two closest labels are {effect.separation:.1f} standard deviations apart, by "
-        f"{effect.by}, and {effect.within[1]:.1f} within chains; in {unsure:.1%} "
+        f"The two closest labels are {in_words(effect.separation)} standard deviations apart, by "
+        f"{effect.by}, and {in_words(effect.within[1])} within chains; in {unsure:.1%} "
         f"of the draws an exchange of two would cost less than {UNSURE:g} nat.",
         f"Largest bimodality raw {found.worst('bimodality', 'raw'):.2f}, relabelled "
         f"{found.worst('bimodality', 'relabelled'):.2f} (0.64 is normal, above 0.8 two modes).",
     ]
     if effect.nearly_empty:
+        few = "label is" if effect.nearly_empty == 1 else "labels are"
         parts.append(
-            f"{effect.nearly_empty} of {found.k} components hold less than 1% of the weight each: "
-            "their labels are not judged."
+            f"{effect.nearly_empty} {few} not judged, with less than 1% of the weight on average."
         )
     if effect.meaningful:
         parts += [measured["switching_rate"], measured["chain_disagreement"]]
@@ -119,7 +124,9 @@ def _permuted(found: DrawsDiagnosis) -> Verdict:
     tree = found.relabelled
     moved = ", ".join(tree.permuted) or "none; the labels are as sampled"
     left = f"Left alone: {', '.join(tree.left_alone)}." if tree.left_alone else "None was left."
-    reason = " ".join([left, *tree.notes])
+    said = "" if tree.check is None else tree.check.sentence
+    notes = [note for note in tree.notes if not (said and note.startswith(said))]
+    reason = " ".join([left, *notes])
     values = {"permuted": tree.permuted, "left_alone": tree.left_alone}
     return Verdict("permuted", GOOD, WHAT, f"{moved}.", reason, "", values)
 
@@ -129,6 +136,9 @@ def _model(found: DrawsDiagnosis) -> Verdict | None:
     if check is None:
         return None
     values = {"stored": check.stored, "value": check.value}
+    if not check.good and not check.stored and np.isnan(check.value):
+        answer = "Not known, so none is used."
+        return Verdict("likelihood", UNDECIDED, MODEL, answer, check.sentence, "", values)
     if not check.good:
         clause = "the likelihood of normal components is not that of the draws"
         answer = "No: it is not used."
@@ -145,7 +155,8 @@ def _boundary(found: DrawsDiagnosis) -> Verdict | None:
         return None
     effect = found.relabelled.effect
     status, answer, clause = GOOD, "No.", ""
-    if mass > OVERLAP and effect.meaningful and effect.by != "mu":
+    means = found.relabelled.known.means
+    if mass > OVERLAP and effect.meaningful and effect.by != means:
         answer = f"No: means overlap, but {effect.by} tells components apart."
         clause = f"{effect.by} tells components apart"
     elif mass > OVERLAP:
@@ -161,6 +172,8 @@ def _sampler(found: DrawsDiagnosis) -> Verdict | None:
     bad = found.arviz.has_errors
     answer = "It has complaints." if bad else "It finds nothing to complain of."
     reason = f"{'; '.join(found.arviz.complaints) or 'Every check of its own passed'}."
+    if found.not_finite:
+        reason += f" Left out, with values that are not finite: {', '.join(found.not_finite)}."
     values = {"complaints": found.arviz.complaints}
     return Verdict("arviz", BAD if bad else GOOD, ARVIZ, answer, reason, "", values)
 
@@ -170,7 +183,10 @@ def _criteria(found: DrawsDiagnosis) -> Verdict | None:
     if waic is None or loo is None:
         if found.y is None:
             return None
-        reason = "Store the pointwise log likelihood of the model with its draws."
+        reason = (
+            "Store the pointwise log likelihood of the model with its draws "
+            "(pm.compute_log_likelihood(draws) in PyMC, log_lik in Stan)."
+        )
         answer, clause = "Not here: no log likelihood is known.", "no log likelihood is known"
         return Verdict("criteria", UNDECIDED, CRITERIA, answer, reason, clause)
     stored = found.relabelled.known.stored is not None

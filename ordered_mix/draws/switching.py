@@ -217,15 +217,16 @@ def _passage_line(first_passage: Array) -> str:
     reached = first_passage[np.isfinite(first_passage)]
     if reached.size == 0:
         return "No chain reached a second mode."
+    first = int(reached.min())
     return (
         f"{reached.size} of {first_passage.size} chains reached a second mode, "
-        f"the earliest after {int(reached.min())} draws."
+        f"the earliest after {first} draw{'s' if first > 1 else ''}."
     )
 
 
 def _gap_line(mass: float, epsilon: float) -> str:
     if np.isnan(mass):
-        return "The draws have no means and scales to measure gaps by."
+        return "Gaps between means are measured for normal mixtures only."
     share = f"{mass:.1%} of the draws have two means within {epsilon:g} pooled scales"
     if mass < 0.01:
         return f"{share}: an ordering constraint does not bite."

@@ -12,14 +12,15 @@ from zipfile import BadZipFile, ZipFile
 import xarray as xr
 
 from ordered_mix.errors import one_line
+from ordered_mix.files.cmdstan import SUFFIX, read_cmdstan
 
 MOST_BYTES = 4 << 30
 HEADROOM = 2
 SHOWN = 300
 
 
-def load_draws(path: Path) -> xr.DataTree:
-    """Read an ArviZ DataTree from netCDF or zarr.
+def load_draws(*paths: Path) -> xr.DataTree:
+    """Read an ArviZ DataTree from netCDF or zarr, or the CSV files of CmdStan's chains.
 
     A small file may declare arrays of any size: what it declares is added up before anything is
     unpacked, and what it unpacks to nevertheless is bounded. Nothing is ever unpickled.
@@ -27,10 +28,29 @@ def load_draws(path: Path) -> xr.DataTree:
     Raises
     ------
     ValueError
-        If the file does not exist, is no such tree, or unpacks to more than 4 GiB.
+        If a file does not exist, is no such tree, or unpacks to more than 4 GiB, or if several
+        are given that are not CSV files of one model.
     """
-    if not path.exists():
-        raise ValueError(f"draws {str(path)!r} does not exist")
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"draws {str(path)!r} does not exist")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ValueError(
+            f"draws must be another file for each chain, got {', '.join(map(str, paths))}"
+        )
+    if all(path.suffix == SUFFIX for path in paths):
+        if sum(path.stat().st_size for path in paths) > MOST_BYTES:
+            raise ValueError(f"draws must be at most {MOST_BYTES:,} bytes of CSV files")
+        return read_cmdstan(paths)
+    if len(paths) > 1:
+        raise ValueError(
+            "draws must be one netCDF or zarr file, or CSV files of CmdStan, one for each chain, "
+            f"got {', '.join(repr(str(path)) for path in paths)}"
+        )
+    return _tree(paths[0])
+
+
+def _tree(path: Path) -> xr.DataTree:
     how: dict[str, Any] = {"engine": "h5netcdf", "phony_dims": "sort"}
     if path.is_dir() or path.suffix in (".zarr", ".zip"):
         how = {"engine": "zarr", "consolidated": False}

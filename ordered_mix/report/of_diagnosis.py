@@ -21,7 +21,7 @@ from ordered_mix.report.tables.table import Table, percent
 from ordered_mix.report.words import OF_COMPARISONS, OF_DATA, data_in_words, glossary, versions
 
 OPTIONS = ("mu", "sigma", "weights", "tau", "chol", "cov", "parameters", "responsibilities",
-           "log_likelihood", "allocations", "dims", "order")  # fmt: skip
+           "log_likelihood", "likelihood", "allocations", "dims", "order")  # fmt: skip
 
 
 class DiagnosisReport(Report):
@@ -80,7 +80,7 @@ class DiagnosisReport(Report):
         drawings, title = [self._traces()], "Labels, raw beside relabelled"
         if found.mixture is None or found.k == 1:
             title = "Chains" if found.k == 1 else title
-        elif found.quantity == "mu":
+        elif found.quantity == found.relabelled.known.means:
             pairs = means.pairs(self.chains, self._unit("mu"), means.limits([self.chains]))
             drawings.append(replace(pairs, title="Neighbouring means"))
         sections = [Section(title, drawings)]
@@ -90,7 +90,7 @@ class DiagnosisReport(Report):
         return sections + ([Section("The partition", [shared])] if shared is not None else [])
 
     def _traces(self) -> Drawing:
-        drawn = labels.labels(self.chains, self._unit(self.found.quantity))
+        drawn = labels.labels(self.chains, self.found.quantity)
         return replace(drawn, title="Traces and ranks")
 
     def _unit(self, role: str) -> str:
@@ -136,10 +136,12 @@ def sha256_of(found: DrawsDiagnosis) -> str:
 
 def command(found: DrawsDiagnosis) -> str:
     """The command that makes this report, or the call where arrays were given."""
-    words = ["ordered-mix", "diagnose", "DRAWS.nc"]
+    words = ["ordered-mix", "diagnose", "DRAWS"]
     for name, value in found.asked.items():
         if name in OPTIONS and _can_be_typed(value):
             words += [f"--{name.replace('_', '-')}", _typed(value)]
+    for names in found.asked.get("separate", ()):
+        words += ["--separate", ",".join(names)]
     words += ["--method", found.method] if found.method != "none" else []
     if found.y is not None and "observed_data" not in found.tree.children:
         words += ["--data", "FILE.csv:column"]

@@ -50,7 +50,7 @@ def notebook(result: Any) -> str:
 @notebook.register
 def _(result: Draws) -> str:
     try:
-        return notebook(diagnose(result.tree))
+        return notebook(diagnose(result.tree, likelihood="normal"))
     except ValueError:  # too few to be diagnosed
         return str(result.tree._repr_html_())
 

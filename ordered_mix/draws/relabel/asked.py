@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from ordered_mix.draws.relabel.methods import hint
 from ordered_mix.draws.relabel.named import Given
 
+NORMAL = "normal"
 DEFAULTS = {"mu": "mu", "sigma": "sigma", "weights": "w"}
 
 
@@ -31,6 +33,21 @@ class Asked:
     dims: tuple[str, ...] | None = None
     seed: int = 0
     group: str = "posterior"
+    likelihood: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.likelihood is None:
+            return
+        if self.likelihood != NORMAL:
+            raise ValueError(
+                f"likelihood must be {NORMAL!r} or not be given, got {self.likelihood!r}"
+                f"{hint(str(self.likelihood), [NORMAL])}"
+            )
+        if self.responsibilities is not None or self.log_likelihood is not None:
+            raise ValueError(
+                "one of likelihood, responsibilities and log_likelihood must be given, got "
+                f"likelihood={NORMAL!r} beside another"
+            )
 
     @property
     def other_evidence(self) -> bool:

@@ -1,19 +1,23 @@
 """Is the model of the draws the one that the likelihood is computed for?
 
-Two answers. If the draws come with a pointwise log likelihood of their own, it must be repeated.
-If not, the scores must vanish: in a posterior of free scales the squared deviations of the points,
-in units of the scales and weighted with the responsibilities, are 1 on average, up to what the
-prior adds (Fisher's identity for the derivative by the log scale).
+If the draws come with a pointwise log likelihood of their own, it must be repeated. If not, the
+likelihood is used only if the user says that the model is a normal mixture, and the scores must
+vanish: in a posterior of free scales the squared deviations of the points, in units of the scales
+and weighted with the responsibilities, are 1 on average, up to what the prior adds (Fisher's
+identity for the derivative by the log scale).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ordered_mix.arrays import Array
+from ordered_mix.draws.relabel.asked import NORMAL, Asked
+from ordered_mix.draws.relabel.named import Named
 from ordered_mix.draws.relabel.responsibilities import Responsibilities
 
 MOST_DRAWS = 50
@@ -32,7 +36,7 @@ class Check(NamedTuple):
         Whether it was compared with a log likelihood stored with the draws.
     value : float
         The largest difference of the two pointwise log likelihoods in nats, or the mean squared
-        deviation where nothing is stored; NaN if neither can be had.
+        deviation where nothing is stored; NaN if neither was computed.
     sentence : str
         The same in words.
     """
@@ -43,55 +47,80 @@ class Check(NamedTuple):
     sentence: str
 
 
-def stored_pointwise(tree: xr.DataTree, observed: str | None = None) -> Array | None:
-    """Pointwise log likelihood stored with the draws, (chain, draw, point).
+def stored_pointwise(
+    tree: xr.DataTree, observed: str | None, asked: Asked, named: Mapping[str, Named]
+) -> tuple[Array | None, list[str]]:
+    """Pointwise log likelihood stored with the draws, (chain, draw, point), and notes.
 
-    The variable with the name of the data, or the only one, of the group ``log_likelihood``; None
-    if there is none or several.
+    The variable with the name of the data, or the only one, of the group ``log_likelihood``
+    (``warmup_log_likelihood`` of ``warmup_posterior``), or ``log_lik`` of the draws, as Stan's
+    programs call it. None if there is none or several, if it has no points, holds components, or
+    values that are not finite.
     """
-    if "log_likelihood" not in tree.children:
-        return None
-    variables = tree["log_likelihood"].data_vars
-    name = observed if observed in variables else None
-    if name is None and len(variables) == 1:
-        name = str(next(iter(variables)))
-    if name is None or not {"chain", "draw"} <= set(variables[name].dims):
-        return None
-    values = variables[name].transpose("chain", "draw", ...).to_numpy()
-    return np.asarray(values, dtype=np.float64).reshape(*values.shape[:2], -1)
+    found = _variable(tree, observed, asked, named)
+    if found is None:
+        return None, []
+    values = found.transpose("chain", "draw", ...).to_numpy()
+    if not np.all(np.isfinite(values)):
+        return None, [
+            f"The log likelihood {found.name} stored with the draws is not used: "
+            f"{int(np.sum(~np.isfinite(values)))} of its values are not finite."
+        ]
+    return np.asarray(values, dtype=np.float64).reshape(*values.shape[:2], -1), []
 
 
-def check(
-    p: Responsibilities,
-    stored: Array | None,
-    squares: Array | None,
-    model: str,
-) -> Check:
-    """Compare a computed likelihood with the one stored, or look at its scores.
+def _variable(
+    tree: xr.DataTree, observed: str | None, asked: Asked, named: Mapping[str, Named]
+) -> xr.DataArray | None:
+    components = {one.dim for one in named.values() if one.dim is not None} | set(asked.dims or ())
+    beside = f"{asked.group.removesuffix('posterior')}log_likelihood"
+    variables = tree[beside if beside in tree.children else asked.group].data_vars
+    names = [
+        name for name, values in variables.items()
+        if (beside in tree.children or name == "log_lik") and values.dtype.kind == "f"
+        and {"chain", "draw"} < set(values.dims) and not components & set(values.dims)
+        and not (isinstance(asked.log_likelihood, str) and name == asked.log_likelihood)
+    ]  # fmt: skip
+    if observed in names:
+        return variables[observed]
+    return variables[names[0]] if len(names) == 1 else None
+
+
+def unstated(model: str) -> Check:
+    """That a likelihood can neither be checked nor was stated by the user."""
+    return Check(
+        False, False, np.nan,
+        f"The draws hold no pointwise log likelihood to check that of {model} against: store it "
+        "(pm.compute_log_likelihood(draws) in PyMC, log_lik in Stan), or pass "
+        f"likelihood={NORMAL!r} (--likelihood {NORMAL}) if that is the model.",
+    )  # fmt: skip
+
+
+def taken(model: str) -> Check:
+    """That a likelihood is taken as the user gave it."""
+    return Check(True, False, np.nan,
+                 f"Nothing is stored with the draws to check that of {model} against.")  # fmt: skip
+
+
+def scores(squares: Array | None, model: str) -> Check:
+    """Whether the squared deviations are about 1, as they are in the model that the user stated.
 
     Parameters
     ----------
-    p : Responsibilities
-        With densities.
-    stored : ndarray, shape (chain, draw, point), or None
     squares : ndarray, shape (draws looked at,), or None
         Mean squared deviation of the points in some draws; None if no scale is free.
     model : str
         What the likelihood is of, in words.
     """
-    if stored is not None:
-        return _against_stored(p, stored, model)
-    how = "store one (pm.compute_log_likelihood in PyMC) to have this checked"
     if squares is None:
-        return Check(True, False, np.nan,
-                     f"The draws hold no log likelihood to check {model} with: {how}.")  # fmt: skip
+        return taken(model)
     mean = float(np.mean(squares))
     good = SCORE[0] <= mean <= SCORE[1]
     says = "as it should be about 1" if good else "where about 1 is right"
     return Check(
         good, False, mean,
-        f"The draws hold no log likelihood to check {model} with; the mean squared deviation of "
-        f"the data in units of its scales is {mean:.3g}, {says}: {how}.",
+        f"Nothing is stored with the draws to check that of {model} against; the mean squared "
+        f"deviation of the data in units of its scales is {mean:.3g}, {says}.",
     )  # fmt: skip
 
 
@@ -113,7 +142,17 @@ def mean_squares(p: Responsibilities, squares: Array) -> Array:
                      for draw, square in pairs])  # fmt: skip
 
 
-def _against_stored(p: Responsibilities, stored: Array, model: str) -> Check:
+def against_stored(p: Responsibilities, stored: Array, model: str) -> Check:
+    """Compare a computed log likelihood with the one stored with the draws.
+
+    Parameters
+    ----------
+    p : Responsibilities
+        With densities.
+    stored : ndarray, shape (chain, draw, point)
+    model : str
+        What the likelihood is of, in words.
+    """
     if stored.shape != (*p.draws, p.points):
         return Check(
             False, True, np.nan,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import arviz_stats
 import numpy as np
@@ -21,6 +22,8 @@ from ordered_mix.draws.relabel.uncertainty import margin
 
 BIMODAL = 0.8
 ALLOWED = 0.01
+LARGEST = 1e6
+AGREES, DISAGREES = 1.05, 1.1
 MOST_ENTRIES = 200
 MEASURES = ("rhat", "ess", "bimodality")
 
@@ -34,13 +37,14 @@ class Effect:
     table : DataFrame
         A row for every component-indexed scalar with the columns quantity (the variable, with its
         further indices in brackets), variable, label (its position), entry (the further indices),
-        judged (False for nearly empty labels), and rhat, ess and
-        bimodality, each with ``_before`` and ``_after``.
+        judged (False for nearly empty labels), and rhat, ess and bimodality, each with
+        ``_before`` and ``_after``. Of variables with many entries some are measured, evenly spread.
     changed : float
         Share of draws whose permutation is not the most frequent one, of labels that are judged:
         a permutation that all draws share only numbers the labels.
     margin : ndarray, shape (chain, draw)
-        What it costs each draw to exchange two labels, in nats; see `uncertainty.margin`.
+        What it costs each draw to exchange two labels that are judged, in nats; see
+        `uncertainty.margin`.
     separation : float
         Distance of the two closest labels after relabelling, in standard deviations.
     by : str
@@ -82,13 +86,35 @@ class Effect:
         return float(values.min() if measure == "ess" else values.max())
 
     @property
+    def by_variable(self) -> pd.DataFrame:
+        """The worst of every variable that is permuted, of labels that are judged.
+
+        A row for each variable with the columns variable, rhat, ess and bimodality, each with
+        ``_before`` and ``_after``: the largest, the smallest ess.
+        """
+        worst = {f"{key}_{when}": "min" if key == "ess" else "max"
+                 for key in MEASURES for when in ("before", "after")}  # fmt: skip
+        judged = self.table[self.table["judged"]]
+        return judged.groupby("variable", sort=False)[list(worst)].agg(worst).reset_index()
+
+    @property
+    def worse(self) -> list[str]:
+        """Variables whose labels agreed before, and do not any more."""
+        found = []
+        for row in self.by_variable.to_dict("records"):
+            mixed = row["rhat_before"] <= AGREES < DISAGREES < row["rhat_after"]
+            if row["bimodality_before"] <= BIMODAL and (mixed or row["bimodality_after"] > BIMODAL):
+                found.append(str(row["variable"]))
+        return found
+
+    @property
     def harm(self) -> str | None:
         """How the relabelled draws are worse than the raw ones, None if they are not."""
         before, after = self.within
         if before >= APART and after < before / 2:
             return (
-                f"within chains the closest labels are {_number(before)} standard deviations apart "
-                f"as sampled, and {_number(after)} once relabelled"
+                f"within chains the closest labels are {in_words(before)} standard deviations "
+                f"apart as sampled, and {in_words(after)} once relabelled"
             )
         modes = self.worst("bimodality", "before"), self.worst("bimodality", "after")
         if modes[0] <= BIMODAL < modes[1]:
@@ -110,7 +136,8 @@ def effect(
     Parameters
     ----------
     variables : mapping of str to pairs of ndarrays, shape (chain, draw, component, ...)
-        What is permuted, before and after; at most 200 scalars of them are measured.
+        What is permuted, before and after; about 200 scalars of them are measured, of every
+        variable at least one for each label.
     parameters : mapping of str to ndarray, shape (chain, draw, component)
         By which labels are told apart.
     permutation : ndarray of int, shape (chain, draw, component)
@@ -124,7 +151,7 @@ def effect(
         table=_table(variables, permutation, judged),
         changed=changed(permutation[..., judged]) if judged.any() else 0.0,
         judged=judged,
-        margin=margin(parameters, permutation),
+        margin=margin(parameters, permutation[..., judged] if judged.any() else permutation),
         separation=distance,
         by=by,
         within=(_within(parameters, identity, weights), _within(parameters, permutation, weights)),
@@ -161,14 +188,24 @@ def measures(values: Array) -> dict[str, float]:
         half = values.shape[1] // 2
         array = values[0, : 2 * half].reshape(2, half)
     found = dict.fromkeys(MEASURES, float("nan"))
-    if np.ptp(values) == 0 or len(array) < 2 or array.shape[1] < 4:
+    if (
+        not np.all(np.isfinite(values))
+        or np.ptp(values) == 0
+        or len(array) < 2
+        or array.shape[1] < 4
+    ):
         return found
     axes = {"chain_axis": 0, "draw_axis": 1}
     with np.errstate(divide="ignore", invalid="ignore"):
-        found["rhat"] = float(arviz_stats.rhat(array, **axes))
+        found["rhat"] = capped(float(arviz_stats.rhat(array, **axes)))
         found["ess"] = float(arviz_stats.ess(array, method="bulk", **axes))
     found["bimodality"] = bimodality(values)
     return found
+
+
+def capped(rhat: float) -> float:
+    """Infinity where chains do not vary, but differ: only rounding makes it a number."""
+    return float("inf") if rhat > LARGEST else rhat
 
 
 def _table(
@@ -178,12 +215,12 @@ def _table(
 ) -> pd.DataFrame:
     moved = bool(np.any(permutation != np.arange(permutation.shape[-1])))
     rows: list[dict[str, object]] = []
+    places = _entries({name: before.shape[2:] for name, (before, _) in variables.items()})
     for name, (before, after) in variables.items():
-        for index in np.ndindex(*before.shape[2:]):
-            if len(rows) == MOST_ENTRIES:
-                break
-            first = measures(before[:, :, *index].astype(np.float64))
-            second = measures(after[:, :, *index].astype(np.float64)) if moved else first
+        for index in places[name]:
+            at: Any = (slice(None), slice(None), *index)
+            first = measures(before[at].astype(np.float64))
+            second = measures(after[at].astype(np.float64)) if moved else first
             entry = ", ".join(map(str, index[1:]))
             row: dict[str, object] = {
                 "quantity": f"{name}[{entry}]" if entry else name,
@@ -200,6 +237,20 @@ def _table(
     return pd.DataFrame(rows, columns=columns).astype({"judged": bool})
 
 
+def _entries(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, list[tuple[int, ...]]]:
+    """The entries of every variable that are measured: all, or some for each label."""
+    found: dict[str, list[tuple[int, ...]]] = {}
+    left = MOST_ENTRIES
+    for done, name in enumerate(sorted(shapes, key=lambda name: np.prod(shapes[name]))):
+        labels, *further = shapes[name]
+        every = list(np.ndindex(*further))
+        share = max(1, left // (len(shapes) - done) // labels)
+        at = np.unique(np.linspace(0, len(every) - 1, min(share, len(every))).astype(int))
+        found[name] = [(label, *every[place]) for label in range(labels) for place in at]
+        left -= len(found[name])
+    return found
+
+
 def _within(parameters: Parameters, permutation: Permutation, weights: Array | None) -> float:
     found = []
     for chain in range(permutation.shape[0]):
@@ -210,5 +261,6 @@ def _within(parameters: Parameters, permutation: Permutation, weights: Array | N
     return float(np.mean(found))
 
 
-def _number(value: float) -> str:
+def in_words(value: float) -> str:
+    """A distance in standard deviations."""
     return f"{value:.1f}" if np.isfinite(value) else "infinitely many"

@@ -13,7 +13,7 @@ from ordered_mix.draws.relabel.asked import Asked
 from ordered_mix.draws.relabel.assignment import Relabelling
 from ordered_mix.draws.relabel.check import Check, stored_pointwise
 from ordered_mix.draws.relabel.ecr import Allocations
-from ordered_mix.draws.relabel.likelihood import given_responsibilities, settle
+from ordered_mix.draws.relabel.likelihood import factors, given_responsibilities, means, settle
 from ordered_mix.draws.relabel.methods import Evidence, hint
 from ordered_mix.draws.relabel.named import (
     SCALES,
@@ -48,11 +48,16 @@ class Known:
     roles : dict of str to ndarray, shape (chain, draw, component)
         mu, sigma and w as far as they are one number for each component.
     parameters : dict of str to ndarray, shape (chain, draw, component)
-        All component-indexed scalars that are sampled, scales in logarithms.
+        All component-indexed scalars that are sampled, by the user's names, scales in logarithms.
     y : ndarray or None
         The data.
+    followers : frozenset of str
+        Parameters that were not named: they have the dimensions of those that were.
     stored : ndarray, shape (chain, draw, point), or None
         The pointwise log likelihood that came with the draws.
+    normal : bool
+        Whether the model is a normal mixture: its log likelihood repeats the stored one, or the
+        user says so.
     """
 
     shape: tuple[int, int, int]
@@ -65,7 +70,9 @@ class Known:
     responsibilities: Responsibilities | None = None
     allocations: Allocations | None = None
     first: int = 0
+    followers: frozenset[str] = frozenset()
     check: Check | None = None
+    normal: bool = False
     notes: tuple[str, ...] = ()
     seed: int = 0
 
@@ -75,37 +82,49 @@ class Known:
         return self.shape[2]
 
     @property
+    def means(self) -> str:
+        """What the user calls the means."""
+        return self.named["mu"].name if "mu" in self.named else "mu"
+
+    @property
     def default_method(self) -> str:
         """What is done where no method is asked for."""
         if self.responsibilities is not None:
             return "stephens"
         return "ecr_iterative_1" if self.allocations is not None else "separate"
 
-    @property
-    def evidence(self) -> Evidence:
-        """What algorithms take."""
+    def evidence(self, method: str) -> Evidence:
+        """What algorithms take; the method is named where it needs more."""
         likelihood = None if self.stored is None else self.stored.sum(axis=-1)
         y = self.y if self.y is not None and self.y.ndim == 1 else None
+        factor = factors(self)
+        covariance = None if factor is None else factor @ np.swapaxes(factor, -1, -2)
         return Evidence(
             components=self.components,
             parameters=self.parameters,
+            followers=self.followers,
             responsibilities=self.responsibilities,
             given_allocations=self.allocations,
             y=y,
             roles=self.roles,
+            multivariate=None if covariance is None else (means(self), covariance),
             log_likelihood=likelihood,
             seed=self.seed,
-            advice=self.advice,
+            advice=self._advice(method),
         )
 
-    @property
-    def advice(self) -> str:
+    def _advice(self, method: str) -> str:
         """What to pass where a likelihood is missing."""
-        why = "y must hold the data, got None" if self.check is None else self.check.sentence
+        if self.check is not None:
+            why = self.check.sentence[0].lower() + self.check.sentence[1:].rstrip(".")
+        elif self.y is None:
+            why = "y must hold the data, got None"
+        else:
+            why = "the draws do not hold the means, scales and weights of normal components"
         return (
-            f"method needs a likelihood: {why.rstrip('.')}; pass responsibilities, log_likelihood "
-            "(by component) or allocations of the model, or a method that needs none, such as "
-            "separate"
+            f"method {method!r} needs a likelihood, but {why}; otherwise pass responsibilities, "
+            "log_likelihood (by component) or allocations of the model, or a method that needs "
+            "none, such as separate"
         )
 
     def order(self, by: str | None, found: Relabelling) -> Array:
@@ -121,10 +140,10 @@ class Known:
             return known[by]
         if not self.parameters:
             return np.zeros(self.shape)
-        if "mu" in self.parameters:
-            means = {"mu": self.parameters["mu"]}
-            if closest(means, found.permutation, self.w)[0] >= APART:
-                return means["mu"]
+        if self.means in self.parameters:
+            key = self.parameters[self.means]
+            if closest({self.means: key}, found.permutation, self.w)[0] >= APART:
+                return key
         return self.parameters[closest(self.parameters, found.permutation, self.w)[1]]
 
 
@@ -135,13 +154,13 @@ def know(tree: xr.DataTree, asked: Asked) -> Known:
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     z, first = _allocations(posterior, asked)
     p = given_responsibilities(tree, asked, named)
-    fallback = p.components if p is not None else None if z is None else int(z.max()) + 1
-    shape = (chains, draws, number_of_components(list(named.values()), fallback))
+    shape = (chains, draws, number_of_components(list(named.values()), _otherwise(p, z, asked)))
     weighted = "weights" in named or asked.weights is None
     w, notes = read_weights(named.get("weights"), shape) if weighted else (None, [])
     if p is not None and p.log_joint is not None and w is not None:
         p = given_responsibilities(tree, asked, named, w)
-    y, observed_name = _data(tree, asked)
+    y, observed_name, of_data = _data(tree, asked)
+    stored, of_stored = stored_pointwise(tree, observed_name, asked, named)
     known = Known(
         shape=shape,
         named=named,
@@ -149,13 +168,22 @@ def know(tree: xr.DataTree, asked: Asked) -> Known:
         roles=_roles(named, shape, w),
         parameters=_scalars(named, w),
         y=y,
-        stored=stored_pointwise(tree, observed_name),
+        stored=stored,
         allocations=z,
         first=first,
-        notes=tuple(notes),
+        notes=(*notes, *of_data, *of_stored),
         seed=asked.seed,
     )
-    return settle(known, p)
+    return settle(known, p, asked.likelihood is not None)
+
+
+def _otherwise(p: Responsibilities | None, z: Allocations | None, asked: Asked) -> int | None:
+    """The number of components where no parameter tells it."""
+    if p is not None:
+        return p.components
+    if asked.separate:
+        return len(asked.separate[0])
+    return None if z is None else int(z.max()) + 1
 
 
 def _roles(
@@ -180,22 +208,24 @@ def _roles(
 
 
 def _scalars(named: Mapping[str, Named], w: Array | None) -> dict[str, Array]:
-    """All sampled component-indexed scalars, by name and index."""
+    """Sampled component-indexed scalars by name and index, of many evenly spread ones."""
     found: dict[str, Array] = {}
     for role, one in named.items():
         if role == "weights":
             if one.sampled and w is not None:
-                found["w"] = w
+                found[one.name] = w
             continue
         if not one.by_component:
             continue
         values = finite_values(one.name, one.values)
         if role in SCALES:
             values = np.log(positive(one.name, values))
-        name = role if role in ("mu", "sigma") else one.name
-        for index in np.ndindex(*values.shape[3:]):
-            if len(found) < MOST_PARAMETERS and np.ptp(values[:, :, :, *index]) > 0:
-                key = f"{name}[{', '.join(map(str, index))}]" if index else name
+        every = list(np.ndindex(*values.shape[3:]))
+        most = max(1, MOST_PARAMETERS // len(named))
+        at = np.unique(np.linspace(0, len(every) - 1, min(most, len(every))).astype(int))
+        for index in (every[place] for place in at):
+            if np.ptp(values[:, :, :, *index]) > 0:
+                key = f"{one.name}[{', '.join(map(str, index))}]" if index else one.name
                 found[key] = values[:, :, :, *index]
     return found
 
@@ -230,17 +260,21 @@ def _components_hint(posterior: xr.Dataset, asked: Asked) -> int | None:
         return None
 
 
-def _data(tree: xr.DataTree, asked: Asked) -> tuple[Array | None, str | None]:
-    """The data, one-dimensional unless it has two dimensions, and the name of the variable."""
+def _data(tree: xr.DataTree, asked: Asked) -> tuple[Array | None, str | None, list[str]]:
+    """The data, of one dimension unless components have several, their name, and notes."""
     variables = {}
     if "observed_data" in tree.children:
         variables = {str(name): values for name, values in tree["observed_data"].data_vars.items()}
     name = next(iter(variables)) if len(variables) == 1 else None
     if asked.y is not None:
-        values = np.asarray(asked.y, dtype=np.float64)
-    elif name is not None and np.issubdtype(variables[name].dtype, np.number):
+        values = finite_values("y", asked.y)
+    elif name is not None and variables[name].dtype.kind in "biuf":
         values = variables[name].to_numpy().astype(np.float64)
     else:
-        return None, name
+        return None, name, []
+    if not np.all(np.isfinite(values)):
+        missing = int(np.sum(~np.isfinite(values)))
+        note = f"{name} of observed_data is not used: {missing} of its values are not finite."
+        return None, name, [note]
     two = values.ndim == 2 and (asked.chol is not None or asked.cov is not None)
-    return finite_values("y", values if two else values.ravel()), name
+    return values if two else values.ravel(), name, []

@@ -18,7 +18,14 @@ from ordered_mix.draws.relabel.ecr import Allocations, ecr, ecr_iterative_1, ecr
 from ordered_mix.draws.relabel.normal import normal
 from ordered_mix.draws.relabel.permute import constraint, pra, require_exchangeable
 from ordered_mix.draws.relabel.responsibilities import Responsibilities, sample_allocations
-from ordered_mix.draws.relabel.separation import Parameters, label_statistics, separate, stacked
+from ordered_mix.draws.relabel.separation import (
+    APART,
+    Parameters,
+    closest,
+    label_statistics,
+    separate,
+    stacked,
+)
 from ordered_mix.draws.relabel.stephens import stephens
 
 ROLES = ("mu", "sigma", "w")
@@ -38,6 +45,10 @@ class Evidence:
         Data of one dimension.
     roles : mapping of str to ndarray, shape (chain, draw, component)
         The ``mu``, ``sigma`` and ``w`` of a normal mixture, as far as they are known.
+    followers : frozenset of str
+        Parameters that do not count where they contradict the others.
+    multivariate : pair of ndarray, shapes (chain, draw, component, dim) and (..., dim, dim)
+        Means and covariances of multivariate normal components, if the components are these.
     log_likelihood : ndarray, shape (chain, draw), optional
         Of every draw; the largest is a pivot. By default that of the responsibilities.
     components : int
@@ -54,6 +65,8 @@ class Evidence:
     given_allocations: Allocations | None = None
     y: Array | None = None
     roles: Parameters = field(default_factory=dict)
+    followers: frozenset[str] = frozenset()
+    multivariate: tuple[Array, Array] | None = None
     log_likelihood: Array | None = None
     seed: int = 0
     advice: str = "responsibilities, log_likelihood or y must be given for this method"
@@ -86,8 +99,19 @@ class Evidence:
 
     @cached_property
     def separated(self) -> Relabelling:
-        """Labels by what separates the components."""
-        return separate(self._some_parameters, self.weights)[0]
+        """Labels by what separates the components.
+
+        If they take from the parameters that are no followers what would tell the components
+        apart, these alone choose.
+        """
+        every = self._some_parameters
+        found = separate(every, self.weights)[0]
+        own = {name: values for name, values in every.items() if name not in self.followers}
+        if not own or closest(own, found.permutation, self.weights)[0] >= APART:
+            return found
+        alone = separate(own, self.weights)[0]
+        apart = closest(own, alone.permutation, self.weights)[0] >= APART
+        return alone if apart else found
 
     @cached_property
     def pivot(self) -> int:
@@ -154,7 +178,7 @@ METHODS: dict[str, Callable[[Evidence], Relabelling]] = {
     ),
     "data_based": lambda e: data_based(e.data, e.allocations, e.components),
     "data_based_running": lambda e: data_based_running(e.data, e.allocations, e.components),
-    "barycentre": lambda e: barycentre(e.role("mu"), e.role("sigma")),
+    "barycentre": lambda e: barycentre(*(e.multivariate or (e.role("mu"), e.role("sigma")))),
 }
 SORTS = tuple(f"sort_{name}" for name in ROLES)
 

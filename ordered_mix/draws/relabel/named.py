@@ -16,6 +16,11 @@ SAMPLE_DIMS = ("chain", "draw")
 SCALES = ("sigma", "tau")
 NOTED = 1e-6
 REFUSED = 1e-3
+INSTEAD = {
+    "mu": "; where there are no means pass mu=None (--mu '') and parameters",
+    "sigma": "; pass its value if it is known, and sigma=None (--sigma '') where there are none",
+    "weights": "; pass weights=None (--weights '') if they are equal",
+}
 
 type Given = str | Sequence[str] | ArrayLike | None
 
@@ -91,7 +96,7 @@ class Reader:
                 return self.posterior[given]
             parts = tuple(part.strip() for part in given.split(","))
             if len(parts) > 1 and all(part in self.posterior for part in parts):
-                return parts
+                return _different(role, parts)
             try:
                 return np.array([float(part) for part in parts])
             except ValueError:
@@ -101,7 +106,7 @@ class Reader:
             for name in names:
                 if name not in self.posterior:
                     raise ValueError(self._unknown(role, str(name)))
-            return tuple(map(str, names))
+            return _different(role, tuple(map(str, names)))
         constant = np.atleast_1d(np.asarray(given, dtype=np.float64))
         if constant.ndim != 1:
             raise ValueError(
@@ -147,15 +152,26 @@ class Reader:
         known = [str(variable) for variable in self.posterior.data_vars]
         return (
             f"{role} {name!r} is not a variable of the posterior, which holds {', '.join(known)}"
-            f"{hint(name, known)}"
+            f"{hint(name, known) or INSTEAD.get(role, '')}"
         )
+
+
+def _different(role: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"{role} must name another variable for each component, got {', '.join(names)}"
+        )
+    return names
 
 
 def front(values: xr.DataArray, *dims: str) -> xr.DataArray:
     """A variable with the dimensions chain and draw first, then these."""
     missing = [dim for dim in SAMPLE_DIMS if dim not in values.dims]
     if missing:
-        raise ValueError(f"{values.name} must have the dimension {missing[0]}, got {values.dims}")
+        raise ValueError(
+            f"{values.name} must have the dimension {missing[0]}, got {values.dims}; known values "
+            "are passed in place of a name"
+        )
     return values.transpose(*SAMPLE_DIMS, *dims, ...)
 
 
@@ -259,7 +275,7 @@ def read_weights(named: Named | None, shape: tuple[int, int, int]) -> tuple[Arra
         )
     notes = []
     if off > NOTED:
-        notes = [f"{named.name} adds up to 1 within {off:.1g} only and was divided by its sums"]
+        notes = [f"{named.name} adds up to 1 within {off:.1g} only and was divided by its sums."]
     return w / total, notes
 
 

@@ -169,5 +169,5 @@ def require_exchangeable(name: str, values: Array) -> None:
     if fixed and np.any(first != first[0]):
         raise ValueError(
             f"{name} is fixed at the unequal values {np.array2string(first, precision=4)}, so the "
-            f"labels are not exchangeable; sorting accepts an estimated {name} or equal values"
+            f"labels are not exchangeable; accepted are equal values, or an estimated {name}"
         )

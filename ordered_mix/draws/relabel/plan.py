@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ordered_mix.arrays import Array
+from ordered_mix.draws.relabel import derived
 from ordered_mix.draws.relabel.asked import Asked
 from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.relabel.effect import Effect, effect
 from ordered_mix.draws.relabel.evidence import Known
-from ordered_mix.draws.relabel.named import finite_values
+from ordered_mix.draws.relabel.groups import STALE, following, groups_left
+from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.variables import (
     SAMPLE_DIMS,
     permute_separate,
@@ -21,10 +25,6 @@ from ordered_mix.draws.relabel.variables import (
     permute_variable,
 )
 
-FOLLOWING = ("posterior_predictive", "log_likelihood", "predictions", "sample_stats")
-# transformed coordinates cannot be permuted
-STALE = ("unconstrained_posterior",)
-CLOSE = 1e-4
 FURTHER = 20
 
 
@@ -105,9 +105,8 @@ class Plan:
         groups = {name: node for name, node in tree.children.items() if name not in STALE}
         copy = xr.DataTree.from_dict(groups)
         copy[group] = xr.DataTree(posterior.assign(changed))
-        for name in FOLLOWING:
-            if name in copy.children and name != group:
-                copy[name] = xr.DataTree(self._followed(tree[name].to_dataset(), permutation))
+        for name in following(tree, group):
+            copy[name] = xr.DataTree(self._followed(tree[name].to_dataset(), permutation))
         copy.attrs = dict(tree.attrs)
         return copy
 
@@ -120,13 +119,13 @@ class Plan:
             own = [str(dim) for dim in values.dims if dim in self.dims]
             further = [dim for dim in values.dims if dim not in (*SAMPLE_DIMS, *own)]
             size = int(np.prod([values.sizes[dim] for dim in further], dtype=int))
-            if name in named or len(own) > 1 or size > FURTHER or values.dtype.kind != "f":
-                continue
-            array = finite_values(name, _fronted(values, own[0]))
-            for index in np.ndindex(*array.shape[3:]):
-                key = f"{name}[{', '.join(map(str, index))}]" if index else name
-                if np.ptp(array[:, :, :, *index]) > 0:
-                    found[key] = array[:, :, :, *index]
+            if name not in named and len(own) == 1 and size <= FURTHER:
+                found |= _scalars(name, _fronted(values, own[0]))
+        for names in self.separate:
+            size = int(np.prod(posterior[names[0]].shape[2:], dtype=int))
+            if ", ".join(names) not in named and len(names) > 1 and size <= FURTHER:
+                arrays = [_fronted(posterior[name]) for name in names]
+                found |= _scalars(", ".join(names), np.stack(arrays, axis=2))
         return found
 
     def effect(self, posterior: xr.Dataset, known: Known, permutation: Permutation) -> Effect:
@@ -137,9 +136,14 @@ class Plan:
     def pairs(
         self, posterior: xr.Dataset, permutation: Permutation
     ) -> dict[str, tuple[Array, Array]]:
-        """What is permuted, before and after, with the axes (chain, draw, component, ...)."""
+        """What is permuted, before and after, with the axes (chain, draw, component, ...).
+
+        Allocations are counted; what are no numbers is left out.
+        """
         variables: dict[str, tuple[Array, Array]] = {}
         for name in self.along:
+            if posterior[name].dtype.kind not in "biuf":
+                continue
             dim = next(str(one) for one in posterior[name].dims if one in self.dims)
             after = permute_variable(posterior[name], permutation, self.dims)
             pair = (_fronted(one, dim) for one in (posterior[name], after))
@@ -149,7 +153,17 @@ class Plan:
             moved = permute_separate(before, permutation)
             both = (np.stack([_fronted(one) for one in part], axis=2) for part in (before, moved))
             variables[", ".join(names)] = tuple(both)  # type: ignore[assignment]
+        for name in self.values:
+            if name not in self.along:
+                counts = self._counts(posterior[name], permutation.shape[2])
+                variables[f"{name} (points)"] = counts, permute(counts, permutation)
         return variables
+
+    def _counts(self, allocations: xr.DataArray, components: int) -> Array:
+        """Number of points allocated to each component, (chain, draw, component)."""
+        z = _fronted(allocations)
+        z = z.reshape(*z.shape[:2], -1) - self.first
+        return np.stack([np.sum(z == j, axis=-1) for j in range(components)], axis=-1)
 
     def _followed(self, data: xr.Dataset, permutation: Permutation) -> xr.Dataset:
         changed = {
@@ -158,6 +172,19 @@ class Plan:
             if set(self.dims) & set(map(str, values.dims)) and set(SAMPLE_DIMS) <= set(values.dims)
         }
         return data.assign(changed)
+
+
+def _scalars(name: str, values: NDArray) -> dict[str, Array]:
+    """Scalars that vary and are finite numbers, by name and index."""
+    found: dict[str, Array] = {}
+    if values.dtype.kind != "f" or not np.all(np.isfinite(values)):
+        return found
+    for index in np.ndindex(*values.shape[3:]):
+        at: Any = (slice(None), slice(None), slice(None), *index)
+        if np.ptp(values[at]) > 0:
+            key = f"{name}[{', '.join(map(str, index))}]" if index else name
+            found[key] = values[at].astype(np.float64)
+    return found
 
 
 def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
@@ -184,9 +211,9 @@ def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
         own = set(map(str, values.dims))
         if not own & set(dims) or not set(SAMPLE_DIMS) <= own:
             continue
-        if _stick_breaking(values, dims, known.w):
-            notes.append(f"{name} is left alone: it holds stick-breaking fractions, which have no "
-                         "meaning in another order.")  # fmt: skip
+        why = derived.why_left(posterior, str(name), dims, known)
+        if why is not None:
+            notes.append(f"{name} is left alone: {why}.")
             continue
         if asked.dims is None:
             _unambiguous(str(name), values, dims, known.components)
@@ -196,7 +223,7 @@ def plan(tree: xr.DataTree, known: Known, asked: Asked) -> Plan:
     kept = [name for name in left if not any(note.startswith(f"{name} is") for note in notes)]
     notes += _surprises(posterior, kept, known.components)
     notes += _names_are_labels(posterior, dims)
-    left += [name for name in tree.children if name.startswith("warmup_")]
+    left += groups_left(tree, asked.group, dims)
     return Plan(dims, tuple(along), asked.allocations, separate, tuple(left), known.first,
                 tuple(notes))  # fmt: skip
 
@@ -215,7 +242,7 @@ def _names_are_labels(posterior: xr.Dataset, dims: Collection[str]) -> list[str]
 def _groups(posterior: xr.Dataset, asked: Asked, components: int) -> tuple[tuple[str, ...], ...]:
     for names in asked.separate:
         unknown = [name for name in names if name not in posterior]
-        if unknown or len(names) != components:
+        if unknown or len(set(names)) != components:
             raise ValueError(
                 f"separate must name one variable of the posterior for each of {components} "
                 f"components, got {', '.join(names)}"
@@ -238,7 +265,7 @@ def _unambiguous(name: str, values: xr.DataArray, dims: Collection[str], compone
         str(dim)
         for dim in values.dims
         if dim not in (*SAMPLE_DIMS, *dims) and values.sizes[dim] == components
-        and (str(dim).startswith(f"{name}_dim_") or _adds_up_to_one(values, str(dim)))
+        and (str(dim).startswith(f"{name}_dim_") or derived.adds_up_to_one(values, str(dim)))
     ]  # fmt: skip
     if nameless:
         own = [str(dim) for dim in values.dims if dim in dims]
@@ -260,29 +287,6 @@ def _surprises(posterior: xr.Dataset, left: Collection[str], components: int) ->
                 f"{name} is left alone; if {same[0]} is a dimension of components, pass it in dims."
             )
     return found
-
-
-def _adds_up_to_one(values: xr.DataArray, dim: str) -> bool:
-    """Whether a variable holds probabilities along a dimension, as a transition matrix does."""
-    return bool(values.dtype.kind == "f" and abs(values.sum(dim) - 1).max() < CLOSE)
-
-
-def _stick_breaking(values: xr.DataArray, dims: Collection[str], w: Array | None) -> bool:
-    """Whether a variable holds the fractions that break a stick into the weights."""
-    own = [dim for dim in values.dims if dim not in SAMPLE_DIMS]
-    if w is None or w.shape[2] < 2 or len(own) != 1 or own[0] not in dims:
-        return False
-    v = _fronted(values, str(own[0])).astype(np.float64)
-    if v.min() < 0 or v.max() > 1:
-        return False
-    left = np.cumprod(1 - v, axis=-1)
-    sticks = v * np.concatenate([np.ones_like(left[..., :1]), left[..., :-1]], axis=-1)
-    total = sticks.sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        normalised = np.abs(sticks / total - w).max()
-    plain = np.abs(sticks[..., :-1] - w[..., :-1]).max()
-    same_as_weights = np.abs(v - w).max() < CLOSE
-    return bool(min(plain, normalised) < CLOSE and not same_as_weights)
 
 
 def _fronted(values: xr.DataArray, *dims: str) -> Array:

@@ -40,6 +40,8 @@ def as_tree(
         if not name.endswith("_data"):  # what is observed may have dimensions of any name
             groups[name] = _in_chains(data, sample_dims)
     held = groups[group]
+    if 0 in (held.sizes.get(dim) for dim in SAMPLE_DIMS):
+        raise ValueError(f"draws must hold a draw of a chain in the {group}, got none")
     if not set(SAMPLE_DIMS) <= set(held.dims):
         raise ValueError(
             f"draws must have the dimensions {' and '.join(sample_dims)} in the {group}, "
@@ -80,5 +82,10 @@ def _unstacked(data: xr.Dataset, dim: str) -> xr.Dataset:
     index = data.indexes.get(dim)
     if isinstance(index, pd.MultiIndex) and set(index.names) == set(SAMPLE_DIMS):
         return data.unstack(dim).transpose(*SAMPLE_DIMS, ...)
-    plain = data.rename({dim: "draw"})
+    own = {name for name, values in data.coords.items() if values.dims == (dim,)}
+    if set(SAMPLE_DIMS) <= own:  # its MultiIndex was reset, as files need it
+        return _unstacked(
+            data.drop_indexes(dim, errors="ignore").set_index({dim: SAMPLE_DIMS}), dim
+        )
+    plain = data.drop_vars(own - {dim}).rename({dim: "draw"})
     return plain.assign_coords(draw=np.arange(plain.sizes["draw"])).expand_dims("chain")

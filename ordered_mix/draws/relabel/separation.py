@@ -8,114 +8,96 @@ below `APART` labels mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ordered_mix.arrays import Array, component_draws
+from ordered_mix.arrays import Array
 from ordered_mix.draws.relabel.assignment import (
     Permutation,
     Relabelling,
     assigned,
     best_assignment,
     iterate,
+    references,
 )
 
 APART = 2.0
 NEARLY_EMPTY = 0.01
 MOST_KEYS = 6
+MOST_TRIED = 2000
+STARTS = 5
 ROUNDS = 20
+LEAST = 1e-3
+BLOCK = 4_000_000
+ROUNDING = 1e-9
 
 Parameters = Mapping[str, Array]
-
-
-class Labels(NamedTuple):
-    """Labels chosen by what separates the components.
-
-    Attributes
-    ----------
-    permutation : ndarray of int, shape (chain, draw, component)
-        ``relabelled[c, d, j] = draws[c, d, permutation[c, d, j]]``; labels ascend in the mean of
-        the parameter they are numbered by.
-    by : str
-        The parameter that separates the two closest labels best, after relabelling.
-    separation : float
-        How far the two closest labels are apart, in standard deviations.
-    meaningful : bool
-        Whether that is at least `APART`; otherwise labels mean nothing.
-    """
-
-    permutation: Permutation
-    by: str
-    separation: float
-    meaningful: bool
-
-
-def label(
-    w: ArrayLike,
-    mu: ArrayLike,
-    sigma: ArrayLike,
-    order: str = "mu",
-) -> Labels:
-    """Choose labels for draws of a normal mixture by the parameters that separate components.
-
-    Parameters
-    ----------
-    w, mu, sigma : array_like, shape (chain, draw, component)
-        Weights, means and standard deviations.
-    order : {"mu", "sigma", "w"}
-        What the labels are numbered by: the posterior mean of it ascends.
-
-    Returns
-    -------
-    Labels
-        Apply it with ``np.take_along_axis(values, labels.permutation, axis=-1)``.
-    """
-    w = component_draws("w", w)
-    given = {"mu": mu, "sigma": np.log(component_draws("sigma", sigma)), "w": w}
-    parameters = {name: component_draws(name, values) for name, values in given.items()}
-    found, by = separate(parameters, w)
-    permutation = number(found.permutation, parameters[order])
-    distance, by = closest(parameters, permutation, w)
-    return Labels(permutation, by, distance, distance >= APART)
 
 
 def separate(parameters: Parameters, weights: Array | None = None) -> tuple[Relabelling, str]:
     """Labels under which components are as far apart as the parameters allow.
 
-    Sorts by every parameter in turn, aligns every draw with the labels found (`align`), and
-    keeps what separates the two closest labels best.
+    Sorts by every parameter in turn, aligns every draw with the labels found (`align`), starts
+    from the labels of some draws too, and keeps what separates the two closest labels best. The
+    choice is made on at most 2,000 draws, evenly spread.
 
     Parameters
     ----------
     parameters : mapping of str to ndarray, shape (chain, draw, component)
     weights : ndarray, shape (chain, draw, component), optional
-        Labels whose mean weight is below 1% are not judged.
+        Labels whose mean weight is below 1% are not judged, and components count by their weight.
 
     Returns
     -------
     Relabelling
         Its loss is the negative separation.
     str
-        The parameter sorted by.
+        The parameter sorted by, empty where it was begun with the labels of a draw.
     """
+    few, share = _few(parameters), None if weights is None else _spread(weights)
+    found, by, is_sort = _best(few, share)
+    if is_sort:
+        return Relabelling(np.argsort(parameters[by], axis=-1, kind="stable"), loss=found.loss), by
+    centres = label_statistics(stacked(few), found.permutation[0], _flat(share))
+    start = _nearest(stacked(parameters), *centres, _flat(weights))[0]
+    shape = next(iter(parameters.values())).shape
+    aligned = align(parameters, start.reshape(shape), weights)
+    return aligned._replace(loss=-closest(parameters, aligned.permutation, weights)[0]), by
+
+
+def _best(parameters: Parameters, weights: Array | None) -> tuple[Relabelling, str, bool]:
+    """The start that separates best, the parameter it sorts by, and whether it only sorts."""
     sorts = {name: np.argsort(values, axis=-1, kind="stable")
              for name, values in parameters.items()}  # fmt: skip
     scores = {name: closest(parameters, order, weights)[0] for name, order in sorts.items()}
     best = sorted(scores, key=lambda name: -scores[name])[:MOST_KEYS]
-    found: list[tuple[Relabelling, str]] = [
-        (Relabelling(sorts[name], loss=-scores[name]), name) for name in best
-    ]
-    for name in best:
-        aligned = align(parameters, sorts[name])
+    found = [(Relabelling(sorts[name], loss=-scores[name]), name, True) for name in best]
+    starts = [(sorts[name], name) for name in best]
+    starts += [(start, "") for start in _labels_of_draws(parameters, weights)]
+    for start, name in starts:
+        aligned = align(parameters, start, weights)
         score = closest(parameters, aligned.permutation, weights)[0]
-        found.append((aligned._replace(loss=-score), name))
+        found.append((aligned._replace(loss=-score), name, False))
     return min(found, key=lambda one: one[0].loss)
 
 
-def align(parameters: Parameters, start: Permutation, max_iterations: int = ROUNDS) -> Relabelling:
+def _labels_of_draws(parameters: Parameters, weights: Array | None) -> list[Permutation]:
+    """The labels of some draws in turn, given to all by their distance."""
+    values, shape = stacked(parameters), next(iter(parameters.values())).shape
+    variance = values.reshape(len(values), -1).var(axis=-1)
+    return [
+        _nearest(values, values[:, draw], variance, _flat(weights))[0].reshape(shape)
+        for draw in references(values.shape[1], STARTS)
+    ]
+
+
+def align(
+    parameters: Parameters,
+    start: Permutation,
+    weights: Array | None = None,
+    max_iterations: int = ROUNDS,
+) -> Relabelling:
     """Bring every draw close to the means of the labels, in standard deviations within labels.
 
     Alternates between the means and the pooled variances of the relabelled parameters and, for
@@ -125,14 +107,15 @@ def align(parameters: Parameters, start: Permutation, max_iterations: int = ROUN
     ----------
     parameters : mapping of str to ndarray, shape (chain, draw, component)
     start : ndarray of int, shape (chain, draw, component)
+    weights : ndarray, shape (chain, draw, component), optional
+        Components count by their weight: a nearly empty one may be anywhere.
+    max_iterations : int
     """
-    values = stacked(parameters)
+    values, shares = stacked(parameters), _flat(weights)
     shape = start.shape
 
     def step(permutation: Permutation) -> tuple[Permutation, float]:
-        gain = -_distances(values, permutation)
-        found = best_assignment(gain)
-        return found, -assigned(gain, found)
+        return _nearest(values, *label_statistics(values, permutation, shares), shares)
 
     return iterate(step, start.reshape(-1, shape[-1]), (shape[0], shape[1]), max_iterations)
 
@@ -155,7 +138,9 @@ def distances(parameters: Parameters, permutation: Permutation) -> Array:
         # differences that do not vary but for rounding
         variance = np.maximum(own[:, None] + own - 2 * covariance, 1e-12 * own)
         gap, scale = np.abs(mean[:, None] - mean), np.sqrt(variance)
-        row[...] = np.divide(gap, scale, out=np.where(gap > 0, np.inf, 0.0), where=scale > 0)
+        row[...] = np.divide(
+            gap, scale, out=np.where(gap > 0, np.inf, 0.0), where=scale > ROUNDING * gap
+        )
     return out
 
 
@@ -195,30 +180,83 @@ def stacked(parameters: Parameters) -> Array:
     return np.stack([values.reshape(-1, values.shape[-1]) for values in parameters.values()])
 
 
-def label_statistics(values: Array, permutation: Permutation) -> tuple[Array, Array]:
+def label_statistics(
+    values: Array, permutation: Permutation, weights: Array | None = None
+) -> tuple[Array, Array]:
     """Means of the relabelled parameters (parameter, label), pooled variances (parameter,)."""
     relabelled = np.take_along_axis(values, permutation[None], axis=-1)
-    mean = relabelled.mean(axis=1)
-    return mean, relabelled.var(axis=1).mean(axis=-1)
-
-
-def _distances(values: Array, permutation: Permutation) -> Array:
-    """Half the squared distance of component k from label j in each draw, (draw, j, k)."""
-    mean, variance = label_statistics(values, permutation)
-    total = np.zeros((values.shape[1], values.shape[2], values.shape[2]))
-    for one, centre, spread in zip(values, mean, variance, strict=True):
-        if spread > 0:
-            total += (one[:, None, :] - centre[:, None]) ** 2 / (2 * spread)
-    return total
+    if weights is None:
+        return relabelled.mean(axis=1), relabelled.var(axis=1).mean(axis=-1)
+    share = np.take_along_axis(weights, permutation, axis=-1)
+    mean = np.sum(share * relabelled, axis=1) / share.sum(axis=0)
+    squares = (relabelled - mean[:, None]) ** 2
+    return mean, np.sum(share * squares, axis=(1, 2)) / share.sum()
 
 
 def label_distances(parameters: Parameters, permutation: Permutation) -> Array:
     """Half the squared distance of relabelled component k from label j, (chain, draw, j, k).
 
-    In pooled standard deviations of the labels, added up over the parameters.
+    In pooled standard deviations of the labels, added up over the parameters. The permutation may
+    hold some of the labels only.
     """
     shape = permutation.shape
-    flat = permutation.reshape(-1, shape[-1])
-    cost = _distances(stacked(parameters), flat)
-    relabelled = np.take_along_axis(cost, flat[:, None, :], axis=-1)
-    return relabelled.reshape(*shape[:2], shape[-1], shape[-1])
+    blocks = np.concatenate(list(blocks_of_distances(parameters, permutation)))
+    return blocks.reshape(*shape[:2], shape[-1], shape[-1])
+
+
+def blocks_of_distances(parameters: Parameters, permutation: Permutation) -> Iterator[Array]:
+    """`label_distances` of consecutive flat draws, (draw, j, k), in blocks of bounded memory."""
+    flat = permutation.reshape(-1, permutation.shape[-1])
+    values = stacked(parameters)
+    statistics = label_statistics(values, flat)
+    size = max(1, BLOCK // (flat.shape[1] * values.shape[2]))
+    for start in range(0, len(flat), size):
+        part = slice(start, start + size)
+        cost = _costs(values[:, part], *statistics, None)
+        yield np.take_along_axis(cost, flat[part, None, :], axis=-1)
+
+
+def _nearest(
+    values: Array, mean: Array, variance: Array, weights: Array | None
+) -> tuple[Permutation, float]:
+    """The permutation of least cost of each draw, and the sum; in blocks that bound the memory."""
+    size = max(1, BLOCK // (mean.shape[1] * values.shape[2]))
+    found, loss = [], 0.0
+    for start in range(0, values.shape[1], size):
+        part = slice(start, start + size)
+        share = None if weights is None else weights[part]
+        gain = -_costs(values[:, part], mean, variance, share)
+        found.append(best_assignment(gain))
+        loss -= assigned(gain, found[-1])
+    return np.concatenate(found), loss
+
+
+def _costs(values: Array, mean: Array, variance: Array, weights: Array | None) -> Array:
+    """Half the squared distance of component k from label j in each draw, (draw, j, k)."""
+    total = np.zeros((values.shape[1], mean.shape[1], values.shape[2]))
+    for one, centre, spread in zip(values, mean, variance, strict=True):
+        if spread > 0:
+            total += (one[:, None, :] - centre[:, None]) ** 2 / (2 * spread)
+    if weights is not None:
+        total *= weights[:, None, :]
+    return total
+
+
+def _flat(weights: Array | None) -> Array | None:
+    """Weights of flat draws in units of their mean; none is 0, so that every label has a place."""
+    if weights is None:
+        return None
+    flat = weights.reshape(-1, weights.shape[-1])
+    return flat * flat.shape[1] + LEAST
+
+
+def _few(parameters: Parameters) -> dict[str, Array]:
+    return {name: _spread(values) for name, values in parameters.items()}
+
+
+def _spread(values: Array) -> Array:
+    """At most 2,000 draws, evenly spread, as those of one chain."""
+    flat = values.reshape(1, -1, values.shape[-1])
+    if flat.shape[1] <= MOST_TRIED:
+        return flat
+    return flat[:, np.linspace(0, flat.shape[1] - 1, MOST_TRIED).astype(int)]

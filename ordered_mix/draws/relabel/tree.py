@@ -131,6 +131,7 @@ def relabel_tree(
     seed: int = 0,
     group: str = "posterior",
     sample_dims: tuple[str, ...] = SAMPLE_DIMS,
+    likelihood: str | None = None,
 ) -> RelabelledTree:
     """Relabel draws of anybody's mixture.
 
@@ -178,6 +179,11 @@ def relabel_tree(
         The group to relabel; other groups with the component dimensions follow.
     sample_dims : tuple of str
         Names of the dimensions of chains and draws.
+    likelihood : {"normal"}, optional
+        The user's statement that the model is a mixture of normal components with these means,
+        scales and weights. It is needed where the draws hold no pointwise log likelihood
+        (``pm.compute_log_likelihood(draws)``) that the one of normal components repeats: without
+        either, no likelihood is used.
 
     Returns
     -------
@@ -188,7 +194,8 @@ def relabel_tree(
     ValueError
         If a name is wrong, a component dimension is ambiguous, values are malformed, the method is
         unknown, or it needs a likelihood that the draws do not have: the one computed for normal
-        components is refused where it is not that of the draws (`relabel.check`).
+        components is refused where it is not that of the draws, or where nothing is stored to
+        check it with and the user does not state it (`relabel.check`).
 
     Notes
     -----
@@ -202,12 +209,12 @@ def relabel_tree(
         parameters=_names(parameters), separate=tuple(tuple(names) for names in separate),
         responsibilities=responsibilities, log_likelihood=log_likelihood,
         allocations=_names(allocations), y=y, dims=None if dims is None else _names(dims),
-        seed=seed, group=group,
+        seed=seed, group=group, likelihood=likelihood,
     )  # fmt: skip
     known = know(tree, asked)
     how = plan(tree, known, asked)
     more = how.parameters(tree[group].to_dataset(), known)
-    known = replace(known, parameters={**known.parameters, **more})
+    known = replace(known, parameters={**known.parameters, **more}, followers=frozenset(more))
     chosen, found, effect, notes = _found(tree, known, how, method, order, group)
     done = how.untouched() if chosen == "none" else how
     permutation = found.permutation
@@ -255,26 +262,43 @@ def _found(
     if known.components == 1:
         return "none", Relabelling(raw), how.effect(posterior, known, raw), known.notes
     chosen = method or known.default_method
-    found = find(chosen, known.evidence)
+    found = find(chosen, known.evidence(chosen))
     if not chosen.startswith("sort_") or order is not None:
         found = found._replace(permutation=number(found.permutation, known.order(order, found)))
     effect = how.effect(posterior, known, found.permutation)
     notes = [*known.notes, *how.notes]
     if not found.converged:
         notes.append(f"The permutations of {chosen} still changed in the last round.")
-    if not effect.meaningful:
-        where = "Chains sit in different modes" if effect.within_chains else "Labels mean nothing"
-        notes.append(
-            f"{where}: the two closest labels are {effect.separation:.1f} standard deviations "
-            f"apart, and {effect.within[1]:.1f} within chains."
-        )
+    notes += _meaning(effect)
     if effect.harm is not None:
         notes.append(
             f"Relabelling by {chosen} makes the draws worse, {effect.harm}: the raw labels are "
             "kept."
         )
         return "none", Relabelling(raw), how.effect(posterior, known, raw), tuple(notes)
-    return chosen, found, effect, tuple(notes)
+    return chosen, found, effect, (*notes, *_worse(effect))
+
+
+def _meaning(effect: Effect) -> list[str]:
+    if effect.meaningful:
+        return []
+    where = "Chains sit in different modes" if effect.within_chains else "Labels mean nothing"
+    return [
+        f"{where}: the two closest labels are {effect.separation:.1f} standard deviations apart, "
+        f"and {effect.within[1]:.1f} within chains."
+    ]
+
+
+def _worse(effect: Effect) -> list[str]:
+    """Variables that do not seem to belong to the components, a sentence each."""
+    rows = effect.by_variable.set_index("variable").to_dict("index")
+    return [
+        f"{name} is worse once permuted: its largest R-hat is {rows[name]['rhat_before']:.2f} "
+        f"before and {rows[name]['rhat_after']:.2f} after, its bimodality "
+        f"{rows[name]['bimodality_before']:.2f} and {rows[name]['bimodality_after']:.2f}; it may "
+        "not belong to the components."
+        for name in effect.worse
+    ]
 
 
 def _recorded(

@@ -8,7 +8,11 @@ import numpy as np
 
 from ordered_mix.arrays import Array
 from ordered_mix.draws.relabel.assignment import Permutation
-from ordered_mix.draws.relabel.separation import Parameters, label_distances
+from ordered_mix.draws.relabel.separation import (
+    Parameters,
+    blocks_of_distances,
+    label_distances,
+)
 
 MOST_ORDERS = 6
 
@@ -31,12 +35,17 @@ def margin(parameters: Parameters, permutation: Permutation) -> Array:
     ndarray, shape (chain, draw)
         In nats; infinite for one component.
     """
-    cost = label_distances(parameters, permutation)
+    found = [_cheapest(cost) for cost in blocks_of_distances(parameters, permutation)]
+    return np.concatenate(found).reshape(permutation.shape[:2])
+
+
+def _cheapest(cost: Array) -> Array:
+    """The least change of the cost when two labels are exchanged, for each draw."""
     k = cost.shape[-1]
-    kept = np.einsum("...jj->...j", cost)
-    exchanged = cost + np.swapaxes(cost, -1, -2) - kept[..., :, None] - kept[..., None, :]
-    exchanged[..., np.arange(k), np.arange(k)] = np.inf
-    return exchanged.min(axis=(-1, -2))
+    kept = np.einsum("djj->dj", cost)
+    exchanged = cost + np.swapaxes(cost, -1, -2) - kept[:, :, None] - kept[:, None, :]
+    exchanged[:, np.arange(k), np.arange(k)] = np.inf
+    return np.asarray(exchanged.min(axis=(-1, -2)))
 
 
 def sample_permutations(

@@ -101,5 +101,5 @@ def chains_of_draws(found: DrawsDiagnosis, colour: str) -> Chains:
         rhat={labels: found.worst("rhat", labels) for labels in ("raw", "relabelled")},
         switching=found.switching,
         values=(found.traced("raw"), found.traced("relabelled")),
-        what="means" if found.quantity == "mu" else found.quantity,
+        what="means" if found.quantity == found.relabelled.known.means else found.quantity,
     )

@@ -40,10 +40,11 @@ def _matrix(name: str, allocations: np.ndarray) -> Drawing:
     axes.set_xlabel("point")
     axes.set_ylabel("point")
     figure.colorbar(image, label="probability of one component")
-    clusters = ", ".join(str(size) for size in sizes)
+    clusters = f"{sizes.size} cluster{'s' if sizes.size > 1 else ''}"
+    members = ", ".join(str(size) for size in sizes)
     alt = (
         f"Co-clustering matrix of {len(order)} points of {name}, sorted by the partition of least "
-        f"expected variation of information: {sizes.size} clusters of {clusters} points."
+        f"expected variation of information: {clusters} of {members} points."
     )
     return Drawing(
         "Which points belong together",
@@ -51,7 +52,7 @@ def _matrix(name: str, allocations: np.ndarray) -> Drawing:
         alt,
         f"Probability that two points share a component, whatever its label, for {len(order)} "
         f"points evenly spread over the data. They are sorted by the partition of least expected "
-        f"variation of information, which has {sizes.size} clusters.",
+        f"variation of information, which has {clusters}.",
     )
 
 

@@ -38,7 +38,7 @@ def tables(found: DrawsDiagnosis) -> list[Table]:
     """Every table that applies to a diagnosis."""
     made = [convergence(found), estimates(found), invariants(found)]
     if found.k > 1:
-        made += [label_switching(found), relabelling(found)]
+        made += [changes(found), label_switching(found), relabelling(found)]
     if found.elpd_waic is not None:
         made.append(criteria(found))
     return [table for table in made if table.rows]
@@ -55,6 +55,23 @@ def convergence(found: DrawsDiagnosis) -> Table:
     columns = [f"{header}, {labels}" for header, _ in CONVERGENCE.values() for labels in LABELS]
     note = f"{COMPONENTS} Bimodality is 0.64 for a normal distribution, above 0.8 for two modes."
     return Table("Convergence", note, columns, rows)
+
+
+def changes(found: DrawsDiagnosis) -> Table:
+    """The worst of every variable that is permuted."""
+    writes = {"rhat": ("R-hat", fixed(3)), "ess": ("ESS", fixed(0)),
+              "bimodality": ("Bimodality", fixed(2))}  # fmt: skip
+    rows = [
+        Row(row["variable"], "", [write(row[f"{key}_{when}"]) for key, (_, write) in writes.items()
+                                  for when in ("before", "after")])
+        for row in found.relabelled.effect.by_variable.to_dict("records")
+    ]  # fmt: skip
+    columns = [f"{header}, {labels}" for header, _ in writes.values() for labels in LABELS]
+    note = (
+        "The largest R-hat, the smallest bulk ESS and the largest bimodality among the entries of "
+        "each variable; of large ones some entries, evenly spread."
+    )
+    return Table("Every permuted variable", note, columns, rows)
 
 
 def estimates(found: DrawsDiagnosis) -> Table:
@@ -113,7 +130,7 @@ def label_switching(found: DrawsDiagnosis) -> Table:
     """The measures of label switching, each with a line in words."""
     measured = found.switching
     values = {
-        "switching_rate": (SAMPLERS["switching_rate"][0], percent(measured.switching_rate)),
+        "switching_rate": ("Steps that switch labels", percent(measured.switching_rate)),
         "chain_disagreement": (SAMPLERS["chain_disagreement"][0],
                                fixed(2)(measured.chain_disagreement)),
         "modes_visited": ("Labellings visited", fixed(0)(measured.modes_visited)),
