@@ -117,6 +117,9 @@ CRITERIA = {
     "sbic": "sBIC",
     "elpd_loo": "LOO",
     "elpd_loo_se": "se",
+    "log_evidence": "log evid.",
+    "log_evidence_se": "se",
+    "probability": "prob.",
 }
 
 

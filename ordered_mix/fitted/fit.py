@@ -66,7 +66,8 @@ def fit(
         One column of numbers, see `data.as_data`.
     components : int, (int, int), str
         K; a range, as (1, 6) or ``"1-6"``, of which the smallest BIC is fitted; or ``"auto"``,
-        which is 1 to 6 by EM alone. In a range every K is sampled, for its LOO.
+        which is 1 to 6 by EM alone. In a range every K is sampled, for its LOO. With a sampler
+        both have the evidence of every K.
     estimators : sequence of {"em", "map", "nuts", "nuts-pymc"}
         ``("em",)`` alone takes a second.
     parameterization : str
@@ -120,10 +121,12 @@ def fit(
     table = _table(rows)
     table = table[table["components"] >= smallest].reset_index(drop=True)
     chosen = _smallest(table)
-    if components == AUTO or not work.sampler:
+    if not work.sampler:
         return work.fitted(chosen, rows[chosen - 1][0], table)
-    several = {k: work.fitted(k, rows[k - 1][0], table) for k in range(smallest, largest + 1)}
-    return replace(several[chosen], criteria=_with_loo(table, several))
+    every = range(chosen, chosen + 1) if components == AUTO else range(smallest, largest + 1)
+    several = {k: work.fitted(k, rows[k - 1][0], table) for k in every}
+    table = table if components == AUTO else _with_loo(table, several)
+    return replace(several[chosen], criteria=work.with_evidence(table, several))
 
 
 def component_range(components: int | str | tuple[int, int]) -> tuple[int, int]:
@@ -233,6 +236,18 @@ class _Work:
                 )
             return Fitted(maximum=maximum, **common)
         return self._bayesian(k, maximum, common)
+
+    def with_evidence(self, table: pd.DataFrame, several: Mapping[int, Fitted]) -> pd.DataFrame:
+        """The table with the evidence of each number of components."""
+        from ordered_mix.fitted.evidence import evidence, with_evidence
+
+        prior, found = next(iter(several.values())).prior, {}
+        assert prior is not None
+        for k in table["components"].tolist():
+            self.progress(f"evidence, K = {k}")
+            draws = several[k].draws if k in several else None
+            found[k] = evidence(self.data, prior, k, self.settings["seed"], draws)
+        return with_evidence(table, found)
 
     def _bayesian(self, k: int, maximum: Maximum, common: dict[str, Any]) -> Fitted:
         from ordered_mix.fitted.mode import posterior_mode

@@ -57,7 +57,8 @@ class Fitted:
         What EM found.
     criteria : DataFrame
         One row for each number of components that was looked at: log_likelihood, bic, icl, sbic
-        (smaller is better), and elpd_loo with elpd_loo_se where it was sampled.
+        (smaller is better), elpd_loo with elpd_loo_se where it was sampled, and with a sampler
+        log_evidence, log_evidence_se and probability (`fitted.evidence`).
     hdi_prob : float
         Mass of the intervals.
     prior : Prior, optional
