@@ -67,7 +67,7 @@ def cell(
 ) -> list[dict[str, Any]]:
     """One run of four chains on one data set."""
     shared = {"separation": separation, "n": n, "k": k, "replicate": replicate}
-    means = separation * (np.arange(k) - (k - 1) / 2)
+    means = np.array([separation * (j - (k - 1) / 2) for j in range(k)])
     truth = Mixture(np.full(k, 1 / k), means, np.ones(k))
     data = simulate(truth, n, seed_of("data", **shared))
     starts = initial_mixtures(data, k, CHAINS, "random", seed_of("starts", **shared))
