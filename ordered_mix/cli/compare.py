@@ -11,8 +11,11 @@ import typer
 
 from ordered_mix.cli.fit import summary_of
 from ordered_mix.cli.options import (
+    Bound,
     DecimalComma,
     DropMissing,
+    Errors,
+    Fixed,
     Force,
     Json,
     PriorKind,
@@ -20,13 +23,16 @@ from ordered_mix.cli.options import (
     PriorScale,
     PriorWeights,
     Quiet,
+    Scales,
     Separator,
     Verbose,
     Where,
     chosen_prior,
+    known_values,
     loaded,
     log,
     names_between_commas,
+    refuse_other_likelihoods,
 )
 from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_summary
@@ -76,6 +82,11 @@ def compare_command(
     prior_scale: PriorScale = None,
     prior_mean: PriorMean = None,
     prior_weights: PriorWeights = 2.0,
+    scales: Scales = "free",
+    fixed: Fixed = None,
+    errors: Errors = None,
+    lower: Bound = None,
+    upper: Bound = None,
     draws: Annotated[int, typer.Option(help="Draws kept per chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 1000,
     chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
@@ -106,7 +117,9 @@ def compare_command(
     """
     from ordered_mix.compare.compare import check
     from ordered_mix.compare.comparison import Settings
+    from ordered_mix.fitted.restriction import Restriction
 
+    refuse_other_likelihoods(errors, lower, upper)
     column = loaded(data, separator, decimal_comma, drop_missing, where)
     settings = Settings(
         components=components,
@@ -121,7 +134,9 @@ def compare_command(
         time_limit=time_limit,
     )
     check(column, settings)
-    chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
+    held = Restriction(scales, known_values(fixed))
+    held.check(components)
+    chosen = held.of_prior(chosen_prior(column, prior, prior_scale, prior_mean, prior_weights))
     summary = _compare(column, settings, chosen, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))

@@ -19,11 +19,12 @@ from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
 from ordered_mix.fitted.fit import check_sample
-from ordered_mix.fitted.labels import METHOD, labels_by_what_separates
+from ordered_mix.fitted.labels import labels_by_what_separates, method_of
 from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
 from ordered_mix.fitted.mode import posterior_mode
 from ordered_mix.fitted.options import SAMPLERS
 from ordered_mix.fitted.restart import Restarted, restart_stuck_chains
+from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
@@ -78,12 +79,15 @@ def compare(
     found, skipped = _parameterizations(settings, prior)
     k = settings.components
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
+    starts = prior.holding(starts)
     progress("EM from many starts")
-    maximum = find_maximum(data, k, settings.seed)
+    held = Restriction.of(prior, k)
+    maximum = find_maximum(data, k, settings.seed, held)
     progress("posterior mode")
-    mode = posterior_mode(data, prior, starts, maximum.mixture)
-    maximum = judged_by_mode(data, maximum, mode)
-    best = mode if maximum.mixture is None else maximum.mixture
+    begin = None if maximum.mixture is None else held.in_order(maximum.mixture)
+    mode = posterior_mode(data, prior, starts, begin)
+    maximum = judged_by_mode(data, maximum, mode, held)
+    best = held.in_order(mode if maximum.mixture is None else maximum.mixture)
     fits, fit_seconds = _point_fits(data, settings, found, starts, progress, skipped)
     sampled: dict[str, Sampled] = {}
     failed: dict[str, str] = {}
@@ -194,9 +198,11 @@ def _sample(
         except (ValueError, SamplingFailed) as error:
             failed[label] = str(error)
             return None
-    permutation = labels_by_what_separates(draws.mixture, data.y)
+    permutation = labels_by_what_separates(
+        draws.mixture, data.y, parameterization.prior.exchangeable
+    )
     if tree is None and folder is not None:
-        made = published(draws.tree, permutation, METHOD)
+        made = published(draws.tree, permutation, method_of(draws.mixture))
         made.attrs["restarted"] = restarted
         folder.write_tree(name, made)
     progress(f"WAIC and LOO, {label}")
@@ -224,11 +230,11 @@ def _fewer(
     data: Data, settings: Settings, prior: Prior, sample: Callable[..., Sampled | None]
 ) -> Sampled | None:
     k = settings.components - 1
-    if k == 0:
+    if k == 0 or prior.known:
         return None
     parameterization = catalog.parameterization("unordered", k, prior)
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
     estimator = next(name for name in settings.estimators if name in SAMPLERS)
-    maximum = find_maximum(data, k, settings.seed).mixture
+    maximum = find_maximum(data, k, settings.seed, Restriction.of(prior, k)).mixture
     best = posterior_mode(data, prior, starts, maximum) if maximum is None else maximum
     return sample(parameterization, estimator, starts, best, f", K = {k}")

@@ -79,10 +79,9 @@ def fit(
     hdi_prob : float, optional
         Mass of the highest-density intervals, by default ArviZ's ``stats.ci_prob`` (0.89).
     scales : {"free", "common"}
-        One standard deviation for each component, or one for all (EM alone).
+        One standard deviation for each component, or one for all.
     fixed : mapping of {"w", "mu", "sigma"} to sequence of float, optional
-        Values that are known, one for each component. MAP and samplers take weights, and
-        scales that are equal; EM takes any.
+        Values that are known, one for each component.
     progress : callable
         Called with the name of each stage before it begins.
 
@@ -98,20 +97,18 @@ def fit(
         If EM alone was asked and has no maximum to find.
     """
     data = as_data(data)
-    smallest, largest = component_range(components)
     settings: dict[str, Any] = {
         "estimators": tuple(estimators), "parameterization": parameterization, "draws": draws,
         "tune": tune, "chains": chains, "seed": seed, "cores": cores,
         "target_accept": target_accept, "time_limit": time_limit,
     }  # fmt: skip
-    check_estimators(settings["estimators"])
-    check_ranges(settings | {"components": largest})
-    check_sample(data, smallest)
-    largest = max(smallest, min(largest, data.n // 2, np.unique(data.y).size))
-    sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
-    mass = _mass(hdi_prob) if sampled else np.nan
+    smallest, largest = check(data, components, settings, hdi_prob)
     restriction = Restriction(scales, dict(fixed or {}))
-    check_restriction(restriction, smallest, largest, settings["estimators"])
+    if restriction.nothing and not isinstance(prior, str):
+        restriction = Restriction.of(prior, smallest)
+    check_restriction(restriction, smallest, largest, settings)
+    sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
+    mass = (hdi_prob or default_mass()) if sampled else np.nan
     work = _Work(data, settings, prior, mass, restriction, progress)
     if smallest == largest and components != AUTO:
         progress("EM from many starts")
@@ -127,6 +124,28 @@ def fit(
     several = {k: work.fitted(k, rows[k - 1][0], table) for k in every}
     table = table if components == AUTO else _with_loo(table, several)
     return replace(several[chosen], criteria=work.with_evidence(table, several))
+
+
+def check(
+    data: Data,
+    components: int | str | tuple[int, int],
+    settings: Mapping[str, Any],
+    hdi_prob: float | None,
+) -> tuple[int, int]:
+    """Smallest and largest number of components to look at, once what was asked is checked.
+
+    Raises
+    ------
+    ValueError
+        If the data cannot be fitted, or a setting is wrong.
+    """
+    smallest, largest = component_range(components)
+    check_estimators(settings["estimators"])
+    check_ranges({**settings, "components": largest})
+    if hdi_prob is not None and not 0 < hdi_prob < 1:
+        raise ValueError(f"hdi_prob must lie between 0 and 1, got {hdi_prob}")
+    check_sample(data, smallest)
+    return smallest, max(smallest, min(largest, data.n // 2, np.unique(data.y).size))
 
 
 def component_range(components: int | str | tuple[int, int]) -> tuple[int, int]:
@@ -191,17 +210,22 @@ def check_sample(data: Data, components: int) -> None:
 
 
 def check_restriction(
-    restriction: Restriction, smallest: int, largest: int, estimators: Sequence[str]
+    restriction: Restriction, smallest: int, largest: int, settings: Mapping[str, Any]
 ) -> None:
-    """Raise a ValueError if the restriction does not go with the rest."""
-    if restriction.obstacle and set(estimators) != {"em"}:
-        raise ValueError(
-            f"estimators must be em alone for this restriction, as {restriction.obstacle}, got "
-            f"{', '.join(estimators)}"
-        )
+    """Raise a ValueError unless every number of components and the coordinates carry it."""
     if restriction.fixed and smallest != largest:
         raise ValueError("components must be one number where fixed holds values of components")
     restriction.check(smallest)
+    if set(settings["estimators"]) == {"em"}:
+        return
+    from ordered_mix.parameterization import catalog
+    from ordered_mix.prior import Prior
+
+    prior = restriction.of_prior(Prior())
+    for k in range(smallest, largest + 1):
+        obstacle = catalog.parameterization(settings["parameterization"], k, prior).obstacle
+        if obstacle:
+            raise ValueError(f"parameterization must be one that NUTS can sample: {obstacle}")
 
 
 class _Work:
@@ -277,6 +301,7 @@ class _Work:
         draws = self._nuts(0, chosen, starts)
         best = made.mode if made.maximum.mixture is None else made.maximum.mixture
         assert best is not None
+        best = self.restriction.in_order(best)
         draws, restarted = restart_stuck_chains(
             draws, self.data.y, best, lambda again: self._nuts(1, chosen, again)
         )
@@ -312,14 +337,6 @@ class _Work:
             cores=given["cores"], time_limit=given["time_limit"],
         )  # fmt: skip
         return sampler.fit(chosen, self.data, starts)
-
-
-def _mass(hdi_prob: float | None) -> float:
-    if hdi_prob is None:
-        return default_mass()
-    if not 0 < hdi_prob < 1:
-        raise ValueError(f"hdi_prob must lie between 0 and 1, got {hdi_prob}")
-    return float(hdi_prob)
 
 
 def _table(rows: list[tuple[Maximum, dict[str, float]]], first: int = 1) -> pd.DataFrame:

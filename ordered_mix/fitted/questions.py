@@ -33,7 +33,8 @@ def questions(fitted: Fitted) -> list[Verdict]:
 def prior_question(fitted: Fitted) -> Verdict:
     """Whether the prior decides, from the mode and the draws."""
     nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
-    free = (3 * fitted.components - 1) / 2
+    assert fitted.prior is not None
+    free = fitted.prior.free_parameters(fitted.components) / 2
     return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none)
 
 
