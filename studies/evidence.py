@@ -473,17 +473,26 @@ def findings(result: StudyResult) -> str:
 
 
 def grids(replicates: range, few: range) -> list[dict[str, Any]]:
-    """Every set with its numbers of components; tempering in all coordinates on galaxies alone."""
+    """Every set with its numbers of components; fewer replicates where the others have coordinates.
+
+    Galaxies have most: all replicates of SMC in all coordinates. Tempering has several coordinates
+    there alone.
+    """
+    one = {"coordinates": ("unordered",)}
     found: list[dict[str, Any]] = []
     for data, most in SETS.items():
-        shared: dict[str, Any] = {"data": (data,), "replicate": replicates}
-        one = {"coordinates": ("unordered",)}
+        numbers, several = range(1, most + 1), range(2, most + 1)
+        main = data == "galaxies"
+        every: dict[str, Any] = {"data": (data,), "replicate": replicates}
+        part = {**every, "replicate": few}
         found += [
-            {**shared, "k": range(2, most + 1), "sampler": ("smc",)},
-            {**shared, "k": range(1, most + 1), **one},
+            {**every, "k": numbers, "sampler": ("smc", "gibbs"), **one},
+            {**(every if main else part), "k": numbers, "sampler": ("tempering",), **one},
+            {**(every if main else part), "k": several, "sampler": ("smc",)},
         ]
-    several = {"data": ("galaxies",), "k": range(2, 7), "replicate": few}
-    return [*found, {**several, "sampler": ("tempering",)}]
+        if main:
+            found.append({**part, "k": several, "sampler": ("tempering",)})
+    return found
 
 
 SMALL = {"data": ("galaxies",), "k": (2, 3), "replicate": range(3)}
