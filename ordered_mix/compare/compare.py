@@ -9,7 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ordered_mix.compare.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import predictive
@@ -18,7 +21,9 @@ from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
-from ordered_mix.fitted.fit import check_sample
+from ordered_mix.fitted.crossing import disagree, particles
+from ordered_mix.fitted.evidence import MOST_POINTS
+from ordered_mix.fitted.fit import check_sample, component_range
 from ordered_mix.fitted.labels import labels_by_what_separates, method_of
 from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
 from ordered_mix.fitted.mode import posterior_mode
@@ -30,6 +35,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
 
+SMC = "smc"
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
 }
@@ -60,7 +66,9 @@ def compare(
     progress : callable
         Called with the name of each stage before it begins.
     **changes
-        Settings given by name instead, e.g. ``components=3``.
+        Settings given by name instead, e.g. ``components=3``. A range of components, as
+        ``"1-6"`` or (1, 6), or ``"auto"``, which is 1 to 6, compares every number first and the
+        rest at the most probable one.
 
     Returns
     -------
@@ -73,9 +81,12 @@ def compare(
     RunError
         If no sampler gives draws, or the folder cannot be written.
     """
-    data, settings = as_data(data), settings or Settings(**changes)
+    data, settings = as_data(data), settings or asked(**changes)
     check(data, settings)
     prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
+    numbers = _several(data, settings, prior, progress)
+    if numbers is not None:
+        settings = replace(settings, components=numbers.best)
     found, skipped = _parameterizations(settings, prior)
     k = settings.components
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
@@ -103,11 +114,25 @@ def compare(
     if not sampled:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
         raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
-    fewer = _fewer(data, settings, prior, sample)
+    fewer = _fewer(data, settings, prior, sample) if numbers is None else None
+    crossing = _particles(data, settings, prior, sampled, sample, starts, best)
     return Comparison(
         data, settings, prior, starts, maximum, mode, fits, fit_seconds, sampled, skipped | failed,
-        fewer, tuple(failed),
+        fewer, tuple(failed), crossing, numbers,
     )  # fmt: skip
+
+
+def asked(components: Any = 2, **changes: Any) -> Settings:
+    """Settings in which the number of components may be a range or ``"auto"``.
+
+    Raises
+    ------
+    ValueError
+        If a setting is wrong.
+    """
+    smallest, largest = component_range(components)
+    up_to = None if largest == smallest else largest
+    return Settings(components=smallest, up_to=up_to, **changes)
 
 
 def check(data: Data, settings: Settings) -> None:
@@ -125,6 +150,18 @@ def identity(data: Data, settings: Settings, prior: Prior) -> dict[str, Any]:
     return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)} | (
         {"code": code} if code else {}
     )
+
+
+def _several(
+    data: Data, settings: Settings, prior: Prior, progress: Callable[[str], None]
+) -> Several | None:
+    if settings.up_to is None:
+        return None
+    most = min(settings.up_to, data.n // 2, np.unique(data.y).size)
+    return several(
+        data, prior, settings.components, max(settings.components, most), seed=settings.seed,
+        prior_components=settings.prior_components, progress=progress,
+    )  # fmt: skip
 
 
 def _parameterizations(
@@ -219,11 +256,31 @@ def _drawn(
     best: Mixture,
 ) -> Restarted:
     """Draws from over-dispersed starts; chains that are stuck begin again at the best optimum."""
+    if estimator == SMC:
+        k, prior = parameterization.k, parameterization.prior
+        return Restarted(particles(data, prior, k, settings.seed), 0)
     draws = settings.nuts(estimator).fit(parameterization, data, starts)
     again = replace(settings.nuts(estimator), seed=settings.seed + 1)
     return restart_stuck_chains(
         draws, data.y, best, lambda begin: again.fit(parameterization, data, begin)
     )
+
+
+def _particles(
+    data: Data,
+    settings: Settings,
+    prior: Prior,
+    sampled: dict[str, Sampled],
+    sample: Callable[..., Sampled | None],
+    starts: Mixture,
+    best: Mixture,
+) -> Sampled | None:
+    """Sequential Monte Carlo where chains disagree, unless it would take far longer than they."""
+    apart = any(disagree(item.agreement) for item in sampled.values())
+    if not apart or data.n > MOST_POINTS:
+        return None
+    model = catalog.parameterization("unordered", settings.components, prior)
+    return sample(model, SMC, starts, best)
 
 
 def _fewer(

@@ -156,6 +156,11 @@ def command(comparison: Comparison) -> str:
         for item in fields(settings)
         if item.name != "cores" and getattr(settings, item.name) != getattr(default, item.name)
     } | {"seed": settings.seed}
+    if comparison.several is not None:
+        changed.pop("up_to", None)
+        low, high = comparison.several.range
+        changed = {"components": f"{low}-{high}", **{key: value for key, value in changed.items()
+                                                     if key != "components"}}  # fmt: skip
     asked = _prior_options(comparison)
     if asked is not None:
         source = data.name if data.name in shipped() else "FILE.csv:column"
