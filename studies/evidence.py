@@ -473,10 +473,9 @@ def findings(result: StudyResult) -> str:
 
 
 def grids(replicates: range, few: range) -> list[dict[str, Any]]:
-    """Every set with its numbers of components; fewer replicates where the others have coordinates.
+    """Every set with its numbers of components; all replicates of SMC, and all of galaxies' Gibbs.
 
-    Galaxies have most: all replicates of SMC in all coordinates. Tempering has several coordinates
-    there alone.
+    The others have few, tempering in several coordinates on galaxies with K = 3 and 4.
     """
     one = {"coordinates": ("unordered",)}
     found: list[dict[str, Any]] = []
@@ -486,12 +485,13 @@ def grids(replicates: range, few: range) -> list[dict[str, Any]]:
         every: dict[str, Any] = {"data": (data,), "replicate": replicates}
         part = {**every, "replicate": few}
         found += [
-            {**every, "k": numbers, "sampler": ("smc", "gibbs"), **one},
-            {**(every if main else part), "k": numbers, "sampler": ("tempering",), **one},
+            {**every, "k": numbers, "sampler": ("smc",), **one},
+            {**(every if main else part), "k": numbers, "sampler": ("gibbs",), **one},
+            {**part, "k": numbers, "sampler": ("tempering",), **one},
             {**(every if main else part), "k": several, "sampler": ("smc",)},
         ]
         if main:
-            found.append({**part, "k": several, "sampler": ("tempering",)})
+            found.append({**part, "k": (3, 4), "sampler": ("tempering",)})
     return found
 
 

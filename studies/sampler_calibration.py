@@ -57,11 +57,11 @@ RANKS = 31
 POINTS = 20
 PACK = 5
 TRUTHS = 4000
-CHAINS = 2
+CHAINS = 8
 MOST = 3
-GIBBS = Gibbs(draws=1000, tune=200)
-TEMPERING = Tempering(draws=120, tune=32, temperatures=5)
-PARTICLES = SMC(particles=64, islands=4, length=8)
+GIBBS = Gibbs(draws=300, tune=100)
+TEMPERING = Tempering(draws=50, tune=32, temperatures=5)
+PARTICLES = SMC(particles=256, islands=4, length=4)
 MARGIN = 0.1
 SHARE = 0.05
 
