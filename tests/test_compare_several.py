@@ -11,6 +11,7 @@ from ordered_mix.compare.compare import asked, compare
 from ordered_mix.compare.several import Several, how_many, several
 from ordered_mix.data import Data, simulate
 from ordered_mix.draws.evidence import Evidence
+from ordered_mix.files.results import ResultFolder
 from ordered_mix.fitted import crossing
 from ordered_mix.fitted.evidence import evidence
 from ordered_mix.fitted.modes import modes_found
@@ -121,6 +122,19 @@ def test_a_range_ends_in_a_comparison_of_the_most_probable_number():
     assert "components" in keys and "component" not in keys
     page = render(found)
     assert "How many components" in page and "--components 1-2" in page
+
+
+def test_an_interrupted_run_takes_the_numbers_from_its_folder(tmp_path, monkeypatch):
+    data = simulate(TRUTH, 40, seed=1)
+    prior, settings = default_prior(data), asked("1-2")
+    folder = ResultFolder(tmp_path / "new", stages.identity(data, settings, prior))
+    folder.open()
+    small = SMC(particles=64, islands=4, length=8)
+    monkeypatch.setattr(numbers, "SMC", lambda: small)
+    first = stages._several(data, settings, prior, print, folder)
+    monkeypatch.setattr(stages, "several", None)  # nothing is computed again
+    again = stages._several(data, settings, prior, print, folder)
+    pd.testing.assert_frame_equal(first.table, again.table)
 
 
 def test_particles_take_over_where_chains_disagree(monkeypatch):

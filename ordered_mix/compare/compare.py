@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ordered_mix.compare.comparison import Comparison, Sampled, Settings
 from ordered_mix.compare.several import Several, several
@@ -35,7 +36,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
 
-SMC = "smc"
+SMC, NUMBERS = "smc", "components.parquet"
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
 }
@@ -84,7 +85,7 @@ def compare(
     data, settings = as_data(data), settings or asked(**changes)
     check(data, settings)
     prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
-    numbers = _several(data, settings, prior, progress)
+    numbers = _several(data, settings, prior, progress, folder)
     if numbers is not None:
         settings = replace(settings, components=numbers.best)
     found, skipped = _parameterizations(settings, prior)
@@ -153,15 +154,25 @@ def identity(data: Data, settings: Settings, prior: Prior) -> dict[str, Any]:
 
 
 def _several(
-    data: Data, settings: Settings, prior: Prior, progress: Callable[[str], None]
+    data: Data,
+    settings: Settings,
+    prior: Prior,
+    progress: Callable[[str], None],
+    folder: ResultFolder | None = None,
 ) -> Several | None:
+    """Several numbers of components, from the folder if an interrupted run left them there."""
     if settings.up_to is None:
         return None
+    if folder is not None and NUMBERS in folder:
+        return Several(pd.read_parquet(folder.path / NUMBERS), settings.prior_components)
     most = min(settings.up_to, data.n // 2, np.unique(data.y).size)
-    return several(
+    found = several(
         data, prior, settings.components, max(settings.components, most), seed=settings.seed,
         prior_components=settings.prior_components, progress=progress,
     )  # fmt: skip
+    if folder is not None:
+        folder.write(NUMBERS, lambda path: found.table.to_parquet(path, index=False))
+    return found
 
 
 def _parameterizations(
