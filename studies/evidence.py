@@ -59,6 +59,7 @@ COORDINATES = {
     "relative": "relative",
     "moment": "moment",
 }
+FOUR = ("unordered", "ordered", "signed", "moment")
 SETS = {"galaxies": 6, "enzyme": 4, "acidity": 4, "faithful:waiting": 3}
 SMALL_SMC = SMC(particles=256, islands=16, length=8)
 SMALL_TEMPERING = Tempering(draws=300, tune=160)
@@ -473,25 +474,24 @@ def findings(result: StudyResult) -> str:
 
 
 def grids(replicates: range, few: range) -> list[dict[str, Any]]:
-    """Every set with its numbers of components; all replicates of SMC, and all of galaxies' Gibbs.
+    """All replicates of SMC and Gibbs on galaxies; few, in four coordinate systems, elsewhere.
 
-    The others have few, tempering in several coordinates on galaxies with K = 3 and 4.
+    Tempering has few everywhere, in several coordinates on galaxies with K = 3 and 4.
     """
     one = {"coordinates": ("unordered",)}
     found: list[dict[str, Any]] = []
     for data, most in SETS.items():
-        numbers, several = range(1, most + 1), range(2, most + 1)
         main = data == "galaxies"
-        every: dict[str, Any] = {"data": (data,), "replicate": replicates}
-        part = {**every, "replicate": few}
+        numbers, several = range(1, most + 1), range(2, most + 1)
+        shared: dict[str, Any] = {"data": (data,), "replicate": replicates if main else few}
+        names = tuple(COORDINATES) if main else FOUR
         found += [
-            {**every, "k": numbers, "sampler": ("smc",), **one},
-            {**(every if main else part), "k": numbers, "sampler": ("gibbs",), **one},
-            {**part, "k": numbers, "sampler": ("tempering",), **one},
-            {**(every if main else part), "k": several, "sampler": ("smc",)},
+            {**shared, "k": numbers, "sampler": ("smc", "gibbs"), **one},
+            {**shared, "k": several, "sampler": ("smc",), "coordinates": names},
+            {**shared, "k": numbers, "sampler": ("tempering",), "replicate": few, **one},
         ]
         if main:
-            found.append({**part, "k": (3, 4), "sampler": ("tempering",)})
+            found.append({**shared, "k": (3, 4), "sampler": ("tempering",), "replicate": few})
     return found
 
 
