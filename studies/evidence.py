@@ -188,7 +188,7 @@ def off_smc(table: pd.DataFrame, estimator: str) -> Effect:
 def standardised(rows: pd.DataFrame, value: str, error: str) -> pd.DataFrame:
     """Deviations from the mean over seeds in stated errors, corrected for that mean."""
     rows = rows[rows[error] > 0]
-    cells = rows.groupby([*CELL, "coordinates"])
+    cells = rows.groupby([*CELL, "estimator", "coordinates"])
     count = cells[value].transform("size")
     off = rows[value] - cells[value].transform("mean")
     # a mean over few seeds is drawn towards each of them
@@ -392,7 +392,6 @@ def agreement_figure(result: StudyResult) -> Figure:
         return figure
     dots(axes[0, 0], rows, "off", "series", looks(rows["series"]), "model", places)
     axes[0, 0].axvline(0, color="0.5", lw=0.8, ls="--", zorder=0)
-    axes[0, 0].set_xscale("symlog", linthresh=0.1)
     axes[0, 0].set_xlabel("log evidence less that by SMC, unordered (nats, 95% intervals)")
     return legend(figure, axes)
 
