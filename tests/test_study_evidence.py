@@ -78,10 +78,8 @@ def test_a_run_that_warns_is_left_out_and_counted():
 
 def test_standardised_deviations_have_unit_size_for_few_seeds_too():
     rng = np.random.default_rng(1)
-    cells = pd.DataFrame(
-        {"data": "galaxies", "estimator": "smc", "coordinates": "unordered", "stated": 0.1},
-        range(4000),
-    )
+    shared = {"data": "galaxies", "estimator": "smc", "coordinates": "unordered", "stated": 0.1}
+    cells = pd.DataFrame(shared, range(4000))
     cells = cells.assign(k=np.repeat(np.arange(800), 5), log_evidence=0.1 * rng.normal(size=4000))
     found = file.spread(cells, "log_evidence", "stated")
     assert found.low < 0 < found.high and found.high - found.low < 0.1
