@@ -45,7 +45,7 @@ def starts(data: Data, k: int, seed: int) -> Mixture:
 
 
 def by_smc(parameterization: Parameterization, data: Data, seed: int) -> Row:
-    draws = SMC(particles=512).sample(parameterization, data, seed=seed)
+    draws = SMC().sample(parameterization, data, seed=seed)
     return _of_tree(draws)
 
 

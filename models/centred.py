@@ -32,11 +32,7 @@ def coordinates(mixture):
 
 def skip(k, prior):
     """Why this parameterization does not apply, if so."""
-    if k < 2:
-        return "gaps need at least two components"
-    if not prior.exchangeable:
-        return "known unequal weights make the order of the means a restriction, not a labelling"
-    return None
+    return declare.no_gaps(k, prior)
 
 
 def bounds():

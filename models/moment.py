@@ -59,15 +59,11 @@ def skip(k, prior, *, signed=True):
     """
     if not isinstance(signed, bool):
         raise ValueError(f"signed must be True or False, got {signed!r}")
-    if k < 2:
-        return "a direction needs at least two components"
-    if prior.known_sigma is not None:
-        return "known scales are no coordinates of the sphere"
+    if prior.known_sigma is not None or prior.common_scale:
+        return "known scales, or a common one, are no coordinates of the sphere"
     if not signed and k != 2:
         return "signed=False is for two components"
-    if not signed and not prior.exchangeable:
-        return "known unequal weights make the order of the means a restriction, not a labelling"
-    return None
+    return declare.no_gaps(k, prior, ordered=not signed)
 
 
 def _forward(xp, w, coordinates, k, signed):

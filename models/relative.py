@@ -59,13 +59,9 @@ def skip(k, prior, *, link="log", clearance=0.0, reference=1, order="mu", weight
         If an option is not one of those accepted.
     """
     _check(k, link, clearance, reference, order, weight_clearance)
-    if k < 2:
-        return "gaps need at least two components"
-    if not prior.exchangeable:
-        return "known unequal weights make the order of the means a restriction, not a labelling"
-    if order != "mu" and prior.known_sigma is not None:
-        return "known scales leave nothing to order by"
-    return None
+    if order != "mu" and (prior.known_sigma is not None or prior.common_scale):
+        return "known or common scales leave nothing to order by"
+    return declare.no_gaps(k, prior)
 
 
 def rescaled(scale, *, clearance=0.0, **options):

@@ -61,9 +61,7 @@ def skip(k, prior, *, gap="signed", reach=3.4):
         raise ValueError(f"reach must be positive, in units of the scale, got {reach}")
     if k != 2:
         return "the shear is that of two components"
-    if gap == "bent" and not prior.exchangeable:
-        return "known unequal weights make the order of the means a restriction, not a labelling"
-    return None
+    return declare.no_gaps(k, prior, ordered=gap == "bent")
 
 
 def bounds(*, gap="signed", reach=3.4):

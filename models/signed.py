@@ -21,4 +21,4 @@ def coordinates(mixture):
 
 def skip(k, prior):
     """Why this parameterization does not apply, if so."""
-    return "gaps need at least two components" if k < 2 else None
+    return declare.no_gaps(k, prior, ordered=False)

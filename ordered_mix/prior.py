@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ordered_mix.data import Data
 
 COMPONENT = "component"
+COMMON = "common_sigma"
 GAP = "gap_index"
 KINDS = {"adaptive": "adaptive", "fixed": "inverse_gamma", "half-normal": "half_normal"}
 
@@ -47,8 +48,12 @@ class Prior:
         Family of the scales.
     known_w : tuple of float, optional
         Weights that are known, in the order of the components.
-    known_sigma : float, optional
-        The common standard deviation, if it is known.
+    known_mu : tuple of float, optional
+        Means that are known.
+    known_sigma : float or tuple of float, optional
+        The standard deviation of all components, or of each, if it is known.
+    common_scale : bool
+        One standard deviation for all components: ``sigma^2`` has the prior of a single one.
     native : bool
         Give each parameterization its customary independent prior on its own coordinates instead
         of the sorted reference prior.
@@ -65,7 +70,9 @@ class Prior:
     concentration: Any = 2.0
     scale_family: str = "inverse_gamma"
     known_w: tuple[float, ...] | None = None
+    known_mu: tuple[float, ...] | None = None
     known_sigma: Any = None
+    common_scale: bool = False
     native: bool = False
 
     def __post_init__(self) -> None:
@@ -84,11 +91,39 @@ class Prior:
             total = sum(self.known_w)
             if min(self.known_w) <= 0 or abs(total - 1) > 1e-9:
                 raise ValueError(f"known_w must be positive and add up to 1, got {self.known_w}")
+        if self.known_mu is not None and not np.isfinite(self.known_mu).all():
+            raise ValueError(f"known_mu must be finite, got {self.known_mu}")
+        if isinstance(self.known_sigma, tuple) and not min(self.known_sigma) > 0:
+            raise ValueError(f"known_sigma must be positive, got {self.known_sigma}")
+        if self.common_scale and self.known_sigma is not None:
+            raise ValueError("common_scale must be False where the scales are known, got True")
+
+    @property
+    def known(self) -> dict[str, tuple[float, ...]]:
+        """Values of each component that are known, by parameter."""
+        given = {"w": self.known_w, "mu": self.known_mu, "sigma": self.known_sigma}
+        return {name: value for name, value in given.items() if isinstance(value, tuple)}
 
     @property
     def exchangeable(self) -> bool:
         """Whether the prior is the same for every labelling of the components."""
-        return self.known_w is None or len(set(self.known_w)) == 1
+        return all(len(set(values)) == 1 for values in self.known.values())
+
+    def free_parameters(self, k: int) -> int:
+        """Number of parameters of k components that are not known."""
+        weights = k - 1 if self.known_w is None else 0
+        means = k if self.known_mu is None else 0
+        scales = 1 if self.common_scale else k
+        return weights + means + (scales if self.known_sigma is None else 0)
+
+    def common_coordinates(self, mixture: Mixture) -> dict[str, Any]:
+        """The free coordinate of a common scale, by its name; empty without one.
+
+        Where the scales differ it is their root mean square.
+        """
+        if not self.common_scale:
+            return {}
+        return {COMMON: np.sqrt(np.mean(mixture.sigma**2, axis=-1, keepdims=True))}
 
     @property
     def b0(self) -> Any:
@@ -96,9 +131,12 @@ class Prior:
         return (self.scale / scale_families.SHARE) ** 2
 
     def holding(self, mixture: Mixture) -> Mixture:
-        """The mixture with the weights and scales that are known."""
-        known = {"w": self.known_w, "sigma": self.known_sigma}
-        given = {name: value for name, value in known.items() if value is not None}
+        """The mixture with the values that are known, and the scales made one if they are."""
+        known = {"w": self.known_w, "mu": self.known_mu, "sigma": self.known_sigma}
+        given: dict[str, Any] = {name: value for name, value in known.items() if value is not None}
+        if self.common_scale:
+            within = np.sum(mixture.w * mixture.sigma**2, axis=-1, keepdims=True)
+            given["sigma"] = np.sqrt(within)
         values = {name: getattr(mixture, name) for name in ("w", "mu", "sigma")}
         for name, value in given.items():
             values[name] = np.broadcast_to(np.asarray(value, dtype=float), mixture.mu.shape)
@@ -111,18 +149,27 @@ class Prior:
             location=location + scale * self.location,
             spread=scale * self.spread,
             scale=scale * self.scale,
-            known_sigma=None if self.known_sigma is None else scale * self.known_sigma,
+            known_mu=_affine(self.known_mu, location, scale),
+            known_sigma=_affine(self.known_sigma, 0.0, scale),
         )
 
     def numbers(self) -> dict[str, float]:
         """Numeric hyper-parameters by field name; a compiled model swaps them like data."""
         names = ("location", "spread", "scale", "concentration", "known_sigma")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        given = {name: getattr(self, name) for name in names}
+        return {name: v for name, v in given.items() if v is not None and not isinstance(v, tuple)}
 
     def form(self) -> Prior:
         """What is left of the prior without its numbers, which a compiled model swaps."""
         ones: dict[str, Any] = dict.fromkeys(self.numbers(), 1.0)
         return replace(self, **ones)
+
+
+def _affine(values: Any, location: float, scale: float) -> Any:
+    """``location + scale * values`` of None, a number or a tuple of numbers."""
+    if isinstance(values, tuple):
+        return tuple(location + scale * value for value in values)
+    return None if values is None else location + scale * values
 
 
 def default_prior(
@@ -209,8 +256,14 @@ def weights(k: int, prior: Prior, floor: float = 0.0) -> TensorVariable:
 
 def scales(k: int, prior: Prior) -> TensorVariable:
     """Declare the standard deviations ``sigma`` in the open model; shape (k,)."""
+    if isinstance(prior.known_sigma, tuple):
+        return pt.constant(np.array(prior.known_sigma))
     if prior.known_sigma is not None:
         return pt.ones(k) * prior.known_sigma
+    if prior.common_scale:
+        dims = dimension("common_index", 1)
+        one = scale_families.iid(1, prior.scale, prior.scale_family, name=COMMON, dims=dims)
+        return pt.ones(k) * one[0]
     return scale_families.iid(k, prior.scale, prior.scale_family, dims=dimension(COMPONENT, k))
 
 
@@ -226,8 +279,22 @@ def ordered_scales(k: int, prior: Prior, link: str, clearance: float) -> TensorV
     return steps + clearance * np.arange(k) if clearance else steps
 
 
+def no_gaps(k: int, prior: Prior, *, ordered: bool = True) -> str | None:
+    """Why the means have no gaps to sample, or none that are positive; None if they have."""
+    if k < 2:
+        return "gaps need at least two components"
+    if prior.known_mu is not None:
+        return "known means have no gaps to sample"
+    if not ordered or prior.exchangeable:
+        return None
+    which = "unequal weights" if "w" in prior.known else "unequal scales"
+    return f"known {which} make the order of the means a restriction, not a labelling"
+
+
 def iid_means(k: int, prior: Prior) -> TensorVariable:
-    """Declare unordered means ``mu``, iid Normal(location, spread); shape (k,)."""
+    """Declare unordered means ``mu``, iid Normal(location, spread), or known; shape (k,)."""
+    if prior.known_mu is not None:
+        return pt.constant(np.array(prior.known_mu))
     return pm.Normal("mu", prior.location, prior.spread, dims=dimension(COMPONENT, k))
 
 

@@ -31,13 +31,13 @@ SHARE = 10.0  # b0 is the square of this part of the data's spread
 TYPICAL = 0.2  # a scale near the median of the adaptive prior, in units of its scale
 
 
-def iid(k: int, scale: Any, family: str, **kwargs: Any) -> TensorVariable:
-    """Declare k exchangeable scales ``sigma`` in the open model; shape (k,)."""
+def iid(k: int, scale: Any, family: str, name: str = "sigma", **kwargs: Any) -> TensorVariable:
+    """Declare k exchangeable scales in the open model; shape (k,)."""
     if family == "half_normal":
-        return pm.HalfNormal("sigma", scale, **kwargs)
+        return pm.HalfNormal(name, scale, **kwargs)
     if family == "adaptive":
         return pm.CustomDist(
-            "sigma",
+            name,
             scale,
             dist=partial(_draw_together, k=k, family=family),
             logp=partial(_logp_together, family=family),
@@ -48,7 +48,7 @@ def iid(k: int, scale: Any, family: str, **kwargs: Any) -> TensorVariable:
             **kwargs,
         )
     return pm.CustomDist(
-        "sigma",
+        name,
         scale,
         dist=_root_inverse_gamma,
         logp=_root_inverse_gamma_logp,

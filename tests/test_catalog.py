@@ -155,7 +155,7 @@ def test_number_of_components(k):
 
 
 def test_known_weights_are_one_for_each_component():
-    with pytest.raises(ValueError, match="known_w must hold 3 weights, got 2"):
+    with pytest.raises(ValueError, match="known_w must hold 3 values, got 2"):
         catalog.parameterization("unordered", 3, Prior(known_w=(0.5, 0.5)))
 
 

@@ -74,3 +74,14 @@ def test_seeds_are_shifted_together(monkeypatch):
         found[shift] = fresh.seed(7), fresh.rng(7).integers(1000)
     assert found[""] == found["0"] != found["1"]
     assert found["0"][0] == 7 and found["1"][0] == 10_007
+
+
+@pytest.mark.chance
+def test_errors_that_are_right_pass_and_errors_of_a_third_do_not():
+    rng = chance.rng(2)
+    islands = rng.normal(size=(60, 16))
+    values, errors = islands.mean(axis=1), islands.std(axis=1, ddof=1) / 4
+    assert chance.errors_of(values, errors, 15)
+    assert not chance.errors_of(values, errors / 3, 15) and not chance.errors_of(
+        values, 3 * errors, 15
+    )

@@ -89,12 +89,22 @@ def test_native_priors_too(found):
         Prior(known_sigma=0.8, **NUMBERS),
         Prior(known_w=(0.3, 0.7), **NUMBERS),
         Prior(known_w=(0.3, 0.7), known_sigma=0.8, **NUMBERS),
+        Prior(scale_family="adaptive", common_scale=True, **NUMBERS),
+        Prior(known_sigma=(0.8, 1.1), **NUMBERS),
     ],
-    ids=["half-normal", "adaptive", "known scale", "known weights", "only means"],
+    ids=[
+        "half-normal",
+        "adaptive",
+        "known scale",
+        "known weights",
+        "only means",
+        "common scale",
+        "known scales",
+    ],
 )
 def test_other_priors_and_one_component(prior):
     check(catalog.parameterization("signed", 2, prior), Data(Y), seed=1)
-    if prior.known_w is None:
+    if not prior.known:
         check(catalog.parameterization("unordered", 1, prior), Data(Y), seed=2)
 
 

@@ -18,6 +18,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.smc import SMC
+from ordered_mix.samplers.tempering import Tempering
 from ordered_mix.theory.quadrature import means_posterior
 
 PRIOR = Prior(location=0.3, spread=1.5, scale=0.7, concentration=2.0)
@@ -185,6 +186,50 @@ def test_posterior_over_the_number_of_components():
     shares = mass * np.exp(noise)
     spread = (shares / shares.sum(axis=1, keepdims=True)).std(axis=0)
     assert np.allclose(table["posterior_error"], spread, rtol=0.05)
+
+
+FLAT = '''"""Means with a flat prior."""
+
+import pymc as pm
+
+from ordered_mix import prior as declare
+
+
+def block(k, prior):
+    return declare.weights(k, prior), pm.Flat("mu", shape=k), declare.scales(k, prior)
+
+
+def coordinates(mixture):
+    return {"mu": mixture.mu}
+'''
+
+
+def test_an_improper_prior_has_no_evidence(means_only, tmp_path):
+    path = tmp_path / "flat.py"
+    path.write_text(FLAT)
+    flat = catalog.parameterization(str(path), 2, MEANS_ONLY)
+    for estimate in (bridge, laplace_metropolis):
+        with pytest.raises(ValueError, match="prior of flat must be proper and give finite draws"):
+            estimate(flat, QUANTILES, means_only)
+    begin = Mixture([0.5, 0.5], [[-1.0, 1.0], [0.0, 1.0]], [1.0, 1.0])
+    with pytest.raises(ValueError, match="prior of flat must be proper and give finite draws"):
+        Tempering(draws=4, tune=32).sample(flat, QUANTILES, begin, 0)
+
+
+def test_chib_with_labels_as_they_come_lacks_log_k_factorial():
+    """Two components so far apart that no chain switches."""
+    data = simulate(Mixture([0.5, 0.5], [-6.0, 6.0], [1.0, 1.0]), 60, seed=1)
+    prior = Prior(spread=6.0, scale=1.0)
+    parameterization = catalog.parameterization("unordered", 2, prior)
+    start = Mixture([0.5, 0.5], [[-6.0, 6.0]], [1.0, 1.0])
+    draws = Gibbs(draws=500, tune=100).sample(parameterization, data, start, 1).mixture
+    both = [chib(parameterization, data, draws, labels=labels)
+            for labels in ("permuted", "as they come")]  # fmt: skip
+    difference = both[0].log_evidence - both[1].log_evidence
+    assert difference == pytest.approx(np.log(2), abs=1e-9)
+    assert not both[0].warning and "off by up to log 2!" in both[1].warning
+    with pytest.raises(ValueError, match="labels must be one of permuted, as they come"):
+        chib(parameterization, data, draws, labels="sorted")
 
 
 def test_bad_arguments_are_refused(means_only):

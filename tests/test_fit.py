@@ -314,8 +314,16 @@ def test_common_scales_and_known_values():
     [
         ({"scales": "tied"}, "scales must be one of free, common, got 'tied'"),
         (
-            {"scales": "common", "estimators": ("em", "nuts")},
-            "em alone for this restriction, as the matched",
+            {"scales": "common", "estimators": ("nuts",), "parameterization": "moment"},
+            "known scales, or a common one, are no coordinates",
+        ),
+        (
+            {"fixed": {"mu": [0.0, 1.0]}, "estimators": ("nuts",), "parameterization": "ordered"},
+            "known means have no gaps",
+        ),
+        (
+            {"estimators": ("nuts",), "parameterization": "ordered", "components": "1-2"},
+            "ordered does not apply: gaps need at least two components",
         ),
         ({"fixed": {"w": [0.3, 0.6]}}, "fixed w must add up to 1"),
         ({"fixed": {"s": [1, 1]}}, "fixed may hold w, mu, sigma, got 's'"),
@@ -340,5 +348,3 @@ def test_known_weights_are_kept_by_map_and_sampler():
     known = fit(data, 2, estimators=("em", "map"), fixed={"sigma": [0.1, 0.1]})
     for k in (1, 2):
         assert value(known, "sigma", k, "map") == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="one known scale for all components, got em, map"):
-        fit(data, 2, estimators=("em", "map"), fixed={"sigma": [0.1, 0.2]})

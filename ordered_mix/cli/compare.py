@@ -11,8 +11,11 @@ import typer
 
 from ordered_mix.cli.fit import summary_of
 from ordered_mix.cli.options import (
+    Bound,
     DecimalComma,
     DropMissing,
+    Errors,
+    Fixed,
     Force,
     Json,
     PriorKind,
@@ -20,13 +23,16 @@ from ordered_mix.cli.options import (
     PriorScale,
     PriorWeights,
     Quiet,
+    Scales,
     Separator,
     Verbose,
     Where,
     chosen_prior,
+    known_values,
     loaded,
     log,
     names_between_commas,
+    refuse_other_likelihoods,
 )
 from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_summary
@@ -42,6 +48,8 @@ ordered-mix compare faithful:waiting
 
 ordered-mix compare my.csv:height --components 3
 
+ordered-mix compare galaxies --components 1-6
+
 ordered-mix compare galaxies --parameterizations "unordered,relative(link=square)" --out mine"""
 
 
@@ -54,8 +62,12 @@ def compare_command(
         ),
     ],
     components: Annotated[
-        int, typer.Option("--components", "-k", help="Number of components K.")
-    ] = 2,
+        str, typer.Option("--components", "-k", help="K, a range like 1-6, or auto.")
+    ] = "2",
+    prior_components: Annotated[
+        str,
+        typer.Option(help="Prior over K in a range: uniform, poisson, beta_negative_binomial."),
+    ] = "uniform",
     parameterizations: Annotated[
         str,
         typer.Option(
@@ -76,6 +88,11 @@ def compare_command(
     prior_scale: PriorScale = None,
     prior_mean: PriorMean = None,
     prior_weights: PriorWeights = 2.0,
+    scales: Scales = "free",
+    fixed: Fixed = None,
+    errors: Errors = None,
+    lower: Bound = None,
+    upper: Bound = None,
     draws: Annotated[int, typer.Option(help="Draws kept per chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 1000,
     chains: Annotated[int, typer.Option(help="Chains, each from its own start.")] = 4,
@@ -104,12 +121,14 @@ def compare_command(
     Prints a table and a verdict, and writes report.html, one ArviZ draws file per
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
-    from ordered_mix.compare.compare import check
-    from ordered_mix.compare.comparison import Settings
+    from ordered_mix.compare.compare import asked, check
+    from ordered_mix.fitted.restriction import Restriction
 
+    refuse_other_likelihoods(errors, lower, upper)
     column = loaded(data, separator, decimal_comma, drop_missing, where)
-    settings = Settings(
-        components=components,
+    settings = asked(
+        components,
+        prior_components=prior_components,
         parameterizations=names_between_commas(parameterizations),
         estimators=names_between_commas(estimators),
         draws=draws,
@@ -121,7 +140,14 @@ def compare_command(
         time_limit=time_limit,
     )
     check(column, settings)
-    chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
+    held = Restriction(scales, known_values(fixed))
+    held.check(settings.components)
+    if held.fixed and settings.up_to is not None:
+        raise ValueError(
+            "components must be one number where fixed holds values of components, "
+            f"got {components}"
+        )
+    chosen = held.of_prior(chosen_prior(column, prior, prior_scale, prior_mean, prior_weights))
     summary = _compare(column, settings, chosen, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))
@@ -136,7 +162,7 @@ def _compare(
     from ordered_mix.files.results import ResultFolder, slug
 
     log.info("data %s, n = %d", data.name, data.n)
-    place = out or Path("results") / slug(data.name) / f"compare-k{settings.components}"
+    place = out or Path("results") / slug(data.name) / f"compare-k{_numbers(settings)}"
     folder = ResultFolder(place, identity(data, settings, prior))
     with folder.locked(force):
         if SUMMARY in folder and not (summary := _summary(folder))["failed"]:
@@ -149,8 +175,19 @@ def _compare(
         return _summary(folder)
 
 
+def _numbers(settings: Settings) -> str:
+    low, high = settings.components, settings.up_to
+    return f"{low}" if high is None else f"{low}-{high}"
+
+
 def _summary(folder: Any) -> dict[str, Any]:
     return json.loads((folder.path / SUMMARY).read_text())
+
+
+def _records(result: Comparison) -> list[dict[str, Any]]:
+    if result.several is None:
+        return []
+    return json.loads(result.several.table.to_json(orient="records"))
 
 
 def _write(result: Comparison, folder: Any) -> None:
@@ -163,6 +200,9 @@ def _write(result: Comparison, folder: Any) -> None:
     tables = {"estimates": result.fitted.estimates, "points": result.fitted.points}
     for name, table in tables.items():
         folder.write(f"{name}.csv", partial(table.to_csv, index=False))
+    if result.several is not None:
+        numbers = result.several.table
+        folder.write("components.csv", lambda path: numbers.to_csv(path, index=False))
     folder.write("timings.csv", lambda path: result.timings.to_csv(path, index=False))
     page = render(result)
     folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
@@ -177,6 +217,7 @@ def _write(result: Comparison, folder: Any) -> None:
         "skipped": result.skipped,
         "failed": result.failed,
         "table": json.loads(result.table.to_json(orient="records")),
+        "by_components": _records(result),
         "folder": str(folder.path),
     }
     folder.write(SUMMARY, lambda path: path.write_text(json.dumps(summary, indent=1)))

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordered_mix.cli.options import (
+    Bound,
     DecimalComma,
     DropMissing,
+    Errors,
+    Fixed,
     Force,
     Json,
     PriorKind,
@@ -19,13 +22,16 @@ from ordered_mix.cli.options import (
     PriorScale,
     PriorWeights,
     Quiet,
+    Scales,
     Separator,
     Verbose,
     Where,
     chosen_prior,
+    known_values,
     loaded,
     log,
     names_between_commas,
+    refuse_other_likelihoods,
 )
 from ordered_mix.cli.progress import stages
 from ordered_mix.cli.text import print_fit
@@ -81,13 +87,11 @@ def fit_command(
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
-    scales: Annotated[
-        str, typer.Option(help="free, or common: one standard deviation for all (EM alone).")
-    ] = "free",
-    fixed: Annotated[
-        list[str] | None,
-        typer.Option(help="Known values, as w=0.3,0.7 or sigma=2,2, or mu=0,5 for EM alone."),
-    ] = None,
+    scales: Scales = "free",
+    fixed: Fixed = None,
+    errors: Errors = None,
+    lower: Bound = None,
+    upper: Bound = None,
     separator: Separator = ",",
     decimal_comma: DecimalComma = False,
     drop_missing: DropMissing = False,
@@ -106,33 +110,28 @@ def fit_command(
     points.csv (which point belongs where), criteria.csv and, if sampled, report.html and draws.nc
     for ArviZ.
     """
-    from ordered_mix.fitted.fit import check_sample, component_range
+    from ordered_mix.fitted.fit import check, check_restriction
+    from ordered_mix.fitted.restriction import Restriction
 
+    refuse_other_likelihoods(errors, lower, upper)
     column = loaded(data, separator, decimal_comma, drop_missing, where)
-    check_sample(column, component_range(components)[0])
     asked: dict[str, Any] = {
         "components": components, "estimators": names_between_commas(estimators),
         "parameterization": parameterization, "draws": draws, "tune": tune, "chains": chains,
         "seed": seed, "target_accept": target_accept, "hdi_prob": hdi_prob, "scales": scales,
-        "fixed": dict(map(_known, fixed or [])),
+        "fixed": known_values(fixed),
     }  # fmt: skip
+    free = {"cores": cores, "time_limit": time_limit}
+    smallest, largest = check(column, components, asked | free, hdi_prob)
+    check_restriction(Restriction(scales, asked["fixed"]), smallest, largest, asked)
     chosen: Any = prior
     if set(asked["estimators"]) != {"em"}:
         chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
-    free = {"cores": cores, "time_limit": time_limit}
     summary = _fit(column, asked, chosen, free, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))
     elif not quiet:
         print_fit(summary)
-
-
-def _known(text: str) -> tuple[str, list[float]]:
-    name, _, values = text.partition("=")
-    try:
-        return name.strip(), [float(value) for value in values.split(",")]
-    except ValueError:
-        raise ValueError(f"--fixed must be NAME=NUMBER,NUMBER,..., got {text!r}") from None
 
 
 def _fit(

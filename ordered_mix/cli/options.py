@@ -84,6 +84,59 @@ PriorWeights = Annotated[
 ]
 
 
+Scales = Annotated[
+    str, typer.Option(help="free, or common: one standard deviation for all components.")
+]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option(help="Known values, one for each component, as w=0.3,0.7 or mu=0,5 or sigma=2,2."),
+]
+Errors = Annotated[
+    str | None,
+    typer.Option(help="Column of measurement errors. Refused, with what serves.", hidden=True),
+]
+Bound = Annotated[
+    float | None,
+    typer.Option(
+        help="Bound that the data are truncated at. Refused, with what serves.", hidden=True
+    ),
+]
+
+
+def known_values(fixed: list[str] | None) -> dict[str, list[float]]:
+    """Values of components by parameter, of options like ``w=0.3,0.7``.
+
+    Raises
+    ------
+    ValueError
+        If one is no name with numbers behind.
+    """
+    found = {}
+    for text in fixed or []:
+        name, _, values = text.partition("=")
+        try:
+            found[name.strip()] = [float(value) for value in values.split(",")]
+        except ValueError:
+            raise ValueError(f"--fixed must be NAME=NUMBER,NUMBER,..., got {text!r}") from None
+    return found
+
+
+def refuse_other_likelihoods(errors: str | None, lower: float | None, upper: float | None) -> None:
+    """Raise a ValueError if the data are said to have errors of their own, or to be truncated."""
+    instead = "write it in PyMC (see Limits in the documentation) and diagnose its draws"
+    if errors is not None:
+        raise ValueError(
+            f"--errors {errors} is not fitted, as all points of a component have one variance "
+            f"here: {instead}"
+        )
+    for option, value in (("--lower", lower), ("--upper", upper)):
+        if value is not None:
+            raise ValueError(
+                f"{option} {value:g} is not fitted, as the density here has no bounds to be "
+                f"normalised between: {instead}"
+            )
+
+
 def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, where: str) -> Data:
     """The column that the options ask for.
 

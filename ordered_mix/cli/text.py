@@ -121,6 +121,22 @@ CRITERIA = {
     "sbic": "sBIC",
     "elpd_loo": "LOO",
     "elpd_loo_se": "se",
+    "log_evidence": "log evid.",
+    "log_evidence_se": "se",
+    "probability": "prob.",
+}
+
+
+BY_COMPONENTS = {
+    "components": "K",
+    "log_evidence": "log evid.",
+    "log_evidence_se": "se",
+    "probability": "prob.",
+    "elpd_loo": "LOO",
+    "elpd_waic": "WAIC",
+    "bic": "BIC",
+    "sbic": "sBIC",
+    "icl": "ICL",
 }
 
 
@@ -137,6 +153,8 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     print_estimates(summary["estimates"], summary["hdi_prob"])
     for note in summary["notes"]:
         console.print(Text(note))
+    if summary["by_components"]:
+        console.print(_table(summary["by_components"], BY_COMPONENTS))
     for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
         rows = [row for row in summary["table"] if (row["status"] == "sampled") == sampled]
         if rows:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from ordered_mix.compare.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import predictive
@@ -18,17 +22,21 @@ from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
-from ordered_mix.fitted.fit import check_sample
-from ordered_mix.fitted.labels import METHOD, labels_by_what_separates
+from ordered_mix.fitted.crossing import disagree, particles
+from ordered_mix.fitted.evidence import MOST_POINTS
+from ordered_mix.fitted.fit import check_sample, component_range
+from ordered_mix.fitted.labels import labels_by_what_separates, method_of
 from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
 from ordered_mix.fitted.mode import posterior_mode
 from ordered_mix.fitted.options import SAMPLERS
 from ordered_mix.fitted.restart import Restarted, restart_stuck_chains
+from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
 
+SMC, NUMBERS = "smc", "components.parquet"
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
 }
@@ -59,7 +67,9 @@ def compare(
     progress : callable
         Called with the name of each stage before it begins.
     **changes
-        Settings given by name instead, e.g. ``components=3``.
+        Settings given by name instead, e.g. ``components=3``. A range of components, as
+        ``"1-6"`` or (1, 6), or ``"auto"``, which is 1 to 6, compares every number first and the
+        rest at the most probable one.
 
     Returns
     -------
@@ -72,18 +82,24 @@ def compare(
     RunError
         If no sampler gives draws, or the folder cannot be written.
     """
-    data, settings = as_data(data), settings or Settings(**changes)
+    data, settings = as_data(data), settings or asked(**changes)
     check(data, settings)
     prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
+    numbers = _several(data, settings, prior, progress, folder)
+    if numbers is not None:
+        settings = replace(settings, components=numbers.best)
     found, skipped = _parameterizations(settings, prior)
     k = settings.components
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
+    starts = prior.holding(starts)
     progress("EM from many starts")
-    maximum = find_maximum(data, k, settings.seed)
+    held = Restriction.of(prior, k)
+    maximum = find_maximum(data, k, settings.seed, held)
     progress("posterior mode")
-    mode = posterior_mode(data, prior, starts, maximum.mixture)
-    maximum = judged_by_mode(data, maximum, mode)
-    best = mode if maximum.mixture is None else maximum.mixture
+    begin = None if maximum.mixture is None else held.in_order(maximum.mixture)
+    mode = posterior_mode(data, prior, starts, begin)
+    maximum = judged_by_mode(data, maximum, mode, held)
+    best = held.in_order(mode if maximum.mixture is None else maximum.mixture)
     fits, fit_seconds = _point_fits(data, settings, found, starts, progress, skipped)
     sampled: dict[str, Sampled] = {}
     failed: dict[str, str] = {}
@@ -101,11 +117,25 @@ def compare(
     if not sampled:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
         raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
-    fewer_components = _fewer_components(data, settings, prior, sample)
+    fewer_components = _fewer_components(data, settings, prior, sample) if numbers is None else None
+    crossing = _particles(data, settings, prior, sampled, sample, starts, best)
     return Comparison(
         data, settings, prior, starts, maximum, mode, fits, fit_seconds, sampled, skipped | failed,
-        fewer_components, tuple(failed),
+        fewer_components, tuple(failed), crossing, numbers,
     )  # fmt: skip
+
+
+def asked(components: Any = 2, **changes: Any) -> Settings:
+    """Settings in which the number of components may be a range or ``"auto"``.
+
+    Raises
+    ------
+    ValueError
+        If a setting is wrong.
+    """
+    smallest, largest = component_range(components)
+    up_to = None if largest == smallest else largest
+    return Settings(components=smallest, up_to=up_to, **changes)
 
 
 def check(data: Data, settings: Settings) -> None:
@@ -123,6 +153,28 @@ def identity(data: Data, settings: Settings, prior: Prior) -> dict[str, Any]:
     return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)} | (
         {"code": code} if code else {}
     )
+
+
+def _several(
+    data: Data,
+    settings: Settings,
+    prior: Prior,
+    progress: Callable[[str], None],
+    folder: ResultFolder | None = None,
+) -> Several | None:
+    """Several numbers of components, from the folder if an interrupted run left them there."""
+    if settings.up_to is None:
+        return None
+    if folder is not None and NUMBERS in folder:
+        return Several(pd.read_parquet(folder.path / NUMBERS), settings.prior_components)
+    most = min(settings.up_to, data.n // 2, np.unique(data.y).size)
+    found = several(
+        data, prior, settings.components, max(settings.components, most), seed=settings.seed,
+        prior_components=settings.prior_components, progress=progress,
+    )  # fmt: skip
+    if folder is not None:
+        folder.write(NUMBERS, lambda path: found.table.to_parquet(path, index=False))
+    return found
 
 
 def _parameterizations(
@@ -196,9 +248,11 @@ def _sample(
         except (ValueError, SamplingFailed) as error:
             failed[label] = str(error)
             return None
-    permutation = labels_by_what_separates(draws.mixture, data.y)
+    permutation = labels_by_what_separates(
+        draws.mixture, data.y, parameterization.prior.exchangeable
+    )
     if tree is None and folder is not None:
-        made = published(draws.tree, permutation, METHOD)
+        made = published(draws.tree, permutation, method_of(draws.mixture))
         made.attrs["restarted"] = restarted
         folder.write_tree(name, made)
     progress(f"WAIC and LOO, {label}")
@@ -215,6 +269,9 @@ def _drawn(
     best: Mixture,
 ) -> Restarted:
     """Draws from over-dispersed starts; chains that are stuck begin again at the best optimum."""
+    if estimator == SMC:
+        k, prior = parameterization.k, parameterization.prior
+        return Restarted(particles(data, prior, k, settings.seed), 0)
     nuts, seed = settings.nuts(estimator), settings.seed
     draws = nuts.sample(parameterization, data, starts, seed)
     return restart_stuck_chains(
@@ -222,15 +279,32 @@ def _drawn(
     )
 
 
+def _particles(
+    data: Data,
+    settings: Settings,
+    prior: Prior,
+    sampled: dict[str, Sampled],
+    sample: Callable[..., Sampled | None],
+    starts: Mixture,
+    best: Mixture,
+) -> Sampled | None:
+    """Sequential Monte Carlo where chains disagree, unless it would take far longer than they."""
+    apart = any(disagree(item.agreement) for item in sampled.values())
+    if not apart or data.n > MOST_POINTS:
+        return None
+    model = catalog.parameterization("unordered", settings.components, prior)
+    return sample(model, SMC, starts, best)
+
+
 def _fewer_components(
     data: Data, settings: Settings, prior: Prior, sample: Callable[..., Sampled | None]
 ) -> Sampled | None:
     k = settings.components - 1
-    if k == 0:
+    if k == 0 or prior.known:
         return None
     parameterization = catalog.parameterization("unordered", k, prior)
     starts = initial_mixtures(data, k, settings.chains, "random", settings.seed)
     estimator = next(name for name in settings.estimators if name in SAMPLERS)
-    maximum = find_maximum(data, k, settings.seed).mixture
+    maximum = find_maximum(data, k, settings.seed, Restriction.of(prior, k)).mixture
     best = posterior_mode(data, prior, starts, maximum) if maximum is None else maximum
     return sample(parameterization, estimator, starts, best, f", K = {k}")

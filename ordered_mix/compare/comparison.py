@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ordered_mix.compare.several import Several, check_prior_components
 from ordered_mix.compare.verdicts import verdicts
 from ordered_mix.data import Data
 from ordered_mix.draws.convergence import raw_and_relabelled
@@ -25,6 +26,7 @@ from ordered_mix.files.results import slug
 from ordered_mix.fitted.agreement import Agreement, agreement
 from ordered_mix.fitted.fitted import Fitted, default_mass
 from ordered_mix.fitted.maximum import Maximum, criteria_of
+from ordered_mix.fitted.modes import Mode, modes_found
 from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Mixture
@@ -46,6 +48,10 @@ class Settings:
     ----------
     components : int
         Number of components K, at least 1.
+    up_to : int, optional
+        Compare every number of components from that one to this one, and take the most probable.
+    prior_components : {"uniform", "poisson", "beta_negative_binomial"}
+        Prior over the number of components, where several are compared.
     parameterizations : tuple of str
         Names of model files, or paths of your own; options in brackets behind them, as in
         ``relative(link=square)``.
@@ -69,6 +75,8 @@ class Settings:
     """
 
     components: int = 2
+    up_to: int | None = None
+    prior_components: str = "uniform"
     parameterizations: tuple[str, ...] = PARAMETERIZATIONS
     estimators: tuple[str, ...] = ("em", "map", "nuts")
     draws: int = 1000
@@ -81,6 +89,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_ranges(vars(self))
+        check_prior_components(self.prior_components)
+        if self.up_to is not None:
+            check_ranges(vars(self) | {"components": self.up_to})
+            if self.up_to < self.components:
+                raise ValueError(
+                    f"up_to must be at least components={self.components}, got {self.up_to}"
+                )
         check_estimators(self.estimators)
         if not set(self.estimators) & set(SAMPLERS):
             given = ", ".join(self.estimators) or "none"
@@ -136,11 +151,17 @@ class Sampled:
         passes = int(self.draws.passes.sum())
         return raw_and_relabelled(self.draws.mixture, self.labelled, passes, self.draws.seconds)
 
+    @property
+    def divergences(self) -> int:
+        """Number of divergent transitions; particles have none."""
+        statistics = self.draws.statistics
+        return int(statistics["diverging"].sum()) if "diverging" in statistics else 0
+
     @cached_property
     def agreement(self) -> Agreement:
         """What tells whether the chains agree."""
         y = self.draws.tree["observed_data"]["y"].to_numpy()
-        return agreement(y, self.labelled, self.sampler.divergences, self.restarted)
+        return agreement(y, self.labelled, self.divergences, self.restarted)
 
     @cached_property
     def label_changes(self) -> float:
@@ -194,9 +215,13 @@ class Comparison:
         What does not apply or failed, with the reason.
     fewer : Sampled or None
         The unordered model with one component less, for the question whether the last component
-        is supported; None for K = 1.
+        is supported; None for K = 1 and where several numbers are compared.
     failed : tuple of str
         Labels of the samplers that gave no draws.
+    several : Several or None
+        Several numbers of components side by side, if a range was asked for.
+    particles : Sampled or None
+        Sequential Monte Carlo, if chains disagreed after relabelling.
     """
 
     data: Data
@@ -211,15 +236,45 @@ class Comparison:
     skipped: dict[str, str]
     fewer_components: Sampled | None
     failed: tuple[str, ...] = ()
+    particles: Sampled | None = None
+    several: Several | None = None
 
     @cached_property
     def best(self) -> Sampled:
-        """The sampler that the answer is taken from: chains that agree, most draws."""
+        """The sampler that the answer is taken from: chains that agree, most draws.
+
+        Particles, where there are some and their runs agree better than the chains that disagree.
+        """
+        if self.crossed:
+            assert self.particles is not None
+            return self.particles
         rank = {GOOD: 0, NEARLY: 1, BAD: 2}
         return min(
             self.sampled.values(),
             key=lambda item: (rank[item.agreement.status], -item.agreement.ess),
         )
+
+    @cached_property
+    def worst(self) -> Sampled:
+        """The sampler whose chains disagree most."""
+        return max(self.sampled.values(), key=lambda item: item.agreement.rhat)
+
+    @cached_property
+    def crossed(self) -> bool:
+        """Whether the answer is taken from particles."""
+        if self.particles is None:
+            return False
+        return self.particles.agreement.rhat < self.worst.agreement.rhat
+
+    @cached_property
+    def modes(self) -> list[Mode]:
+        """In which modes the chains of all samplers sat, with the weights that particles give."""
+        if self.particles is None:
+            return []
+        draws = [item.draws.mixture for item in self.sampled.values()]
+        values = ([getattr(one, name) for one in draws] for name in ("w", "mu", "sigma"))
+        together = Mixture(*(np.concatenate(each) for each in values))
+        return modes_found(self.data.y, together, self.particles.draws.mixture)
 
     @cached_property
     def fitted(self) -> Fitted:
@@ -230,7 +285,7 @@ class Comparison:
         return Fitted(
             self.data, k, self.maximum, pd.DataFrame([row | loo]), default_mass(), self.prior,
             self.mode, best.draws, best.permutation, Predictive(best.elpd_waic, best.elpd_loo),
-            best.restarted,
+            best.restarted, chains=self.worst.agreement if self.crossed else None,
         )  # fmt: skip
 
     @cached_property
@@ -242,7 +297,7 @@ class Comparison:
     def table(self) -> pd.DataFrame:
         """One row for each estimator and parameterization, without wall-clock times."""
         rows = [_fit_row(label, fit, self) for label, fit in self.fits.items()]
-        rows += [_sampled_row(item) for item in self.sampled.values()]
+        rows += [_sampled_row(item) for item in (*self.sampled.values(), self.particles) if item]
         return pd.DataFrame(rows)
 
     @cached_property
@@ -251,9 +306,11 @@ class Comparison:
         rows: list[dict[str, Any]] = [
             {"label": label, "seconds": value} for label, value in self.fit_seconds.items()
         ]
-        for label, item in self.sampled.items():
+        for item in (*self.sampled.values(), self.particles):
+            if item is None:
+                continue
             ess = item.worst("ess_per_second", "relabelled")
-            rows.append({"label": label, "seconds": item.draws.seconds, "ess_per_second": ess})
+            rows.append({"label": item.label, "seconds": item.draws.seconds, "ess_per_second": ess})
         return pd.DataFrame(rows)
 
     _repr_html_ = html
@@ -289,7 +346,7 @@ def _sampled_row(item: Sampled) -> dict[str, Any]:
         "ess_bulk": item.worst("ess_bulk", "relabelled"),
         "ess_tail": item.worst("ess_tail", "relabelled"),
         "ess_per_1000_passes": 1000 * item.worst("ess_per_pass", "relabelled"),
-        "divergences": item.sampler.divergences,
+        "divergences": item.divergences,
         "restarted": item.restarted,
         "label_changes": item.label_changes,
         "switching_rate": item.switching.switching_rate,

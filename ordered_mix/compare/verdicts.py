@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from ordered_mix.compare.several import how_many
 from ordered_mix.draws import elpd
 from ordered_mix.draws.convergence import convergence
 from ordered_mix.draws.invariance import invariance
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Comparison, Sampled
 
 CONFIDENCE = 0.95
+LEAST_WEIGHT = 0.01
 SMALL_ELPD = 4  # Sivula, Magnusson, Matamoros & Vehtari 2020, on small differences of elpd
 
 
 def verdicts(comparison: Comparison) -> list[Verdict]:
     """The verdicts that apply to a comparison, the most important first."""
     questions: tuple[Callable[[Comparison], Verdict | None], ...] = (
-        _agree, _describe, _prior, _last_component, _point_estimators, _best_parameterization,
-        _switching, _ordering, _jacobian, _criteria,
+        _agree, _modes, _describe, _prior, _how_many, _last_component, _point_estimators,
+        _best_parameterization, _switching, _ordering, _jacobian, _criteria,
     )  # fmt: skip
     return [verdict for ask in questions if (verdict := ask(comparison)) is not None]
 
@@ -45,6 +47,8 @@ def _agree(comparison: Comparison) -> Verdict:
     each = {
         label: did_the_chains_agree(item.agreement, k) for label, item in comparison.sampled.items()
     }
+    if comparison.crossed:
+        return _of_particles(comparison, each)
     best = each[comparison.best.label]
     others = [label for label, one in each.items() if one.status == BAD and one is not best]
     answer, clause = best.answer, best.clause
@@ -58,6 +62,47 @@ def _agree(comparison: Comparison) -> Verdict:
     return Verdict("agree", best.status, best.question, answer, reason, clause, values)
 
 
+def _of_particles(comparison: Comparison, each: Mapping[str, Verdict]) -> Verdict:
+    """That chains disagree, and whether the runs of particles that took over agree."""
+    k, worst = comparison.settings.components, comparison.worst
+    found = did_the_chains_agree(comparison.best.agreement, k, worst.agreement)
+    reasons = [found.reason, *(f"{label}: {one.reason}" for label, one in each.items())]
+    values = {label: {"status": one.status, **one.values} for label, one in each.items()}
+    values[comparison.best.label] = {"status": found.status, **found.values}
+    return Verdict(
+        "agree", found.status, found.question, found.answer, " ".join(reasons), found.clause, values
+    )
+
+
+def _modes(comparison: Comparison) -> Verdict | None:
+    """In which modes the chains sat, with their weights."""
+    if not comparison.crossed:
+        return None
+    modes = comparison.modes
+    labels = [f"{item.label}, chain {chain + 1}" for item in comparison.sampled.values()
+              for chain in range(item.draws.mixture.batch_shape[0])]  # fmt: skip
+    told = [
+        f"{mode.weight:.1%} (standard error {mode.error:.1%}) of the posterior, means "
+        f"{', '.join(f'{value:.4g}' for value in mode.means)}: "
+        f"{'; '.join(labels[chain] for chain in mode.chains)}"
+        for mode in modes
+    ]
+    rest = 1 - sum(mode.weight for mode in modes)
+    reason = f"Weights are those of the particles. {'. '.join(told)}."
+    if rest > LEAST_WEIGHT:
+        reason += f" {rest:.1%} of the posterior is in modes that no chain visited."
+    weights = ", ".join(f"{mode.weight:.0%}" for mode in modes)
+    one = len(modes) == 1
+    answer = f"{len(modes)} mode{'' if one else 's'}, of weight {weights}."
+    values = {"weights": [mode.weight for mode in modes], "elsewhere": rest,
+              "errors": [mode.error for mode in modes],
+              "chains": [list(mode.chains) for mode in modes]}  # fmt: skip
+    status = NEARLY if rest > LEAST_WEIGHT else GOOD
+    return Verdict(
+        "modes", status, "Which modes did the chains sit in?", answer, reason, "", values
+    )
+
+
 def _describe(comparison: Comparison) -> Verdict | None:
     fitted = comparison.fitted
     if fitted.checks is None:
@@ -67,6 +112,10 @@ def _describe(comparison: Comparison) -> Verdict | None:
 
 def _prior(comparison: Comparison) -> Verdict:
     return prior_question(comparison.fitted)
+
+
+def _how_many(comparison: Comparison) -> Verdict | None:
+    return None if comparison.several is None else how_many(comparison.several)
 
 
 def _last_component(comparison: Comparison) -> Verdict | None:

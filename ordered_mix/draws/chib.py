@@ -18,13 +18,19 @@ from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes import kernels
 from ordered_mix.prior import Prior
 
+LABELS = ("permuted", "as they come")
 BLOCK = 4_000_000
 MOST_DRAWS = 4000
 NODES = np.linspace(-1.0, 1.0, 321)
 
 
 def chib(
-    parameterization: Parameterization, data: Data, draws: Mixture, *, seed: int = 0
+    parameterization: Parameterization,
+    data: Data,
+    draws: Mixture,
+    *,
+    labels: str = "permuted",
+    seed: int = 0,
 ) -> Evidence:
     """Log evidence from the posterior ordinate at a draw in its bulk, for draws of any sampler.
 
@@ -40,6 +46,9 @@ def chib(
         Unweighted.
     draws : Mixture, batch shape (chain, draw)
         Posterior draws in the units of the data; switching does no harm. About 4,000 are used.
+    labels : {"permuted", "as they come"}
+        Whether the ordinate is averaged over all labellings. As first published it was not, which
+        is off by up to log K! in a way that no constant repairs once labels switch (Neal 1999).
     seed : int
         Of the allocations.
 
@@ -48,12 +57,15 @@ def chib(
     ValueError
         If the prior is not conditionally conjugate, or another argument is not accepted.
     """
+    if labels not in LABELS:
+        raise ValueError(f"labels must be one of {', '.join(LABELS)}, got {labels!r}")
     check_conjugate(parameterization, "Chib's estimator")
     if parameterization.prior.known_sigma is None:
         _check_fixed(parameterization.prior.scale_family)
     if data.weight is not None:
         raise ValueError(f"data must be unweighted for Chib's estimator, {data!r} is not")
-    if parameterization.k > MOST_COMPONENTS:
+    permute = labels == "permuted" and parameterization.prior.exchangeable
+    if permute and parameterization.k > MOST_COMPONENTS:
         raise ValueError(
             f"components must be at most {MOST_COMPONENTS} for the average over all labellings, "
             f"got {parameterization.k}"
@@ -64,7 +76,7 @@ def chib(
     prior, y = units.parameterization.prior, units.data.y
     point, height = _bulk(units)
     sums = _allocated(y, units.draws, np.random.default_rng(seed))
-    ordinates = _ordinate(prior, point, sums).reshape(draws.batch_shape)
+    ordinates = _ordinate(prior, point, sums, permute).reshape(draws.batch_shape)
     scaled = np.exp(ordinates - ordinates.max())
     log_ordinate = float(np.log(scaled.mean()) + ordinates.max())
     mcse = float(arviz_stats.mcse(scaled, method="mean", chain_axis=0, draw_axis=1))
@@ -73,8 +85,12 @@ def chib(
         float(arviz_stats.ess(scaled, chain_axis=0, draw_axis=1)) if np.ptp(scaled) else np.inf,
     )
     warning = "" if worth >= FEW else f"the ordinate rests on {worth:.0f} draws only"
+    if parameterization.prior.exchangeable and not permute and parameterization.k > 1:
+        warning = f"without the other labellings it is off by up to log {parameterization.k}!"
     error = mcse / float(scaled.mean())
-    return Evidence(height - log_ordinate - units.constant, error, "chib", warning)
+    return Evidence(
+        height - log_ordinate - units.constant, error, f"chib, labels {labels}", warning
+    )
 
 
 def _check_fixed(family: str) -> None:
@@ -116,7 +132,7 @@ def _allocated(y: Array, draws: Mixture, rng: np.random.Generator) -> Array:
     return np.concatenate(pieces, axis=1)
 
 
-def _ordinate(prior: Prior, at: Mixture, sums: Array) -> Array:
+def _ordinate(prior: Prior, at: Mixture, sums: Array, permute: bool) -> Array:
     """Log density at a point given allocations, averaged over labellings; shape (draws,)."""
     terms = _components(prior, at, sums)
     count, k = sums[0], at.k
@@ -126,7 +142,7 @@ def _ordinate(prior: Prior, at: Mixture, sums: Array) -> Array:
         constant = gammaln(shape.sum(axis=-1)) - gammaln(shape).sum(axis=-1)
         terms = terms + (shape[..., None] - 1) * np.log(at.w)
     labellings = [tuple(range(k))]
-    if prior.exchangeable:
+    if permute:
         labellings = list(itertools.permutations(range(k)))
     rows = np.arange(k)
     values = [terms[:, rows, list(labels)].sum(axis=-1) for labels in labellings]

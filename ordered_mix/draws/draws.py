@@ -117,7 +117,7 @@ def _mixture(posterior: xr.Dataset) -> Mixture:
 
 
 def _posterior(mixture: Mixture, parameterization: Parameterization) -> xr.Dataset:
-    coordinates = parameterization.module.coordinates(mixture, **parameterization.options)
+    coordinates = parameterization.coordinates(mixture)
     free = {name: coordinates[name] for name in parameterization.graph.names}
     return _dataset({**free, "w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma})
 

@@ -12,6 +12,7 @@ from ordered_mix.data import Data
 from ordered_mix.draws.wbic import wbic
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.proper import proper_draws
 from ordered_mix.passes import kernels
 
 MOST_COMPONENTS = 6
@@ -60,7 +61,8 @@ def standard(parameterization: Parameterization, data: Data, draws: Mixture) -> 
     Raises
     ------
     ValueError
-        If the draws have no chains, too few draws, or another number of components.
+        If the draws have no chains, too few draws, or another number of components, or the prior
+        is improper.
     """
     if len(draws.batch_shape) != 2 or draws.batch_shape[1] < 8:
         raise ValueError(
@@ -68,6 +70,7 @@ def standard(parameterization: Parameterization, data: Data, draws: Mixture) -> 
         )
     if draws.k != parameterization.k:
         raise ValueError(f"draws must have {parameterization.k} components, they have {draws.k}")
+    proper_draws(parameterization, 1)
     location, scale = float(data.location), float(data.scale)
     affine = -location / scale, 1 / scale
     constant = float(data.total_weight) * math.log(scale)

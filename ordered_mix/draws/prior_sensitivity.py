@@ -116,7 +116,7 @@ def prior_sensitivity(
         group: {str(name): float(value) for name, value in psense(tree, group=group).items()}
         for group in ("prior", "likelihood")
     }
-    free = (mixture.k - 1) * (prior.known_w is None) + mixture.k * (1 + (prior.known_sigma is None))
+    free = prior.free_parameters(mixture.k)
     return PriorSensitivity(maximum - mode_log_likelihood, free / 2, pd.DataFrame(scaled))
 
 

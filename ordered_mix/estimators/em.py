@@ -28,7 +28,7 @@ class EM(Estimator):
 
     The path is the same in all coordinates: the M-step maximises a function of the mixture over
     all mixtures, and where a maximum lies does not depend on how its argument is written. Of the
-    parameterization it takes the number of components, known weights and scales, and with
+    parameterization it takes the number of components, known values, a common scale, and with
     `posterior` the prior. It cannot keep a clearance, which asks for `ECM`.
 
     Parameters
@@ -125,6 +125,8 @@ class EM(Estimator):
             )
         if prior.native:
             raise ValueError("prior must be the reference prior for EM, got native=True")
+        if prior.common_scale:
+            raise ValueError("prior must have a scale for each component for EM, got a common one")
         if prior.concentration < 1:
             raise ValueError(
                 f"prior must have a concentration of at least 1 for EM, got {prior.concentration}"

@@ -162,6 +162,7 @@ class ResultFolder:
             "draws*.nc",
             "relabelled.nc",
             "table.*",
+            "components.*",
             "timings.csv",
             "estimates.csv",
             "points.csv",

@@ -15,7 +15,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.smc import SMC
 
-PARTICLES, LENGTH = 4096, 32
+PARTICLES, ISLANDS, LENGTH = 4096, 8, 32
 
 
 def disagree(found: Agreement | None) -> bool:
@@ -37,4 +37,4 @@ def particles(data: Data, prior: Prior, k: int, seed: int) -> Draws:
     seed : int
     """
     model = catalog.parameterization("unordered", k, prior)
-    return SMC(particles=PARTICLES, length=LENGTH).sample(model, data, seed=seed)
+    return SMC(particles=PARTICLES, islands=ISLANDS, length=LENGTH).sample(model, data, seed=seed)

@@ -94,7 +94,7 @@ def _posterior(values: Array, hdi_prob: float) -> dict[str, float]:
     low, high = array_stats.hdi(values.ravel(), hdi_prob)
     found = {
         "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)),
+        "sd": float(values.std(ddof=1)) if np.ptp(values) else 0.0,
         "hdi_low": float(low),
         "hdi_high": float(high),
         "hdi_prob": hdi_prob,

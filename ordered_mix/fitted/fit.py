@@ -66,7 +66,8 @@ def fit(
         One column of numbers, see `data.as_data`.
     components : int, (int, int), str
         K; a range, as (1, 6) or ``"1-6"``, of which the smallest BIC is fitted; or ``"auto"``,
-        which is 1 to 6 by EM alone. In a range every K is sampled, for its LOO.
+        which is 1 to 6 by EM alone. In a range every K is sampled, for its LOO. With a sampler
+        both have the evidence of every K.
     estimators : sequence of {"em", "map", "nuts", "nuts-pymc"}
         ``("em",)`` alone takes a second.
     parameterization : str
@@ -78,10 +79,9 @@ def fit(
     hdi_prob : float, optional
         Mass of the highest-density intervals, by default ArviZ's ``stats.ci_prob`` (0.89).
     scales : {"free", "common"}
-        One standard deviation for each component, or one for all (EM alone).
+        One standard deviation for each component, or one for all.
     fixed : mapping of {"w", "mu", "sigma"} to sequence of float, optional
-        Values that are known, one for each component. MAP and samplers take weights, and
-        scales that are equal; EM takes any.
+        Values that are known, one for each component.
     progress : callable
         Called with the name of each stage before it begins.
 
@@ -97,20 +97,18 @@ def fit(
         If EM alone was asked and has no maximum to find.
     """
     data = as_data(data)
-    smallest, largest = component_range(components)
     settings: dict[str, Any] = {
         "estimators": tuple(estimators), "parameterization": parameterization, "draws": draws,
         "tune": tune, "chains": chains, "seed": seed, "cores": cores,
         "target_accept": target_accept, "time_limit": time_limit,
     }  # fmt: skip
-    check_estimators(settings["estimators"])
-    check_ranges(settings | {"components": largest})
-    check_sample(data, smallest)
-    largest = max(smallest, min(largest, data.n // 2, np.unique(data.y).size))
-    sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
-    mass = _mass(hdi_prob) if sampled else np.nan
+    smallest, largest = check(data, components, settings, hdi_prob)
     restriction = Restriction(scales, dict(fixed or {}))
-    check_restriction(restriction, smallest, largest, settings["estimators"])
+    if restriction.nothing and not isinstance(prior, str):
+        restriction = Restriction.of(prior, smallest)
+    check_restriction(restriction, smallest, largest, settings)
+    sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
+    mass = (hdi_prob or default_mass()) if sampled else np.nan
     work = _Work(data, settings, prior, mass, restriction, progress)
     if smallest == largest and components != AUTO:
         progress("EM from many starts")
@@ -120,10 +118,34 @@ def fit(
     table = _table(rows)
     table = table[table["components"] >= smallest].reset_index(drop=True)
     chosen = _smallest(table)
-    if components == AUTO or not work.sampler:
+    if not work.sampler:
         return work.fitted(chosen, rows[chosen - 1][0], table)
-    several = {k: work.fitted(k, rows[k - 1][0], table) for k in range(smallest, largest + 1)}
-    return replace(several[chosen], criteria=_with_loo(table, several))
+    every = range(chosen, chosen + 1) if components == AUTO else range(smallest, largest + 1)
+    several = {k: work.fitted(k, rows[k - 1][0], table) for k in every}
+    table = table if components == AUTO else _with_loo(table, several)
+    return replace(several[chosen], criteria=work.with_evidence(table, several))
+
+
+def check(
+    data: Data,
+    components: int | str | tuple[int, int],
+    settings: Mapping[str, Any],
+    hdi_prob: float | None,
+) -> tuple[int, int]:
+    """Smallest and largest number of components to look at, once what was asked is checked.
+
+    Raises
+    ------
+    ValueError
+        If the data cannot be fitted, or a setting is wrong.
+    """
+    smallest, largest = component_range(components)
+    check_estimators(settings["estimators"])
+    check_ranges({**settings, "components": largest})
+    if hdi_prob is not None and not 0 < hdi_prob < 1:
+        raise ValueError(f"hdi_prob must lie between 0 and 1, got {hdi_prob}")
+    check_sample(data, smallest)
+    return smallest, max(smallest, min(largest, data.n // 2, np.unique(data.y).size))
 
 
 def component_range(components: int | str | tuple[int, int]) -> tuple[int, int]:
@@ -188,18 +210,26 @@ def check_sample(data: Data, components: int) -> None:
 
 
 def check_restriction(
-    restriction: Restriction, smallest: int, largest: int, estimators: Sequence[str]
+    restriction: Restriction, smallest: int, largest: int, settings: Mapping[str, Any]
 ) -> None:
-    """Raise a ValueError if the restriction does not go with the rest."""
-    if restriction.reason_not_sampled and set(estimators) != {"em"}:
-        raise ValueError(
-            "estimators must be em alone for this restriction, as "
-            f"{restriction.reason_not_sampled}, got "
-            f"{', '.join(estimators)}"
-        )
+    """Raise a ValueError unless every number of components and the coordinates carry it."""
     if restriction.fixed and smallest != largest:
         raise ValueError("components must be one number where fixed holds values of components")
     restriction.check(smallest)
+    if set(settings["estimators"]) == {"em"}:
+        return
+    from ordered_mix.parameterization import catalog
+    from ordered_mix.prior import Prior
+
+    prior = restriction.of_prior(Prior())
+    for k in range(smallest, largest + 1):
+        reason_not_sampled = catalog.parameterization(
+            settings["parameterization"], k, prior
+        ).reason_not_sampled
+        if reason_not_sampled:
+            raise ValueError(
+                f"parameterization must be one that NUTS can sample: {reason_not_sampled}"
+            )
 
 
 class _Work:
@@ -235,6 +265,18 @@ class _Work:
             return Fitted(maximum=maximum, **common)
         return self._bayesian(k, maximum, common)
 
+    def with_evidence(self, table: pd.DataFrame, several: Mapping[int, Fitted]) -> pd.DataFrame:
+        """The table with the evidence of each number of components."""
+        from ordered_mix.fitted.evidence import evidence, with_evidence
+
+        prior, found = next(iter(several.values())).prior, {}
+        assert prior is not None
+        for k in table["components"].tolist():
+            self.progress(f"evidence, K = {k}")
+            draws = several[k].draws if k in several else None
+            found[k] = evidence(self.data, prior, k, self.settings["seed"], draws)
+        return with_evidence(table, found)
+
     def _bayesian(self, k: int, maximum: Maximum, common: dict[str, Any]) -> Fitted:
         from ordered_mix.fitted.mode import posterior_mode
         from ordered_mix.parameterization import catalog
@@ -263,6 +305,7 @@ class _Work:
         draws = self._nuts(0, chosen, starts)
         best = made.mode if made.maximum.mixture is None else made.maximum.mixture
         assert best is not None
+        best = self.restriction.in_order(best)
         draws, restarted = restart_stuck_chains(
             draws, self.data.y, best, lambda again: self._nuts(1, chosen, again)
         )
@@ -298,14 +341,6 @@ class _Work:
             time_limit=given["time_limit"],
         )  # fmt: skip
         return sampler.sample(chosen, self.data, starts, given["seed"] + attempt)
-
-
-def _mass(hdi_prob: float | None) -> float:
-    if hdi_prob is None:
-        return default_mass()
-    if not 0 < hdi_prob < 1:
-        raise ValueError(f"hdi_prob must lie between 0 and 1, got {hdi_prob}")
-    return float(hdi_prob)
 
 
 def _table(rows: list[tuple[Maximum, dict[str, float]]], first: int = 1) -> pd.DataFrame:

@@ -57,7 +57,8 @@ class Fitted:
         What EM found.
     criteria : DataFrame
         One row for each number of components that was looked at: log_likelihood, bic, icl, sbic
-        (smaller is better), and elpd_loo with elpd_loo_se where it was sampled.
+        (smaller is better), elpd_loo with elpd_loo_se where it was sampled, and with a sampler
+        log_evidence, log_evidence_se and probability (`fitted.evidence`).
     hdi_prob : float
         Mass of the intervals.
     prior : Prior, optional
@@ -233,11 +234,11 @@ class Fitted:
             If nothing was sampled.
         """
         from ordered_mix.draws.published import published
-        from ordered_mix.fitted.labels import METHOD
+        from ordered_mix.fitted.labels import method_of
 
         if self.draws is None or self.permutation is None:
             raise ValueError("estimators must hold a sampler for there to be draws, nothing was")
-        return published(self.draws.tree, self.permutation, METHOD)
+        return published(self.draws.tree, self.permutation, method_of(self.draws.mixture))
 
     def save(self, path: str | Path) -> None:
         """Write the draws as a netCDF file that ArviZ opens.

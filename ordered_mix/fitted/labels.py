@@ -10,7 +10,16 @@ from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.mixture import Array, Mixture
 
 MOST_RESPONSIBILITIES = 25_000_000
-METHOD = "Stephens"
+
+
+def method_of(draws: Mixture) -> str:
+    """What `labels_by_what_separates` takes for such draws."""
+    return "sorted by mean" if one_scale(draws) else "Stephens"
+
+
+def one_scale(draws: Mixture) -> bool:
+    """Whether each draw has one scale for all its components."""
+    return bool(np.all(draws.sigma == draws.sigma[..., :1]))
 
 
 def labels_by_what_separates(draws: Mixture, y: Array, exchangeable: bool = True) -> Permutation:
@@ -18,7 +27,8 @@ def labels_by_what_separates(draws: Mixture, y: Array, exchangeable: bool = True
 
     Means that coincide do not separate components, nor do scales or weights that do; the
     responsibilities (Stephens 2000) use whatever does. Components are then numbered in the order
-    of their posterior means.
+    of their posterior means. With one scale for all, means are what separates, and draws are
+    sorted by them.
 
     Parameters
     ----------
@@ -35,6 +45,8 @@ def labels_by_what_separates(draws: Mixture, y: Array, exchangeable: bool = True
     """
     if draws.k == 1 or not exchangeable:
         return np.broadcast_to(np.arange(draws.k), draws.mu.shape)
+    if one_scale(draws):
+        return draws.order()
     points = few_points(y, draws.mu.size)
     permutation = stephens(responsibilities_of(points, draws.w, draws.mu, draws.sigma)).permutation
     means = np.take_along_axis(draws.mu, permutation, axis=-1).mean(axis=(0, 1))

@@ -33,7 +33,8 @@ def questions(fitted: Fitted) -> list[Verdict]:
 def prior_question(fitted: Fitted) -> Verdict:
     """Whether the prior decides, from the mode and the draws."""
     nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
-    free = (3 * fitted.components - 1) / 2
+    assert fitted.prior is not None
+    free = fitted.prior.free_parameters(fitted.components) / 2
     return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none)
 
 
@@ -54,6 +55,13 @@ def how_many_components(fitted: Fitted) -> Verdict:
     }
     if "elpd_loo" in table and table["elpd_loo"].notna().sum() > 1:
         best["LOO"] = int(table["elpd_loo"].idxmax())
+    reason = ""
+    if "probability" in table and table["probability"].notna().all():
+        best["evidence"] = int(table["probability"].idxmax())
+        reason = (
+            f" The evidence gives K = {best['evidence']} a probability of "
+            f"{table['probability'].max():.2f} among K = {table.index[0]} to {table.index[-1]}."
+        )
     agree = len(set(best.values())) == 1
     listed = ", ".join(f"{name} {value}" for name, value in best.items())
     return Verdict(
@@ -61,7 +69,7 @@ def how_many_components(fitted: Fitted) -> Verdict:
         GOOD if agree else UNDECIDED,
         "How many components?",
         f"{fitted.components}, by BIC{'' if agree else '; the criteria differ'}.",
-        f"Preferred number of components: {listed}.",
+        f"Preferred number of components: {listed}.{reason}",
         f"K = {fitted.components} has the smallest BIC",
         {"best": best, "chosen": fitted.components},
     )

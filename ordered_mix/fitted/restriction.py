@@ -1,12 +1,13 @@
-"""Parameters that are known, or scales that are common: what EM holds and how it begins."""
+"""Parameters that are known, or scales that are common: what is held and how EM begins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from ordered_mix.data import Data
 from ordered_mix.estimators.em import EM
@@ -81,33 +82,32 @@ class Restriction:
         free = {"w": k - 1, "mu": k, "sigma": k if self.scales == "free" else 1}
         return sum(count for name, count in free.items() if name not in self.fixed)
 
-    @property
-    def reason_not_sampled(self) -> str:
-        """Why the matched priors of MAP and samplers cannot carry it; empty if they can."""
-        if self.scales == "common":
-            return "the matched priors have a scale for each component"
-        if "mu" in self.fixed:
-            return "the matched priors have no known means"
-        if len(set(self.fixed.get("sigma", ()))) > 1:
-            return "the matched priors have one known scale for all components"
-        return ""
+    @classmethod
+    def of(cls, prior: Prior, k: int) -> Restriction:
+        """What a prior of k components knows."""
+        known = dict(prior.known)
+        if prior.known_sigma is not None and "sigma" not in known:
+            known["sigma"] = (float(prior.known_sigma),) * k
+        return cls("common" if prior.common_scale else "free", known)
 
     def of_prior(self, prior: Prior) -> Prior:
-        """The prior with the known values."""
-        w, sigma = self.fixed.get("w"), self.fixed.get("sigma")
-        return replace(
-            prior,
-            known_w=prior.known_w if w is None else tuple(map(float, w)),
-            known_sigma=prior.known_sigma if sigma is None else float(sigma[0]),
-        )
+        """The prior with the known values and the common scale."""
+        known = {name: tuple(map(float, values)) for name, values in self.fixed.items()}
+        given: dict[str, Any] = {f"known_{name}": values for name, values in known.items()}
+        # a number in place of equal ones: labels stay free
+        if len(set(known.get("sigma", ()))) == 1:
+            given["known_sigma"] = known["sigma"][0]
+        if self.scales == "common":
+            given["common_scale"] = True
+        return replace(prior, **given)
 
     def in_order(self, mixture: Mixture) -> Mixture:
-        """One mixture with its components in the order of the known weights, if they differ."""
-        w = self.fixed.get("w")
-        if w is None or len(set(w)) == 1:
-            return mixture
-        rank = np.argsort(np.argsort(w, kind="stable"), kind="stable")
-        return mixture.permute(np.argsort(mixture.w, kind="stable")[rank])
+        """One mixture with its components in the order of the known values, if they differ."""
+        cost = np.zeros((mixture.k, mixture.k))
+        for name, values in self.fixed.items():
+            apart = np.subtract.outer(np.asarray(values, dtype=float), getattr(mixture, name))
+            cost += np.abs(apart) / max(np.abs(apart).max(), 1e-300)
+        return mixture.permute(linear_sum_assignment(cost)[1]) if cost.any() else mixture
 
     def search(self, seed: int) -> MultiStart:
         """EM from many starts under the restriction."""

@@ -19,7 +19,8 @@ def check_conjugate(parameterization: Parameterization, purpose: str) -> None:
     Raises
     ------
     ValueError
-        If the scales are half-normal, or the parameterization carries another prior.
+        If the scales are half-normal, common or known one by one, means are known, or the
+        parameterization carries another prior.
     """
     prior, label = parameterization.prior, parameterization.label
     if prior.known_sigma is None and prior.scale_family == "half_normal":
@@ -27,6 +28,17 @@ def check_conjugate(parameterization: Parameterization, purpose: str) -> None:
             f"scale_family of the prior must be conditionally conjugate for {purpose}, "
             f"got {prior.scale_family!r}"
         )
+    held = [
+        name
+        for name, is_stored in (
+            ("common_scale", prior.common_scale),
+            ("known_mu", prior.known_mu is not None),
+            ("known_sigma of each component", isinstance(prior.known_sigma, tuple)),
+        )
+        if is_stored
+    ]
+    if held:
+        raise ValueError(f"prior must be without {held[0]} for {purpose}, NUTS and SMC take it")
     standard = parameterization.affine(0.0, 1 / prior.spread)
     z = np.random.default_rng(0).normal(0.0, 0.5, (2, standard.dimension))
     expected = reference.log_density(replace(standard.prior, native=False), standard.forward(z))

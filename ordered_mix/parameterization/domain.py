@@ -77,7 +77,9 @@ class Domain:
 def sorted_keys(mixture: Mixture) -> tuple[str, ...]:
     """What all mixtures of a batch are sorted by: ``mu``, ``sigma``, both or nothing."""
     gaps = {key: np.diff(getattr(mixture, key), axis=-1) for key in ("mu", "sigma")}
-    return tuple(key for key, gap in gaps.items() if np.any(gap > 0) and np.all(gap >= 0))
+    # known values are what they are, in whatever order
+    free = {key: gap for key, gap in gaps.items() if np.any(gap != gap[0])}
+    return tuple(key for key, gap in free.items() if np.any(gap > 0) and np.all(gap >= 0))
 
 
 def separated(values: Array, gap: ArrayLike, floor: ArrayLike = -np.inf) -> Array:

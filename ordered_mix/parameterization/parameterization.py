@@ -86,9 +86,9 @@ class Parameterization:
                 f"options of {self.name} must be among {', '.join(accepted) or 'none'}, "
                 f"got {', '.join(unknown)}"
             )
-        known = self.prior.known_w
-        if known is not None and len(known) != self.k:
-            raise ValueError(f"known_w must hold {self.k} weights, got {len(known)}")
+        for name, known in self.prior.known.items():
+            if len(known) != self.k:
+                raise ValueError(f"known_{name} must hold {self.k} values, got {len(known)}")
         try:
             reason = self._hook("skip", self.k, self.prior)
         except TypeError as error:
@@ -189,8 +189,13 @@ class Parameterization:
     def unconstrain_unchecked(self, mixture: Mixture) -> Array:
         """`unconstrain` unchecked: NaN or infinite outside of the domain and on its boundary."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = self.module.coordinates(mixture, **self.options)
+            values = self.coordinates(mixture)
             return self.unconstrain_free(self.graph.flatten(values, mixture.batch_shape))
+
+    def coordinates(self, mixture: Mixture) -> dict[str, Any]:
+        """Values of the free variables at a mixture, by name, as the model file gives them."""
+        found = self.module.coordinates(mixture, **self.options)
+        return {**found, **self.prior.common_coordinates(mixture)}
 
     def inside(self, z: Array) -> NDArray[np.bool_]:
         """Whether `unconstrain` leads back to z, shape (...).
@@ -246,7 +251,7 @@ class Parameterization:
     def log_det(self, z: Array) -> Array:
         """Log ``|d(w_1 .. w_(K-1), mu, sigma) / dz|`` from automatic differentiation, shape (...).
 
-        Known weights or scales are left out.
+        Known values are left out; a common scale counts once.
         """
         return self._log_det(self.jacobian(z))
 
@@ -336,6 +341,8 @@ class Parameterization:
 
     def _log_det(self, jacobian: Array) -> Array:
         k, prior = self.k, self.prior
-        rows = [*(range(k - 1) if prior.known_w is None else ()), *range(k, 2 * k)]
-        rows += range(2 * k, 3 * k) if prior.known_sigma is None else ()
+        rows = list(range(k - 1)) if prior.known_w is None else []
+        rows += range(k, 2 * k) if prior.known_mu is None else ()
+        if prior.known_sigma is None:
+            rows += range(2 * k, 2 * k + 1 if prior.common_scale else 3 * k)
         return np.linalg.slogdet(jacobian[..., rows, :])[1]

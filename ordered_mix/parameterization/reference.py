@@ -13,13 +13,16 @@ from ordered_mix.scale_families import SHARE
 def log_density(prior: Prior, mixture: Mixture) -> Array:
     """Log density of the reference prior at (w_1 .. w_(K-1), mu, sigma), unfolded; shape (...).
 
-    Known weights or scales are left out.
+    Known values are left out; a common scale counts once.
     """
-    deviation = (mixture.mu - prior.location) / prior.spread
-    terms = -0.5 * deviation**2 - np.log(prior.spread) - 0.5 * np.log(2 * np.pi)
-    density = np.sum(terms, axis=-1)
+    density = np.zeros(mixture.batch_shape)
+    if prior.known_mu is None:
+        deviation = (mixture.mu - prior.location) / prior.spread
+        terms = -0.5 * deviation**2 - np.log(prior.spread) - 0.5 * np.log(2 * np.pi)
+        density = density + np.sum(terms, axis=-1)
     if prior.known_sigma is None:
-        density = density + log_density_scales(prior, mixture.sigma)
+        sigma = mixture.sigma[..., :1] if prior.common_scale else mixture.sigma
+        density = density + log_density_scales(prior, sigma)
     if prior.known_w is None and mixture.k > 1:
         count, total = prior.concentration, mixture.k * prior.concentration
         powers = (count - 1) * np.log(mixture.w)
@@ -29,10 +32,14 @@ def log_density(prior: Prior, mixture: Mixture) -> Array:
 
 def draw(prior: Prior, k: int, size: int, rng: np.random.Generator) -> Mixture:
     """Independent draws of the reference prior, components as they come; batch shape (size,)."""
-    shape = (size, k)
+    shape, common = (size, k), prior.common_scale
     mu = rng.normal(prior.location, prior.spread, shape)
+    if prior.known_mu is not None:
+        mu = np.broadcast_to(prior.known_mu, shape)
+    # one draw in place of k where the scale is common
+    shape = (size, 1) if common else shape
     if prior.known_sigma is not None:
-        sigma = np.full(shape, prior.known_sigma)
+        sigma = np.broadcast_to(np.asarray(prior.known_sigma, dtype=float), shape)
     elif prior.scale_family == "half_normal":
         sigma = np.abs(rng.normal(0.0, prior.scale, shape))
     elif prior.scale_family == "adaptive":
@@ -40,8 +47,9 @@ def draw(prior: Prior, k: int, size: int, rng: np.random.Generator) -> Mixture:
         sigma = root_beta / np.sqrt(rng.gamma(2.0, 1.0, shape))
     else:
         sigma = prior.scale / np.sqrt(rng.gamma(2.0, 1.0, shape))
+    sigma = np.broadcast_to(sigma, (size, k))
     # of one gamma numpy makes a weight that misses 1 by rounding
-    w = rng.dirichlet(np.full(k, prior.concentration), size) if k > 1 else np.ones(shape)
+    w = rng.dirichlet(np.full(k, prior.concentration), size) if k > 1 else np.ones((size, k))
     return Mixture(w if prior.known_w is None else np.array(prior.known_w), mu, sigma)
 
 

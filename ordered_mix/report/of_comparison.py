@@ -7,10 +7,11 @@ from functools import cached_property
 
 from ordered_mix.compare.comparison import Comparison, Sampled
 from ordered_mix.report.contents import Report, Section
-from ordered_mix.report.figures import cost, elpd, fit, labels, means, surface
+from ordered_mix.report.figures import components, cost, elpd, fit, labels, means, surface
 from ordered_mix.report.figures.chains import Chains, chains_of_sampler
 from ordered_mix.report.figures.style import Drawing, colours
 from ordered_mix.report.tables import table
+from ordered_mix.report.tables.of_numbers import of_numbers
 from ordered_mix.report.tables.table import Table
 from ordered_mix.report.words import OF_DRAWS, glossary, setup
 
@@ -37,15 +38,21 @@ class ComparisonReport(Report):
         self.name = data.name
         self.size = f"n = {data.n:,} points, K = {k} component{'s' if k > 1 else ''}"
         self.verdicts = comparison.verdicts
-        labels = [item.parameterization.label for item in comparison.sampled.values()]
+        labels = [item.parameterization.label for item in self.all]
         self.shades = colours(labels)
+
+    @property
+    def all(self) -> list[Sampled]:
+        """Every sampler, particles among them."""
+        found = self.comparison
+        return [*found.sampled.values(), *([found.particles] if found.particles else [])]
 
     @cached_property
     def chains(self) -> dict[str, Chains]:
         """The chains of every sampler by its label."""
         return {
-            label: chains_of_sampler(item, self.shades[item.parameterization.label])
-            for label, item in self.comparison.sampled.items()
+            item.label: chains_of_sampler(item, self.shades[item.parameterization.label])
+            for item in self.all
         }
 
     @property
@@ -76,7 +83,9 @@ class ComparisonReport(Report):
         fits = [self.picture()]
         if len(sampled) > 1 or compared.fewer_components:
             fits.append(elpd.forest(sampled, compared.fewer_components, self.shades))
+        numbers = [components.by_number(compared.several)] if compared.several else []
         found = [
+            Section("How many components", numbers),
             Section("The fit, and how well it predicts", fits),
             Section("Labels, raw beside relabelled" if k > 1 else "Chains", traces),
             Section("Neighbouring means", self._pairs(), small=k == 2),
@@ -88,7 +97,10 @@ class ComparisonReport(Report):
         """Samplers, criteria, point estimators, estimates and optima."""
         fitted = self.comparison.fitted
         answer = table.answer(fitted.estimates, fitted.hdi_prob, float(fitted.data.scale))
-        return [answer, *table.tables(self.comparison, self.shades)]
+        rest = table.tables(self.comparison, self.shades)
+        if self.comparison.several is None:
+            return [answer, *rest]
+        return [answer, of_numbers(self.comparison.several), *rest]
 
     def setup(self) -> list[tuple[str, str]]:
         """How the comparison was made."""

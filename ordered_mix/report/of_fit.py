@@ -31,6 +31,9 @@ CRITERIA = {
     "sbic": ("sBIC", fixed(2)),
     "elpd_loo": ("elpd, LOO", fixed(2)),
     "elpd_loo_se": ("Standard error", fixed(2)),
+    "log_evidence": ("Log evidence", fixed(2)),
+    "log_evidence_se": ("Standard error", fixed(2)),
+    "probability": ("Probability", fixed(3)),
 }
 
 
@@ -130,5 +133,8 @@ def _criteria(fitted: Fitted) -> Table:
                                                    present.items()])
         for row in fitted.criteria.to_dict("records")
     ]  # fmt: skip
-    note = "Smaller is better for BIC, ICL and sBIC, larger for the elpd."
+    note = (
+        "Smaller is better for BIC, ICL and sBIC, larger for the elpd and the evidence; the "
+        "probability of K takes all as equally probable a priori."
+    )
     return Table("How many components", note, [name for name, _ in present.values()], rows)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import platform
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ordered_mix import __version__
 from ordered_mix.compare.comparison import Settings
 from ordered_mix.data import Data, shipped
 from ordered_mix.files.results import digest
+from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.prior import KINDS, Prior, default_prior
 
 if TYPE_CHECKING:
@@ -127,13 +130,21 @@ def prior_in_words(prior: Prior) -> str:
         "half_normal": f"scales ~ HalfNormal({scale})",
     }
     scales = families[prior.scale_family]
+    if prior.common_scale:
+        scales = scales.replace("variances", "common variance").replace("scales", "common scale")
     if prior.known_sigma is not None:
-        scales = f"scales known, {prior.known_sigma:.4g}"
+        scales = f"scales known, {_listed(np.atleast_1d(prior.known_sigma))}"
+    if prior.known_mu is not None:
+        means = f"means known, {_listed(prior.known_mu)}"
     weights = f"weights ~ Dirichlet({prior.concentration:.4g}, …)"
     if prior.known_w is not None:
-        weights = f"weights known, {', '.join(f'{w:.4g}' for w in prior.known_w)}"
+        weights = f"weights known, {_listed(prior.known_w)}"
     kind = "native to each parameterization" if prior.native else "matched between them"
     return f"{means}, {scales}, {weights}; {kind}"
+
+
+def _listed(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
 
 
 def command(comparison: Comparison) -> str:
@@ -145,6 +156,11 @@ def command(comparison: Comparison) -> str:
         for item in fields(settings)
         if item.name != "cores" and getattr(settings, item.name) != getattr(default, item.name)
     } | {"seed": settings.seed}
+    if comparison.several is not None:
+        changed.pop("up_to", None)
+        low, high = comparison.several.range
+        changed = {"components": f"{low}-{high}", **{key: value for key, value in changed.items()
+                                                     if key != "components"}}  # fmt: skip
     asked = _prior_options(comparison)
     if asked is not None:
         source = data.name if data.name in shipped() else "FILE.csv:column"
@@ -165,9 +181,19 @@ def _prior_options(comparison: Comparison) -> list[str] | None:
     kind = next(kind for kind, family in KINDS.items() if family == prior.scale_family)
     default = default_prior(data, kind)
     same = {name: getattr(default, name) for name in default.numbers()}
-    if replace(prior, **same) != default:
+    free: dict[str, Any] = dict.fromkeys(("known_w", "known_mu", "known_sigma"))
+    free["common_scale"] = False
+        "known_w": None,
+        "known_mu": None,
+        "known_sigma": None,
+        "common_scale": False,
+    }
+    if replace(prior, **same, **free) != default:
         return None
     options = ["--prior", kind] if kind != "adaptive" else []
+    options += ["--scales", "common"] if prior.common_scale else []
+    for name, values in Restriction.of(prior, comparison.settings.components).fixed.items():
+        options += ["--fixed", f"{name}={','.join(map(repr, values))}"]
     if prior.scale != default.scale:
         options += ["--prior-scale", repr(prior.scale)]
     if prior.spread != default.spread:

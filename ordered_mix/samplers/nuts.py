@@ -159,7 +159,7 @@ class NUTS:
     def _pymc(
         self, standard: Parameterization, data: Data, points: Array, seed: int
     ) -> tuple[xr.DataTree, float]:
-        free = standard.module.coordinates(standard.forward(points), **standard.options)
+        free = standard.coordinates(standard.forward(points))
         names = standard.graph.names
         starts = [{name: free[name][chain] for name in names} for chain in range(len(points))]
         begin = time.perf_counter()

@@ -48,7 +48,8 @@ class SMC:
     particles : int
         Particles of each island.
     islands : int
-        Independent runs; the chains of the draws.
+        Independent runs; the chains of the draws. The standard error of the evidence has one
+        degree of freedom less than there are islands.
     length : int
         States of the chain that follows each resampled particle, itself included.
     leaps : int
@@ -62,8 +63,8 @@ class SMC:
         If a setting is out of range.
     """
 
-    particles: int = 1024
-    islands: int = 8
+    particles: int = 512
+    islands: int = 16
     length: int = 16
     leaps: int = 4
     threshold: float = 0.5

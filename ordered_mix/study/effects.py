@@ -98,6 +98,30 @@ def extreme(samples: Iterable[ArrayLike], pick: Callable[[Sequence[float]], floa
     return Effect(pick(estimates), pick(lows), pick(highs), min(counts))
 
 
+def furthest(samples: Iterable[ArrayLike]) -> Effect:
+    """The largest distance of several means from 0; their intervals hold together in 95%.
+
+    Parameters
+    ----------
+    samples : iterable of array
+        Independent observations of each.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or `mean` raises for one.
+    """
+    values = list(samples)
+    if not values:
+        raise ValueError("samples must hold at least one, got none")
+    level = 1 - (1 - CONFIDENCE) / len(values)
+    found = [mean(one, level) for one in values]
+    size, reach = np.array([(abs(one.estimate), one.high - one.estimate) for one in found]).T
+    low, high = np.maximum(size - reach, 0.0).max(), (size + reach).max()
+    count = min(one.observations for one in found)
+    return Effect(float(size.max()), float(low), float(high), count)
+
+
 def rows_of(table: pd.DataFrame, columns: Sequence[str] = (), **where: Any) -> pd.DataFrame:
     """Rows of a table with these values; columns that it lacks are there, and empty.
 

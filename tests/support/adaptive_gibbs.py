@@ -15,7 +15,7 @@ def gibbs(y, k, prior, sweeps, rng):
     rate, kept = prior.scale**2, []
     for _ in range(sweeps):
         if prior.scale_family == "adaptive":
-            rate = draw_rate(v, prior.b0, rng)
+            rate = draw_rate(v[:1] if prior.common_scale else v, prior.b0, rng)
         log_share = np.log(w) - 0.5 * np.log(v) - 0.5 * (y[:, None] - mu) ** 2 / v
         share = np.exp(log_share - log_share.max(axis=1, keepdims=True)).cumsum(axis=1)
         label = (share < rng.random((len(y), 1)) * share[:, -1:]).sum(axis=1)
@@ -25,7 +25,10 @@ def gibbs(y, k, prior, sweeps, rng):
         pull = prior.location / prior.spread**2 + np.bincount(label, y, minlength=k) / v
         mu = rng.normal(variance * pull, np.sqrt(variance))
         squares = np.bincount(label, (y - mu[label]) ** 2, minlength=k)
-        v = (rate + squares / 2) / rng.gamma(2 + count / 2)
+        if prior.common_scale:
+            v = np.full(k, (rate + squares.sum() / 2) / rng.gamma(2 + len(y) / 2))
+        else:
+            v = (rate + squares / 2) / rng.gamma(2 + count / 2)
         kept.append((w, mu, np.sqrt(v)))
     return Mixture(*map(np.array, zip(*kept[sweeps // 5 :], strict=True)))
 

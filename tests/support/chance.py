@@ -69,6 +69,18 @@ def spread_of(values, truth, comparisons=1):
     return bool(np.all((low <= scaled) & (scaled <= high)))
 
 
+def errors_of(values, errors, freedom, comparisons=1):
+    """Whether independent normal values may spread as their standard errors say.
+
+    Each error has so many degrees of freedom, so that the ratio of the variances is Fisher's F.
+    """
+    count = len(values)
+    ratio = np.var(values, ddof=1) / np.mean(np.square(errors))
+    half = alpha(comparisons) / 2
+    low, high = stats.f.ppf([half, 1 - half], count - 1, count * freedom)
+    return bool(low <= ratio <= high)
+
+
 def rhat_limit(ess, chains, comparisons=1):
     """Largest R-hat of chains that agree, for their effective sample size.
 

@@ -25,6 +25,11 @@ def one_typo():
     return np.round(np.concatenate(parts), 1)
 
 
+def close_pair():
+    rng = np.random.default_rng(1984)
+    return np.concatenate([rng.normal(0.4, 0.2, 123), rng.normal(0.6, 0.2, 156)])
+
+
 def masked():
     y = np.random.default_rng(4513).normal(0, 1, 1500)
     return y[y < 0.3]
@@ -38,6 +43,7 @@ COLUMNS = {
     "repeated_tens": lambda: np.append(np.random.default_rng(21).normal(0, 1, 100), [10.0] * 10),
     "one_typo": one_typo,
     "rare_above": lambda: two_of(2, 1000, 0.015, (5, 1), (0, 1)),
+    "close_pair": close_pair,
     "masked": masked,
     "one_gaussian": lambda: np.random.default_rng(4).normal(50, 7, 200),
 }

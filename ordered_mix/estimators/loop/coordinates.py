@@ -232,7 +232,7 @@ def _coordinates(parameterization: Parameterization, mixtures: Mixture, kind: st
     """Coordinates of mixtures, shape (runs, dimension)."""
     if kind == "unconstrained":
         return parameterization.unconstrain(mixtures)
-    values = parameterization.module.coordinates(mixtures, **parameterization.options)
+    values = parameterization.coordinates(mixtures)
     return parameterization.graph.flatten(values, mixtures.batch_shape)
 
 

@@ -76,7 +76,7 @@ class Estimator:
 
     def frozen_parameters(self, prior: Prior) -> tuple[str, ...]:
         """The parameters that stay as they are: those that the prior knows."""
-        known = {"w": prior.known_w, "sigma": prior.known_sigma}
+        known = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
         return tuple(name for name, value in known.items() if value is not None)
 
     def algorithm(self, parameterization: Parameterization, problem: Problem) -> Algorithm:

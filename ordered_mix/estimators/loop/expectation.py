@@ -33,6 +33,7 @@ class Runs:
         self.em = em
         self.problem = problem
         self.frozen = em.frozen_parameters(parameterization.prior)
+        self.tied = em.scales == "tied" or parameterization.prior.common_scale
         prior = em.penalising(parameterization.prior)
         self.penalty = penalty_of(problem, em.penalty, prior)
         self.means_have_prior = prior is not None
@@ -42,7 +43,7 @@ class Runs:
 
     def begin(self) -> State:
         w, mu, sigma = self.problem.start()
-        if self.em.scales == "tied" and "sigma" not in self.frozen:
+        if self.tied and "sigma" not in self.frozen:
             sigma = np.repeat(np.sqrt(np.sum(w * sigma**2, axis=1, keepdims=True)), w.shape[1], 1)
         if "sigma" not in self.frozen:
             sigma = np.maximum(sigma, self.floor)
@@ -65,7 +66,7 @@ class Runs:
         """In (mu / sigma, log sigma, log w), free parameters only, for one unit of weight."""
         s0, s1, s2 = state.memory
         total = self.problem.total_weight[runs, None]
-        if self.penalty is None and self.em.scales == "free":
+        if self.penalty is None and not self.tied:
             moves = tuple(name not in self.frozen for name in PARAMETERS)
             return _slope_norm(state.w, state.sigma, s0, s1, s2, total, moves)
         slopes = {"mu": s1 / state.sigma, "sigma": s2 / state.sigma**2 - s0, "w": s0}
@@ -78,7 +79,7 @@ class Runs:
             slopes["w"] = s0 + penalty.counts
             counted = total + penalty.counts * state.w.shape[1]
         slopes["w"] = slopes["w"] - state.w * counted
-        if self.em.scales == "tied":
+        if self.tied:
             slopes["sigma"] = slopes["sigma"].sum(axis=1, keepdims=True)
         free = [slopes[name] for name in PARAMETERS if name not in self.frozen]
         if not free:
@@ -123,7 +124,7 @@ class Runs:
     ) -> Array:
         """From the old scales, the counts and the squares about the new means."""
         shape, rate = (0.0, 0.0) if penalty is None else (penalty.shape, penalty.rate)
-        if self.em.scales == "tied":
+        if self.tied:
             k = s0.shape[1]
             total = squares.sum(axis=1, keepdims=True) + 2 * k * rate
             variance = total / (s0.sum(axis=1, keepdims=True) + 2 * k * shape)

@@ -159,8 +159,8 @@ def problem_of(parameterization: Parameterization, data: Data, starts: Mixture) 
     Raises
     ------
     ValueError
-        If the numbers of components differ, the starts have other weights or scales than the
-        prior knows, the batch shapes do not broadcast, or the data are constant.
+        If the numbers of components differ, the starts have other weights, means or scales
+        than the prior knows, the batch shapes do not broadcast, or the data are constant.
     """
     if starts.k != parameterization.k:
         raise ValueError(
@@ -168,7 +168,8 @@ def problem_of(parameterization: Parameterization, data: Data, starts: Mixture) 
             f"got {starts.k}"
         )
     prior = parameterization.prior
-    for name, known in (("w", prior.known_w), ("sigma", prior.known_sigma)):
+    held = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
+    for name, known in held.items():
         value = getattr(starts, name)
         if known is not None and not np.allclose(value, known, rtol=1e-9, atol=0):
             raise ValueError(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ordered_mix.data import Data
-from ordered_mix.errors import one_line
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.proper import proper_draws
 
 
 def one_sample(data: Data) -> tuple[float, float]:
@@ -48,11 +48,4 @@ def prior_points(standard: Parameterization, count: int, seed: int) -> Array:
     ValueError
         If the prior is improper.
     """
-    try:
-        mixture = standard.draw_prior(count, seed)
-    except (NotImplementedError, ValueError) as error:
-        reason = one_line(str(error))
-        raise ValueError(
-            f"prior of {standard.label} must be proper and give finite draws: {reason}"
-        ) from error
-    return standard.unconstrain_unchecked(mixture)
+    return standard.unconstrain_unchecked(proper_draws(standard, count, seed))

@@ -1,0 +1,276 @@
+"""Are Gibbs sampling, SMC and tempering calibrated, and is the posterior over K?
+
+Simulation-based calibration (Talts et al. 2018): a truth from the prior, 20 points from it, and the
+rank of the truth among 31 of the draws, nearly independent. Prior: means Normal(0, 2), variances
+InverseGamma(2, 1), weights Dirichlet(2, 2). `calibration` asks the same of NUTS in every
+parameterization; here the samplers that cross between modes run in one each: Gibbs sampling in
+none, SMC in unordered coordinates, tempering in relative ones. Ranked are sorted parameters and the
+log likelihood. Chains begin at means from the data, particles at the prior.
+
+Over K: the number of components is 1, 2 or 3 with the same probability, the truth is from its
+prior, and its evidence is estimated by SMC. If the posterior over K is right, the share of its mass
+below the true K plus a random part of that on it is uniform, and the mean probability of the true K
+is the mean sum of the squared probabilities.
+
+The margin of 0.1 on an ECDF difference is what a posterior does that is shifted by a quarter of
+its standard deviation; 1,000 simulations resolve it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ordered_mix.data import Data, simulate
+from ordered_mix.draws.components import posterior_components
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.evidence import Evidence
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.passes.kernels import e_step
+from ordered_mix.prior import Prior
+from ordered_mix.samplers.gibbs import Gibbs
+from ordered_mix.samplers.smc import SMC
+from ordered_mix.samplers.tempering import Tempering
+from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.drawing import legend, looks, nothing, panels
+from ordered_mix.study.effects import CONFIDENCE, mean, rows_of
+from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
+from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ordered_mix.study.result import StudyResult
+
+COORDINATES = {"gibbs": "unordered", "smc": "unordered", "tempering": "relative"}
+WORDS = {"gibbs": "Gibbs sampling", "smc": "SMC", "tempering": "tempering"}
+OVER_K = "over K"
+PRIOR = Prior(location=0.0, spread=2.0, scale=1.0)
+QUANTITIES = ("mu_1", "mu_2", "sigma_1", "sigma_2", "w_1", "log_likelihood")
+RANKS = 31
+POINTS = 20
+PACK = 5
+TRUTHS = 4000
+CHAINS = 8
+MOST = 3
+GIBBS = Gibbs(draws=300, tune=100)
+TEMPERING = Tempering(draws=50, tune=32, temperatures=5)
+PARTICLES = SMC(particles=256, islands=4, length=4)
+MARGIN = 0.1
+SHARE = 0.05
+
+
+def cell(seed: int, sampler: str, batch: int) -> list[dict[str, Any]]:
+    """Ranks of several truths."""
+    which = range(batch * PACK, (batch + 1) * PACK)
+    if sampler == OVER_K:
+        return [number_ranked(seed + i, i) for i in which]
+    return [ranked(sampler, seed + i, i) for i in which]
+
+
+@lru_cache
+def model(label: str, k: int) -> Parameterization:
+    """One parameterization."""
+    return catalog.parameterization(label, k, PRIOR)
+
+
+@lru_cache
+def truths(label: str, k: int) -> Mixture:
+    """Draws of the prior, batch shape (TRUTHS,)."""
+    return model(label, k).draw_prior(TRUTHS, seed_of("truths", label=label, k=k) % 2**31)
+
+
+def ranked(sampler: str, seed: int, at: int) -> dict[str, Any]:
+    """A rank for each quantity of one truth."""
+    label = COORDINATES[sampler]
+    truth = truths(label, 2)[at % TRUTHS]
+    data, rng = simulate(truth, POINTS, seed), np.random.default_rng(seed)
+    drawn = quantities(sampled(sampler, model(label, 2), data, seed).mixture, data)
+    true = quantities(truth, data)
+    return {
+        f"rank_{name}": rank(float(true[name]), thin(values, RANKS), rng)
+        for name, values in drawn.items()
+    }
+
+
+def sampled(sampler: str, found: Parameterization, data: Data, seed: int) -> Draws:
+    """Draws, those of particles one for each chain of states."""
+    if sampler == "smc":
+        return PARTICLES.sample(found, data, seed=seed % 2**31)
+    mu = np.random.default_rng(seed).choice(data.y, (CHAINS, found.k))
+    starts = Mixture(np.full(found.k, 1 / found.k), mu, np.full(mu.shape, float(data.scale)))
+    chosen = GIBBS if sampler == "gibbs" else TEMPERING
+    return chosen.sample(found, data, starts, seed % 2**31)
+
+
+def quantities(mixture: Mixture, data: Data) -> dict[str, Array]:
+    """What is ranked, the components in the order of their means."""
+    ordered = mixture.sorted()
+    values = {"w_1": ordered.w[..., 0]}
+    for k in (0, 1):
+        values |= {f"mu_{k + 1}": ordered.mu[..., k], f"sigma_{k + 1}": ordered.sigma[..., k]}
+    terms = e_step(data.y, mixture.w, mixture.mu, mixture.sigma)
+    return values | {"log_likelihood": terms.log_likelihood}
+
+
+def number_ranked(seed: int, at: int) -> dict[str, Any]:
+    """Where the true number of components lies in its posterior."""
+    rng = np.random.default_rng(seed)
+    true = int(rng.integers(1, MOST + 1))
+    data = simulate(truths("unordered", true)[at % TRUTHS], POINTS, seed)
+    evidences = {}
+    for k in range(1, MOST + 1):
+        found = PARTICLES.sample(model("unordered", k), data, seed=(seed + k) % 2**31).tree.attrs
+        evidences[k] = Evidence(found["log_evidence"], found["log_evidence_se"], "smc")
+    posterior = posterior_components(evidences)["posterior"].to_numpy()
+    score = posterior[: true - 1].sum() + rng.random() * posterior[true - 1]
+    return {
+        "true": true,
+        "score": float(score),
+        "of_truth": float(posterior[true - 1]),
+        "squares": float(np.sum(posterior**2)),
+    }
+
+
+# --- effects of the claims ------------------------------------------------------------------------
+
+
+COLUMNS = (*(f"rank_{name}" for name in QUANTITIES), "score", "of_truth", "squares")
+
+
+def of_sampler(table: pd.DataFrame, sampler: str) -> pd.DataFrame:
+    """Rows of one sampler."""
+    rows = rows_of(table, COLUMNS, sampler=sampler)
+    if rows.empty:
+        raise ValueError(f"the table holds no such runs of {sampler}")
+    return rows
+
+
+def worst(table: pd.DataFrame, sampler: str) -> Effect:
+    """Largest ECDF difference over quantities; the intervals of all of them hold together."""
+    rows = of_sampler(table, sampler)
+    found = max(largest_difference(rows[f"rank_{name}"], RANKS) for name in QUANTITIES)
+    slack = reach(len(rows), (1 - CONFIDENCE) / len(QUANTITIES))
+    return Effect(found, max(0.0, found - slack), found + slack, len(rows))
+
+
+def number(table: pd.DataFrame) -> Effect:
+    """Largest ECDF difference of the scores of the true number of components."""
+    scores = np.sort(of_sampler(table, OVER_K)["score"].to_numpy())
+    steps = np.arange(scores.size + 1) / scores.size
+    found = float(np.max(np.maximum(steps[1:] - scores, scores - steps[:-1])))
+    slack = reach(scores.size, 1 - CONFIDENCE)
+    return Effect(found, max(0.0, found - slack), found + slack, scores.size)
+
+
+def probability(table: pd.DataFrame) -> Effect:
+    """Mean probability of the true number of components less what it should be."""
+    rows = of_sampler(table, OVER_K)
+    return mean(rows["of_truth"] - rows["squares"])
+
+
+SBC = "Talts et al. 2018: the ranks of an exact sampler are uniform"
+UNIT = "largest ECDF difference of the ranks"
+CLAIMS = (
+    *(
+        Claim(
+            f"{words} is calibrated",
+            f"{words}: the ECDF of every rank misses the uniform one by less than {MARGIN:g}.",
+            SBC, partial(worst, sampler=name), "below", MARGIN, UNIT,
+        )
+        for name, words in WORDS.items()
+    ),
+    Claim(
+        "the posterior over K is calibrated",
+        "The ECDF of the place of the true K in its posterior, by evidence of SMC, misses the "
+        f"uniform one by less than {MARGIN:g}.",
+        SBC, number, "below", MARGIN, "largest ECDF difference of the scores",
+    ),
+    Claim(
+        "the true K is as probable as it should be",
+        "The mean probability of the true K is that of a calibrated posterior, within 0.05.",
+        "Dawid 1982, JASA 77, 605-610", probability, "within", SHARE, "probability",
+    ),
+)  # fmt: skip
+
+
+# --- figures and findings -------------------------------------------------------------------------
+
+
+def difference_figure(result: StudyResult) -> Figure:
+    """ECDF of the ranks less the uniform one, with ArviZ's 95% band for a line as a whole.
+    Dashed: the margin of the claims.
+    """
+    figure, axes = panels(1, len(WORDS), (8.4, 3.2), sharex=True, sharey=True)
+    for panel, (sampler, words) in zip(axes[0], WORDS.items(), strict=True):
+        rows = rows_of(result.table, COLUMNS, sampler=sampler)
+        panel.set_title(words, fontsize="medium")
+        if rows.empty:
+            nothing(panel)
+            continue
+        for name, look in looks(QUANTITIES).items():
+            ranks = np.sort(rows[f"rank_{name}"])
+            at = np.arange(RANKS + 2) / (RANKS + 1)
+            ecdf = np.searchsorted(ranks, np.arange(RANKS + 2) - 0.5) / len(ranks)
+            drawn = {"color": look.color, "linestyle": look.linestyle, "lw": 1.0}
+            panel.plot(at, ecdf - at, **drawn, label=name.replace("_", " "))
+        inside = band(len(rows))
+        every = slice(None, None, max(1, len(rows) // 60))
+        panel.fill_between(
+            inside.at[every], inside.low[every], inside.high[every], color="0.85", zorder=0
+        )
+        for margin in (-MARGIN, MARGIN):
+            panel.axhline(margin, color="0.5", lw=0.8, ls="--", zorder=0)
+        panel.set_xlabel("rank of the truth / draws")
+    axes[0, 0].set_ylabel("ECDF of the ranks - uniform")
+    return legend(figure, axes)
+
+
+OF_SAMPLERS: dict[str, Words] = {
+    f"{words} is calibrated": (
+        f"{words} is calibrated (largest ECDF difference {{0:.3f}} [{{1:.3f}}, {{2:.3f}}]).",
+        f"{words} is not calibrated ({{0:.3f}} [{{1:.3f}}, {{2:.3f}}]).",
+        f"For {words} the simulations are too few to tell ({{0:.3f}} [{{1:.3f}}, {{2:.3f}}]).",
+    )
+    for words in WORDS.values()
+}
+SENTENCES = OF_SAMPLERS | {
+    "the posterior over K is calibrated": (
+        "The posterior over K is calibrated ({0:.3f} [{1:.3f}, {2:.3f}]).",
+        "The posterior over K is not calibrated ({0:.3f} [{1:.3f}, {2:.3f}]).",
+        "For the posterior over K the simulations are too few to tell ({0:.3f} [{1:.3f}, "
+        "{2:.3f}]).",
+    ),
+}
+
+
+def _over_k(result: StudyResult) -> Iterator[str]:
+    """How probable the true K is."""
+    rows = of_sampler(result.table, OVER_K)
+    shares = {f"K = {k:g}": part["of_truth"].mean() for k, part in rows.groupby("true")}
+    yield f"Mean probability of the true K: {amounts(shares)}."
+
+
+def findings(result: StudyResult) -> str:
+    """What the table says, in one paragraph."""
+    return paragraph(result, lambda found: by_outcome(found.verdicts, SENTENCES), _over_k)
+
+
+study = Study(
+    name="sampler_calibration",
+    question="Are Gibbs sampling, SMC and tempering calibrated, and is the posterior over K?",
+    source="Talts, Betancourt, Simpson, Vehtari & Gelman 2018",
+    factors={"sampler": (*WORDS, OVER_K), "batch": range(800)},
+    sizes={"smoke": {"batch": (0,)}, "laptop": {"batch": range(200)}, "cluster": {}},
+    cell=cell,
+    claims=CLAIMS,
+    figures={"differences": difference_figure},
+    findings=findings,
+    structure=("sampler",),
+)
