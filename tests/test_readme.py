@@ -90,16 +90,19 @@ def test_every_command_has_a_way_to_be_executed():
     for command in COMMANDS:
         assert command.startswith(known), f"{command!r} is not executed by any test of this file"
     assert (
-        len(COMMANDS) == len(known) + 3
-    )  # two lines begin with conda, two with pixi, two fit a column
+        len(COMMANDS) == len(known) + 4
+    )  # two lines begin with conda, two with pixi, two fit a column, two compare on it
     assert len(PROGRAMS) == 2
 
 
 def test_my_own_column(here, monkeypatch, capsys):
-    command = the_only(f"{PROGRAM}compare my.csv:height ")
-    assert ordered_mix_command(monkeypatch, command, *options(FEW)) == 0
+    three, several = [one for one in COMMANDS if one.startswith(f"{PROGRAM}compare my.csv:height ")]
+    assert ordered_mix_command(monkeypatch, three, *options(FEW)) == 0
     assert "my:height: n = 100, K = 3" in capsys.readouterr().out
     assert (here / "results/my-height/compare-k3/report.html").stat().st_size > 50_000
+    fewer = several.replace("1-6", "1-2")
+    assert fewer != several and ordered_mix_command(monkeypatch, fewer, *options(FEW)) == 0
+    assert "evidence" in capsys.readouterr().out
 
 
 def test_a_fit_of_my_own_column(here, monkeypatch, capsys):
@@ -144,7 +147,7 @@ def test_in_python(here, posterior):
     for name in ("compared", "drawn", "diagnosed"):
         assert names[name]._repr_html_().startswith('<div class="ordered-mix notebook">')
     assert "Relabelled by stephens" in names["relabelled"]._repr_html_()
-    assert names["compared"].table["label"].tolist() == ["nuts unordered"]
+    assert names["compared"].table["label"][0] == "nuts unordered"
     compared = names["compared"].sampled["nuts unordered"].draws.tree["posterior"]
     xr.testing.assert_equal(names["drawn"].tree["posterior"].dataset, compared.dataset)
     assert "centre" in names["relabelled"].draws["posterior"]
