@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import fields, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -176,7 +176,7 @@ def _prior_options(comparison: Comparison) -> list[str] | None:
     kind = next(kind for kind, family in KINDS.items() if family == prior.scale_family)
     default = default_prior(data, kind)
     same = {name: getattr(default, name) for name in default.numbers()}
-    free = {"known_w": None, "known_mu": None, "known_sigma": None, "common_scale": False}
+    free: dict[str, Any] = {"known_w": None, "known_mu": None, "known_sigma": None, "common_scale": False}
     if replace(prior, **same, **free) != default:
         return None
     options = ["--prior", kind] if kind != "adaptive" else []
