@@ -153,10 +153,10 @@ class Fitted:
     @cached_property
     def agreement(self) -> Agreement | None:
         """What tells whether the chains agree; None without draws."""
-        from ordered_mix.fitted.agreement import agreement
-
         if self.labelled is None or self.draws is None:
             return None
+        from ordered_mix.fitted.agreement import agreement
+
         diverging = self.draws.statistics.get("diverging")
         divergences = 0 if diverging is None else int(diverging.sum())
         return agreement(self.data.y, self.labelled, divergences, self.restarted)
@@ -164,9 +164,11 @@ class Fitted:
     @cached_property
     def checks(self) -> Checks | None:
         """Discrepancies between data and posterior; None without draws."""
+        if self.draws is None:
+            return None
         from ordered_mix.draws.checks import checks
 
-        return None if self.draws is None else checks(self.data.y, self.draws.mixture)
+        return checks(self.data.y, self.draws.mixture)
 
     @cached_property
     def refits(self) -> Refits | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordered_mix.fitted.agreement import did_the_chains_agree
-from ordered_mix.fitted.description import does_the_mixture_describe_the_data
 from ordered_mix.fitted.prior_question import does_the_prior_decide
 from ordered_mix.fitted.verdict import GOOD, UNDECIDED, Verdict
 
@@ -20,8 +18,12 @@ def questions(fitted: Fitted) -> list[Verdict]:
     """Those that can be asked of what was computed."""
     found = []
     if fitted.agreement is not None:
+        # ArviZ and scipy.stats take a second to import, which EM alone does not need
+        from ordered_mix.fitted.agreement import did_the_chains_agree
+        from ordered_mix.fitted.description import does_the_mixture_describe_the_data
+
+        assert fitted.checks is not None
         found.append(did_the_chains_agree(fitted.agreement, fitted.components, fitted.chains))
-    if fitted.checks is not None:
         found.append(does_the_mixture_describe_the_data(fitted.checks, fitted.refits))
     if fitted.mode is not None:
         found.append(prior_question(fitted))

@@ -176,7 +176,12 @@ def _prior_options(comparison: Comparison) -> list[str] | None:
     kind = next(kind for kind, family in KINDS.items() if family == prior.scale_family)
     default = default_prior(data, kind)
     same = {name: getattr(default, name) for name in default.numbers()}
-    free: dict[str, Any] = {"known_w": None, "known_mu": None, "known_sigma": None, "common_scale": False}
+    free: dict[str, Any] = {
+        "known_w": None,
+        "known_mu": None,
+        "known_sigma": None,
+        "common_scale": False,
+    }
     if replace(prior, **same, **free) != default:
         return None
     options = ["--prior", kind] if kind != "adaptive" else []
