@@ -19,6 +19,8 @@ from columns_of_numbers import column
 from inprocess import exit_status
 
 from ordered_mix import fit
+from ordered_mix.cli.fit import summary_of
+from ordered_mix.cli.text import print_fit
 from ordered_mix.data import Data, load
 from ordered_mix.errors import RunError
 from ordered_mix.fitted.fit import component_range
@@ -127,6 +129,19 @@ def test_a_typing_error_is_a_component_of_its_own():
     assert abs(value(found, "mu", 2, "map") - 184) < 1.5
     assert "Far from all other values: 1780 (once)" in found.notes[0]
     assert found.points["y"][found.points["component"] == 3].tolist() == [1780.0]
+    assert found.lone == {3: "one value, 1780"}
+    verdict = keyed(found)["prior"]
+    assert verdict.answer == "In part: on component 3, which holds one value, 1780."
+    table = found.estimates.set_index(["quantity", "component"])
+    assert table["points"].groupby("component").first().sum() == 200
+    assert table.loc[("mu", 3), "points"] == 1
+
+
+def test_the_terminal_marks_a_component_of_one_value(capsys):
+    print_fit(summary_of(fit(column("one_typo"), 3, estimators=("em", "map"))) | {"folder": "x"})
+    printed = capsys.readouterr().out
+    assert "3 mean*" in printed and "2 mean " in printed
+    assert "* holds less than two data points: the prior decides." in printed
 
 
 def test_sentinels_are_far_values_and_ordinary_data_have_none():

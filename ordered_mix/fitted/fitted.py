@@ -123,10 +123,15 @@ class Fitted:
 
     @cached_property
     def estimates(self) -> pd.DataFrame:
-        """Weights, means and scales of each component, one row each (`fitted.estimates`)."""
+        """Weights, means and scales of each component, one row each (`fitted.estimates`).
+
+        The last column, points, says how many data points are most probably of the component.
+        """
         mode = None if self.mode is None else self.mode.permute(self.mode.order())
         points = {"em": self.maximum.mixture, "map": mode}
-        return estimates(self.components, self.labelled, points, self.hdi_prob)
+        table = estimates(self.components, self.labelled, points, self.hdi_prob)
+        counts = self.points["component"].value_counts()
+        return table.assign(points=table["component"].map(counts).fillna(0).astype(int))
 
     def summary(self) -> pd.DataFrame:
         """The estimates with the index ``w[1]``, ``mu[1]``, ... as ArviZ's summary has."""
@@ -138,6 +143,23 @@ class Fitted:
     def points(self) -> pd.DataFrame:
         """Membership of each data point: y, component, probability_1, ..., in the data's order."""
         return points_table(self.data.y, self.predict_proba())
+
+    @cached_property
+    def lone(self) -> dict[int, str]:
+        """Components that hold one data point or none, and which; the prior decides on them."""
+        if self.prior is None:
+            return {}
+        held = {k: self.data.y[self.points["component"] == k] for k in self.numbers}
+        return {
+            k: f"one value, {values[0]:.10g}" if values.size else "no value"
+            for k, values in held.items()
+            if values.size < 2
+        }
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the components, from 1."""
+        return range(1, self.components + 1)
 
     def predict_proba(self, y: ArrayLike | None = None) -> Array:
         """Probability of each component at points, shape (points, K).

@@ -37,7 +37,7 @@ def prior_question(fitted: Fitted) -> Verdict:
     nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
     assert fitted.prior is not None
     free = fitted.prior.free_parameters(fitted.components) / 2
-    return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none)
+    return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none, fitted.lone)
 
 
 def no_maximum(found: Maximum) -> str:
