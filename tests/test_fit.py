@@ -24,7 +24,8 @@ from ordered_mix.cli.text import print_fit
 from ordered_mix.data import Data, load
 from ordered_mix.errors import RunError
 from ordered_mix.fitted.fit import component_range
-from ordered_mix.fitted.maximum import far_values, find_maximum
+from ordered_mix.fitted.maximum import find_maximum
+from ordered_mix.fitted.particular import far_values
 from ordered_mix.fitted.refits import refits
 from ordered_mix.prior import default_prior
 

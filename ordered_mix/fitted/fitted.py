@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.data import Data
 from ordered_mix.fitted.estimates import estimates, membership, points_table
-from ordered_mix.fitted.maximum import Maximum, far_values, log_likelihood
+from ordered_mix.fitted.maximum import Maximum, log_likelihood
+from ordered_mix.fitted.particular import particular
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.shown import html
@@ -230,8 +231,7 @@ class Fitted:
         """What is particular about the data, in sentences."""
         from ordered_mix.fitted.questions import no_maximum
 
-        far = far_values(self.data)
-        found = [f"Far from all other values: {far}. Is that a mistake or a code?"] if far else []
+        found = particular(self.data)
         if self.maximum.mixture is None:
             found.append(
                 f"There are no EM estimates, as the likelihood has no interior maximum: "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ordered_mix.fitted.particular import edges
 from ordered_mix.fitted.prior_question import does_the_prior_decide
-from ordered_mix.fitted.verdict import GOOD, UNDECIDED, Verdict
+from ordered_mix.fitted.verdict import BAD, GOOD, UNDECIDED, Verdict
 
 if TYPE_CHECKING:
     from ordered_mix.fitted.fitted import Fitted
@@ -19,12 +20,17 @@ def questions(fitted: Fitted) -> list[Verdict]:
     found = []
     if fitted.agreement is not None:
         # ArviZ and scipy.stats take a second to import, which EM alone does not need
-        from ordered_mix.fitted.agreement import did_the_chains_agree
+        from ordered_mix.fitted.agreement import FEWER, did_the_chains_agree, remedy
         from ordered_mix.fitted.description import does_the_mixture_describe_the_data
 
         assert fitted.checks is not None
         found.append(did_the_chains_agree(fitted.agreement, fitted.components, fitted.chains))
-        found.append(does_the_mixture_describe_the_data(fitted.checks, fitted.refits))
+        crowded = remedy(fitted.agreement, fitted.components) == FEWER
+        crowded = crowded and fitted.agreement.status == BAD
+        ends = edges(fitted.data)
+        found.append(
+            does_the_mixture_describe_the_data(fitted.checks, fitted.refits, ends, crowded)
+        )
     if fitted.mode is not None:
         found.append(prior_question(fitted))
     if len(fitted.criteria) > 1:
