@@ -12,8 +12,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from ordered_mix import distributions, scale_families
+from ordered_mix import distributions
 from ordered_mix import prior as declare
+from ordered_mix.prior import scale_families
 
 
 def block(k, prior, *, signed=True):

@@ -19,10 +19,13 @@ from columns_of_numbers import column
 from inprocess import exit_status
 
 from ordered_mix import fit
+from ordered_mix.cli.fit import summary_of
+from ordered_mix.cli.text import print_fit
 from ordered_mix.data import Data, load
 from ordered_mix.errors import RunError
 from ordered_mix.fitted.fit import component_range
-from ordered_mix.fitted.maximum import far_values, find_maximum
+from ordered_mix.fitted.maximum import find_maximum
+from ordered_mix.fitted.particular import far_values
 from ordered_mix.fitted.refits import refits
 from ordered_mix.prior import default_prior
 
@@ -127,6 +130,19 @@ def test_a_typing_error_is_a_component_of_its_own():
     assert abs(value(found, "mu", 2, "map") - 184) < 1.5
     assert "Far from all other values: 1780 (once)" in found.notes[0]
     assert found.points["y"][found.points["component"] == 3].tolist() == [1780.0]
+    assert found.lone == {3: "one value, 1780"}
+    verdict = keyed(found)["prior"]
+    assert verdict.answer == "In part: on component 3, which holds one value, 1780."
+    table = found.estimates.set_index(["quantity", "component"])
+    assert table["points"].groupby("component").first().sum() == 200
+    assert table.loc[("mu", 3), "points"] == 1
+
+
+def test_the_terminal_marks_a_component_of_one_value(capsys):
+    print_fit(summary_of(fit(column("one_typo"), 3, estimators=("em", "map"))) | {"folder": "x"})
+    printed = capsys.readouterr().out
+    assert "3 mean*" in printed and "2 mean " in printed
+    assert "* holds less than two data points: the prior decides." in printed
 
 
 def test_sentinels_are_far_values_and_ordinary_data_have_none():
@@ -283,15 +299,27 @@ def test_a_folder_of_something_else_says_what_differs(here, monkeypatch, capsys)
     assert exit_status(monkeypatch, *other, "--force", "-q") == 0
 
 
+HEAVY = ("arviz", "arviz_stats", "dask", "jinja2", "matplotlib", "nutpie", "pymc", "pytensor",
+         "scipy.stats", "xarray")  # fmt: skip
+LIGHT = f"found = set({HEAVY}) & set(sys.modules)\nassert not found, found"
+
+
 def test_em_alone_does_not_wait_for_a_sampler(here):
     program = (
         "import sys, ordered_mix\n"
         "ordered_mix.fit([1.0, 1.2, 1.1, 1.3, 5.0, 5.2, 5.1, 5.4], estimators=('em',)).summary()\n"
-        "assert 'nutpie' not in sys.modules"
+        + LIGHT
     )
-    call = [sys.executable, "-c", program]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    asked = "['ordered-mix', 'fit', 'my.csv:x', '--decimal-comma', '--drop-missing', '-k', '1-2', "
+    command = (
+        f"import sys\nsys.argv = {asked}'--estimators', 'em', '-q']\n"
+        "from ordered_mix.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n" + LIGHT
+    )
+    for text in (program, command):
+        call = [sys.executable, "-c", text]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_common_scales_and_known_values():

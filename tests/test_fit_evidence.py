@@ -13,6 +13,7 @@ from ordered_mix.draws.evidence import Evidence
 from ordered_mix.fitted import evidence as by_components
 from ordered_mix.fitted.evidence import evidence, with_evidence
 from ordered_mix.prior import default_prior
+from ordered_mix.report.figures.components import criteria
 from ordered_mix.samplers.smc import SMC
 
 POINTS = Data([-1.2, -0.9, -1.1, -0.4, 1.0, 1.3, 0.8, 1.9])
@@ -73,3 +74,16 @@ def test_a_range_has_the_evidence_of_every_number(monkeypatch, components):
     likely = int(table["components"][table["probability"].idxmax()])
     assert verdict.values["best"]["evidence"] == likely
     assert "The evidence gives K = " in verdict.reason
+
+
+def test_the_figure_says_how_far_each_number_is_behind():
+    """Half the difference of criteria on the deviance scale, the difference of log evidences."""
+    table = pd.DataFrame({
+        "components": [1, 2, 3], "bic": [120.0, 100.0, 104.0], "icl": [np.nan] * 3,
+        "log_evidence": [-60.0, -49.0, -48.0], "log_evidence_se": [0.1, 0.1, 0.2],
+    })  # fmt: skip
+    drawing = criteria(table)
+    assert "BIC: K = 1 10.00, K = 2 0.00, K = 3 2.00" in drawing.alt
+    assert "evidence: K = 1 12.00, K = 2 1.00, K = 3 0.00" in drawing.alt
+    assert "ICL" not in drawing.alt and "LOO" not in drawing.alt
+    assert "<svg" in drawing.svg

@@ -207,6 +207,12 @@ def test_the_prior_decides_where_it_keeps_the_mode_from_the_maximum():
     assert does_the_prior_decide(9.0, 2.5, None).status == "bad"
     none = does_the_prior_decide(None, 2.5, None, "EM shrinks a component onto 7 (once)")
     assert none.status == "nearly" and "onto 7" in none.reason
+    lone = does_the_prior_decide(0.1, 2.5, None, lone={2: "one value, 7", 3: "no value"})
+    assert lone.answer == (
+        "In part: on component 2, which holds one value, 7 and component 3, which holds no value."
+    )
+    assert lone.status == "nearly" and lone.values["lone"] == {2: "one value, 7", 3: "no value"}
+    assert does_the_prior_decide(9.0, 2.5, None, lone={2: "no value"}).status == "bad"
 
 
 def test_weights_of_the_data_are_refused(y):

@@ -24,7 +24,7 @@ FOLDERS = {name: ROOT / path for name, path in SETUPTOOLS["package-dir"].items()
 FLOORS = (
     {"errors"},
     {"arrays", "datasets", "distributions", "files", "mixture", "shown"},
-    {"data", "scale_families"},
+    {"data"},
     {"prior"},
     {"models", "multivariate"},
     {"passes"},
@@ -42,7 +42,7 @@ FLOORS = (
 DOOR = ("ordered_mix.shown", "ordered_mix.report")  # from results to the report, once
 FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 MODELS_MAY_IMPORT = {"numpy", "pymc", "pytensor"}
-MODELS_MAY_USE = {"distributions", "prior", "scale_families"}
+MODELS_MAY_USE = {"distributions", "prior"}
 IMPORT_NAME = {"scikit-learn": "sklearn"}
 COMES_WITH = {"dask": "distributed", "llvmlite": "numba", "markupsafe": "jinja2"}
 

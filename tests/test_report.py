@@ -105,7 +105,7 @@ def test_one_component_without_point_fits(single):
     outline = check_outline(page)
     assert sum(tag == "svg" for tag, _ in outline.tags) == 3  # density, chains, efficiency
     assert "K = 1 component<" in page and "Neighbouring means" not in page
-    assert "an order needs at least two components" in page
+    assert "gaps need at least two components" in page
     assert "Point estimators" not in page
     assert len(headline(single.verdicts).split(";")) == 3
 

@@ -8,11 +8,11 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import gammaln
 
-from ordered_mix import default_prior, scale_families
+from ordered_mix import default_prior
 from ordered_mix.data import Data, load
 from ordered_mix.parameterization import catalog, laws, reference
 from ordered_mix.parameterization.batching import INTERPRETED
-from ordered_mix.prior import Prior
+from ordered_mix.prior import Prior, scale_families
 
 WIDEST = 140  # powers of ten of sigma, so variances reach from 1e-280 to 1e280
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -12,7 +13,7 @@ import typer
 
 import ordered_mix
 from ordered_mix.cli import compare, diagnose, fit, run
-from ordered_mix.cli.options import log
+from ordered_mix.cli.options import Json, log
 from ordered_mix.errors import RunError, one_line
 
 FAILED = 1
@@ -95,7 +96,7 @@ def _options(
 
 
 @app.command("list")
-def list_command() -> None:
+def list_command(as_json: Json = False) -> None:
     """List the parameterizations, the studies and the shipped data sets."""
     from ordered_mix.data import shipped
     from ordered_mix.parameterization import catalog
@@ -105,6 +106,10 @@ def list_command() -> None:
         "Studies": {name: catalog.summary(name, "study") for name in catalog.names("study")},
         "Data sets": dict.fromkeys(shipped(), ""),
     }
+    if as_json:
+        found = {key.lower(): values for key, values in summaries.items() if key != "Data sets"}
+        print(json.dumps({**found, "data_sets": shipped()}, indent=1))
+        return
     width = max(len(name) for named in summaries.values() for name in named)
     for heading, named in summaries.items():
         print(f"{heading}:")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ordered_mix.cli import complete
 from ordered_mix.cli.fit import summary_of
 from ordered_mix.cli.options import (
     Bound,
@@ -58,7 +59,8 @@ def compare_command(
         str,
         typer.Argument(
             help="FILE:column (csv, tsv, gz, parquet, xlsx), - for standard input, or a shipped "
-            "data set (see list)."
+            "data set (see list).",
+            autocompletion=complete.data,
         ),
     ],
     components: Annotated[
@@ -75,13 +77,15 @@ def compare_command(
             "--parameterization",
             help="Names of `ordered-mix list` or .py files of your own, with commas between; "
             "options in brackets.",
+            autocompletion=complete.parameterizations,
         ),
     ] = "unordered,ordered,relative",
     estimators: Annotated[
         str,
         typer.Option(
             help="Point estimators (em, ecm, gradient, natural, map) and nuts (nutpie), nuts-pymc, "
-            "with commas between."
+            "with commas between.",
+            autocompletion=complete.estimators,
         ),
     ] = "em,map,nuts",
     prior: PriorKind = "adaptive",

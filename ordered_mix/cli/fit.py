@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ordered_mix.cli import complete
 from ordered_mix.cli.options import (
     Bound,
     DecimalComma,
@@ -56,17 +57,25 @@ def fit_command(
         str,
         typer.Argument(
             help="FILE:column (csv, tsv, gz, parquet, xlsx), - for standard input, or a shipped "
-            "data set (see list)."
+            "data set (see list).",
+            autocompletion=complete.data,
         ),
     ],
     components: Annotated[
         str, typer.Option("--components", "-k", help="K, a range like 1-6, or auto.")
     ] = "2",
     estimators: Annotated[
-        str, typer.Option(help="em, map, nuts (nutpie), nuts-pymc, with commas between.")
+        str,
+        typer.Option(
+            help="em, map, nuts (nutpie), nuts-pymc, with commas between.",
+            autocompletion=complete.estimators,
+        ),
     ] = "em,map,nuts",
     parameterization: Annotated[
-        str, typer.Option(help="Coordinates to sample in (see list).")
+        str,
+        typer.Option(
+            help="Coordinates to sample in (see list).", autocompletion=complete.parameterizations
+        ),
     ] = "unordered",
     prior: PriorKind = "adaptive",
     prior_scale: PriorScale = None,

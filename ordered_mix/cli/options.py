@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ordered_mix.cli import complete
+
 if TYPE_CHECKING:
     from ordered_mix.data import Data
     from ordered_mix.prior import Prior
@@ -60,6 +62,7 @@ PriorKind = Annotated[
     str,
     typer.Option(
         "--prior",
+        autocompletion=complete.prior,
         help="adaptive: components may be far narrower than the data; fixed: scales near half "
         "the data's standard deviation; half-normal.",
     ),
@@ -85,7 +88,11 @@ PriorWeights = Annotated[
 
 
 Scales = Annotated[
-    str, typer.Option(help="free, or common: one standard deviation for all components.")
+    str,
+    typer.Option(
+        help="free, or common: one standard deviation for all components.",
+        autocompletion=complete.one_of(complete.SCALES),
+    ),
 ]
 Fixed = Annotated[
     list[str] | None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ordered_mix.cli import complete
 from ordered_mix.cli.options import Json, Quiet, Verbose, log
 from ordered_mix.cli.progress import cells
 from ordered_mix.cli.text import print_study
@@ -31,12 +33,17 @@ def run_command(
         str,
         typer.Argument(
             help="A study of `ordered-mix list`, or the path of a study file. A study file is a "
-            "program: it is run, so name only files you trust."
+            "program: it is run, so name only files you trust.",
+            autocompletion=complete.study,
         ),
     ],
-    size: Annotated[str, typer.Option(help="smoke (seconds), laptop (minutes), cluster.")] = (
-        "laptop"
-    ),
+    size: Annotated[
+        str,
+        typer.Option(
+            help="smoke (seconds), laptop (minutes), cluster.",
+            autocompletion=complete.one_of(complete.SIZES),
+        ),
+    ] = "laptop",
     workers: Annotated[int, typer.Option(help="Worker processes on this machine.")] = 2,
     dask: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler to use instead.")
@@ -49,7 +56,8 @@ def run_command(
         list[str] | None, typer.Option("--set", help="factor=value,value; may be repeated.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Output folder.", show_default="results/STUDY-SIZE")
+        Path | None,
+        typer.Option(help="Output folder.", show_default="results/STUDY-SIZE[-SETTINGS]"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep cells of an older version of the study's code.")
@@ -64,13 +72,17 @@ def run_command(
     Cells that are finished are kept; Ctrl-C stops cleanly and the same command resumes.
     """
     from ordered_mix.engine.run import load_study, run_study
+    from ordered_mix.files.results import slug
     from ordered_mix.report.page import write_report
     from ordered_mix.study.grid import parse_settings
     from ordered_mix.study.result import verdict_table
 
     loaded = load_study(study)
     overrides = parse_settings(factors or [], loaded.factors)
-    folder = out or Path("results") / f"{loaded.name.replace('_', '-')}-{size}"
+    settings = "".join(f"-{slug(setting)}" for setting in sorted(factors or []))
+    folder = out or Path("results") / f"{slug(loaded.name)}-{size}{settings}"
+    if not force:
+        _check_same_settings(folder, size, overrides)
     log.info("study %s, size %s, folder %s", loaded.name, size, folder)
     with cells(quiet or as_json) as progress:
         result = run_study(
@@ -89,11 +101,29 @@ def run_command(
     problems = write_report(result)
     _draw(result)
     if as_json:
-        print(json.dumps(verdict_table(result.verdicts).astype(str).to_dict("records"), indent=1))
+        table = verdict_table(result.verdicts).to_json(orient="records", double_precision=15)
+        print(json.dumps(json.loads(table), indent=1))
     elif not quiet:
         print_study(result)
     if problems:
         raise RunError(f"{' '.join(problems)} All else is written")
+
+
+def _check_same_settings(folder: Path, size: str, overrides: Mapping[str, Sequence[Any]]) -> None:
+    """Raise a ValueError if the folder holds a table of other sizes or settings."""
+    path = folder / "provenance.json"
+    if not path.is_file():
+        return
+    held = json.loads(path.read_text("utf-8"))["runs"][-1]
+    asked = {name: list(values) for name, values in overrides.items()}
+    if (held["size"], held["overrides"]) != (size, json.loads(json.dumps(asked))):
+        was = "; ".join(f"{name}={','.join(map(str, values))}" for name, values in
+                        held["overrides"].items())  # fmt: skip
+        raise ValueError(
+            f"out {str(folder)!r} holds the study at size {held['size']}"
+            f"{f' with {was}' if was else ' with all its values'}, choose another folder or "
+            "overwrite it with --force"
+        )
 
 
 def _draw(result: StudyResult) -> None:

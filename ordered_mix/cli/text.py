@@ -47,6 +47,7 @@ SAMPLER_COLUMNS = {
 
 
 UNWRAPPED = 10_000
+MARK = "*"
 QUANTITIES = {"w": "weight", "mu": "mean", "sigma": "sd"}
 
 
@@ -85,15 +86,19 @@ def print_estimates(rows: Sequence[Mapping[str, Any]], hdi_prob: float | None) -
         columns = {"mean": "mean", "sd": "sd", "hdi_low": f"{hdi_prob:.0%} HDI", "hdi_high": "",
                    "ess_bulk": "ESS", **columns}  # fmt: skip
     columns = _present(rows, columns)
+    prior = bool({"mean", "map"} & set(rows[0]))
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("component")
     for name in columns.values():
         table.add_column(name, justify="right")
     for row in rows:
         cells = [_digits(key, row[key], rows, row["quantity"]) for key in columns]
-        label = f"{row['component']} {QUANTITIES[row['quantity']]}"
+        marked = MARK if row["points"] < 2 and prior else ""
+        label = f"{row['component']} {QUANTITIES[row['quantity']]}{marked}"
         table.add_row(Text(label), *map(Text, cells), end_section=row["quantity"] == "sigma")
     _console().print(table)
+    if prior and any(row["points"] < 2 for row in rows):
+        _console().print(Text(f"{MARK} holds less than two data points: the prior decides."))
 
 
 def _present(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from ordered_mix.errors import RunError, one_line
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MANIFEST = "comparison.json"
 SCHEMA = 2
@@ -119,6 +120,8 @@ class ResultFolder:
         """Read an ArviZ DataTree; None if it is not there as it was written."""
         if name not in self:
             return None
+        import xarray as xr
+
         with xr.open_datatree(self.path / name, engine="h5netcdf") as tree:
             return tree.load()
 

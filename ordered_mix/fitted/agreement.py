@@ -18,6 +18,7 @@ RHAT = 1.01
 RHAT_NEARLY = 1.05
 ESS = 400
 FEW_DIVERGENCES = 0.001
+FEWER = "fewer components, as two of them coincide in part of the draws"
 GAP_MASS = 0.01
 STUCK_NATS = 7.0
 STUCK_SDS = 4.0
@@ -189,7 +190,7 @@ def _cause(found: Agreement) -> str:
 def remedy(found: Agreement, k: int) -> str:
     """What to do about chains that disagree: fewer components only where two of them coincide."""
     if k > 1 and found.gap_mass >= GAP_MASS and not found.stuck.any():
-        return "fewer components, as two of them coincide in part of the draws"
+        return FEWER
     if found.rhat < 1.2 and not found.stuck.any():
         return f"take {max(found.wanted_draws, 4 * found.draws):,} draws"
     return "other components separate them: more components, or more chains from other starts"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ordered_mix.draws.checks import Checks
@@ -18,7 +20,9 @@ MISSES = {
 }
 
 
-def does_the_mixture_describe_the_data(found: Checks, refitted: Refits | None) -> Verdict:
+def does_the_mixture_describe_the_data(
+    found: Checks, refitted: Refits | None, ends: Sequence[float] = (), crowded: bool = False
+) -> Verdict:
     """The verdict from the discrepancies: a p-value below 0.005 is a No.
 
     Parameters
@@ -27,6 +31,10 @@ def does_the_mixture_describe_the_data(found: Checks, refitted: Refits | None) -
         With posterior predictive p-values.
     refitted : Refits or None
         Bootstrap p-values of the maximum, None if there is none.
+    ends : sequence of float
+        Where the data seem to be cut off.
+    crowded : bool
+        Whether components coincide already, so that more of them are no advice.
     """
     bootstrap = {} if refitted is None else refitted._asdict()
     smallest = {
@@ -45,9 +53,18 @@ def does_the_mixture_describe_the_data(found: Checks, refitted: Refits | None) -
         clause = "the mixture describes the data"
         return Verdict("describe", GOOD, QUESTION, "Yes.", reason, clause, values)
     what = MISSES[missed[0]].format(at=getattr(found, missed[0]).at)
-    answer = f"No: {what}; try more components, or bounds if the data are cut off."
+    answer = f"No: {what}; {_advice(ends, crowded)}."
     clause = f"the mixture does not describe the data ({what})"
     return Verdict("describe", BAD, QUESTION, answer, reason, clause, values)
+
+
+def _advice(ends: Sequence[float], crowded: bool) -> str:
+    if ends:
+        at = " and ".join(f"{end:.6g}" for end in ends)
+        return f"the data seem to be cut off at {at}, where no normal component ends"
+    if crowded:
+        return "more components would coincide: their shape is not that of normals"
+    return "try more components"
 
 
 def _reason(found: Checks, bootstrap: dict[str, float]) -> str:

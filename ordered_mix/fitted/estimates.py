@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from ordered_mix.mixture import Array, Mixture
 
@@ -57,6 +56,9 @@ def estimates(
 
 def matched_to(labelled: Mixture, one: Mixture) -> Mixture:
     """A mixture with its components in the order of those of the draws that they are nearest to."""
+    # scipy.optimize takes half a second to import, which EM alone does not need
+    from scipy.optimize import linear_sum_assignment
+
     cost = np.zeros((labelled.k, one.k))
     for name in PARAMETERS:
         drawn = getattr(labelled, name).reshape(-1, labelled.k)

@@ -309,7 +309,6 @@ class _Work:
         draws, restarted = restart_stuck_chains(
             draws, self.data.y, best, lambda again: self._nuts(1, chosen, again)
         )
-        self.progress(f"labels, WAIC and LOO, K = {k}")
         made = replace(self._measured(made, draws, prior), restarted=restarted)
         chains = made.agreement
         if chains is None or not disagree(chains):
@@ -325,8 +324,10 @@ class _Work:
         from ordered_mix.draws.predictive import predictive
         from ordered_mix.fitted.labels import labels_by_what_separates
 
-        y = self.data.y
+        y, k = self.data.y, made.components
+        self.progress(f"labels, K = {k}")
         labels = labels_by_what_separates(draws.mixture, y, prior.exchangeable)
+        self.progress(f"WAIC and LOO, K = {k}")
         return replace(
             made, draws=draws, permutation=labels, predictive=predictive(y, draws.mixture)
         )

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.data import Data
 from ordered_mix.fitted.estimates import estimates, membership, points_table
-from ordered_mix.fitted.maximum import Maximum, far_values, log_likelihood
+from ordered_mix.fitted.maximum import Maximum, log_likelihood
+from ordered_mix.fitted.particular import particular
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.shown import html
@@ -123,10 +124,15 @@ class Fitted:
 
     @cached_property
     def estimates(self) -> pd.DataFrame:
-        """Weights, means and scales of each component, one row each (`fitted.estimates`)."""
+        """Weights, means and scales of each component, one row each (`fitted.estimates`).
+
+        The last column, points, says how many data points are most probably of the component.
+        """
         mode = None if self.mode is None else self.mode.permute(self.mode.order())
         points = {"em": self.maximum.mixture, "map": mode}
-        return estimates(self.components, self.labelled, points, self.hdi_prob)
+        table = estimates(self.components, self.labelled, points, self.hdi_prob)
+        counts = self.points["component"].value_counts()
+        return table.assign(points=table["component"].map(counts).fillna(0).astype(int))
 
     def summary(self) -> pd.DataFrame:
         """The estimates with the index ``w[1]``, ``mu[1]``, ... as ArviZ's summary has."""
@@ -138,6 +144,23 @@ class Fitted:
     def points(self) -> pd.DataFrame:
         """Membership of each data point: y, component, probability_1, ..., in the data's order."""
         return points_table(self.data.y, self.predict_proba())
+
+    @cached_property
+    def lone(self) -> dict[int, str]:
+        """Components that hold one data point or none, and which; the prior decides on them."""
+        if self.prior is None:
+            return {}
+        held = {k: self.data.y[self.points["component"] == k] for k in self.numbers}
+        return {
+            k: f"one value, {values[0]:.10g}" if values.size else "no value"
+            for k, values in held.items()
+            if values.size < 2
+        }
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the components, from 1."""
+        return range(1, self.components + 1)
 
     def predict_proba(self, y: ArrayLike | None = None) -> Array:
         """Probability of each component at points, shape (points, K).
@@ -153,10 +176,10 @@ class Fitted:
     @cached_property
     def agreement(self) -> Agreement | None:
         """What tells whether the chains agree; None without draws."""
-        from ordered_mix.fitted.agreement import agreement
-
         if self.labelled is None or self.draws is None:
             return None
+        from ordered_mix.fitted.agreement import agreement
+
         diverging = self.draws.statistics.get("diverging")
         divergences = 0 if diverging is None else int(diverging.sum())
         return agreement(self.data.y, self.labelled, divergences, self.restarted)
@@ -164,9 +187,11 @@ class Fitted:
     @cached_property
     def checks(self) -> Checks | None:
         """Discrepancies between data and posterior; None without draws."""
+        if self.draws is None:
+            return None
         from ordered_mix.draws.checks import checks
 
-        return None if self.draws is None else checks(self.data.y, self.draws.mixture)
+        return checks(self.data.y, self.draws.mixture)
 
     @cached_property
     def refits(self) -> Refits | None:
@@ -206,8 +231,7 @@ class Fitted:
         """What is particular about the data, in sentences."""
         from ordered_mix.fitted.questions import no_maximum
 
-        far = far_values(self.data)
-        found = [f"Far from all other values: {far}. Is that a mistake or a code?"] if far else []
+        found = particular(self.data)
         if self.maximum.mixture is None:
             found.append(
                 f"There are no EM estimates, as the likelihood has no interior maximum: "

@@ -9,6 +9,7 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
+from ordered_mix.fitted.particular import times
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.optima.optima import NoOptimum, Optima, spurious
@@ -120,29 +121,6 @@ def in_the_way(data: Data, at: Array) -> str:
     common = [value for value, _ in Counter(nearest.tolist()).most_common(2)]
     held = dict(zip(points.tolist(), counts.tolist(), strict=True))
     return " and ".join(f"{value:.10g} ({times(held[value], data.n)})" for value in sorted(common))
-
-
-def far_values(data: Data) -> str:
-    """A few values at one end that are far from all others, with their counts; else empty.
-
-    At most one in twenty, beyond a gap of more than three times the range of the others.
-    """
-    y, found = np.sort(data.y), []
-    few = max(1, data.n // 20)
-    gaps = np.diff(y)
-    for ends, inner in ((slice(0, few), slice(None)), (slice(-few, None), slice(None, None, -1))):
-        part = gaps[ends][inner]
-        beyond = int(part.argmax()) + 1
-        rest = y[inner][beyond:]
-        if part.max() > 3 * np.ptp(rest) > 0:
-            found += np.unique(y[inner][:beyond]).tolist()
-    counts = [f"{value:.10g} ({times(int(np.sum(y == value)), data.n)})" for value in found[:3]]
-    return ", ".join(counts)
-
-
-def times(count: int, n: int) -> str:
-    """How often a value is there."""
-    return "once" if count == 1 else f"{count} of {n}"
 
 
 def criteria_by_components(

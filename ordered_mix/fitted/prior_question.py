@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
+from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict, listed
 
 if TYPE_CHECKING:
     from ordered_mix.draws.prior_sensitivity import PriorSensitivity
@@ -14,7 +15,11 @@ MOST_NAMED = 3
 
 
 def does_the_prior_decide(
-    nats: float | None, allowance: float, found: PriorSensitivity | None, no_maximum: str = ""
+    nats: float | None,
+    allowance: float,
+    found: PriorSensitivity | None,
+    no_maximum: str = "",
+    lone: Mapping[int, str] | None = None,
 ) -> Verdict:
     """The verdict.
 
@@ -30,7 +35,11 @@ def does_the_prior_decide(
         Power-scaling sensitivities, if there are draws.
     no_maximum : str
         Why there is none.
+    lone : mapping of int to str, optional
+        Components that hold one data point or none, and which: where they are and how wide is
+        the prior's doing.
     """
+    lone = lone or {}
     scaling = {} if found is None else found.power_scaling["prior"].to_dict()
     sensitive = [] if found is None else found.sensitive
     values = {
@@ -38,12 +47,16 @@ def does_the_prior_decide(
         "allowance": allowance,
         "power_scaling": scaling,
         "sensitive": sensitive,
+        "lone": dict(lone),
     }
-    status, answer, clause = _judge(nats, allowance, sensitive)
+    holds = listed([f"component {k}, which holds {what}" for k, what in lone.items()])
+    status, answer, clause = _judge(nats, allowance, sensitive, holds)
     reason = f"{no_maximum}." if nats is None else (
         f"At the posterior mode the log likelihood is {nats:.2f} nats below its maximum (up to "
         f"{allowance:g} is within its own uncertainty)."
     )  # fmt: skip
+    if lone:
+        reason += f" Mean and sd of {holds} are those of the prior for the most part."
     if scaling:
         most = max(scaling, key=lambda name: scaling[name])
         reason += (
@@ -53,7 +66,11 @@ def does_the_prior_decide(
     return Verdict("prior", status, QUESTION, answer, reason, clause, values)
 
 
-def _judge(nats: float | None, allowance: float, sensitive: list[str]) -> tuple[str, str, str]:
+def _judge(
+    nats: float | None, allowance: float, sensitive: list[str], lone: str
+) -> tuple[str, str, str]:
+    if lone and (nats is None or nats <= allowance):
+        return NEARLY, f"In part: on {lone}.", f"the prior decides on {lone}"
     if nats is None:
         return (
             NEARLY,

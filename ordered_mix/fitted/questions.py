@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ordered_mix.fitted.agreement import did_the_chains_agree
-from ordered_mix.fitted.description import does_the_mixture_describe_the_data
+from ordered_mix.fitted.particular import edges
 from ordered_mix.fitted.prior_question import does_the_prior_decide
-from ordered_mix.fitted.verdict import GOOD, UNDECIDED, Verdict
+from ordered_mix.fitted.verdict import BAD, GOOD, UNDECIDED, Verdict
 
 if TYPE_CHECKING:
     from ordered_mix.fitted.fitted import Fitted
@@ -20,9 +19,18 @@ def questions(fitted: Fitted) -> list[Verdict]:
     """Those that can be asked of what was computed."""
     found = []
     if fitted.agreement is not None:
+        # ArviZ and scipy.stats take a second to import, which EM alone does not need
+        from ordered_mix.fitted.agreement import FEWER, did_the_chains_agree, remedy
+        from ordered_mix.fitted.description import does_the_mixture_describe_the_data
+
+        assert fitted.checks is not None
         found.append(did_the_chains_agree(fitted.agreement, fitted.components, fitted.chains))
-    if fitted.checks is not None:
-        found.append(does_the_mixture_describe_the_data(fitted.checks, fitted.refits))
+        crowded = remedy(fitted.agreement, fitted.components) == FEWER
+        crowded = crowded and fitted.agreement.status == BAD
+        ends = edges(fitted.data)
+        found.append(
+            does_the_mixture_describe_the_data(fitted.checks, fitted.refits, ends, crowded)
+        )
     if fitted.mode is not None:
         found.append(prior_question(fitted))
     if len(fitted.criteria) > 1:
@@ -35,7 +43,7 @@ def prior_question(fitted: Fitted) -> Verdict:
     nats, none = fitted.nats_below_maximum, no_maximum(fitted.maximum)
     assert fitted.prior is not None
     free = fitted.prior.free_parameters(fitted.components) / 2
-    return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none)
+    return does_the_prior_decide(nats, free, fitted.prior_sensitivity, none, fitted.lone)
 
 
 def no_maximum(found: Maximum) -> str:

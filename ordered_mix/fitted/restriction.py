@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ordered_mix.data import Data
 from ordered_mix.estimators.em import EM
@@ -107,7 +106,12 @@ class Restriction:
         for name, values in self.fixed.items():
             apart = np.subtract.outer(np.asarray(values, dtype=float), getattr(mixture, name))
             cost += np.abs(apart) / max(np.abs(apart).max(), 1e-300)
-        return mixture.permute(linear_sum_assignment(cost)[1]) if cost.any() else mixture
+        if not cost.any():
+            return mixture
+        # scipy.optimize takes half a second to import, which EM alone does not need
+        from scipy.optimize import linear_sum_assignment
+
+        return mixture.permute(linear_sum_assignment(cost)[1])
 
     def search(self, seed: int) -> MultiStart:
         """EM from many starts under the restriction."""

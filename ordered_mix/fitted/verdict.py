@@ -47,5 +47,7 @@ def headline(verdicts: Sequence[Verdict]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names with commas and an "and"."""
+    """Names with commas and an "and"; empty if there are none."""
+    if not names:
+        return ""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -16,25 +16,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import prior_draws
 from ordered_mix.parameterization.domain import Domain, sorted_keys
-from ordered_mix.parameterization.graphs import MixtureGraph, build_graph
-from ordered_mix.parameterization.pymc_models import fused_data, fused_model, plain_model
 from ordered_mix.passes import kernels
-from ordered_mix.prior import COMPONENT, Prior, dimension
+from ordered_mix.prior import COMPONENT, Prior
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from ordered_mix.parameterization.graphs import MixtureGraph
 
 
 class NotApplicable(ValueError):
     """A parameterization that does not exist for this number of components or this prior."""
+
+
+# what reads or builds a model imports PyMC where it begins: EM, which has no model, takes a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +121,8 @@ class Parameterization:
     @cached_property
     def graph(self) -> MixtureGraph:
         """The compiled maps of this structure, shared by all priors of the same form."""
+        from ordered_mix.parameterization.graphs import build_graph
+
         return build_graph(self.module, self.k, self.prior, self.options)
 
     @property
@@ -292,6 +298,10 @@ class Parameterization:
 
     def draw_prior(self, count: int, seed: int) -> Mixture:
         """Prior draws of the PyMC model, batch shape (count,)."""
+        import pymc as pm
+
+        from ordered_mix.parameterization import prior_draws
+
         with pm.Model():
             parameters = self._declare(self.prior)
         return Mixture(*prior_draws.draw(parameters, count, seed))
@@ -304,6 +314,8 @@ class Parameterization:
         ValueError
             If the data are weighted or a batch, which an observed variable cannot express.
         """
+        from ordered_mix.parameterization.pymc_models import plain_model
+
         return plain_model(self._declare, self.k, self.prior, data)
 
     def fused_model(self) -> pm.Model:
@@ -312,13 +324,21 @@ class Parameterization:
         Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data`
         containers that a compiled model swaps.
         """
+        from ordered_mix.parameterization.pymc_models import fused_model
+
         return fused_model(self._declare, self.prior)
 
     def fused_data(self, data: Data, inverse_temperature: float = 1.0) -> dict[str, Any]:
         """Values of the twin's data containers for one sample."""
+        from ordered_mix.parameterization.pymc_models import fused_data
+
         return fused_data(self.prior, data, inverse_temperature)
 
     def _declare(self, prior: Prior) -> tuple[Any, Any, Any]:
+        import pymc as pm
+
+        from ordered_mix.prior.declare import dimension
+
         model = pm.modelcontext(None)
         parameters = self.module.block(self.k, prior, **self.options)
         dims = dimension(COMPONENT, self.k)

@@ -11,7 +11,8 @@ import pymc as pm
 
 from ordered_mix.data import Data
 from ordered_mix.passes.likelihood import log_likelihood
-from ordered_mix.prior import Prior, dimension
+from ordered_mix.prior import Prior
+from ordered_mix.prior.declare import dimension
 
 INVERSE_TEMPERATURE = "inverse_temperature"
 

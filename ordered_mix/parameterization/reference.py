@@ -6,8 +6,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.prior import Prior
-from ordered_mix.scale_families import SHARE
+from ordered_mix.prior.prior import SHARE, Prior
 
 
 def log_density(prior: Prior, mixture: Mixture) -> Array:

@@ -83,7 +83,7 @@ class ComparisonReport(Report):
         fits = [self.picture()]
         if len(sampled) > 1 or compared.fewer_components:
             fits.append(elpd.forest(sampled, compared.fewer_components, self.shades))
-        numbers = [components.by_number(compared.several)] if compared.several else []
+        numbers = [components.criteria(compared.several.table)] if compared.several else []
         found = [
             Section("How many components", numbers),
             Section("The fit, and how well it predicts", fits),

@@ -9,7 +9,7 @@ from ordered_mix.draws.switching import switching
 from ordered_mix.files.results import digest
 from ordered_mix.fitted.fitted import Fitted
 from ordered_mix.report.contents import Report, Section
-from ordered_mix.report.figures import fit, labels
+from ordered_mix.report.figures import components, fit, labels
 from ordered_mix.report.figures.chains import Chains
 from ordered_mix.report.figures.style import Drawing
 from ordered_mix.report.tables import table
@@ -92,12 +92,16 @@ class FitReport(Report):
         return fit.density(self.chains, fitted.data.name, fitted.data, fitted.maximum.mixture)
 
     def sections(self) -> list[Section]:
-        """The fit and the chains."""
+        """The fit, the number of components and the chains."""
         picture = self.picture()
         if picture is None or self.chains is None:
             return []
         drawn = labels.labels(self.chains, self.fitted.data.name)
-        return [Section("The fit", [picture]), Section("Chains", [drawn])]
+        found = [Section("The fit", [picture]), Section("Chains", [drawn])]
+        if len(self.fitted.criteria) > 1:
+            chosen = Section("Components", [components.criteria(self.fitted.criteria)])
+            found.insert(1, chosen)
+        return found
 
     def tables(self) -> list[Table]:
         """The estimates, and the criteria of several numbers of components."""

@@ -1,16 +1,19 @@
-"""Evidence and criteria by number of components."""
+"""How many components: what each criterion loses against its best."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from ordered_mix.report.figures.style import (
     INK,
     MUTED,
     Drawing,
     canvas,
+    legend,
     light_grid,
     styled,
     to_svg,
@@ -20,60 +23,86 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from ordered_mix.compare.several import Several
+    from ordered_mix.mixture import Array
 
-MARKS = {"bic": ("BIC", "o"), "sbic": ("sBIC", "s"), "icl": ("ICL", "^")}
-ELPD = {"elpd_loo": ("LOO", "D"), "elpd_waic": ("WAIC", "o")}
+# marker, and nats that one unit of the criterion is worth
+CRITERIA = {
+    "bic": ("BIC", "o", -0.5),
+    "icl": ("ICL", "s", -0.5),
+    "sbic": ("sBIC", "^", -0.5),
+    "elpd_loo": ("LOO", "D", 1.0),
+    "elpd_waic": ("WAIC", "v", 1.0),
+    "log_evidence": ("evidence", "*", 1.0),
+}
+CLOSE = 5.0
 
 
 @styled
-def by_number(found: Several) -> Drawing:
-    """Log evidence, LOO, WAIC, BIC, sBIC and ICL against K, and the posterior over K."""
-    rows = found.table
-    figure = canvas(5.2)
-    (evidence, share), (elpd, criteria) = figure.subplots(2, 2, sharex=True)
-    at = rows["components"].to_numpy()
-    evidence.errorbar(
-        at, rows["log_evidence"], rows["log_evidence_se"], color=INK, marker="o", markersize=4,
-        linewidth=1,
+def criteria(table: pd.DataFrame) -> Drawing:
+    """Nats that each number of components is behind the best one, by every criterion.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row for each number of components, as `Fitted.criteria`; the posterior over them is
+        drawn where it holds ``probability``.
+    """
+    behind = {}
+    for name, (_, _, worth) in CRITERIA.items():
+        if name in table and table[name].notna().any():
+            nats = worth * table[name]
+            behind[name] = (nats.max() - nats).to_numpy()
+    k = table["components"].to_numpy()
+    shares = "probability" in table and bool(table["probability"].notna().any())
+    figure = canvas(4.2 if shares else 2.6)
+    axes = figure.add_subplot(2 if shares else 1, 1, 1)
+    if shares:
+        _posterior(figure.add_subplot(2, 1, 2, sharex=axes), k, table["probability"].to_numpy())
+    for name, values in behind.items():
+        marker, bold = CRITERIA[name][1], name == "log_evidence"
+        axes.plot(
+            k, values, marker=marker, color=INK if bold else MUTED, markersize=8 if bold else 4.5,
+            linewidth=1.6 if bold else 0.8, markerfacecolor=INK if bold else "none", clip_on=False,
+        )  # fmt: skip
+    if "log_evidence" in behind:
+        error = table["log_evidence_se"].to_numpy()
+        axes.errorbar(k, behind["log_evidence"], error, color=INK, linestyle="", linewidth=1)
+    axes.set_yscale("symlog", linthresh=CLOSE)
+    axes.set_ylim(bottom=-0.4)
+    axes.invert_yaxis()
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
+    axes.set(xlabel="components K", ylabel="nats behind the best")
+    light_grid(axes, "y")
+    handles = [
+        Line2D([], [], marker=CRITERIA[name][1], linestyle="", color=INK,
+               markerfacecolor=INK if name == "log_evidence" else "none")
+        for name in behind
+    ]  # fmt: skip
+    legend(figure, handles, [CRITERIA[name][0] for name in behind], len(behind))
+    said = "; ".join(
+        f"{CRITERIA[name][0]}: " + ", ".join(
+            f"K = {count} {value:.2f}" for count, value in zip(k, values, strict=True)
+            if np.isfinite(value)
+        )
+        for name, values in behind.items()
     )  # fmt: skip
-    evidence.set_title("log evidence, nats")
-    share.bar(at, rows["probability"].fillna(0), color=MUTED, width=0.6)
-    share.set_title("probability of K")
-    share.set_ylim(0, 1)
-    for name, (label, marker) in ELPD.items():
-        _line(elpd, rows, name, label, marker)
-    elpd.set_title("elpd, nats")
-    for name, (label, marker) in MARKS.items():
-        _line(criteria, rows, name, label, marker)
-    criteria.set_title("deviance, smaller is better")
-    for axes in (elpd, criteria):
-        axes.set_xlabel("K")
-        axes.set_xticks(at)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend()
-    for axes in (evidence, share, elpd, criteria):
-        light_grid(axes, "y")
-    alt = "; ".join(_row(row) for row in rows.to_dict("records"))
-    alt = f"Evidence and criteria by number of components. {alt}."
+    alt = f"Nats that each number of components is behind the best. {said}."
+    if shares:
+        alt += " Posterior probability: " + ", ".join(
+            f"K = {count} {value:.3f}" for count, value in zip(k, table["probability"], strict=True)
+        ) + "."  # fmt: skip
     return Drawing(
-        "How many components",
+        "Criteria by number of components",
         to_svg(figure, alt),
         alt,
-        "Larger is better for the evidence and the elpd, smaller for the criteria below on the "
-        "right. Bars of the evidence are standard errors between runs.",
+        "How far each number of components is behind the best one by the same criterion, in nats "
+        "(half the difference of BIC, ICL and sBIC); the best is on top, the scale is linear up "
+        "to 5 and logarithmic below.",
     )
 
 
-def _line(axes: Axes, rows: pd.DataFrame, name: str, label: str, marker: str) -> None:
-    if rows[name].notna().any():
-        axes.plot(
-            rows["components"], rows[name], marker=marker, markersize=4, linewidth=1, label=label
-        )
-
-
-def _row(row: dict[str, float]) -> str:
-    names = {"log_evidence": "log evidence", "probability": "probability", "elpd_loo": "LOO",
-             "elpd_waic": "WAIC", "bic": "BIC", "sbic": "sBIC", "icl": "ICL"}  # fmt: skip
-    known = [f"{words} {row[name]:.2f}" for name, words in names.items() if np.isfinite(row[name])]
-    return f"K = {row['components']}: {', '.join(known)}"
+def _posterior(axes: Axes, k: Array, probability: Array) -> None:
+    axes.bar(k, np.nan_to_num(probability), color=MUTED, width=0.5)
+    axes.set(xlabel="components K", ylabel="posterior\nprobability", ylim=(0, 1))
+    light_grid(axes, "y")

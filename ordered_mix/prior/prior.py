@@ -1,19 +1,13 @@
-"""The exchangeable reference prior, and what a parameterization declares of it in a model."""
+"""The exchangeable reference prior, as numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
-from pymc.distributions.shape_utils import rv_size_is_none
-from pytensor.tensor import TensorVariable
 
-from ordered_mix import distributions, scale_families
 from ordered_mix.mixture import Mixture
 
 if TYPE_CHECKING:
@@ -22,6 +16,8 @@ if TYPE_CHECKING:
 COMPONENT = "component"
 COMMON = "common_sigma"
 GAP = "gap_index"
+FAMILIES = ("inverse_gamma", "half_normal", "adaptive")
+SHARE = 10.0  # b0 is the square of this part of the data's spread
 KINDS = {"adaptive": "adaptive", "fixed": "inverse_gamma", "half-normal": "half_normal"}
 
 
@@ -82,10 +78,9 @@ class Prior:
                 raise ValueError(f"{name} of the prior must be positive and finite, got {value}")
         if isinstance(self.location, Real) and not np.isfinite(float(self.location)):
             raise ValueError(f"location of the prior must be finite, got {self.location}")
-        if self.scale_family not in scale_families.FAMILIES:
+        if self.scale_family not in FAMILIES:
             raise ValueError(
-                f"scale_family must be one of {', '.join(scale_families.FAMILIES)}, "
-                f"got {self.scale_family!r}"
+                f"scale_family must be one of {', '.join(FAMILIES)}, got {self.scale_family!r}"
             )
         if self.known_w is not None:
             total = sum(self.known_w)
@@ -128,7 +123,7 @@ class Prior:
     @property
     def b0(self) -> Any:
         """Rate of the inverse gamma of beta, of the adaptive scales: ``(scale / 10)^2``."""
-        return (self.scale / scale_families.SHARE) ** 2
+        return (self.scale / SHARE) ** 2
 
     def holding(self, mixture: Mixture) -> Mixture:
         """The mixture with the values that are known, and the scales made one if they are."""
@@ -231,54 +226,6 @@ def _robust_spread(data: Data) -> float:
     return float(min(data.scale, (high - low) / 1.349) if high > low else data.scale)
 
 
-def weights(k: int, prior: Prior, floor: float = 0.0) -> TensorVariable:
-    """Declare the weights ``w`` in the open model; shape (k,).
-
-    With a floor, ``(w - floor) / (1 - k floor)`` carries the Dirichlet prior.
-
-    Raises
-    ------
-    ValueError
-        If the known weights are not k.
-    """
-    if prior.known_w is not None:
-        if len(prior.known_w) != k:
-            raise ValueError(f"known_w must hold {k} weights, got {len(prior.known_w)}")
-        return pt.constant(np.array(prior.known_w))
-    if k == 1:
-        return pt.constant(np.ones(1))
-    concentration = pt.as_tensor(prior.concentration) * np.ones(k)
-    if floor == 0:
-        return pm.Dirichlet("w", concentration, dims=dimension(COMPONENT, k))
-    free = pm.Dirichlet("w_above_floor", concentration, dims=dimension(COMPONENT, k))
-    return floor + (1 - k * floor) * free
-
-
-def scales(k: int, prior: Prior) -> TensorVariable:
-    """Declare the standard deviations ``sigma`` in the open model; shape (k,)."""
-    if isinstance(prior.known_sigma, tuple):
-        return pt.constant(np.array(prior.known_sigma))
-    if prior.known_sigma is not None:
-        return pt.ones(k) * prior.known_sigma
-    if prior.common_scale:
-        dims = dimension("common_index", 1)
-        one = scale_families.iid(1, prior.scale, prior.scale_family, name=COMMON, dims=dims)
-        return pt.ones(k) * one[0]
-    return scale_families.iid(k, prior.scale, prior.scale_family, dims=dimension(COMPONENT, k))
-
-
-def ordered_scales(k: int, prior: Prior, link: str, clearance: float) -> TensorVariable:
-    """Declare increasing scales with ``k!`` times the prior's density; shape (k,).
-
-    The scales less their clearances ``0, xi, 2 xi, ...`` carry the prior.
-    """
-    name, dims = "sigma_steps" if clearance else "sigma", dimension(COMPONENT, k)
-    steps = scale_families.increasing(
-        name, k, prior.scale, prior.scale_family, distributions.LINKS[link], dims=dims
-    )
-    return steps + clearance * np.arange(k) if clearance else steps
-
-
 def no_gaps(k: int, prior: Prior, *, ordered: bool = True) -> str | None:
     """Why the means have no gaps to sample, or none that are positive; None if they have."""
     if k < 2:
@@ -289,76 +236,3 @@ def no_gaps(k: int, prior: Prior, *, ordered: bool = True) -> str | None:
         return None
     which = "unequal weights" if "w" in prior.known else "unequal scales"
     return f"known {which} make the order of the means a restriction, not a labelling"
-
-
-def iid_means(k: int, prior: Prior) -> TensorVariable:
-    """Declare unordered means ``mu``, iid Normal(location, spread), or known; shape (k,)."""
-    if prior.known_mu is not None:
-        return pt.constant(np.array(prior.known_mu))
-    return pm.Normal("mu", prior.location, prior.spread, dims=dimension(COMPONENT, k))
-
-
-def mean_gaps(
-    k: int, prior: Prior, *, ordered: bool = True, transform: Any = None, name: str = "gap"
-) -> TensorVariable:
-    """Declare the gaps between the means; shape (k - 1,).
-
-    Matched: those of the reference prior. Native: iid HalfNormal(spread), signed ones
-    Normal(0, spread).
-    """
-    dims = dimension(GAP, k - 1)
-    if not prior.native:
-        return distributions.gaps(
-            name, k, prior.spread, ordered=ordered, transform=transform, dims=dims
-        )
-    if not ordered:
-        return pm.Normal(name, 0.0, prior.spread, dims=dims)
-    return pm.CustomDist(
-        name,
-        prior.spread,
-        dist=partial(_half_normals, k=k),
-        logp=_half_normals_logp,
-        support_point=lambda rv, size, spread: pt.broadcast_to(spread[..., None], rv.shape),
-        signature="()->(g)",
-        default_transform=transform,
-        class_name="IndependentGaps",
-        dims=dims,
-    )
-
-
-def anchored_means(
-    k: int, prior: Prior, gap: TensorVariable, anchor: Any, clearance: float = 0.0
-) -> TensorVariable:
-    """Declare ``location = sum_k anchor_k mu_k`` and return the means; unit Jacobian, shape (k,).
-
-    Anchors: a unit vector (one component is the reference), equal shares (the centre), or the
-    weights (the mixture mean). Matched: the mean of iid normal means is
-    Normal(location, spread / sqrt k), independent of the gaps, and the anchored location is that
-    mean plus a linear function of the gaps. Native: Normal(location, spread).
-    """
-    offset = distributions.chain(gap, k)
-    anchor = pt.as_tensor(anchor)
-    if prior.native:
-        location = pm.Normal("location", prior.location, prior.spread)
-    else:
-        shift = pt.sum(anchor * offset) - pt.mean(offset)
-        location = pm.Normal("location", prior.location + shift, prior.spread / np.sqrt(k))
-    cleared = offset + clearance * np.arange(k)
-    return location + cleared - pt.sum(anchor * cleared)
-
-
-def dimension(name: str, length: int) -> str:
-    """Give the open model a dimension of this name, if it has none yet, and return the name."""
-    model = pm.modelcontext(None)
-    if name not in model.coords:
-        model.add_coord(name, np.arange(length))
-    return name
-
-
-def _half_normals(spread: Any, size: Any, *, k: int) -> TensorVariable:
-    batch = tuple(spread.shape) if rv_size_is_none(size) else tuple(size)
-    return pm.HalfNormal.dist(spread[..., None], size=(*batch, k - 1))
-
-
-def _half_normals_logp(gap: TensorVariable, spread: Any) -> TensorVariable:
-    return pm.logp(pm.HalfNormal.dist(spread[..., None]), gap).sum(axis=-1)

@@ -25,9 +25,8 @@ from pytensor.tensor import TensorVariable
 from scipy.special import gammaln
 
 from ordered_mix import distributions
+from ordered_mix.prior.prior import SHARE
 
-FAMILIES = ("inverse_gamma", "half_normal", "adaptive")
-SHARE = 10.0  # b0 is the square of this part of the data's spread
 TYPICAL = 0.2  # a scale near the median of the adaptive prior, in units of its scale
 
 
