@@ -30,8 +30,8 @@ PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
 # What depends on the last bits of compiled code: vectors are at most as wide as CPU has them.
 NUMERICAL = tests/test_kernels.py tests/test_kernels_batches.py tests/test_kernels_rows.py \
 	tests/test_numerics.py tests/test_map.py tests/test_determinism.py \
-	'tests/test_exact.py::test_draws_match_the_exact_posterior[folded-options1]' \
-	'tests/test_nuts.py::test_low_dim_gauss_mix_posterior_means[folded]'
+	'tests/test_exact.py::test_draws_match_the_exact_posterior[signed-options1]' \
+	'tests/test_nuts.py::test_low_dim_gauss_mix_posterior_means[signed]'
 
 .DEFAULT_GOAL := help
 .PHONY: help compare study findings docs test test-plain lint test-lowest conda-test bench reliability coverage \

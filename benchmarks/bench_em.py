@@ -177,7 +177,7 @@ def measure_ascent(repeats: int) -> list[Row]:
     ascent = partial(GradientAscent, step=0.05, stop=Stop(log_likelihood=0, passes=201))
     for n in (200, 1_000, 2_000):
         y = Data(rng.normal(0, 1.5, (1_000, n)))
-        starts = Mixture([0.5, 0.5], rng.normal([-1, 1], 0.5, (1_000, 2)), [1.0, 1.0]).fold()
+        starts = Mixture([0.5, 0.5], rng.normal([-1, 1], 0.5, (1_000, 2)), [1.0, 1.0]).sorted()
         z = y.standardized().y
 
         def passes(z=z, starts=starts) -> None:

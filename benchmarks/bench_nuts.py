@@ -3,7 +3,7 @@
     python benchmarks/bench_nuts.py [--quick]
 
 Every contestant samples the same posterior (two components, reference prior, unordered means,
-draws folded by mean) from the same starts in a process of its own; compilation is not counted.
+draws sorted by mean) from the same starts in a process of its own; compilation is not counted.
 A pass is a leapfrog step. Where a peer cannot take the starts, it makes its own.
 """
 
@@ -154,7 +154,7 @@ def _from_tree(tree: Any, seconds: float) -> Draws:
 def measure(name: str, sizes: list[int], repeats: int) -> list[Row]:
     """Sample with one contestant in this process, once unmeasured."""
     from ordered_mix.draws.convergence import convergence
-    from ordered_mix.draws.relabel.permute import fold
+    from ordered_mix.draws.relabel.permute import sort_components
 
     prepare, module = CONTESTANTS[name]
     rows: list[Row] = []
@@ -169,12 +169,14 @@ def measure(name: str, sizes: list[int], repeats: int) -> list[Row]:
         results = []
         for seed in range(1, repeats + 1):
             w, mu, sigma, seconds, passes = sample(seed)
-            folded = fold(w, mu, sigma)
+            ascending = sort_components(w, mu, sigma)
             table = convergence(
-                {"w": folded.w[..., 0], "mu": folded.mu, "sigma": folded.sigma}, passes, seconds
+                {"w": ascending.w[..., 0], "mu": ascending.mu, "sigma": ascending.sigma},
+                passes,
+                seconds,
             )
             worst = table.loc[table["ess_bulk"].idxmin()]
-            mean, error = folded.mu[..., 0].mean(), table["mcse_mean"].iloc[1]
+            mean, error = ascending.mu[..., 0].mean(), table["mcse_mean"].iloc[1]
             results.append((worst["ess_per_second"], worst["ess_per_pass"], mean, error))
         per_second, per_pass, means, errors = map(list, zip(*results, strict=True))
         row["ess_per_second"] = float(statistics.median(per_second))
@@ -191,7 +193,7 @@ def run(sizes: tuple[int, ...] = SIZES, repeats: int = REPEATS) -> list[Row]:
     -------
     list of dict
         ``benchmark``, ``contestant``, ``n`` and either the medians ``ess_per_second`` and
-        ``ess_per_1000_passes`` of the smallest folded bulk ESS, ``ratio`` (ours over theirs, per
+        ``ess_per_1000_passes`` of the smallest sorted bulk ESS, ``ratio`` (ours over theirs, per
         second) and ``z`` (difference of the posterior mean of the first mean from ours, in
         Monte Carlo standard errors), or ``skipped``, the reason.
     """
@@ -223,7 +225,7 @@ def main() -> None:
         return
     rows = run((200,), 2) if arguments.quick else run()
     columns = ("contestant", "n", "ess_per_second", "ratio", "ess_per_1000_passes", "z")
-    print("Smallest folded ESS; ratio: ordered_mix over the contestant, per second\n")
+    print("Smallest sorted ESS; ratio: ordered_mix over the contestant, per second\n")
     print(tables.table(rows, columns))
 
 

@@ -30,7 +30,7 @@ from ordered_mix.samplers.smc import SMC
 from ordered_mix.samplers.tempering import Tempering
 
 SETS = {"galaxies": 6, "enzyme": 4, "acidity": 4, "faithful:waiting": 3}
-COORDINATES = ("unordered", "ordered", "folded", "moment")
+COORDINATES = ("unordered", "ordered", "signed", "moment")
 SEEDS = {"smc": 20, "bridge": 20, "chib": 20, "tempering": 2}
 
 LEAST_ERROR = 1e-3  # Chib's at K = 1 has none but that of its quadrature

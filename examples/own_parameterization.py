@@ -20,8 +20,8 @@ def block(k, prior):
     return declare.weights(k, prior), -down[::-1], declare.scales(k, prior)
 
 def coordinates(mixture):
-    folded = mixture.fold()
-    return {"w": folded.w, "down": -folded.mu[..., ::-1], "sigma": folded.sigma}
+    sorted = mixture.sorted()
+    return {"w": sorted.w, "down": -folded.mu[..., ::-1], "sigma": sorted.sigma}
 '''
 file = Path(tempfile.mkdtemp()) / "mine.py"
 file.write_text(MINE)

@@ -20,9 +20,14 @@ def block(k, prior):
 
 def coordinates(mixture):
     """Free coordinates of a mixture, by variable name."""
-    folded = mixture.fold()
-    gap = np.diff(folded.mu, axis=-1)
-    return {"w": folded.w, "sigma": folded.sigma, "gap": gap, "location": folded.mu.mean(axis=-1)}
+    ascending = mixture.sorted()
+    gap = np.diff(ascending.mu, axis=-1)
+    return {
+        "w": ascending.w,
+        "sigma": ascending.sigma,
+        "gap": gap,
+        "location": ascending.mu.mean(axis=-1),
+    }
 
 
 def skip(k, prior):

@@ -2,7 +2,7 @@
 
 With ``xi`` the coordinates of ``sqrt(w_k) (mu_k - m)`` in an orthonormal basis of the complement
 of ``sqrt(w)`` and ``y_k = sqrt(w_k) sigma_k``, the vector ``(xi, y)`` has length s. The sampler
-sees the chart ``(m, log s, xi / y_K, log(y_k / y_K))``, which has no boundary.
+sees the coordinates ``(m, log s, xi / y_K, log(y_k / y_K))``, which has no boundary.
 """
 
 from functools import partial
@@ -23,8 +23,8 @@ def block(k, prior, *, signed=True):
     """
     w = declare.weights(k, prior)
     settings = {"k": k, "family": prior.scale_family, "signed": signed, "native": prior.native}
-    chart = pm.CustomDist(
-        "chart",
+    coordinates = pm.CustomDist(
+        "coordinates",
         w,
         *map(pt.as_tensor, (prior.location, prior.spread, prior.scale)),
         dist=partial(_draw, **settings),
@@ -32,18 +32,21 @@ def block(k, prior, *, signed=True):
         support_point=lambda rv, size, w, location, spread, scale: pt.zeros(rv.shape) + 0.1,
         signature="(k),(),(),()->(d)",
         class_name="MomentChart",
-        dims=declare.dimension("chart_index", 2 * k),
+        dims=declare.dimension("coordinate", 2 * k),
     )
-    mu, sigma = _forward(pt, w, chart, k, signed)
-    pm.Deterministic("mixture_mean", chart[0])
-    pm.Deterministic("total_sd", pt.exp(chart[1]))
+    mu, sigma = _forward(pt, w, coordinates, k, signed)
+    pm.Deterministic("mixture_mean", coordinates[0])
+    pm.Deterministic("total_sd", pt.exp(coordinates[1]))
     return w, mu, sigma
 
 
 def coordinates(mixture, *, signed=True):
     """Free coordinates of a mixture, by variable name."""
-    mixture = mixture if signed else mixture.fold()
-    return {"w": mixture.w, "chart": _chart(np, mixture.w, mixture.mu, mixture.sigma, signed)}
+    mixture = mixture if signed else mixture.sorted()
+    return {
+        "w": mixture.w,
+        "coordinates": _coordinates(np, mixture.w, mixture.mu, mixture.sigma, signed),
+    }
 
 
 def skip(k, prior, *, signed=True):
@@ -63,9 +66,9 @@ def skip(k, prior, *, signed=True):
     return declare.no_gaps(k, prior, ordered=not signed)
 
 
-def _forward(xp, w, chart, k, signed):
-    mean, log_s = chart[..., :1], chart[..., 1:2]
-    slope, log_ratio = _slope(xp, chart, k, signed), chart[..., k + 1 :]
+def _forward(xp, w, coordinates, k, signed):
+    mean, log_s = coordinates[..., :1], coordinates[..., 1:2]
+    slope, log_ratio = _slope(xp, coordinates, k, signed), coordinates[..., k + 1 :]
     ratio = xp.concatenate([xp.exp(log_ratio), xp.ones_like(mean)], axis=-1)
     last = xp.exp(log_s) / xp.sqrt(
         (slope**2).sum(-1, keepdims=True) + (ratio**2).sum(-1, keepdims=True)
@@ -74,8 +77,8 @@ def _forward(xp, w, chart, k, signed):
     return mean + _rotate(xp, root, slope * last) / root, ratio * last / root
 
 
-def _slope(xp, chart, k, signed):
-    return chart[..., 2 : k + 1] if signed else -xp.exp(chart[..., 2 : k + 1])
+def _slope(xp, coordinates, k, signed):
+    return coordinates[..., 2 : k + 1] if signed else -xp.exp(coordinates[..., 2 : k + 1])
 
 
 def _rotate(xp, root, xi):
@@ -85,7 +88,7 @@ def _rotate(xp, root, xi):
     return xp.concatenate([xi, xp.zeros_like(along)], axis=-1) - v * along
 
 
-def _chart(xp, w, mu, sigma, signed):
+def _coordinates(xp, w, mu, sigma, signed):
     root = xp.sqrt(w)
     mean = (w * mu).sum(-1, keepdims=True)
     y = root * sigma
@@ -105,7 +108,7 @@ def _draw(w, location, spread, scale, size, *, k, family, signed, native):
         return _draw_native(w, location, spread, size, k, signed)
     sigma = scale_families.draw(k, scale, family, size)
     mu = pm.Normal.dist(location[..., None], spread[..., None], size=sigma.shape)
-    return _chart(pt, w, mu if signed else pt.sort(mu, axis=-1), sigma, signed)
+    return _coordinates(pt, w, mu if signed else pt.sort(mu, axis=-1), sigma, signed)
 
 
 def _draw_native(w, location, spread, size, k, signed):
@@ -118,24 +121,24 @@ def _draw_native(w, location, spread, size, k, signed):
     return pt.concatenate([mean, log_s, slope, pt.log(y[..., :-1] / y[..., -1:])], axis=-1)
 
 
-def _logp(chart, w, location, spread, scale, *, k, family, signed, native):
-    mu, sigma = _forward(pt, w, chart, k, signed)
+def _logp(coordinates, w, location, spread, scale, *, k, family, signed, native):
+    mu, sigma = _forward(pt, w, coordinates, k, signed)
     log_y = pt.log(pt.sqrt(w) * sigma)
     log_direction = (k - 1) * log_y[..., -1] + log_y.sum(-1)
     if not signed:
-        log_direction = log_direction + chart[..., 2]
+        log_direction = log_direction + coordinates[..., 2]
     if native:
-        return _native_logp(chart, location, spread, log_direction, k, signed)
+        return _native_logp(coordinates, location, spread, log_direction, k, signed)
     normal = pm.logp(pm.Normal.dist(location[..., None], spread[..., None]), mu).sum(-1)
     labels = 0.0 if signed else distributions.log_factorial(k)
     logp = normal + scale_families.logp(sigma, scale, family) + labels
     return logp - pt.log(w).sum(-1) + log_direction
 
 
-def _native_logp(chart, location, spread, log_direction, k, signed):
+def _native_logp(coordinates, location, spread, log_direction, k, signed):
     dimension = 2 * k - 1
     area = 2 * pi ** (dimension / 2) / gamma(dimension / 2) / 2 ** (k if signed else k + 1)
-    log_s = chart[..., 1]
+    log_s = coordinates[..., 1]
     flat = log_direction - dimension * log_s - log(area)
-    mean = pm.logp(pm.Normal.dist(location, spread), chart[..., 0])
+    mean = pm.logp(pm.Normal.dist(location, spread), coordinates[..., 0])
     return mean + pm.logp(pm.HalfNormal.dist(spread), pt.exp(log_s)) + log_s + flat

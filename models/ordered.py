@@ -25,8 +25,8 @@ def block(k, prior):
 
 def coordinates(mixture):
     """Free coordinates of a mixture, by variable name."""
-    folded = mixture.fold()
-    return {"w": folded.w, "mu": folded.mu, "sigma": folded.sigma}
+    ascending = mixture.sorted()
+    return {"w": ascending.w, "mu": ascending.mu, "sigma": ascending.sigma}
 
 
 def skip(k, prior):

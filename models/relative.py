@@ -36,17 +36,17 @@ def coordinates(
     mixture, *, link="log", clearance=0.0, reference=1, order="mu", weight_clearance=0.0
 ):
     """Free coordinates of a mixture, by variable name."""
-    folded = mixture.fold("sigma" if order == "sigma" else "mu")
-    k = folded.k
-    room = (folded.w - weight_clearance) / (1 - k * weight_clearance)
-    steps = folded.sigma - clearance * np.arange(k) * (order != "mu")
-    gap = np.diff(folded.mu, axis=-1) - clearance
+    ascending = mixture.sorted("sigma" if order == "sigma" else "mu")
+    k = ascending.k
+    room = (ascending.w - weight_clearance) / (1 - k * weight_clearance)
+    steps = ascending.sigma - clearance * np.arange(k) * (order != "mu")
+    gap = np.diff(ascending.mu, axis=-1) - clearance
     return {
         "w_above_floor" if weight_clearance else "w": room,
         "sigma_steps" if clearance and order != "mu" else "sigma": steps,
         "gap_above_clearance" if clearance else "gap": gap,
-        "location": folded.mu[..., reference - 1],
-        "mu": folded.mu,
+        "location": ascending.mu[..., reference - 1],
+        "mu": ascending.mu,
     }
 
 

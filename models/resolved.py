@@ -22,11 +22,11 @@ def block(k, prior):
 
 def coordinates(mixture):
     """Free coordinates of a mixture, by variable name."""
-    folded = mixture.fold()
-    squared_gap = (folded.mu[..., 1] - folded.mu[..., 0]) ** 2
-    location = folded.mean()
+    ascending = mixture.sorted()
+    squared_gap = (ascending.mu[..., 1] - ascending.mu[..., 0]) ** 2
+    location = ascending.mean()
     return {
-        "w": folded.w, "sigma": folded.sigma, "squared_gap": squared_gap, "location": location
+        "w": ascending.w, "sigma": ascending.sigma, "squared_gap": squared_gap, "location": location
     }  # fmt: skip
 
 

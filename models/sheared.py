@@ -19,7 +19,7 @@ GAPS = ("signed", "bent")
 def block(k, prior, *, gap="signed", reach=3.4):
     """Declare the priors in the open model and return (w, mu, sigma).
 
-    ``gap="signed"`` has no boundary and is identifiable once draws are folded; ``"bent"`` samples
+    ``gap="signed"`` has no boundary and is identifiable once draws are sorted; ``"bent"`` samples
     the log of ``sqrt(2 u^2 + gap^2) - sqrt(2) u``, with u^2 the mean variance: a squared gap near
     0 and a gap far out, identifiable. ``reach=inf`` keeps the mixture mean.
     """
@@ -35,7 +35,7 @@ def block(k, prior, *, gap="signed", reach=3.4):
 
 def coordinates(mixture, *, gap="signed", reach=3.4):
     """Free coordinates of a mixture, by variable name."""
-    mixture = mixture if gap == "signed" else mixture.fold()
+    mixture = mixture if gap == "signed" else mixture.sorted()
     apart, unit = np.diff(mixture.mu, axis=-1), _unit(mixture.sigma)[..., None]
     anchor = _anchor(mixture.w, apart, unit, reach)
     return {

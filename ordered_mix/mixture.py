@@ -1,4 +1,4 @@
-"""The univariate Gaussian mixture as a value: density, responsibilities, sampling, folding."""
+"""The univariate Gaussian mixture as a value: density, responsibilities, sampling, sorting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-FOLD_KEYS = ("mu", "sigma", "w")
+SORT_KEYS = ("mu", "sigma", "w")
 FARTHEST = 1e150
 
 
@@ -132,8 +132,8 @@ class Mixture:
 
     def order(self, by: str = "mu") -> NDArray[np.int64]:
         """Permutation that sorts the components by ``mu``, ``sigma`` or ``w``; shape (..., k)."""
-        if by not in FOLD_KEYS:
-            raise ValueError(f"by must be one of {', '.join(FOLD_KEYS)}, got {by!r}")
+        if by not in SORT_KEYS:
+            raise ValueError(f"by must be one of {', '.join(SORT_KEYS)}, got {by!r}")
         return np.argsort(getattr(self, by), axis=-1, kind="stable")
 
     def permute(self, permutation: ArrayLike) -> Mixture:
@@ -150,7 +150,7 @@ class Mixture:
         index = np.broadcast_to(index, self.mu.shape)
         return Mixture(*(np.take_along_axis(value, index, axis=-1) for value in self._arrays()))
 
-    def fold(self, by: str = "mu") -> Mixture:
+    def sorted(self, by: str = "mu") -> Mixture:
         """Representative under relabelling: components sorted, weights and scales carried along."""
         return self.permute(self.order(by))
 

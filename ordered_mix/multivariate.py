@@ -179,7 +179,7 @@ class MultivariateMixture:
         root = np.linalg.cholesky(self.covariance)[component]
         return self.mu[component] + np.einsum("nij,nj->ni", root, rng.standard_normal((n, self.d)))
 
-    def fold(self, coordinate: int = 0) -> MultivariateMixture:
+    def sorted(self, coordinate: int = 0) -> MultivariateMixture:
         """Components sorted by one coordinate of their means, the rest carried along."""
         order = np.argsort(self.mu[..., coordinate], axis=-1, kind="stable")
         return MultivariateMixture(

@@ -56,7 +56,7 @@ class Prior:
         One standard deviation for all components: ``sigma^2`` has the prior of a single one.
     native : bool
         Give each parameterization its customary independent prior on its own coordinates instead
-        of the fold of the reference prior.
+        of the sorted reference prior.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Are draws and standard errors right on average, also where two components overlap?
 
-Simulation-based calibration (Cook, Gelman & Rubin 2006; Talts et al. 2018) of every chart: a truth
-from the chart's own prior, folded, n = 50 points from it, and the rank of the truth among 31
-folded draws, nearly independent, of its posterior. Prior: means Normal(0, 2), variances
+Simulation-based calibration (Cook, Gelman & Rubin 2006; Talts et al. 2018) of every parameterization: a truth
+from the parameterization's own prior, sorted, n = 50 points from it, and the rank of the truth among 31
+sorted draws, nearly independent, of its posterior. Prior: means Normal(0, 2), variances
 InverseGamma(2, 1), weights Dirichlet(2, 2): components overlap in most draws. Chains begin at
 over-dispersed starts, not at the truth, which would hide that they do not mix. A run with an ESS
 below twice the ranks is made once more, four times as long; what still is short, diverges or has
@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
 
 MAIN = (
-    "unordered", "folded", "moment", "ordered", "relative(link=log)", "centred", "resolved",
+    "unordered", "signed", "moment", "ordered", "relative(link=log)", "centred", "resolved",
     "sheared",
 )  # fmt: skip
-CHARTS = (*MAIN, "relative(link=softplus)", "relative(link=square)", "moment(signed=False)")
+COORDINATES = (*MAIN, "relative(link=softplus)", "relative(link=square)", "moment(signed=False)")
 PRIOR = Prior(location=0.0, spread=2.0, scale=1.0)
 QUANTITIES = ("mu_1", "mu_2", "sigma_1", "sigma_2", "w_1", "log_likelihood")
 RANKS = 31
@@ -83,11 +83,11 @@ def cell(
     seed: int, method: str, parameterization: str, separation: float | None, n: int, batch: int
 ) -> list[dict[str, Any]]:
     """Ranks of several truths, or intervals of several data sets."""
-    chart = _chart(parameterization)
+    model = _model(parameterization)
     if separation is None:
         which = range(batch * PACK[method], (batch + 1) * PACK[method])
         drawn = truths(parameterization)
-        return [ranked(chart, drawn[i % TRUTHS], n, method, seed + i) for i in which]
+        return [ranked(model, drawn[i % TRUTHS], n, method, seed + i) for i in which]
     truth = truth_at(separation)
     shared = {"separation": separation, "n": n, "batch": batch}
     sets = [
@@ -97,26 +97,26 @@ def cell(
     if method == "em":
         found = em_intervals(sets, starts)
     else:
-        found = [laplace_interval(chart, *pair) for pair in zip(sets, starts, strict=True)]
+        found = [laplace_interval(model, *pair) for pair in zip(sets, starts, strict=True)]
     return [covered(interval, separation) for interval in found]
 
 
 @lru_cache
-def _chart(label: str) -> Parameterization:
+def _model(label: str) -> Parameterization:
     return catalog.parameterization(label, 2, PRIOR)
 
 
 @lru_cache
 def truths(label: str) -> Mixture:
-    """Draws of the chart's own prior, as they come; batch shape (TRUTHS,)."""
-    return _chart(label).draw_prior(TRUTHS, seed_of("truths", label=label) % 2**31)
+    """Draws of the parameterization's own prior, as they come; batch shape (TRUTHS,)."""
+    return _model(label).draw_prior(TRUTHS, seed_of("truths", label=label) % 2**31)
 
 
 # --- ranks ----------------------------------------------------------------------------------------
 
 
 def ranked(
-    chart: Parameterization, truth: Mixture, n: int, sampler: str, seed: int
+    model: Parameterization, truth: Mixture, n: int, sampler: str, seed: int
 ) -> dict[str, Any]:
     """One simulation: a rank for each quantity, None if the sampler refuses, and how it went."""
     rng = np.random.default_rng(seed)
@@ -126,7 +126,7 @@ def ranked(
     for attempt, settings in enumerate(ATTEMPTS, start=1):
         nuts = replace(settings, sampler=sampler, seed=(seed + attempt) % 2**31)
         try:
-            draws = nuts.fit(chart, data, starts)
+            draws = nuts.fit(model, data, starts)
         except ValueError as error:
             return row | {"attempts": attempt, "problem": str(error)}
         mixture, diverging = draws.mixture, draws.statistics["diverging"].to_numpy()
@@ -145,11 +145,11 @@ def ranked(
 
 
 def quantities(mixture: Mixture, data: Data) -> dict[str, Array]:
-    """What is ranked: folded parameters, the log likelihood, and a mean as its label has it."""
-    folded = mixture.fold()
-    values = {"w_1": folded.w[..., 0], "raw_mu_1": mixture.mu[..., 0]}
+    """What is ranked: sorted parameters, the log likelihood, and a mean as its label has it."""
+    ascending = mixture.sorted()
+    values = {"w_1": ascending.w[..., 0], "raw_mu_1": mixture.mu[..., 0]}
     for k in (0, 1):
-        values |= {f"mu_{k + 1}": folded.mu[..., k], f"sigma_{k + 1}": folded.sigma[..., k]}
+        values |= {f"mu_{k + 1}": ascending.mu[..., k], f"sigma_{k + 1}": ascending.sigma[..., k]}
     terms = e_step(data.y, mixture.w, mixture.mu, mixture.sigma)
     return values | {"log_likelihood": terms.log_likelihood}
 
@@ -180,7 +180,7 @@ def em_intervals(sets: list[Data], starts: list[Mixture]) -> list[Interval]:
     together = Data(np.stack([data.y for data in sets]))
     fit = EM().fit(unordered, together, Mixture.stack(starts))
     return [
-        standard_errors(data, fit.mixture[at].fold()) if fit.converged[at] else {}
+        standard_errors(data, fit.mixture[at].sorted()) if fit.converged[at] else {}
         for at, data in enumerate(sets)
     ]
 
@@ -205,16 +205,16 @@ def standard_errors(data: Data, mixture: Mixture) -> Interval:
     return found
 
 
-def laplace_interval(chart: Parameterization, data: Data, start: Mixture) -> Interval:
-    """Central intervals of folded draws of the normal approximation at the mode."""
-    fit = MAP().fit(chart, data, Mixture.stack([start]))
+def laplace_interval(model: Parameterization, data: Data, start: Mixture) -> Interval:
+    """Central intervals of sorted draws of the normal approximation at the mode."""
+    fit = MAP().fit(model, data, Mixture.stack([start]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that there is none is counted
-        found = laplace(chart, data, fit.mixture[0])
+        found = laplace(model, data, fit.mixture[0])
     if not found.positive_definite:
         return {}
-    folded = found.sample(2000, seed=1).fold()
-    both = {"lower_mean": folded.mu[:, 0], "mixture_mean": folded.mean()}
+    ascending = found.sample(2000, seed=1).sorted()
+    both = {"lower_mean": ascending.mu[:, 0], "mixture_mean": ascending.mean()}
     return {name: tuple(np.quantile(values, (0.025, 0.975))) for name, values in both.items()}
 
 
@@ -231,13 +231,13 @@ def covered(interval: Interval, separation: float) -> dict[str, Any]:
 # --- effects of the claims ------------------------------------------------------------------------
 
 
-def worst(table: pd.DataFrame, method: str, charts: tuple[str, ...], names: Any) -> Effect:
+def worst(table: pd.DataFrame, method: str, models: tuple[str, ...], names: Any) -> Effect:
     """Largest ECDF difference over quantities; the intervals of all of them hold together.
 
     Runs without ranks may lie anywhere, so that their share widens the interval.
     """
-    rows = rows_of(table, method=method, parameterization=charts)
-    absent = sorted(set(charts) - set(rows["parameterization"]))
+    rows = rows_of(table, method=method, parameterization=models)
+    absent = sorted(set(models) - set(rows["parameterization"]))
     if absent:
         raise ValueError(f"the table holds no such runs of {', '.join(absent)}")
     ranks = rows[[f"rank_{name}" for name in names]].dropna()
@@ -247,15 +247,15 @@ def worst(table: pd.DataFrame, method: str, charts: tuple[str, ...], names: Any)
     return Effect(found + lost, max(0.0, found - lost - slack), found + lost + slack, len(rows))
 
 
-def of_chart(method: str, charts: tuple[str, ...], names: Any = QUANTITIES) -> Any:
+def ranked_by(method: str, models: tuple[str, ...], names: Any = QUANTITIES) -> Any:
     """`worst` as the effect of a claim."""
-    return partial(worst, method=method, charts=charts, names=names)
+    return partial(worst, method=method, models=models, names=names)
 
 
 def departure(table: pd.DataFrame, series: str, point: str, separations: Any) -> Effect:
     """Largest distance of the coverage from 95% over separations, intervals together."""
-    method, chart = INTERVALS[series]
-    rows = rows_of(table, method=method, parameterization=chart)
+    method, model = INTERVALS[series]
+    rows = rows_of(table, method=method, parameterization=model)
     ends, alpha = [], (1 - CONFIDENCE) / len(separations)
     for separation in separations:
         hits = rows.loc[rows["separation"] == separation, f"covers_{point}"].astype(bool)
@@ -281,9 +281,9 @@ SINGULAR = "Watanabe 2009: no normal limit where the Fisher information is singu
 REGULAR = "asymptotic normality where the Fisher information is regular (Cramér 1946)"
 
 
-def _calibration(name: str, method: str, charts: tuple[str, ...], words: str) -> Claim:
+def _calibration(name: str, method: str, models: tuple[str, ...], words: str) -> Claim:
     statement = f"{words}: the ECDF of every rank misses the uniform one by less than {MARGIN:g}."
-    return Claim(name, statement, SBC, of_chart(method, charts), "below", MARGIN, UNIT)
+    return Claim(name, statement, SBC, ranked_by(method, models), "below", MARGIN, UNIT)
 
 
 def _coverage(series: str) -> Iterator[Claim]:
@@ -314,12 +314,12 @@ def _coverage(series: str) -> Iterator[Claim]:
 
 CLAIMS = (
     *(_calibration(f"NUTS, {short(c)}", "nutpie", (c,), f"NUTS in {short(c)}") for c in MAIN),
-    _calibration("PyMC's NUTS", "pymc", MAIN, "PyMC's NUTS, all charts together"),
+    _calibration("PyMC's NUTS", "pymc", MAIN, "PyMC's NUTS, all parameterizations together"),
     Claim(
         name="labels as they come",
-        statement="Without folding, the ranks of unordered NUTS are off by more than 0.1.",
+        statement="Without sorting, the ranks of unordered NUTS are off by more than 0.1.",
         source="chains rarely visit all labellings (Celeux, Hurn & Robert 2000)",
-        effect=of_chart("nutpie", ("unordered",), ("raw_mu_1",)),
+        effect=ranked_by("nutpie", ("unordered",), ("raw_mu_1",)),
         direction="above",
         margin=MARGIN,
         unit="largest ECDF difference of the rank of the first mean",
@@ -337,16 +337,16 @@ def difference_figure(result: StudyResult) -> Figure:
     posterior too wide or too narrow.
     """
     rows = rows_of(result.table, method="nutpie")
-    charts = in_order(rows["parameterization"].unique())
+    models = in_order(rows["parameterization"].unique())
     figure, axes = panels(2, 3, (8.4, 5.4), sharex=True, sharey=True)
     for panel, name in zip(axes.ravel(), QUANTITIES, strict=True):
-        for chart, look in looks(charts).items():
-            ranks = rows.loc[rows["parameterization"] == chart, f"rank_{name}"].dropna()
+        for model, look in looks(models).items():
+            ranks = rows.loc[rows["parameterization"] == model, f"rank_{name}"].dropna()
             if ranks.size:
                 at = np.arange(RANKS + 2) / (RANKS + 1)
                 ecdf = np.searchsorted(np.sort(ranks), np.arange(RANKS + 2) - 0.5) / len(ranks)
                 drawn = {"color": look.color, "linestyle": look.linestyle, "lw": 1.0}
-                panel.plot(at, ecdf - at, **drawn, label=short(chart))
+                panel.plot(at, ecdf - at, **drawn, label=short(model))
         size = min((len(part) for _, part in rows.groupby("parameterization")), default=0)
         if size:
             inside = band(size)
@@ -365,7 +365,7 @@ def difference_figure(result: StudyResult) -> Figure:
 
 
 def largest_figure(result: StudyResult) -> Figure:
-    """Largest ECDF difference in percent, of every quantity and chart; margin of the claims: 10.
+    """Largest ECDF difference in percent, of every quantity and parameterization; margin of the claims: 10.
     Raw mu 1 is a mean as its label has it.
     """
     names = (*QUANTITIES, "raw_mu_1")
@@ -373,10 +373,10 @@ def largest_figure(result: StudyResult) -> Figure:
     for method, words in (("nutpie", "{}"), ("pymc", "PyMC's NUTS, {}")):
         part = rows_of(result.table, method=method)
         groups = in_order(part["parameterization"].unique()) if method == "nutpie" else ["all"]
-        for chart in groups:
-            runs = part[(part["parameterization"] == chart) | (chart == "all")]
+        for model in groups:
+            runs = part[(part["parameterization"] == model) | (model == "all")]
             ranks = {name: runs[f"rank_{name}"].dropna() for name in names if len(runs)}
-            grid[words.format(short(chart))] = {
+            grid[words.format(short(model))] = {
                 name.replace("_", " "): 100 * largest_difference(values, RANKS)
                 for name, values in ranks.items()
                 if len(values)
@@ -430,7 +430,7 @@ def coverage_figure(result: StudyResult) -> Figure:
 
 SENTENCES: dict[str, Words] = {
     "PyMC's NUTS": (
-        "PyMC's NUTS, all charts together, is calibrated, too ({0:.3f} [{1:.3f}, {2:.3f}]).",
+        "PyMC's NUTS, all parameterizations together, is calibrated, too ({0:.3f} [{1:.3f}, {2:.3f}]).",
         "PyMC's NUTS is not calibrated ({0:.3f} [{1:.3f}, {2:.3f}]).",
         "For PyMC's NUTS the simulations are too few to tell ({0:.3f} [{1:.3f}, {2:.3f}]).",
     ),
@@ -446,9 +446,9 @@ SENTENCES: dict[str, Words] = {
 
 
 def _ranks(result: StudyResult) -> Iterator[str]:
-    """Which charts are calibrated, how well that is known, and which runs are suspect."""
+    """Which parameterizations are calibrated, how well that is known, and which runs are suspect."""
     found = {verdict.claim.name: verdict for verdict in result.verdicts}
-    nuts = {short(chart): found[f"NUTS, {short(chart)}"] for chart in MAIN}
+    nuts = {short(model): found[f"NUTS, {short(model)}"] for model in MAIN}
     judged = {name: one for name, one in nuts.items() if one.effect is not None}
     words = {
         "holds": "calibrated within the margin of {margin:g}",
@@ -468,7 +468,7 @@ def _ranks(result: StudyResult) -> Iterator[str]:
     sizes = rows.groupby("parameterization").size()
     slack = reach(int(sizes.min()), (1 - CONFIDENCE) / len(QUANTITIES))
     yield (
-        f"With {sizes.min()} simulations a chart, each difference is known to {slack:.3f}, all six "
+        f"With {sizes.min()} simulations a parameterization, each difference is known to {slack:.3f}, all six "
         "quantities together."
     )
     marked = flags(rows)
@@ -486,8 +486,8 @@ def _ranks(result: StudyResult) -> Iterator[str]:
 
 def _intervals(result: StudyResult) -> Iterator[str]:
     """Coverage of the lower mean at the ends of the range, and of the mixture's mean."""
-    for series, (method, chart) in INTERVALS.items():
-        rows = rows_of(result.table, method=method, parameterization=chart)
+    for series, (method, model) in INTERVALS.items():
+        rows = rows_of(result.table, method=method, parameterization=model)
         rows = rows[rows["separation"].notna()]
         if rows.empty:
             continue
@@ -511,22 +511,22 @@ def findings(result: StudyResult) -> str:
     )
 
 
-def _size(ranks: int, charts: tuple[str, ...], pymc: int, sets: int) -> list[dict[str, Any]]:
-    """Simulations a chart, the charts, simulations of PyMC's NUTS, and packs of data sets."""
+def _size(ranks: int, models: tuple[str, ...], pymc: int, sets: int) -> list[dict[str, Any]]:
+    """Simulations a parameterization, the parameterizations, simulations of PyMC's NUTS, and packs of data sets."""
     fixed = {"n": (200,), "separation": SEPARATIONS, "batch": range(sets)}
     drawn: dict[str, Any] = {"n": (50,), "separation": (None,)}
     packs = range(-(-ranks // PACK["nutpie"]))
-    grids = [{**drawn, "method": ("nutpie",), "parameterization": charts, "batch": packs}]
+    grids = [{**drawn, "method": ("nutpie",), "parameterization": models, "batch": packs}]
     grids += [
-        {**fixed, "method": (method,), "parameterization": (chart,)}
-        for method, chart in INTERVALS.values()
+        {**fixed, "method": (method,), "parameterization": (model,)}
+        for method, model in INTERVALS.values()
     ]
-    slow = {"method": ("pymc",), "parameterization": charts, "batch": range(pymc // PACK["pymc"])}
+    slow = {"method": ("pymc",), "parameterization": models, "batch": range(pymc // PACK["pymc"])}
     return [*grids, {**drawn, **slow}] if pymc else grids
 
 
 SMOKE: list[dict[str, Any]] = [
-    {"method": ("nutpie",), "parameterization": ("folded",), "separation": (None,), "n": (50,)},
+    {"method": ("nutpie",), "parameterization": ("signed",), "separation": (None,), "n": (50,)},
     {"method": ("em",), "parameterization": ("unordered",), "separation": (0.0, 4.0), "n": (200,)},
 ]
 
@@ -536,7 +536,7 @@ study = Study(
     source="Talts, Betancourt, Simpson, Vehtari & Gelman 2018; Säilynoja et al. 2022",
     factors={
         "method": ("nutpie", "pymc", "em", "laplace"),
-        "parameterization": CHARTS,
+        "parameterization": COORDINATES,
         "separation": (None, *SEPARATIONS),
         "n": (50, 200),
         "batch": range(800),
@@ -544,7 +544,7 @@ study = Study(
     sizes={
         "smoke": [{**grid, "batch": (0,)} for grid in SMOKE],
         "laptop": _size(1000, MAIN, 125, 8),
-        "cluster": _size(4000, CHARTS, 1000, 40),
+        "cluster": _size(4000, COORDINATES, 1000, 40),
     },
     cell=cell,
     claims=CLAIMS,

@@ -11,7 +11,7 @@ without any success all passes are charged, a lower bound. The best log likeliho
 best interior optimum of EM from 60 starts (``reference``); a start that ends more than 1e-2 nats
 above it has run off to a spurious maximum (``beyond``) and is no success. The best log posterior is
 the best end of the starts and of further ones: the reference, the truth and four quantile slices.
-``passes_rhat`` are NUTS's to a folded R-hat of at most 1.01 with warm-up, all of them where it
+``passes_rhat`` are NUTS's to a sorted R-hat of at most 1.01 with warm-up, all of them where it
 does not get there; ``passes_per_1000`` those per 1,000 effective draws after warm-up.
 
 Seconds differ from run to run, so the table has none: a cell's seconds (``timings.parquet``) over
@@ -72,9 +72,9 @@ from ordered_mix.study.effects import bootstrap, extreme, paired, paired_ratio
 from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
 from ordered_mix.theory.speed import (
     expected_passes,
-    folded_distance,
     passes_to,
     shortfall,
+    sorted_distance,
     wasserstein,
 )
 
@@ -101,7 +101,7 @@ PARAMETERIZATIONS = {
     "relative_softplus": "relative(link=softplus)",
     "relative_square": "relative(link=square)",
     "centred": "centred",
-    "folded": "folded",
+    "signed": "signed",
     "resolved": "resolved",
     "moment": "moment",
 }
@@ -337,12 +337,12 @@ def _errors(block: Block, mixture: Mixture) -> dict[str, float]:
         return {}
     return {
         "wasserstein": four_digits(wasserstein(mixture, block.truth)),
-        "distance": four_digits(folded_distance(mixture, block.truth)),
+        "distance": four_digits(sorted_distance(mixture, block.truth)),
     }
 
 
 def _values(mixture: Mixture, prefix: str = "") -> dict[str, float]:
-    one = mixture.fold()
+    one = mixture.sorted()
     values = (one.w[..., 0], *np.moveaxis(one.mu, -1, 0), *np.moveaxis(one.sigma, -1, 0))
     return {
         prefix + name: four_digits(value) for name, value in zip(PARAMETERS, values, strict=True)
@@ -376,14 +376,14 @@ def _laplace_row(block: Block, parameterization: str, index: int) -> dict[str, A
         return row
     try:
         with np.errstate(over="ignore", invalid="ignore"):
-            draws = approximation.sample(1000, seed=0).fold()
+            draws = approximation.sample(1000, seed=0).sorted()
     except ValueError:  # so wide that scales or weights leave the range of doubles
         return row | {"positive_definite": False}
     return row | _posterior(block, draws)
 
 
 def _posterior(block: Block, draws: Mixture) -> dict[str, Any]:
-    """Folded posterior means and standard deviations, and the errors of the former."""
+    """Sorted posterior means and standard deviations, and the errors of the former."""
     flat = draws.reshape(-1)
     center = Mixture(*(getattr(flat, name).mean(axis=0) for name in FIELDS))
     columns = (flat.w[:, 0], *flat.mu.T, *flat.sigma.T)
@@ -396,8 +396,8 @@ def _nuts_row(block: Block, parameterization: str, index: int) -> dict[str, Any]
     starts = block.starts(sample, replicate)[:CHAINS]
     sampler = NUTS(draws=800, tune=400, seed=block.seed("nuts", replicate))
     drawn = sampler.fit(_coordinates(block, parameterization, sample), sample, starts)
-    folded = drawn.mixture.fold()
-    quantities = {"w": folded.w[..., 0], "mu": folded.mu, "sigma": folded.sigma}
+    ascending = drawn.mixture.sorted()
+    quantities = {"w": ascending.w[..., 0], "mu": ascending.mu, "sigma": ascending.sigma}
     measured = convergence(quantities)
     warmup, after = float(drawn.warmup_passes.sum()), float(drawn.passes.sum())
     steps = drawn.statistics["n_steps"].to_numpy()
@@ -411,7 +411,7 @@ def _nuts_row(block: Block, parameterization: str, index: int) -> dict[str, Any]
         "passes_per_1000": four_digits(1000 * after / effective),
         "divergences": int(drawn.statistics["diverging"].to_numpy().sum()),
     }
-    return row | _posterior(block, folded)
+    return row | _posterior(block, ascending)
 
 
 # --- claims ---------------------------------------------------------------------------------------
@@ -514,7 +514,7 @@ def largest_shift(table: pd.DataFrame) -> Effect:
     """Effect: by how many posterior sds the Jacobian moves the MAP where it moves it most.
 
     In each separation and parameterization, the mean over data sets of the largest of the shifts
-    of the folded parameters, in units of the posterior sd that the unordered NUTS run found;
+    of the sorted parameters, in units of the posterior sd that the unordered NUTS run found;
     the intervals are simultaneous (Bonferroni), so that the largest may be picked.
     """
     rows = _simulated(table)
@@ -526,7 +526,7 @@ def largest_shift(table: pd.DataFrame) -> Effect:
 
 
 def shifts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Largest shift of a folded parameter between the two MAPs, in posterior sds.
+    """Largest shift of a sorted parameter between the two MAPs, in posterior sds.
 
     Returns
     -------
@@ -600,7 +600,7 @@ CLAIMS = (
           "this project", largest_shift, "above", 1.0,
           "posterior sds, in the cell with the largest shift"),
     Claim("sampling is faster than optimisation",
-          "NUTS (unordered) has a folded R-hat of 1.01 after fewer passes than EM with restarts "
+          "NUTS (unordered) has a sorted R-hat of 1.01 after fewer passes than EM with restarts "
           "takes to the global optimum (1e-2 nats).",
           "Ma, Chen, Jin, Flammarion & Jordan 2019",
           slowdown(("nuts", "unordered"), ("em", "unordered"), "all", MAIN,
@@ -895,7 +895,7 @@ def _on_failures(result: StudyResult) -> Iterator[str]:
         )
     converged = _column(rows[rows["estimator"] == "nuts"], "converged")
     if len(converged):
-        yield f"NUTS reaches a folded R-hat of 1.01 in {converged.mean():.0%} of its runs."
+        yield f"NUTS reaches a sorted R-hat of 1.01 in {converged.mean():.0%} of its runs."
 
 
 # --- sizes ----------------------------------------------------------------------------------------
@@ -905,7 +905,7 @@ SIZES_OF_SETS = (50, 200, 1000)
 FIRST = ("reference", "em", "ecm", *FREE_COORDINATES)
 SAMPLED = ("gradient_unconstrained", "map", "laplace", "nuts")
 LIGHT = ("reference", "em", "ecm", "gradient_fair", "gradient_unconstrained", "map")
-LINEAR = (*PAIR, "centred", "folded")
+LINEAR = (*PAIR, "centred", "signed")
 REAL = {
     "data": tuple(shipped()),
     "free": ("all",),

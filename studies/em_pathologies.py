@@ -119,7 +119,7 @@ def best_of(fit: Fit, bad: NDArray[np.bool_]) -> tuple[int | None, NDArray[np.bo
 
 def against_truth(mixture: Mixture, truth: Mixture = TRUTH) -> dict[str, float]:
     """Bias of the log scales, and excess loss in nats a point, of a simulated set's fit."""
-    grid, found = population(truth, 0.05), mixture.fold()
+    grid, found = population(truth, 0.05), mixture.sorted()
     loss = truth.log_density(grid.y) - found.log_density(grid.y)
     bias = np.log(found.sigma / truth.sigma).mean() if found.k == truth.k else np.nan
     return {"excess": float(np.asarray(grid.weight) @ loss), "scale_bias": float(bias)}
@@ -239,9 +239,9 @@ def nuts(data: str, n: int, replicate: int, **unused: Any) -> Rows:
 
 def predictive(draws: Mixture) -> dict[str, float]:
     """Bias of the log scales, and excess loss of the posterior predictive, simulated sets."""
-    grid, folded = population(TRUTH, 0.05), draws.fold()
-    loss = TRUTH.log_density(grid.y) - np.log(folded.density(grid.y).mean(axis=0))
-    bias = np.mean(np.log(folded.sigma / TRUTH.sigma))
+    grid, ascending = population(TRUTH, 0.05), draws.sorted()
+    loss = TRUTH.log_density(grid.y) - np.log(ascending.density(grid.y).mean(axis=0))
+    bias = np.mean(np.log(ascending.sigma / TRUTH.sigma))
     return {"excess": float(np.asarray(grid.weight) @ loss), "scale_bias": float(bias)}
 
 

@@ -55,7 +55,7 @@ PROJECT = "a question of this project"
 COORDINATES = {
     "unordered": "unordered",
     "ordered": "ordered",
-    "signed": "folded",
+    "signed": "signed",
     "relative": "relative",
     "moment": "moment",
 }

@@ -35,7 +35,7 @@ from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import MARKERS, SHADES, heat, legend, lines, looks, nothing, panels
 from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
-from ordered_mix.theory.charts import UNKNOWN, jacobian, predicted_exponents
+from ordered_mix.theory.coordinates import UNKNOWN, jacobian, predicted_exponents
 from ordered_mix.theory.fisher import length_elements, spectrum
 from ordered_mix.theory.mean_coordinates import COORDINATES
 from ordered_mix.theory.singularity import loglog_slope
@@ -54,10 +54,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "unordered": {},
     "relative": {"link": "identity"},
     "centred": {},
-    "folded": {},
+    "signed": {},
     "resolved": {},
 }
-ASCENDED = tuple(name for name in MODELS if name != "centred")  # with equal weights it is folded
+ASCENDED = tuple(name for name in MODELS if name != "centred")  # with equal weights it is sorted
 BRIEF = Stop(log_likelihood=1e-7, passes=300)
 TIGHT = Stop(log_likelihood=1e-12, passes=300)
 LONG = Stop(log_likelihood=1e-10, passes=2000)
@@ -95,8 +95,8 @@ def cell(
 
 
 def _jacobians(at: Mixture, unknown: str) -> dict[str, Array]:
-    """Every chart's Jacobian, that of the moments and the sphere too where all is unknown."""
-    found = {chart: jacobian(chart, at, unknown) for chart in COORDINATES}
+    """Every parameterization's Jacobian, that of the moments and the sphere too where all is unknown."""
+    found = {coordinates: jacobian(coordinates, at, unknown) for coordinates in COORDINATES}
     if unknown == "all":
         moment = catalog.parameterization("moment", 2)
         found["moment"] = moment.jacobian_free(moment.free(moment.unconstrain(at)))
@@ -104,23 +104,23 @@ def _jacobians(at: Mixture, unknown: str) -> dict[str, Array]:
 
 
 def _spectra(truth: Mixture, unknown: str) -> list[dict]:
-    """Smallest and largest eigenvalue of the information in every chart."""
+    """Smallest and largest eigenvalue of the information in every parameterization."""
     rows = []
-    for chart, columns in _jacobians(truth, unknown).items():
+    for coordinates, columns in _jacobians(truth, unknown).items():
         values = spectrum(truth, columns)
-        rows.append({"chart": chart, "least": values[0], "largest": values[-1]})
+        rows.append({"coordinates": coordinates, "least": values[0], "largest": values[-1]})
     return rows
 
 
 def _lengths(truth: Mixture, unknown: str, seed: int) -> list[dict]:
-    """How much ds^2 of random displacements differs between the charts, relative to its mean."""
+    """How much ds^2 of random displacements differs between the parameterizations, relative to its mean."""
     jacobians, rng = _jacobians(truth, unknown), np.random.default_rng(seed)
     rows = []
     for _ in range(5):
-        columns = jacobians["folded"]
+        columns = jacobians["signed"]
         tangent = columns @ rng.normal(size=columns.shape[1])
         lengths = np.array(list(length_elements(truth, jacobians, tangent).values()))
-        rows.append({"chart": "all", "spread": float(np.ptp(lengths) / lengths.mean())})
+        rows.append({"coordinates": "all", "spread": float(np.ptp(lengths) / lengths.mean())})
     return rows
 
 
@@ -132,8 +132,8 @@ def _ascents(truth: Mixture, unknown: str, step: float) -> list[dict]:
     prior = Prior() if unknown == "all" else known
     gaps = np.array(START_GAPS)
     starts = Mixture(truth.w, 0.3 + gaps[:, None] * np.array([-0.5, 0.5]), truth.sigma)
-    for chart in ASCENDED:
-        model = catalog.parameterization(chart, 2, prior, **MODELS[chart])
+    for coordinates in ASCENDED:
+        model = catalog.parameterization(coordinates, 2, prior, **MODELS[coordinates])
         for name, algorithm in ALGORITHMS.items():
             if name in (FINE, COARSE) and (step != STEPS[0] or unknown == "all"):
                 continue
@@ -141,7 +141,12 @@ def _ascents(truth: Mixture, unknown: str, step: float) -> list[dict]:
             excess = best - fit.trace.log_likelihood
             for at, gap in enumerate(START_GAPS):
                 passes = passes_to(fit.trace.passes[:, at], excess[:, at])
-                row = {"chart": chart, "algorithm": name, "start": gap, "passes": passes}
+                row = {
+                    "coordinates": coordinates,
+                    "algorithm": name,
+                    "start": gap,
+                    "passes": passes,
+                }
                 rows.append({**row, "ended": str(fit.status[at])})
     return rows
 
@@ -177,54 +182,64 @@ def _clearance(truth: Mixture, unknown: str, clearance: float, step: float) -> l
         "sigma": float(fit.mixture.sigma[0]),
     }
     rows = []
-    for chart in MODELS:
-        values = spectrum(fit.mixture, jacobian(chart, fit.mixture, unknown))
-        rows.append({**row, "chart": chart, "least": values[0], "largest": values[-1]})
+    for coordinates in MODELS:
+        values = spectrum(fit.mixture, jacobian(coordinates, fit.mixture, unknown))
+        rows.append({**row, "coordinates": coordinates, "least": values[0], "largest": values[-1]})
     return rows
 
 
 # --- effects --------------------------------------------------------------------------------------
 
-COLUMNS = ("chart", "least", "largest", "algorithm", "start", "passes", "loss", "gap", "spread")
+COLUMNS = (
+    "coordinates",
+    "least",
+    "largest",
+    "algorithm",
+    "start",
+    "passes",
+    "loss",
+    "gap",
+    "spread",
+)
 _rows = partial(rows_of, columns=COLUMNS)
 
 
 def exponents(
     table: pd.DataFrame, unknown: str, weight: float = 0.5, column: str = "least"
 ) -> dict[str, tuple[float, float]]:
-    """Exponent of the gap in every chart, extrapolated, and its distance to the last slope."""
+    """Exponent of the gap in every parameterization, extrapolated, and its distance to the last slope."""
     rows = _rows(table, measure="spectrum", unknown=unknown, weight=weight).sort_values(
         "separation"
     )
     rows = rows.assign(condition=rows["largest"] / rows["least"])
     found = {}
-    for chart, part in rows.groupby("chart", sort=False):
+    for coordinates, part in rows.groupby("coordinates", sort=False):
         near = part.head(4)
-        order = 1.0 if str(chart).endswith(("link=softplus)", "link=square)")) else 2.0
+        order = 1.0 if str(coordinates).endswith(("link=softplus)", "link=square)")) else 2.0
         slope = loglog_slope(near["separation"], near[column], order)
-        found[str(chart)] = (slope.exponent, slope.error)
+        found[str(coordinates)] = (slope.exponent, slope.error)
     if not found:
         raise ValueError(f"table must hold spectra with {unknown} unknown at weight {weight:g}")
     return found
 
 
-def _expected(chart: str, unknown: str, weight: float) -> float:
+def _expected(coordinates: str, unknown: str, weight: float) -> float:
     """Exponent of the smallest eigenvalue."""
-    known = predicted_exponents(chart, weight)[0]
+    known = predicted_exponents(coordinates, weight)[0]
     return {"none": known, "scale": known + (4 if weight == 0.5 else 2), "weight": 6.0}[unknown]
 
 
 def _missed(unknown: str) -> Callable[[pd.DataFrame], Effect]:
-    """Largest error of the exponents over charts and weights; its reach is the extrapolation."""
+    """Largest error of the exponents over parameterizations and weights; its reach is the extrapolation."""
 
     def effect(table: pd.DataFrame) -> Effect:
         rows, misses = _rows(table, measure="spectrum", unknown=unknown), []
         counts = rows.groupby("weight")["separation"].nunique()
         for weight in counts[counts > 3].index:
             found = exponents(table, unknown, weight)
-            for chart in COORDINATES:
-                miss = abs(found[chart][0] - _expected(chart, unknown, weight))
-                misses.append((miss, miss + found[chart][1]))
+            for coordinates in COORDINATES:
+                miss = abs(found[coordinates][0] - _expected(coordinates, unknown, weight))
+                misses.append((miss, miss + found[coordinates][1]))
         return exact(*np.max(misses, axis=0).tolist())
 
     return effect
@@ -234,7 +249,7 @@ def _condition_ratio(table: pd.DataFrame) -> Effect:
     """Condition number of relative for 1 of the original at the two smallest gaps."""
     rows = _rows(table, measure="spectrum", unknown="none", weight=0.5)
     rows = rows.assign(condition=rows["largest"] / rows["least"])
-    wide = rows.pivot(index="separation", columns="chart", values="condition")
+    wide = rows.pivot(index="separation", columns="coordinates", values="condition")
     ratio = (wide["relative"] / wide["unordered"]).sort_index().to_numpy()
     return exact(float(ratio[0]), float(ratio[1]))
 
@@ -258,39 +273,41 @@ def _spread(table: pd.DataFrame) -> Effect:
 
 
 def passes(table: pd.DataFrame, step: float = STEPS[0], unknown: str = "none") -> pd.DataFrame:
-    """Passes by algorithm of every truth, start and chart; infinite where it never arrives."""
+    """Passes by algorithm of every truth, start and parameterization; infinite where it never arrives."""
     rows = _rows(table, measure="natural", step=step, unknown=unknown)
-    index = ["separation", "start", "chart"]
+    index = ["separation", "start", "coordinates"]
     return rows.pivot(index=index, columns="algorithm", values="passes").fillna(np.inf)
 
 
 def _same_path(table: pd.DataFrame) -> Effect:
-    """Largest relative spread over charts of the passes of small natural steps."""
+    """Largest relative spread over parameterizations of the passes of small natural steps."""
 
     def largest(name: str) -> float:
-        found = passes(table)[name].unstack("chart")
+        found = passes(table)[name].unstack("coordinates")
         return float((found.max(axis=1) / found.min(axis=1) - 1).max())
 
     return exact(largest(FINE), largest(COARSE))
 
 
-def _natural_gain(separation: float, chart: str) -> Callable[[pd.DataFrame], Effect]:
+def _natural_gain(separation: float, coordinates: str) -> Callable[[pd.DataFrame], Effect]:
     """Passes of the natural gradient for 1 of the gradient, geometric mean over starts."""
 
     def ratio(table: pd.DataFrame, step: float) -> float:
-        rows = passes(table, step).xs((separation, chart), level=("separation", "chart"))
+        rows = passes(table, step).xs(
+            (separation, coordinates), level=("separation", "coordinates")
+        )
         return float(np.exp(np.log(rows["natural"] / rows["gradient"]).mean()))
 
     return lambda table: exact(*(ratio(table, step) for step in STEPS))
 
 
 def _natural_lost(table: pd.DataFrame) -> Effect:
-    """Share of truths, starts and charts from which the line search never arrives."""
+    """Share of truths, starts and parameterizations from which the line search never arrives."""
     return exact(*(float(np.isinf(passes(table, step)["natural"]).mean()) for step in STEPS))
 
 
 def filtration(table: pd.DataFrame, step: float = STEPS[0], **where: Any) -> pd.DataFrame:
-    """Best fits by clearance, one row for each chart."""
+    """Best fits by clearance, one row for each parameterization."""
     chosen = {"separation": 0.0, "weight": 0.5, "unknown": "none", **where}
     rows = _rows(table, measure="clearance", step=step, **chosen)
     return rows.assign(condition=rows["largest"] / rows["least"]).sort_values("clearance")
@@ -301,7 +318,7 @@ def _exponent_of(column: str, predicted: float, **where: Any) -> Callable[[pd.Da
 
     def effect(table: pd.DataFrame) -> Effect:
         rows = filtration(table, **where)
-        rows = rows[rows["chart"] == "relative"].head(3)
+        rows = rows[rows["coordinates"] == "relative"].head(3)
         slope = loglog_slope(rows["clearance"], rows[column])
         return exact(slope.exponent - predicted, float(slope.local[-1]) - predicted)
 
@@ -331,16 +348,16 @@ def _free_above(table: pd.DataFrame) -> Effect:
 def _emptied(table: pd.DataFrame) -> Effect:
     """Smallest eigenvalue at a gap of 1 and weight 0.01 for 1 at weight 0.5, weight unknown."""
     rows = _rows(table, measure="spectrum", unknown="weight", separation=1.0)
-    found = rows.pivot(index="chart", columns="weight", values="least")
+    found = rows.pivot(index="coordinates", columns="weight", values="least")
     ratio = found[0.01] / found[0.5]
     return exact(float(ratio["relative"]), float(ratio["unordered"]))
 
 
-LOSS = "error of the exponent, the largest over charts and weights"
+LOSS = "error of the exponent, the largest over parameterizations and weights"
 CLAIMS = (
     Claim(
         "exponents of the information",
-        "The smallest eigenvalue vanishes like the predicted power of the gap in every chart.",
+        "The smallest eigenvalue vanishes like the predicted power of the gap in every parameterization.",
         DERIVED,
         _missed("none"),
         "below",
@@ -358,7 +375,7 @@ CLAIMS = (
     ),
     Claim(
         "exponents with the weight unknown",
-        "With the weight unknown the power is 6 in every chart.",
+        "With the weight unknown the power is 6 in every parameterization.",
         DERIVED,
         _missed("weight"),
         "below",
@@ -508,7 +525,7 @@ def spectrum_figure(result: StudyResult) -> Figure:
         rows = _rows(result.table, measure="spectrum", unknown=unknown, weight=0.5)
         rows = rows.assign(condition=rows["largest"] / rows["least"])
         for panel, value in zip(axes[:, at], ("least", "condition"), strict=True):
-            lines(panel, rows, "separation", value, "chart")
+            lines(panel, rows, "separation", value, "coordinates")
             if len(rows):
                 panel.set(xscale="log", yscale="log")
         axes[0, at].set_title(SHOWN[unknown], fontsize=9)
@@ -528,7 +545,7 @@ def exponents_figure(result: StudyResult) -> Figure:
                 powers = exponents(result.table, unknown, weight)
             except ValueError:
                 continue
-            found[unknown] = {chart: power for chart, (power, _) in powers.items()}
+            found[unknown] = {coordinates: power for coordinates, (power, _) in powers.items()}
         grid = pd.DataFrame(found).reindex(index=[*COORDINATES, "moment"], columns=list(UNKNOWN))
         heat(axes[0, at], grid, lambda power: f"{abs(power):.2f}", limits=(0, 10))
         axes[0, at].set_title(f"first weight {weight:g}, unknown beside the means:", fontsize=9)
@@ -547,8 +564,8 @@ def natural_figure(result: StudyResult) -> Figure:
         panel = axes[0, at]
         rows = passes(result.table, unknown=unknown).xs(place, level="separation")
         for name in rows:
-            for line, chart in enumerate(ASCENDED):
-                found = rows[name].xs(chart, level="chart").to_numpy()
+            for line, coordinates in enumerate(ASCENDED):
+                found = rows[name].xs(coordinates, level="coordinates").to_numpy()
                 missing = np.isinf(found)
                 style = {"color": look[name].color, "marker": look[name].marker, "ls": "none"}
                 y = np.full(len(found), line + 0.17 * (list(ALGORITHMS).index(name) - 1.5))
@@ -569,7 +586,7 @@ def clearance_figure(result: StudyResult) -> Figure:
     """The filtration: loss, gap and condition number of the best fit against the clearance."""
     figure, axes = panels(1, 3, (10.5, 3.8))
     rows = _rows(result.table, measure="clearance", step=STEPS[0])
-    kinds = rows[rows["chart"] == "relative"].groupby(["separation", "weight", "unknown"])
+    kinds = rows[rows["coordinates"] == "relative"].groupby(["separation", "weight", "unknown"])
     for at, ((separation, weight, unknown), part) in enumerate(kinds):
         part = part.sort_values("clearance")
         words = f"truth's gap {separation:g}, weight {weight:g}"
@@ -623,7 +640,7 @@ SENTENCES: dict[str, Words] = {
 def _filtered(result: StudyResult) -> Iterator[str]:
     """What the best fit costs and gains at the smallest and the largest clearance."""
     rows = filtration(result.table)
-    rows = rows[rows["chart"] == "relative"]
+    rows = rows[rows["coordinates"] == "relative"]
     if len(rows) > 1:
         first, last = rows.iloc[0], rows.iloc[-1]
         yield (

@@ -2,7 +2,7 @@
 
 Esser & Nielsen 2022 (section 5.2) argue that relative parameters have the smaller norm, hence the
 smaller generalisation bound. The norm is not smaller: (mu1, mu2) = (-1, 1) has 1.414 and (mu1, gap)
-= (-1, 2) has 2.236; for means iid around 0 and folded it is smaller only where the direction lies
+= (-1, 2) has 2.236; for means iid around 0 and sorted it is smaller only where the direction lies
 in 63.4 of 180 degrees. And a worst-case bound is a supremum over mixtures, the same in whatever
 coordinates they are written; only a ball of another norm is another class. What can differ is where
 an estimator stands after a given number of passes: its generalisation loss less the truth's, by
@@ -53,7 +53,7 @@ KNOWN = ("w", "sigma")
 MODELS: dict[str, dict[str, Any]] = {
     "unordered": {},
     "relative": {"link": "identity"},
-    "folded": {},
+    "signed": {},
     "resolved": {},
 }
 RUN = Stop(log_likelihood=0.0, passes=BUDGETS[-1])
@@ -89,7 +89,7 @@ def cell(seed: int, measure: str, separation: float, n: int, replicate: int) -> 
 
 
 def _norms(seed: int) -> list[dict]:
-    """Folded means, iid around 0."""
+    """Sorted means, iid around 0."""
     means = np.sort(np.random.default_rng(seed).normal(0, SPREAD, (PAIRS, 2)), axis=1)
     return [{"mu1": first, "mu2": second} for first, second in means.tolist()]
 
@@ -102,7 +102,10 @@ def _bounds(truth: Mixture, data: Data) -> list[dict]:
         train = e_step(data.y, HALVES, mu, ONES).log_likelihood / data.n
         return np.abs(train - e_step(grid.y, HALVES, mu, ONES, grid.weight).log_likelihood)
 
-    return [{"chart": name, "bound": supremum(deviation, reach)} for name, reach in CLASSES.items()]
+    return [
+        {"coordinates": name, "bound": supremum(deviation, reach)}
+        for name, reach in CLASSES.items()
+    ]
 
 
 def _box(u: Array) -> Array:
@@ -155,19 +158,19 @@ def _estimates(truth: Mixture, data: Data, units: list[int]) -> list[dict]:
     starts = Mixture(HALVES, 0.5 + gaps[:, None] * np.array([-0.5, 0.5]), ONES)
     prior = Prior(known_w=(0.5, 0.5), known_sigma=1.0)
     rows = []
-    for chart, options in MODELS.items():
-        model = catalog.parameterization(chart, 2, prior, **options)
+    for coordinates, options in MODELS.items():
+        model = catalog.parameterization(coordinates, 2, prior, **options)
         for name, ascent in ASCENTS.items():
             # a squared gap has another unit, one learning rate for it and a gap means nothing
-            if not (name == "learning rate 0.5" and chart == "resolved"):
-                rows += _stopped(truth, ascent.fit(model, data, starts), units, name, chart)
-    for name, (chart, sweep) in SWEEPS.items():
-        model = catalog.parameterization(chart, 2)
-        rows += _stopped(truth, sweep.fit(model, data, starts), units, name, chart)
+            if not (name == "learning rate 0.5" and coordinates == "resolved"):
+                rows += _stopped(truth, ascent.fit(model, data, starts), units, name, coordinates)
+    for name, (coordinates, sweep) in SWEEPS.items():
+        model = catalog.parameterization(coordinates, 2)
+        rows += _stopped(truth, sweep.fit(model, data, starts), units, name, coordinates)
     return rows
 
 
-def _stopped(truth: Mixture, fit: Fit, units: list[int], name: str, chart: str) -> list[dict]:
+def _stopped(truth: Mixture, fit: Fit, units: list[int], name: str, coordinates: str) -> list[dict]:
     """Excess loss of each run at the last snapshot within each budget."""
     grid = population(truth, 0.05)
     weight, rows = np.asarray(grid.weight), []
@@ -179,7 +182,7 @@ def _stopped(truth: Mixture, fit: Fit, units: list[int], name: str, chart: str) 
             for start, means in zip(("narrow", "wide"), mu[at], strict=True):
                 found = Mixture(HALVES, means, ONES).log_density(grid.y)
                 loss = generalisation_loss(weight, found) - entropy
-                row = {"unit": unit, "algorithm": name, "chart": chart, "start": start}
+                row = {"unit": unit, "algorithm": name, "coordinates": coordinates, "start": start}
                 ended = str(fit.status[at][0 if start == "narrow" else 1])
                 rows.append({**row, "passes": budget, "excess": loss, "ended": ended})
     return rows
@@ -187,7 +190,7 @@ def _stopped(truth: Mixture, fit: Fit, units: list[int], name: str, chart: str) 
 
 # --- effects --------------------------------------------------------------------------------------
 
-COLUMNS = ("mu1", "mu2", "chart", "bound", "unit", "algorithm", "passes", "excess", "start")
+COLUMNS = ("mu1", "mu2", "coordinates", "bound", "unit", "algorithm", "passes", "excess", "start")
 _rows = partial(rows_of, columns=COLUMNS)
 
 
@@ -208,7 +211,7 @@ def _bound_ratio(kind: str) -> Callable[[pd.DataFrame], Effect]:
 
     def effect(table: pd.DataFrame) -> Effect:
         rows = _rows(table, measure="bound", n=N)
-        wide = rows.pivot(index=["unit", "separation"], columns="chart", values="bound")
+        wide = rows.pivot(index=["unit", "separation"], columns="coordinates", values="bound")
         return _ratio(np.log(wide[f"relative{kind}"] / wide[f"unordered{kind}"]))
 
     return effect
@@ -228,13 +231,15 @@ Run = tuple[str, str]
 def _excess_ratio(
     first: Run, second: Run, passes: int = COMPARED, separation: float | None = None
 ) -> Callable[[pd.DataFrame], Effect]:
-    """Excess loss of the first (algorithm, chart) for 1 of the second at equal passes."""
+    """Excess loss of the first (algorithm, parameterization) for 1 of the second at equal passes."""
 
     def effect(table: pd.DataFrame) -> Effect:
         rows = _rows(table, measure="estimate", n=N, passes=passes)
         rows = rows if separation is None else rows[rows["separation"] == separation]
         wide = rows.pivot(
-            index=["unit", "separation", "start"], columns=["algorithm", "chart"], values="excess"
+            index=["unit", "separation", "start"],
+            columns=["algorithm", "coordinates"],
+            values="excess",
         )
         return _ratio(np.log(wide[first] / wide[second]))
 
@@ -260,7 +265,7 @@ CLAIMS = (
         _norm_smaller,
         "above",
         0.999,
-        "share of folded pairs of means",
+        "share of sorted pairs of means",
     ),
     Claim(
         "bounds are equal",
@@ -354,7 +359,7 @@ def norm_figure(result: StudyResult) -> Figure:
         axes[0, 0].plot(part["mu1"], part["mu2"], ".", ms=4, color=colour, label=words)
     axes[0, 0].set(xlabel="mu1 / sigma", ylabel="mu2 / sigma", aspect="equal")
     bounds = _rows(result.table, measure="bound", n=N)
-    wide = bounds.pivot(index=["unit", "separation"], columns="chart", values="bound")
+    wide = bounds.pivot(index=["unit", "separation"], columns="coordinates", values="bound")
     for kind, marker, words in (("", "o", "the same box"), (" ball", "x", "balls of norm 3")):
         if len(wide):
             pair = wide[f"unordered{kind}"], wide[f"relative{kind}"]
@@ -379,9 +384,13 @@ def excess_figure(result: StudyResult) -> Figure:
     for line, place in enumerate(places):
         for at, name in enumerate(names):
             part = rows[(rows["separation"] == place) & (rows["algorithm"] == name)]
-            by_set = part.assign(excess=np.log(part["excess"])).groupby(["chart", "passes", "unit"])
+            by_set = part.assign(excess=np.log(part["excess"])).groupby(
+                ["coordinates", "passes", "unit"]
+            )
             means = np.exp(by_set["excess"].mean()).reset_index()
-            curves(axes[line, at], means, "excess", "chart", looks(MODELS), x="passes", log=True)
+            curves(
+                axes[line, at], means, "excess", "coordinates", looks(MODELS), x="passes", log=True
+            )
             axes[line, at].set_title(name if not line else "", fontsize=9)
         axes[line, 0].set_ylabel(f"separation {place:g}:\nexcess loss / nats")
     if not places:
@@ -391,7 +400,7 @@ def excess_figure(result: StudyResult) -> Figure:
 
 
 SENTENCES: dict[str, Words] = {
-    "relative norm is smaller": "The norm of (mu1, gap) is the smaller one for {0:.1%} of folded "
+    "relative norm is smaller": "The norm of (mu1, gap) is the smaller one for {0:.1%} of sorted "
     "pairs of means.",
     "bounds are equal": (
         "Worst-case bounds over the same mixtures are equal in both coordinates, up to {0:.1e}.",
@@ -419,7 +428,7 @@ def _singular(result: StudyResult) -> Iterator[str]:
     """How often the natural gradient met a singular information."""
     rows = _rows(result.table, measure="estimate", algorithm=NATURAL, passes=BUDGETS[-1])
     if len(rows):
-        lost = (rows["ended"] == "singular_information").groupby(rows["chart"]).mean()
+        lost = (rows["ended"] == "singular_information").groupby(rows["coordinates"]).mean()
         worst = str(lost.idxmax())
         yield (
             f"The natural gradient ended at a singular information in up to {lost.max():.0%} of "

@@ -1,17 +1,17 @@
 """Which coordinates should NUTS have for a two-component mixture, and does ordering cure anything?
 
 Weights, means and scales are all free, under one exchangeable prior that every parameterization
-carries exactly (Dirichlet(2) weights, its fold where the means are ordered), so that only the
+carries exactly (Dirichlet(2) weights, its sort where the means are ordered), so that only the
 geometry differs. Data come from two unit normals with means +-separation/2, ``weight`` being that
 of the lower one, and from the shipped sets. Each run is 4 chains of 400 + 500 draws from 4 random
 starts that all parameterizations share: short, so that thousands fit a laptop, and judged by
-smallest folded bulk ESS per pass after warm-up. Bulk ESS compares chains, so chains in different
+smallest sorted bulk ESS per pass after warm-up. Bulk ESS compares chains, so chains in different
 places count for about as many draws as there are chains. Beyond that, a parameterization can be
-named best only if 90% of its runs have a folded R-hat below 1.05 (about 80 effective draws here),
+named best only if 90% of its runs have a sorted R-hat below 1.05 (about 80 effective draws here),
 and only where at least 20 data sets exist; the others of a map are shown as open.
 
-Posterior means are compared with a reference: 4 x (1000 + 3000) draws in ``folded`` coordinates,
-which have no boundary inside the sampler and gave the most folded ESS per second of the long runs
+Posterior means are compared with a reference: 4 x (1000 + 3000) draws in ``signed`` coordinates,
+which have no boundary inside the sampler and gave the most sorted ESS per second of the long runs
 tried; only references with R-hat below 1.01 are used. Coverage of the truth takes the 100 data
 sets of ``cluster``.
 
@@ -67,7 +67,7 @@ LOG, SOFTPLUS, SQUARE, IDENTITY = (
 )
 POSITIVE = "moment(signed=False)"
 PARAMETERIZATIONS = (
-    "unordered", "folded", "moment", POSITIVE, "ordered", LOG, SOFTPLUS, SQUARE, IDENTITY,
+    "unordered", "signed", "moment", POSITIVE, "ordered", LOG, SOFTPLUS, SQUARE, IDENTITY,
     "centred", "resolved", "sheared",
 )  # fmt: skip
 SAMPLED = tuple(name for name in PARAMETERIZATIONS if name != IDENTITY)
@@ -157,9 +157,9 @@ def skip(
         return "simulated data need a separation, n and weight"
     if data != "simulated" and settings != (None, None, None):
         return "separation, n and weight are those of simulated data"
-    if sampler == REFERENCE and parameterization != "folded":
-        return "the reference run is made in folded coordinates"
-    return _parameterization(parameterization).obstacle
+    if sampler == REFERENCE and parameterization != "signed":
+        return "the reference run is made in signed coordinates"
+    return _parameterization(parameterization).reason_not_sampled
 
 
 @lru_cache
@@ -180,9 +180,9 @@ def _data(
 
 
 def _coverage(mixture: Mixture, truth: Mixture) -> float:
-    """Share of the five folded parameters whose central 90% interval holds the truth."""
-    folded, true = mixture.fold(), truth.fold()
-    draws = [folded.w[..., :-1], folded.mu, folded.sigma]
+    """Share of the five sorted parameters whose central 90% interval holds the truth."""
+    ascending, true = mixture.sorted(), truth.sorted()
+    draws = [ascending.w[..., :-1], ascending.mu, ascending.sigma]
     low, high = np.quantile(np.concatenate(draws, axis=-1), [0.05, 0.95], axis=(0, 1))
     values = np.concatenate([true.w[:-1], true.mu, true.sigma])
     return float(np.mean((low <= values) & (values <= high)))
@@ -260,7 +260,7 @@ def cured(table: pd.DataFrame) -> Effect:
     return share(rhat.loc[rhat["unordered"] >= AGREE, "ordered"] < AGREE)
 
 
-def folded_afterwards(table: pd.DataFrame) -> Effect:
+def sorted_afterwards(table: pd.DataFrame) -> Effect:
     """ESS per pass of `unordered` over `ordered` at the separation where it is least."""
     logs = pairs(main(table), "unordered", "ordered")
     return from_logs(extreme([part for _, part in logs.groupby("separation")], min))
@@ -335,7 +335,7 @@ def misled(table: pd.DataFrame) -> Effect:
     return share(rows["error"] > 0.5)
 
 
-def folded_on_real_data(table: pd.DataFrame) -> Effect:
+def sorted_on_real_data(table: pd.DataFrame) -> Effect:
     """ESS per pass of `unordered` over `ordered` on the shipped sets, each set one observation."""
     real = table[(table["sampler"] == DIAGONAL) & (table["data"] != "simulated")]
     real = real.assign(ess_per_pass=real["ess"] / real["passes"])
@@ -362,10 +362,10 @@ CLAIMS = (
           "Where unordered chains disagree at separation 3 and more, ordered ones agree.",
           "documentation of PyMC's ordered transform; " + BETANCOURT,
           cured, "above", 0.95, "share of those data sets"),
-    Claim("folding afterwards is as good",
-          "Unordered draws, folded, have at least 90% of the ESS per pass of ordered ones at every "
+    Claim("sorting afterwards is as good",
+          "Unordered draws, sorted, have at least 90% of the ESS per pass of ordered ones at every "
           "separation.",
-          RELABEL, folded_afterwards, "above", 0.9,
+          RELABEL, sorted_afterwards, "above", 0.9,
           "ESS per pass, unordered / ordered, least favourable separation"),
     Claim("log gaps lose where components overlap",
           "At separations up to 1.5, ordered, relative (log) and centred coordinates each lose 10% "
@@ -402,16 +402,16 @@ CLAIMS = (
           "the loss is one of geometry, not of the implementation",
           loss_in_pymc, "below", 0.9, "ESS per pass, ordered / unordered"),
     Claim("agreeing chains are right",
-          "Of the runs in ordered means with folded R-hat below 1.05, at most 5% have a posterior "
+          "Of the runs in ordered means with sorted R-hat below 1.05, at most 5% have a posterior "
           "mean half a posterior sd off the reference.",
           "Vehtari et al. 2021 on what R-hat is for",
           misled, "below", 0.05, "share of agreeing runs"),
-    Claim("folding afterwards on real data",
-          "On the shipped sets, unordered draws, folded, have at least 90% of the ESS per pass of "
+    Claim("sorting afterwards on real data",
+          "On the shipped sets, unordered draws, sorted, have at least 90% of the ESS per pass of "
           "ordered ones on average.",
-          RELABEL, folded_on_real_data, "above", 0.9, "ESS per pass, unordered / ordered"),
+          RELABEL, sorted_on_real_data, "above", 0.9, "ESS per pass, unordered / ordered"),
     Claim("intervals cover the truth",
-          "Folded 90% intervals cover the truth in 90% +- 3% of the data sets at separation 3 and "
+          "Sorted 90% intervals cover the truth in 90% +- 3% of the data sets at separation 3 and "
           "more, n = 1,000.",
           "Bernstein-von Mises, where the model is regular",
           coverage_error, "within", 0.03, "coverage less 0.9"),
@@ -482,7 +482,7 @@ def contests(table: pd.DataFrame) -> dict[tuple[str, float, int, float], Contest
 
 STYLES = looks(SAMPLED)
 OPACITY = {WINS: 0.7, TIES: 0.35, OPEN: 0.12, NONE: 0.0}
-ROW = "folded ESS per 1,000 passes"
+ROW = "sorted ESS per 1,000 passes"
 BRACKETS = "brackets: chains agree in under 90% of the runs"
 
 
@@ -585,13 +585,13 @@ def efficiency_figure(result: StudyResult) -> Figure:
 
 
 def labels_figure(result: StudyResult) -> Figure:
-    """Switching within and between chains, and R-hat before and after folding."""
-    names, rows = ("unordered", "folded", "moment", "ordered"), main(result.table)
+    """Switching within and between chains, and R-hat before and after sorting."""
+    names, rows = ("unordered", "signed", "moment", "ordered"), main(result.table)
     measures = {
         "switching_rate": "label switches per draw",
         "chain_disagreement": "disagreement between chains",
         "raw_rhat": "R-hat as drawn",
-        "rhat": "R-hat, folded",
+        "rhat": "R-hat, sorted",
     }
     figure, grid = panels(2, 2, (8.4, 6.2), sharex=True)
     for axes, (column, label) in zip(grid.flat, measures.items(), strict=True):
@@ -658,7 +658,7 @@ def _real(table: pd.DataFrame, sampler: str, name: str, data: str) -> tuple[floa
 
 
 def coverage_figure(result: StudyResult) -> Figure:
-    """Coverage of the truth by folded 90% intervals, equal weights."""
+    """Coverage of the truth by sorted 90% intervals, equal weights."""
     figure, grid = panels(1, 3, (8.4, 4.0), sharey=True)
     for axes, n in zip(grid[0], (50, 200, 1000), strict=True):
         rows = runs(result.table, n=n, weight=0.5)
@@ -682,12 +682,12 @@ SENTENCES: dict[str, Words] = {
         f"Ordering cures that on only {SHARE} of them.",
         f"Ordering cures that on {SHARE} of them, too few or too mixed to decide.",
     ),
-    "folding afterwards is as good": (
-        "Folding unordered draws afterwards is as good at every separation: at the least "
+    "sorting afterwards is as good": (
+        "Sorting unordered draws afterwards is as good at every separation: at the least "
         f"favourable one it has {RATIO} times the ESS per pass of ordering.",
-        "Folding unordered draws afterwards is not as good everywhere: at the least favourable "
+        "Sorting unordered draws afterwards is not as good everywhere: at the least favourable "
         f"separation it has {RATIO} times the ESS per pass of ordering.",
-        "Whether folding unordered draws afterwards is as good everywhere is open: at the least "
+        "Whether sorting unordered draws afterwards is as good everywhere is open: at the least "
         f"favourable separation it has {RATIO} times the ESS per pass of ordering.",
     ),
     "log gaps lose where components overlap": (
@@ -784,7 +784,7 @@ REAL = {
     "sampler": (DIAGONAL, LOW_RANK),
     "replicate": range(3),
 }
-LONG = {"parameterization": ("folded",), "sampler": (REFERENCE,)}
+LONG = {"parameterization": ("signed",), "sampler": (REFERENCE,)}
 SIX = {"parameterization": ("unordered", "ordered", LOG), "separation": (0.5, 4.0)}
 SMALL = {"parameterization": ("unordered", "ordered"), "replicate": range(2)}
 SIZES = {

@@ -54,12 +54,12 @@ Array = NDArray[np.float64]
 
 PAPER = "Esser & Nielsen 2022, Figure 1"
 APPENDIX = "Esser & Nielsen 2022, Appendix D"
-CHARTS = ("unordered", "relative", "centred", "folded", "resolved")
+COORDINATES = ("unordered", "relative", "centred", "signed", "resolved")
 LABELS = {
     "unordered": "original (mu1, mu2)",
     "relative": "relative (mu1, gap)",
     "centred": "centred (midpoint, gap)",
-    "folded": "folded (mixture mean, gap)",
+    "signed": "sorted (mixture mean, gap)",
     "resolved": "resolved (mixture mean, squared gap)",
 }
 PAPER_PLANES = ((0.0, 2.0), (20.0, 10.0))  # both means of the truth, half width of the plane
@@ -103,13 +103,13 @@ def valley(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
     """Curvatures at the singular point and along the slow line on which the mean is right."""
     rows = []
     for gap in (0.0, *np.geomspace(NEAR, span, points).tolist()):
-        for chart in CHARTS:
+        for coordinates in COORDINATES:
             # the squared gap has no derivative at 0, its curvature there is a limit
-            apart = gap or (SMALL if chart == "resolved" else 0.0)
+            apart = gap or (SMALL if coordinates == "resolved" else 0.0)
             ends = truth.mean() + apart * np.array([-truth.w[1], truth.w[0]])
             at = Mixture(truth.w, ends, truth.sigma)
-            low, high = curvature(chart, at, data.y, data.weight).tolist()
-            rows.append({"chart": chart, "gap": gap, "least": low, "largest": high})
+            low, high = curvature(coordinates, at, data.y, data.weight).tolist()
+            rows.append({"coordinates": coordinates, "gap": gap, "least": low, "largest": high})
     return rows
 
 
@@ -118,10 +118,10 @@ def descent(truth: Mixture, data: Data, span: float, points: int) -> list[dict]:
     starts = _plane(truth, span, points).mu
     rows = []
     for start in starts[starts[:, 1] > starts[:, 0]]:
-        for chart in CHARTS:
-            times = times_to(LEVELS, chart, truth, start, data.y, data.weight, LONGEST)
+        for coordinates in COORDINATES:
+            times = times_to(LEVELS, coordinates, truth, start, data.y, data.weight, LONGEST)
             for level, time in zip(LEVELS, times, strict=True):
-                row = {"chart": chart, "mu1": start[0], "mu2": start[1]}
+                row = {"coordinates": coordinates, "mu1": start[0], "mu2": start[1]}
                 rows.append({**row, "level": level, "time": time})
     return rows
 
@@ -141,7 +141,12 @@ def projection(truth: Mixture, data: Data, span: float, points: int) -> list[dic
         for start, end, reached in zip(
             starts.mu.tolist(), fit.mixture.mu.tolist(), fit.log_likelihood.tolist(), strict=True
         ):
-            row = {"chart": "relative", "clearance": clearance, "mu1": start[0], "mu2": start[1]}
+            row = {
+                "coordinates": "relative",
+                "clearance": clearance,
+                "mu1": start[0],
+                "mu2": start[1],
+            }
             rows.append({**row, "end1": end[0], "end2": end[1], "excess": best - reached})
     return rows
 
@@ -197,7 +202,7 @@ def _plane(truth: Mixture, span: float, points: int) -> Mixture:
 # --- effects --------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "chart", "gap", "least", "largest", "mu1", "mu2", "level", "time", "form", "u", "error_u",
+    "coordinates", "gap", "least", "largest", "mu1", "mu2", "level", "time", "form", "u", "error_u",
 )  # fmt: skip
 _rows = partial(rows_of, columns=COLUMNS)
 
@@ -225,19 +230,19 @@ def _both(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table, _every_other(table)
 
 
-def flows(table: pd.DataFrame, chart: str) -> Array:
-    """Velocity of the means at the points of a field in a chart; NaN where the chart has a pole."""
+def flows(table: pd.DataFrame, coordinates: str) -> Array:
+    """Velocity of the means at the points of a field in a parameterization; NaN where the parameterization has a pole."""
     at = table[["mu1", "mu2"]].to_numpy()
     w = np.stack([table["weight"], 1 - table["weight"]], axis=1)
     sigma = np.stack([np.ones(len(table)), table["sigma2"]], axis=1)
     slope = table[["slope1", "slope2"]].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        return velocity(chart, Mixture(w, at, sigma), slope)
+        return velocity(coordinates, Mixture(w, at, sigma), slope)
 
 
-def lengths(table: pd.DataFrame, chart: str) -> Array:
-    """Speed of the means at the points of a field in a chart."""
-    return np.linalg.norm(flows(table, chart), axis=1)
+def lengths(table: pd.DataFrame, coordinates: str) -> Array:
+    """Speed of the means at the points of a field in a parameterization."""
+    return np.linalg.norm(flows(table, coordinates), axis=1)
 
 
 def _longer(table: pd.DataFrame) -> float:
@@ -262,11 +267,11 @@ def _on_planes(statistic: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataF
 def _slow_line(table: pd.DataFrame, step: float, gap: float) -> pd.DataFrame:
     rows = _paper(table, "valley", PAPER_PLANES[0])
     rows = rows[(rows["step"] == step) & np.isclose(rows["gap"], gap)]
-    return rows.set_index("chart")[["least", "largest"]]
+    return rows.set_index("coordinates")[["least", "largest"]]
 
 
 def _largest(table: pd.DataFrame, step: float = STEPS[0]) -> pd.Series:
-    """Largest curvature at the singular point, by chart."""
+    """Largest curvature at the singular point, by parameterization."""
     return _slow_line(table, step, 0.0)["largest"]
 
 
@@ -276,31 +281,31 @@ def _longer_fair(table: pd.DataFrame) -> Effect:
     return Effect(fair * raw.estimate, fair * raw.low, fair * raw.high)
 
 
-def _condition_ratio(chart: str) -> Callable[[pd.DataFrame], Effect]:
+def _condition_ratio(coordinates: str) -> Callable[[pd.DataFrame], Effect]:
     def ratio(table: pd.DataFrame, step: float) -> float:
         rows = _slow_line(table, step, NEAR)
         condition = rows["largest"] / rows["least"]
-        return float(condition[chart] / condition["unordered"])
+        return float(condition[coordinates] / condition["unordered"])
 
     return lambda table: exact(*(ratio(table, step) for step in STEPS))
 
 
 def _times(table: pd.DataFrame, plane: tuple[float, float]) -> pd.DataFrame:
-    """Times to the smallest excess loss by start and chart, infinite where the flow is stuck."""
+    """Times to the smallest excess loss by start and parameterization, infinite where the flow is stuck."""
     rows = _paper(table, "descent", plane)
     rows = rows[rows["level"] == LEVELS[-1]]
-    times = rows.pivot(index=["mu1", "mu2"], columns="chart", values="time")
+    times = rows.pivot(index=["mu1", "mu2"], columns="coordinates", values="time")
     return times.fillna(np.inf).reset_index()
 
 
-def _time_ratio(chart: str, fair: bool) -> Callable[[pd.DataFrame], Effect]:
+def _time_ratio(coordinates: str, fair: bool) -> Callable[[pd.DataFrame], Effect]:
     """Geometric mean over the starts near the singularity, all of which arrive."""
 
     def effect(table: pd.DataFrame) -> Effect:
         times, largest = _times(table, PAPER_PLANES[0]), _largest(table)
-        scale = largest[chart] / largest["unordered"] if fair else 1.0
+        scale = largest[coordinates] / largest["unordered"] if fair else 1.0
         ratios = (
-            float(scale * np.exp(np.log(part[chart] / part["unordered"]).mean()))
+            float(scale * np.exp(np.log(part[coordinates] / part["unordered"]).mean()))
             for part in _both(times)
         )
         return exact(*ratios)
@@ -502,8 +507,10 @@ WORDS = {"exact": "exact", "corrected": "corrected expansion", "printed": "expan
 def fields_figure(result: StudyResult) -> Figure:
     """Figure 1 of the paper: speed and streamlines, original above relative, for both truths."""
     planes = [_paper_or_none(result.table, plane) for plane in PAPER_PLANES]
-    charts = ("unordered", "relative")
-    return _streams([[(plane, chart) for plane in planes] for chart in charts], by="column")
+    several = ("unordered", "relative")
+    return _streams(
+        [[(plane, coordinates) for plane in planes] for coordinates in several], by="column"
+    )
 
 
 def coordinates_figure(result: StudyResult) -> Figure:
@@ -512,7 +519,9 @@ def coordinates_figure(result: StudyResult) -> Figure:
     rows = _rows(table, measure="field")
     rows = rows[rows["mean2"] > rows["mean1"]]
     planes = _planes(rows, ["mean1", "mean2", "sigma2", "weight", "span"])
-    return _streams([[(plane, chart) for chart in CHARTS] for plane in planes], by="row")
+    return _streams(
+        [[(plane, coordinates) for coordinates in COORDINATES] for plane in planes], by="row"
+    )
 
 
 def truncation_figure(result: StudyResult) -> Figure:
@@ -574,12 +583,12 @@ def _levels(plane: pd.DataFrame) -> Array:
 
 
 def _title(plane: pd.DataFrame | None, name: str, row: int) -> str:
-    chart = LABELS.get(name, "").partition(" (")[0] or WORDS[name]
+    coordinates = LABELS.get(name, "").partition(" (")[0] or WORDS[name]
     if plane is None or plane.empty:
-        return chart
+        return coordinates
     first = plane.iloc[0]
     kind = "" if first["weight"] == 0.5 else f"\nfirst weight {first['weight']:g}"
-    return chart + kind + ("" if first["sigma2"] == 1 else f"\nsigma2 = {first['sigma2']:g}")
+    return coordinates + kind + ("" if first["sigma2"] == 1 else f"\nsigma2 = {first['sigma2']:g}")
 
 
 def _speed_bar(figure: Figure, filled: Any, group: list[Axes], place: str) -> None:
@@ -593,7 +602,7 @@ def _stream(axes: Axes, plane: pd.DataFrame, name: str, levels: Array, density: 
     plane = plane.sort_values(["mu2", "mu1"])
     side = plane["mu1"].nunique()
     axis = plane["mu1"].to_numpy()[:side]
-    flow = flows(plane, name if name in CHARTS else "unordered")
+    flow = flows(plane, name if name in COORDINATES else "unordered")
     flow = np.where(np.isfinite(flow), flow, 0.0)
     speed = np.clip(np.linalg.norm(flow, axis=1), levels[0], levels[-1]).reshape(side, side)
     filled = axes.contourf(axis, axis, speed, levels=levels, cmap="Blues", norm=LogNorm())
@@ -620,25 +629,25 @@ def valley_figure(result: StudyResult) -> Figure:
     rows = _rows(table, measure="valley")
     rows = rows[(rows["step"] == STEPS[0]) & (rows["gap"] > 0)]
     rows = rows[(rows["mean1"] == rows["mean2"]) & (rows["weight"] == 0.5)]
-    style = looks(CHARTS)
-    for chart, look in style.items():
-        part = rows[rows["chart"] == chart].sort_values("gap")
+    style = looks(COORDINATES)
+    for coordinates, look in style.items():
+        part = rows[rows["coordinates"] == coordinates].sort_values("gap")
         condition = part["largest"] / part["least"].where(part["least"] > 0)
-        left.plot(part["gap"], condition, ms=4, label=LABELS[chart], **look._asdict())
+        left.plot(part["gap"], condition, ms=4, label=LABELS[coordinates], **look._asdict())
     left.set(xlabel="gap / sigma", ylabel="condition number", **_logarithmic(rows))
     right.axvline(1, color="0.6", linewidth=0.8)
-    for at, chart in enumerate(CHARTS[1:]):
+    for at, coordinates in enumerate(COORDINATES[1:]):
         for offset, fair in ((0.15, False), (-0.15, True)):
-            ratios = _ratios(table, chart, fair)
+            ratios = _ratios(table, coordinates, fair)
             right.plot(
                 ratios,
                 np.full(len(ratios), -at + offset),
                 "o" if fair else "|",
-                color=style[chart].color,
+                color=style[coordinates].color,
                 alpha=0.5,
                 markersize=4 if fair else 7,
             )
-    right.set_yticks([-at for at in range(len(CHARTS) - 1)], CHARTS[1:])
+    right.set_yticks([-at for at in range(len(COORDINATES) - 1)], COORDINATES[1:])
     right.set_xscale("log")
     right.set(xlabel=f"time to an excess loss of {LEVELS[-1]:g}, original = 1")
     right.plot([], [], "|", color="0.4", label="time of the flow, by start")
@@ -651,19 +660,19 @@ def _logarithmic(rows: pd.DataFrame) -> dict[str, Any]:
     return {} if rows.empty else {"xscale": "log", "yscale": "log"}
 
 
-def _ratios(table: pd.DataFrame, chart: str, fair: bool) -> Array:
+def _ratios(table: pd.DataFrame, coordinates: str, fair: bool) -> Array:
     """Times to the smallest excess loss relative to the original's, of all starts that arrive."""
     rows = _rows(table, measure="descent")
     rows = rows[rows["level"] == LEVELS[-1]]
     if rows.empty or (fair and _rows(table, measure="valley")["gap"].isna().all()):
         return np.empty(0)
     index = ["mean1", "span", "mu1", "mu2"]
-    times = rows.pivot(index=index, columns="chart", values="time")
+    times = rows.pivot(index=index, columns="coordinates", values="time")
     scale = 1.0
     if fair:
         largest = _largest(table)
-        scale = float(largest[chart] / largest["unordered"])
-    return (scale * times[chart] / times["unordered"]).dropna().to_numpy()
+        scale = float(largest[coordinates] / largest["unordered"])
+    return (scale * times[coordinates] / times["unordered"]).dropna().to_numpy()
 
 
 def expansion_figure(result: StudyResult) -> Figure:

@@ -7,7 +7,7 @@ units and not entries. Two measures, both on the exact squared loss for standard
 
 *overlap*: the teacher is ``tanh(x)``, the student has two units of output 1/2 and no bias. With the
 best mean weight the loss is ``B gap^4 / 2``, so on the slow manifold ``gap' = -2 m B gap^3`` with m
-the mobility of the gap in the chart: the power laws of the mixture, but for the constants.
+the mobility of the gap in the parameterization: the power laws of the mixture, but for the constants.
 
 *learning*: teacher and start are drawn, all weights are learned. Time is the sum of step times
 largest curvature. A plateau is the longest time in which the loss does not halve, before it is
@@ -33,7 +33,7 @@ from ordered_mix.study.effects import exact, median, paired, rows_of, share
 from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
 from ordered_mix.theory.network import (
     Network,
-    coordinates,
+    coordinates_of,
     expand_in,
     loss,
     normal_inputs,
@@ -72,7 +72,7 @@ ELSEWHERE = "none"
 def cell(
     seed: int, measure: str, teacher: int, width: int, start: str, replicate: int
 ) -> list[dict]:
-    """One measure with one teacher and one start, the same for all charts."""
+    """One measure with one teacher and one start, the same for all parameterizations."""
     return overlap() if measure == "overlap" else learning(seed, teacher, width, start)
 
 
@@ -82,35 +82,50 @@ def overlap() -> list[dict]:
     target, rows = response(one, INPUTS.x), []
     ends = 1 + FIRST_GAP / 2 * np.array([-1.0, 1.0])
     two = Network(np.full(2, 0.5), ends, np.zeros(2))
-    for chart in (*POWER, "resolved"):
-        times = np.arange(1e3, 1e4, 1e3) if chart == "resolved" else np.exp2(np.arange(14.0, 25.0))
-        path = flow(chart, two, one, INPUTS, times, fair=False, frozen=("output", "bias"))
+    for coordinates in (*POWER, "resolved"):
+        times = (
+            np.arange(1e3, 1e4, 1e3)
+            if coordinates == "resolved"
+            else np.exp2(np.arange(14.0, 25.0))
+        )
+        path = flow(coordinates, two, one, INPUTS, times, fair=False, frozen=("output", "bias"))
         for time, weight, left in zip(times, path.network.weight, path.loss, strict=True):
-            z = coordinates(chart, two._replace(weight=weight))
-            hessian = expand_in(chart, z, target, INPUTS).hessian[2:4, 2:4]
-            row = {"chart": chart, "time": float(time), "gap": float(weight[1] - weight[0])}
+            z = coordinates_of(coordinates, two._replace(weight=weight))
+            hessian = expand_in(coordinates, z, target, INPUTS).hessian[2:4, 2:4]
+            row = {
+                "coordinates": coordinates,
+                "time": float(time),
+                "gap": float(weight[1] - weight[0]),
+            }
             rows.append({**row, "loss": float(left), "curvature": largest_curvature(hessian)})
     return rows
 
 
 def learning(seed: int, teacher: int, width: int, start: str) -> list[dict]:
-    """Loss at checkpoints, and the plateau, of every chart."""
+    """Loss at checkpoints, and the plateau, of every parameterization."""
     rng = np.random.default_rng(seed)
     taught, first = draw_teacher(rng, teacher), draw_start(rng, width, start)
     silent = Network(*np.zeros((3, 1)))
     power = float(loss(silent, response(taught, INPUTS.x), INPUTS))
     rows: list[dict] = []
-    for chart in LEARNING:
-        path = flow(chart, first, taught, INPUTS, TIMES)
+    for coordinates in LEARNING:
+        path = flow(coordinates, first, taught, INPUTS, TIMES)
         flat = plateau(path, TARGET * power)
         middle = int(np.searchsorted(TIMES, flat.start + flat.length / 2).clip(0, len(TIMES) - 1))
         there = Network(*(part[middle] for part in path.network))
         left = np.maximum(np.minimum.accumulate(path.loss / power), FLOOR)
-        run = {"chart": chart, "plateau": flat.length, "arrived": flat.left, "final": left[-1]}
+        run = {
+            "coordinates": coordinates,
+            "plateau": flat.length,
+            "arrived": flat.left,
+            "final": left[-1],
+        }
         run["exponent"] = late_exponent(left)
         rows.append({**run, **nearness(there, INPUTS, np.sqrt(2 * power))._asdict()})
         for time, share_left in zip(TIMES[CHECKPOINTS], left[CHECKPOINTS], strict=True):
-            rows.append({"chart": chart, "time": float(time), "loss": float(share_left)})
+            rows.append(
+                {"coordinates": coordinates, "time": float(time), "loss": float(share_left)}
+            )
     return rows
 
 
@@ -137,21 +152,23 @@ def late_exponent(left: Array) -> float:
     return float(-np.log(left[last] / left[first]) / np.log(TIMES[last] / TIMES[first]))
 
 
-def predicted_gap(chart: str, time: Array) -> Array:
-    """Gap at late times in a chart with a power law."""
+def predicted_gap(coordinates: str, time: Array) -> Array:
+    """Gap at late times in a parameterization with a power law."""
     # the square has d' = -dloss/dd, so its mobility is 4 gap
-    rate = 24 * QUARTIC if chart == SQUARE else 4 * QUARTIC * MOBILITY[chart]
-    return (rate * time) ** -POWER[chart]
+    rate = 24 * QUARTIC if coordinates == SQUARE else 4 * QUARTIC * MOBILITY[coordinates]
+    return (rate * time) ** -POWER[coordinates]
 
 
 # --- effects --------------------------------------------------------------------------------------
 
 
-def _overlap(table: pd.DataFrame, chart: str) -> pd.DataFrame:
-    rows = table[(table["measure"] == "overlap") & (table["chart"] == chart)]
+def _overlap(table: pd.DataFrame, coordinates: str) -> pd.DataFrame:
+    rows = table[(table["measure"] == "overlap") & (table["coordinates"] == coordinates)]
     rows = rows.drop_duplicates("time").sort_values("time")  # every replicate is the same
     if len(rows) < 3:
-        raise ValueError(f"table must hold the overlap in chart {chart!r}, it does not")
+        raise ValueError(
+            f"table must hold the overlap in parameterization {coordinates!r}, it does not"
+        )
     return rows
 
 
@@ -166,8 +183,10 @@ def _largest(errors: list[Array]) -> Effect:
 
 
 def _exponents(table: pd.DataFrame) -> Effect:
-    paths = {chart: _overlap(table, chart) for chart in POWER}
-    return _largest([_slopes(p, np.log(p["time"])) - POWER[chart] for chart, p in paths.items()])
+    paths = {coordinates: _overlap(table, coordinates) for coordinates in POWER}
+    return _largest(
+        [_slopes(p, np.log(p["time"])) - POWER[coordinates] for coordinates, p in paths.items()]
+    )
 
 
 def _decay(table: pd.DataFrame) -> Effect:
@@ -176,7 +195,7 @@ def _decay(table: pd.DataFrame) -> Effect:
 
 
 def _quartic(table: pd.DataFrame) -> Effect:
-    paths = [_overlap(table, chart) for chart in POWER]
+    paths = [_overlap(table, coordinates) for coordinates in POWER]
     return _largest([(p["loss"] / p["gap"] ** 4 / (QUARTIC / 2) - 1).to_numpy() for p in paths])
 
 
@@ -188,27 +207,29 @@ def _leaves_later(table: pd.DataFrame) -> Effect:
     return exact(float(ratio[-1]), float(ratio[-2]))
 
 
-COLUMNS = ("chart", "plateau", "arrived", "final", "exponent", *KINDS)
+COLUMNS = ("coordinates", "plateau", "arrived", "final", "exponent", *KINDS)
 
 
 def runs(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each chart of each finished cell of learning."""
+    """One row for each parameterization of each finished cell of learning."""
     return rows_of(table, COLUMNS, measure="learning").dropna(subset="plateau")
 
 
 def _wide(table: pd.DataFrame, column: str, start: str | None = None) -> pd.DataFrame:
-    """Values by cell and chart."""
+    """Values by cell and parameterization."""
     rows = runs(table)
     rows = rows if start is None else rows[rows["start"] == start]
-    return paired(rows, "chart", LEARNING, column, ("teacher", "width", "start", "replicate"))
+    return paired(rows, "coordinates", LEARNING, column, ("teacher", "width", "start", "replicate"))
 
 
-def _ratio(column: str, chart: str, start: str | None = None) -> Callable[[pd.DataFrame], Effect]:
-    """Median over teachers and starts of a chart's value for 1 of the plain one."""
+def _ratio(
+    column: str, coordinates: str, start: str | None = None
+) -> Callable[[pd.DataFrame], Effect]:
+    """Median over teachers and starts of a parameterization's value for 1 of the plain one."""
 
     def effect(table: pd.DataFrame) -> Effect:
         values = _wide(table, column, start)
-        return median(values[chart] / values[PLAIN])
+        return median(values[coordinates] / values[PLAIN])
 
     return effect
 
@@ -216,7 +237,7 @@ def _ratio(column: str, chart: str, start: str | None = None) -> Callable[[pd.Da
 def _trainable(table: pd.DataFrame) -> Effect:
     """Share of plain runs with one unit too many whose loss falls like time to the power -2."""
     rows = runs(table)
-    rows = rows[(rows["teacher"] == 1) & (rows["width"] == 2) & (rows["chart"] == PLAIN)]
+    rows = rows[(rows["teacher"] == 1) & (rows["width"] == 2) & (rows["coordinates"] == PLAIN)]
     return share((rows["exponent"] - 2).abs() < 0.2)
 
 
@@ -228,15 +249,15 @@ def kind(rows: pd.DataFrame) -> pd.Series:
 
 def _at_overlap(table: pd.DataFrame) -> Effect:
     rows = runs(table)
-    return share(kind(rows[rows["chart"] == PLAIN]) == "overlap")
+    return share(kind(rows[rows["coordinates"] == PLAIN]) == "overlap")
 
 
-def _shorter(name: str, chart: str, what: str, start: str | None = None) -> Claim:
+def _shorter(name: str, coordinates: str, what: str, start: str | None = None) -> Claim:
     return Claim(
         name,
         f"Plateaus are shorter {what}, at equal step times largest curvature.",
         PAPER,
-        _ratio("plateau", chart, start),
+        _ratio("plateau", coordinates, start),
         "below",
         1.0,
         "plateau for 1 of the plain weights, median over teachers and starts",
@@ -287,20 +308,22 @@ STARTS = {"wide": "wide starts", "overlap": "starts near overlap"}
 def singular_figure(result: StudyResult) -> Figure:
     """Gap of two units that should be one: markers measured, lines predicted."""
     figure, ((left, right),) = panels(1, 2, (8.5, 3.8))
-    rows = result.table[result.table["measure"] == "overlap"].drop_duplicates(["chart", "time"])
+    rows = result.table[result.table["measure"] == "overlap"].drop_duplicates(
+        ["coordinates", "time"]
+    )
     if rows.empty:
         nothing(left)
         nothing(right)
         return figure
-    for chart, part in rows.groupby("chart", sort=False):
-        color, marker, _ = LOOKS[chart]
+    for coordinates, part in rows.groupby("coordinates", sort=False):
+        color, marker, _ = LOOKS[coordinates]
         time = part["time"].to_numpy()
-        if chart == "resolved":
+        if coordinates == "resolved":
             line = part["gap"].iloc[-1] * np.exp(DECAY * (time[-1] - time))
         else:
-            line = predicted_gap(chart, time)
+            line = predicted_gap(coordinates, time)
         left.plot(time, line, color=color, lw=0.9)
-        left.plot(time, part["gap"], marker, ms=5, color=color, label=chart)
+        left.plot(time, part["gap"], marker, ms=5, color=color, label=coordinates)
         right.plot(part["gap"], part["loss"], marker, ms=5, color=color)
     gaps = np.geomspace(rows["gap"].min(), rows["gap"].max(), 2)
     right.plot(gaps, QUARTIC * gaps**4 / 2, color="0.4", lw=0.9)
@@ -322,11 +345,11 @@ def curves_figure(result: StudyResult) -> Figure:
             part = rows[(rows["teacher"] == teacher) & (rows["width"] == width)]
             part = part[part["start"] == start]
             axes.set_title(f"teacher {teacher}, student {width}\n{STARTS[start]}", fontsize=8)
-            for chart in (name for name in LEARNING if name != "relative clearance"):
-                values = part[part["chart"] == chart]
+            for coordinates in (name for name in LEARNING if name != "relative clearance"):
+                values = part[part["coordinates"] == coordinates]
                 if len(values):
-                    look, band = LOOKS[chart], chart in (PLAIN, SQUARE)
-                    style = {"color": look.color, "linestyle": look.linestyle, "label": chart}
+                    look, band = LOOKS[coordinates], coordinates in (PLAIN, SQUARE)
+                    style = {"color": look.color, "linestyle": look.linestyle, "label": coordinates}
                     medians(axes, values, "time", "loss", band, **style)
                     axes.set(xscale="log", yscale="log")
         line[0].set_ylabel("loss / teacher's power")
@@ -337,19 +360,19 @@ def curves_figure(result: StudyResult) -> Figure:
 
 def plateaus_figure(result: StudyResult) -> Figure:
     """Plateau of each run for 1 of the plain weights; bars: medians, crosses: it never arrives."""
-    charts = LEARNING[1:]
+    several = LEARNING[1:]
     figure, (line,) = panels(1, 2, (8.5, 3.6), sharex=True, sharey=True)
     rows = runs(result.table)
     for axes, start in zip(line, STARTS, strict=True):
         axes.set(title=STARTS[start], xlabel="plateau, unordered = 1")
-        axes.set_yticks([-at for at in range(len(charts))], charts)
+        axes.set_yticks([-at for at in range(len(several))], several)
         if rows[rows["start"] == start].empty:
             continue
         lengths, arrived = (_wide(rows, name, start) for name in ("plateau", "arrived"))
         jitter = 0.28 * np.sin(np.arange(len(lengths)) * 2.4)
-        for at, chart in enumerate(charts):
-            ratio, there = lengths[chart] / lengths[PLAIN], arrived[chart].astype(bool)
-            color = LOOKS[chart].color
+        for at, coordinates in enumerate(several):
+            ratio, there = lengths[coordinates] / lengths[PLAIN], arrived[coordinates].astype(bool)
+            color = LOOKS[coordinates].color
             axes.plot(ratio[there], jitter[there] - at, "o", ms=3, alpha=0.5, color=color)
             axes.plot(ratio[~there], jitter[~there] - at, "x", ms=4, alpha=0.7, color=color)
             axes.plot(ratio.median(), -at, "|", ms=26, mew=2.5, color="black")
@@ -364,7 +387,7 @@ def places_figure(result: StudyResult) -> Figure:
     rows = runs(result.table)
     for axes, start in zip(line, STARTS, strict=True):
         part = rows[rows["start"] == start]
-        found = pd.crosstab(part["chart"], kind(part), normalize="index")
+        found = pd.crosstab(part["coordinates"], kind(part), normalize="index")
         found = found.reindex(index=list(LEARNING), columns=list(KIND_COLOURS)).fillna(0.0)
         edge, places = np.zeros(len(found)), -np.arange(len(found))
         for name, color in KIND_COLOURS.items():

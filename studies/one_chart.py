@@ -1,13 +1,13 @@
-"""Is one chart of two components near the best for NUTS at every separation, without divergences?
+"""Is one parameterization of two components near the best for NUTS at every separation, without divergences?
 
 The same question about the condition number and about gradient ascent is in `singular_rates`.
-Here weights, means and scales are free under one prior that every chart carries exactly, data
-come from equal weights at means +-separation/2 with unit scales, and a chart is judged by its
-smallest folded bulk ESS per pass after warm-up and by its divergences. Runs are short, 4 chains of
-400 + 500 draws from random starts that all charts share; chains in different places count for
+Here weights, means and scales are free under one prior that every parameterization carries exactly, data
+come from equal weights at means +-separation/2 with unit scales, and a parameterization is judged by its
+smallest sorted bulk ESS per pass after warm-up and by its divergences. Runs are short, 4 chains of
+400 + 500 draws from random starts that all parameterizations share; chains in different places count for
 about as many draws as there are chains.
 
-Beside the usual charts stand the shears of the centre that go from the mixture mean, which the
+Beside the usual parameterizations stand the shears of the centre that go from the mixture mean, which the
 overlap determines, to the midpoint, which separated means determine whatever the weight: with the
 signed gap (``sheared``), with the log of the bent gap of `singular_rates` (``sheared bent``), and
 that bent gap with the mixture mean throughout (``bent``). Where the shear turns was computed from
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
 
 PROJECT = "a question of this project"
-CHARTS = {
+COORDINATES = {
     "unordered": "unordered",
-    "folded": "folded",
+    "signed": "signed",
     "relative(link=log)": "relative(link=log)",
     "centred": "centred",
     "resolved": "resolved",
@@ -64,14 +64,14 @@ NEAR = 0.9
 def cell(
     seed: int, separation: float, n: int, parameterization: str, replicate: int
 ) -> list[dict[str, Any]]:
-    """One run of NUTS in one chart on one data set."""
+    """One run of NUTS in one parameterization on one data set."""
     shared = {"separation": separation, "n": n, "replicate": replicate}
     ends = np.array([-separation / 2, separation / 2])
     data = simulate(Mixture(np.full(2, 0.5), ends, np.ones(2)), n, seed_of("data", **shared))
     starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
     prior = Prior().affine(float(data.location), float(data.scale))
-    chart = replace(_chart(parameterization), prior=prior)
-    draws = replace(SAMPLER, seed=seed % 2**31).fit(chart, data, starts)
+    model = replace(_model(parameterization), prior=prior)
+    draws = replace(SAMPLER, seed=seed % 2**31).fit(model, data, starts)
     mixture, diverging = draws.mixture, draws.statistics["diverging"].to_numpy()
     found = chain_measures(mixture.w, mixture.mu, mixture.sigma, diverging)
     row = {
@@ -84,8 +84,8 @@ def cell(
 
 
 @lru_cache
-def _chart(label: str) -> Parameterization:
-    return catalog.parameterization(CHARTS[label], 2)
+def _model(label: str) -> Parameterization:
+    return catalog.parameterization(COORDINATES[label], 2)
 
 
 # --- effects of the claims ------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def runs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios(table: pd.DataFrame, top: str, bottom: str, low: float, high: float) -> list[Any]:
-    """Log ratios of ESS per pass of two charts, one sample for each separation of a range."""
+    """Log ratios of ESS per pass of two parameterizations, one sample for each separation of a range."""
     rows = runs(table)
     rows = rows[
         rows["separation"].between(low, high) & rows["parameterization"].isin((top, bottom))
@@ -109,26 +109,26 @@ def ratios(table: pd.DataFrame, top: str, bottom: str, low: float, high: float) 
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """ESS per pass over the largest, geometric means, by chart (rows) and separation."""
-    logs = paired(runs(table), "parameterization", tuple(CHARTS), "log_rate", CELL)
+    """ESS per pass over the largest, geometric means, by parameterization (rows) and separation."""
+    logs = paired(runs(table), "parameterization", tuple(COORDINATES), "log_rate", CELL)
     average = logs.groupby("separation").mean().T
     return np.exp(average - average.max())
 
 
 def leader(table: pd.DataFrame) -> str:
-    """The chart whose least share of the best, over separations, is the largest."""
+    """The parameterization whose least share of the best, over separations, is the largest."""
     return str(shares(table).min(axis=1).idxmax())
 
 
 def nearest(table: pd.DataFrame) -> Effect:
     """Its ratio to the best other one at its worst separation; all pairs hold simultaneously."""
-    logs = paired(runs(table), "parameterization", tuple(CHARTS), "log_rate", CELL)
+    logs = paired(runs(table), "parameterization", tuple(COORDINATES), "log_rate", CELL)
     groups = [part for _, part in logs.groupby("separation")]
-    count = len(groups) * len(CHARTS) * (len(CHARTS) - 1) // 2
+    count = len(groups) * len(COORDINATES) * (len(COORDINATES) - 1) // 2
     level = 1 - (1 - CONFIDENCE) / count
-    against: dict[str, list[Effect]] = {name: [] for name in CHARTS}
+    against: dict[str, list[Effect]] = {name: [] for name in COORDINATES}
     for part in groups:
-        for one, other in combinations(CHARTS, 2):
+        for one, other in combinations(COORDINATES, 2):
             effect = mean(part[one] - part[other], level)
             against[one].append(effect)
             turned = (-effect.estimate, -effect.high, -effect.low)
@@ -139,13 +139,13 @@ def nearest(table: pd.DataFrame) -> Effect:
 
 
 def diverging(table: pd.DataFrame) -> Effect:
-    """Divergences per 1,000 draws of that chart at its worst separation.
+    """Divergences per 1,000 draws of that parameterization at its worst separation.
 
-    The intervals hold together over charts, too, because the runs chose the chart.
+    The intervals hold together over parameterizations, too, because the runs chose the parameterization.
     """
-    found = paired(table, "parameterization", tuple(CHARTS), "divergences_per_1000", CELL)
+    found = paired(table, "parameterization", tuple(COORDINATES), "divergences_per_1000", CELL)
     groups = [part[leader(table)] for _, part in found.groupby("separation")]
-    level = 1 - (1 - CONFIDENCE) / (len(groups) * len(CHARTS))
+    level = 1 - (1 - CONFIDENCE) / (len(groups) * len(COORDINATES))
     effects = [mean(part, level) for part in groups]
     estimate, low, high = np.max([effect[:3] for effect in effects], axis=0).tolist()
     return Effect(estimate, low, high, effects[0].observations)
@@ -153,33 +153,33 @@ def diverging(table: pd.DataFrame) -> Effect:
 
 def shear_apart(table: pd.DataFrame) -> Effect:
     """ESS per pass of the sheared centre over the mixture mean, separated, least favourable."""
-    return from_logs(extreme(ratios(table, "sheared", "folded", 4, 8), min))
+    return from_logs(extreme(ratios(table, "sheared", "signed", 4, 8), min))
 
 
 def shear_overlapping(table: pd.DataFrame) -> Effect:
     """The same where components overlap."""
-    return from_logs(extreme(ratios(table, "sheared", "folded", 0, 2), min))
+    return from_logs(extreme(ratios(table, "sheared", "signed", 0, 2), min))
 
 
 def bent_overlapping(table: pd.DataFrame) -> Effect:
     """ESS per pass of the bent over the signed gap, mixture mean, overlap, where it is largest."""
-    return from_logs(extreme(ratios(table, "bent", "folded", 0, 1), max))
+    return from_logs(extreme(ratios(table, "bent", "signed", 0, 1), max))
 
 
 SHEAR = "location and weight uncorrelated under the Fisher information (models/sheared.py)"
 CLAIMS = (
     Claim(
-        name="one chart for NUTS",
-        statement="One chart has an ESS per pass within 10% of the best at every separation.",
+        name="one parameterization for NUTS",
+        statement="One parameterization has an ESS per pass within 10% of the best at every separation.",
         source=PROJECT,
         effect=nearest,
         direction="above",
         margin=NEAR,
-        unit="ESS per pass / best other at the worst separation, of the chart where it is largest",
+        unit="ESS per pass / best other at the worst separation, of the parameterization where it is largest",
     ),
     Claim(
-        name="that chart does not diverge",
-        statement="The chart nearest to the best at every separation has fewer than 1 divergence "
+        name="that parameterization does not diverge",
+        statement="The parameterization nearest to the best at every separation has fewer than 1 divergence "
         "in 1,000 draws at each of them.",
         source=PROJECT,
         effect=diverging,
@@ -195,7 +195,7 @@ CLAIMS = (
         effect=shear_apart,
         direction="above",
         margin=1.0,
-        unit="ESS per pass, sheared / folded, least favourable separation",
+        unit="ESS per pass, sheared / sorted, least favourable separation",
     ),
     Claim(
         name="the shear costs nothing in the overlap",
@@ -205,7 +205,7 @@ CLAIMS = (
         effect=shear_overlapping,
         direction="above",
         margin=NEAR,
-        unit="ESS per pass, sheared / folded, least favourable separation",
+        unit="ESS per pass, sheared / sorted, least favourable separation",
     ),
     Claim(
         name="the bent gap loses in the overlap",
@@ -215,7 +215,7 @@ CLAIMS = (
         effect=bent_overlapping,
         direction="below",
         margin=NEAR,
-        unit="ESS per pass, bent / folded, least loss",
+        unit="ESS per pass, bent / sorted, least loss",
     ),
 )
 
@@ -224,11 +224,11 @@ CLAIMS = (
 
 
 def efficiency_figure(result: StudyResult) -> Figure:
-    """ESS per 1,000 passes and divergences of every chart, with 95% intervals over data sets."""
-    rows, series = runs(result.table), looks(CHARTS)
+    """ESS per 1,000 passes and divergences of every parameterization, with 95% intervals over data sets."""
+    rows, series = runs(result.table), looks(COORDINATES)
     figure, axes = panels(1, 2, (8.4, 4.6))
     curves(axes[0, 0], rows, "rate", "parameterization", series, log=True)
-    axes[0, 0].set_ylabel("folded ESS per 1,000 passes")
+    axes[0, 0].set_ylabel("sorted ESS per 1,000 passes")
     curves(axes[0, 1], rows, "divergences_per_1000", "parameterization", series)
     axes[0, 1].set_ylabel("divergences per 1,000 draws")
     axes[0, 1].set_yscale("symlog", linthresh=1)
@@ -237,10 +237,10 @@ def efficiency_figure(result: StudyResult) -> Figure:
 
 
 def share_figure(result: StudyResult) -> Figure:
-    """ESS per pass of every chart as a percentage of the best one's, by separation."""
+    """ESS per pass of every parameterization as a percentage of the best one's, by separation."""
     rows = runs(result.table)
     average = rows.groupby(["parameterization", "separation"])["log_rate"].mean().unstack()
-    average = average.reindex([name for name in CHARTS if name in average.index])
+    average = average.reindex([name for name in COORDINATES if name in average.index])
     figure, axes = panels(1, 1, (7.0, 3.6))
     percent = 100 * np.exp(average - average.max())
     heat(axes[0, 0], percent, "{:.0f}".format, colours="cividis", limits=(0, 100))
@@ -249,7 +249,7 @@ def share_figure(result: StudyResult) -> Figure:
 
 
 SENTENCES: dict[str, Words] = {
-    "that chart does not diverge": (
+    "that parameterization does not diverge": (
         "It does not diverge: {0:.2f} [{1:.2f}, {2:.2f}] times in 1,000 draws at its worst "
         "separation.",
         "It diverges, {0:.1f} [{1:.1f}, {2:.1f}] times in 1,000 draws at its worst separation.",
@@ -279,26 +279,26 @@ SENTENCES: dict[str, Words] = {
     ),
 }
 ANSWER: dict[str, Words] = {
-    "one chart for NUTS": (
-        "One chart is within 10% of the best for NUTS at every separation:",
-        "No chart is within 10% of the best for NUTS at every separation:",
-        "Whether a chart is within 10% of the best for NUTS at every separation is undecided:",
+    "one parameterization for NUTS": (
+        "One parameterization is within 10% of the best for NUTS at every separation:",
+        "No parameterization is within 10% of the best for NUTS at every separation:",
+        "Whether a parameterization is within 10% of the best for NUTS at every separation is undecided:",
     ),
 }
 
 
 def _answer(result: StudyResult) -> Iterator[str]:
-    """Which chart comes nearest, where it is worst, and which ones are best where."""
+    """Which parameterization comes nearest, where it is worst, and which ones are best where."""
     share = shares(result.table)
-    chart = leader(result.table)
+    model = leader(result.table)
     effect = nearest(result.table)
     (opening,) = by_outcome(result.verdicts, ANSWER)
     yield (
-        f"{opening} the nearest, {short(chart)}, has {effect.estimate:.0%} [{effect.low:.0%}, "
+        f"{opening} the nearest, {short(model)}, has {effect.estimate:.0%} [{effect.low:.0%}, "
         f"{effect.high:.0%}] of the ESS per pass of the best other one at its worst separation, "
-        f"{share.loc[chart].idxmin():g}."
+        f"{share.loc[model].idxmin():g}."
     )
-    rest = share.drop(chart).min(axis=1).sort_values(ascending=False)
+    rest = share.drop(model).min(axis=1).sort_values(ascending=False)
     yield f"The others have at worst: {amounts(rest)}."
     best = share.idxmax().map(short)
     yield f"Largest mean by separation, without a test: {amounts(best, '{0} {1}')}."
@@ -309,16 +309,16 @@ def findings(result: StudyResult) -> str:
     return paragraph(result, _answer, lambda found: by_outcome(found.verdicts, SENTENCES))
 
 
-SMOKE = {"separation": (0.5, 4.0), "parameterization": ("folded", "sheared"), "replicate": range(2)}
+SMOKE = {"separation": (0.5, 4.0), "parameterization": ("signed", "sheared"), "replicate": range(2)}
 
 study = Study(
     name="one_chart",
-    question="Is one chart near the best for NUTS at every separation, without divergences?",
+    question="Is one parameterization near the best for NUTS at every separation, without divergences?",
     source="this project, after Esser & Nielsen 2022 and Betancourt 2017",
     factors={
         "separation": SEPARATIONS,
         "n": (200,),
-        "parameterization": tuple(CHARTS),
+        "parameterization": tuple(COORDINATES),
         "replicate": range(200),
     },
     sizes={"smoke": SMOKE, "laptop": {"replicate": range(20)}, "cluster": {}},

@@ -111,7 +111,7 @@ def sampled(sampler: str, found: Parameterization, data: Data, seed: int) -> Dra
 
 def quantities(mixture: Mixture, data: Data) -> dict[str, Array]:
     """What is ranked, the components in the order of their means."""
-    ordered = mixture.fold()
+    ordered = mixture.sorted()
     values = {"w_1": ordered.w[..., 0]}
     for k in (0, 1):
         values |= {f"mu_{k + 1}": ordered.mu[..., k], f"sigma_{k + 1}": ordered.sigma[..., k]}

@@ -4,11 +4,11 @@ At the overlap singularity (truth Normal(0, 1), two components with known weight
 both means free) the loss is flat: with c = w1 w2 the excess is ``c^2 gap^4 / 4``. Gradient flow
 then closes the gap like a power of time that depends on the coordinates (Amari, Park & Ozeki 2006
 found the plateaus; the exponents are derived here from ``gap' = -m(gap) c^2 gap^3``, where m is the
-mobility of the gap in a chart once the location has settled), EM and ECM like 1 / sqrt(sweeps)
+mobility of the gap in a parameterization once the location has settled), EM and ECM like 1 / sqrt(sweeps)
 (Dwivedi et al. 2018), and only the natural gradient and the pair (mixture mean, squared gap)
 exponentially. With n points the gap cannot be told from 0 below n^(-1/4) (Chen 1995), against
 n^(-1/2) for separated components, and EM needs n^(1/2) sweeps to get there. The last part asks for
-one chart whose condition number at the truth is near the best at every separation: the mixture
+one parameterization whose condition number at the truth is near the best at every separation: the mixture
 mean with the link ``sqrt(2 + gap^2) / 2`` ("bent"), a squared gap near 0 and half a gap far out.
 """
 
@@ -88,7 +88,7 @@ def cell(
 
 
 def _flow(truth: Mixture) -> list[dict]:
-    """Gap and excess loss of the gradient flow in every chart, at times a factor of 2 apart."""
+    """Gap and excess loss of the gradient flow in every parameterization, at times a factor of 2 apart."""
     data, rows = population(truth), []
     weight = np.asarray(data.weight)
     best = float(weight @ truth.log_density(data.y))
@@ -108,7 +108,7 @@ def _flow(truth: Mixture) -> list[dict]:
 
 
 def flow_velocity(flow: str, at: Mixture, data: Data) -> Array:
-    """Velocity of the means in a chart, or along the natural gradient."""
+    """Velocity of the means in a parameterization, or along the natural gradient."""
     slope = mean_slope(at, data.y, data.weight)
     if flow != NATURAL:
         return velocity(flow, at, slope)
@@ -162,7 +162,7 @@ def _sample(truth: Mixture, data: Data, known: bool) -> list[dict]:
 
 
 def _condition(truth: Mixture) -> list[dict]:
-    """Condition number of the information at the truth in every chart, on two grids."""
+    """Condition number of the information at the truth in every parameterization, on two grids."""
     rows = []
     for step in STEPS:
         data = population(truth, step)
@@ -195,7 +195,7 @@ MEASURES = {"flow": _flow, "iteration": _iteration, "condition": _condition, "as
 def predicted_power(name: str, weight: float) -> tuple[float, float]:
     """Exponent p and constant A of ``gap ~ (A / time)^p`` at the singularity.
 
-    In a chart whose location lies b from the mixture mean for a gap of 1 the mobility of the gap
+    In a parameterization whose location lies b from the mixture mean for a gap of 1 the mobility of the gap
     is ``g^2 / (1 + b^2 g^2)`` with g the stretch of the link.
     """
     p2, c = 1 - weight, weight * (1 - weight)
@@ -203,7 +203,7 @@ def predicted_power(name: str, weight: float) -> tuple[float, float]:
         return 0.5, 1 / (2 * c)
     if name == "ecm":
         return 0.5, 1 / (2 * c * weight)
-    offsets = {"relative": p2, "centred": p2 - 0.5, "folded": 0.0}
+    offsets = {"relative": p2, "centred": p2 - 0.5, "signed": 0.0}
     if name in offsets:
         return 0.5, (1 + offsets[name] ** 2) / (2 * c**2)
     return {
@@ -357,7 +357,7 @@ def _rate_of_sweeps(table: pd.DataFrame) -> Effect:
 def worst(
     table: pd.DataFrame, step: float, measure: str = "condition", weight: float = 0.5
 ) -> pd.Series:
-    """Largest ratio of a chart's condition number, or steps, to the best one, over separations."""
+    """Largest ratio of a parameterization's condition number, or steps, to the best one, over separations."""
     rows = table[(table["measure"] == measure) & (table["weight"] == weight)]
     rows = rows[rows["step"] == step]
     column = "condition" if measure == "condition" else "steps"
@@ -375,22 +375,22 @@ LIMIT = 2 * np.pi**-0.25
 CLAIMS = (
     Claim(
         "exponents of gradient flow",
-        "The gap of the flow decays with the predicted power of time in every chart.",
+        "The gap of the flow decays with the predicted power of time in every parameterization.",
         DERIVED,
         _powers(ALGEBRAIC, "exponent"),
         "below",
         0.02,
-        "error of the exponent, the largest over charts and weights",
+        "error of the exponent, the largest over parameterizations and weights",
     ),
     Claim(
         "constants of gradient flow",
         "The powers of time with which the gap of the flow decays have the predicted constants in "
-        "every chart.",
+        "every parameterization.",
         DERIVED,
         _powers(ALGEBRAIC, "constant"),
         "below",
         0.05,
-        "relative error, the largest over charts and weights",
+        "relative error, the largest over parameterizations and weights",
     ),
     Claim(
         "exponents of EM and ECM",
@@ -418,7 +418,7 @@ CLAIMS = (
         _decays,
         "below",
         0.02,
-        "relative error of the rate, the largest over charts and weights",
+        "relative error of the rate, the largest over parameterizations and weights",
     ),
     Claim(
         "loss is of fourth order",
@@ -427,7 +427,7 @@ CLAIMS = (
         _excess,
         "below",
         0.01,
-        "relative error, the largest over charts and weights",
+        "relative error, the largest over parameterizations and weights",
     ),
     Claim(
         "relative leaves the plateau sooner",
@@ -476,22 +476,22 @@ CLAIMS = (
         "exponent of the median less 1/2",
     ),
     Claim(
-        "one chart for every separation",
-        "One chart has a condition number within 10% of the best at every separation.",
+        "one parameterization for every separation",
+        "One parameterization has a condition number within 10% of the best at every separation.",
         "a question of this project, at the truth, weights 1/2 and scales known",
         _one_for_all("condition"),
         "below",
         1.1,
-        "worst ratio to the best over separations, of the chart where it is least",
+        "worst ratio to the best over separations, of the parameterization where it is least",
     ),
     Claim(
         "one ascent for every separation",
-        "In one chart ascent takes steps within 10% of the fewest at every separation.",
+        "In one parameterization ascent takes steps within 10% of the fewest at every separation.",
         "a question of this project, fair steps to an excess loss of 1e-6, weights 1/2 known",
         _one_for_all("ascent"),
         "below",
         1.1,
-        "worst ratio to the fewest over separations, of the chart where it is least",
+        "worst ratio to the fewest over separations, of the parameterization where it is least",
     ),
 )
 
@@ -532,7 +532,7 @@ def powers_figure(result: StudyResult) -> Figure:
 
 
 def decay_figure(result: StudyResult) -> Figure:
-    """Gap against time for every chart, weight 1/2; power laws left, exponentials right."""
+    """Gap against time for every parameterization, weight 1/2; power laws left, exponentials right."""
     rows = _rows(result.table, measure="flow")
     rows = rows[rows["weight"] == 0.5]
     figure, grid = panels(1, 2, (8.5, 4.2))
@@ -624,7 +624,7 @@ def _phrases(result: StudyResult) -> Iterator[str]:
 
 
 def _nearest(result: StudyResult) -> Iterator[str]:
-    """The charts nearest to the best at every separation."""
+    """The parameterizations nearest to the best at every separation."""
     for measure, words in (
         ("condition", "best condition number"),
         ("ascent", "fewest steps of ascent"),
@@ -632,7 +632,7 @@ def _nearest(result: StudyResult) -> Iterator[str]:
         ratios = worst(result.table, STEPS[0], measure).sort_values()
         if len(ratios) > 1:
             yield (
-                f"The chart nearest to the {words} at every separation is {ratios.index[0]}, at "
+                f"The parameterization nearest to the {words} at every separation is {ratios.index[0]}, at "
                 f"worst {ratios.iloc[0]:.2f} times that, then {ratios.index[1]} with "
                 f"{ratios.iloc[1]:.1f}."
             )

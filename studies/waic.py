@@ -72,8 +72,8 @@ NUMBER = (1, 2, 3)
 FITTED, SAMPLED = ("AIC", "BIC", "sBIC"), ("WAIC", "LOO", "WBIC")
 CRITERIA = (*FITTED, *SAMPLED)
 SOFTPLUS = "relative(link=softplus)"
-MATCHED = ("unordered", "ordered", "relative", SOFTPLUS, "centred", "folded", "moment", "resolved")
-NATIVE = ("relative", "centred", "folded", "moment", "resolved")
+MATCHED = ("unordered", "ordered", "relative", SOFTPLUS, "centred", "signed", "moment", "resolved")
+NATIVE = ("relative", "centred", "signed", "moment", "resolved")
 CONTROL = "ordered"
 SAMPLER = NUTS(draws=300, tune=250)
 CHAINS = 4
@@ -868,7 +868,7 @@ def _grids(
 ) -> list[dict[str, Any]]:
     """Grids from the number of data sets of each part, for some parts by n."""
     at, few = tuple(separations), tuple(few)
-    every = ["unordered", "ordered", "relative", "centred", "folded"]
+    every = ["unordered", "ordered", "relative", "centred", "signed"]
     native = [*NATIVE, CONTROL]
     base = {
         "free": ["all"], "data": ["simulated"], "parameterization": ["unordered"],

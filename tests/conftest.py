@@ -20,7 +20,7 @@ VARIANTS = {
         {"order": "both", "clearance": 0.1, "weight_clearance": 0.1, "reference": 2},
     ],
     "centred": [{}],
-    "folded": [{}],
+    "signed": [{}],
     "moment": [{}, {"signed": False}],
     "resolved": [{}],
     "sheared": [{}, {"gap": "bent"}],

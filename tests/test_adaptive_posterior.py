@@ -46,17 +46,21 @@ CASES = {
 
 
 def sampled(data, prior, seed):
-    """Draws of NUTS, folded."""
+    """Draws of NUTS, signed."""
     starts = initial_mixtures(data, 2, 4, "random", seed)
-    chart = catalog.parameterization("unordered", 2, prior)
-    return NUTS(draws=1000, tune=1000, seed=seed).fit(chart, data, starts).mixture.fold()
+    parameterization = catalog.parameterization("unordered", 2, prior)
+    return (
+        NUTS(draws=1000, tune=1000, seed=seed).fit(parameterization, data, starts).mixture.sorted()
+    )
 
 
 def ours_of(data, prior):
-    """Draws of our Gibbs sampler, folded."""
+    """Draws of our Gibbs sampler, sorted."""
     starts = initial_mixtures(data, 2, 2, "random", 5)
-    chart = catalog.parameterization("unordered", 2, prior)
-    return Gibbs(draws=4000, tune=500).sample(chart, data, starts, seed=5).mixture.fold()
+    parameterization = catalog.parameterization("unordered", 2, prior)
+    return (
+        Gibbs(draws=4000, tune=500).sample(parameterization, data, starts, seed=5).mixture.sorted()
+    )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -64,7 +68,7 @@ def test_narrow_components_come_out_narrow_by_two_samplers(case):
     make, right, within = CASES[case]
     data, rng = make(), np.random.default_rng(2)
     prior = default_prior(data)
-    chains = Mixture.stack([gibbs(data.y, 2, prior, 2500, rng).fold() for _ in range(2)])
+    chains = Mixture.stack([gibbs(data.y, 2, prior, 2500, rng).sorted() for _ in range(2)])
     tables, means = [], []
     ours = ours_of(data, prior)
     assert np.all(np.abs(ours.sigma.mean(axis=(0, 1)) - right) < within)
@@ -95,9 +99,9 @@ def test_rate_given_the_variances_follows_its_density():
 def test_nuts_under_the_adaptive_prior_is_calibrated():
     # truths and data from the model, the rank of each truth among 31 draws is uniform
     prior = Prior(scale=2.0, scale_family="adaptive")
-    chart = catalog.parameterization("unordered", 2, prior)
+    parameterization = catalog.parameterization("unordered", 2, prior)
     truths = reference.draw(prior, 2, 40, np.random.default_rng(8))
-    rows = [study.ranked(chart, truths[i], 40, "nutpie", 900 + i) for i in range(40)]
+    rows = [study.ranked(parameterization, truths[i], 40, "nutpie", 900 + i) for i in range(40)]
     assert np.mean([row["ess"] >= 2 * study.RANKS for row in rows]) >= 0.8
     rng = np.random.default_rng(9)
     for name in study.QUANTITIES:

@@ -94,7 +94,7 @@ def test_a_prior_draw_that_is_not_sorted_is_found(rng):
         ranks = []
         for _ in range(300):
             truth, draws = (reference.draw(file.PRIOR, 2, size, rng) for size in (1, 31))
-            truth = truth.fold() if name == "sorted" else truth
-            ranks.append(rank(truth.mu[0, 0], draws.fold().mu[:, 0], rng))
+            truth = truth.sorted() if name == "sorted" else truth
+            ranks.append(rank(truth.mu[0, 0], draws.sorted().mu[:, 0], rng))
         found[name] = uniformity(scores(ranks, 31, rng))
     assert found["as it comes"] < chance.alpha() < found["sorted"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ordered_mix.draws.chain_measures import chain_measures
-from ordered_mix.draws.convergence import raw_and_folded
+from ordered_mix.draws.convergence import raw_and_sorted
 
 CALM = np.zeros((4, 200), dtype=bool)
 
@@ -25,16 +25,16 @@ def chains(switched=()):
 def test_they_are_the_extremes_of_the_tables():
     w, mu, sigma = chains(switched=[1])
     found = chain_measures(w, mu, sigma, CALM)
-    table = raw_and_folded(w, mu, sigma).groupby("labels")
+    table = raw_and_sorted(w, mu, sigma).groupby("labels")
     assert found.raw_rhat == pytest.approx(table["rhat"].max()["raw"])
-    assert found.rhat == pytest.approx(table["rhat"].max()["folded"])
+    assert found.rhat == pytest.approx(table["rhat"].max()["sorted"])
     assert found.raw_ess == pytest.approx(table["ess_bulk"].min()["raw"])
-    assert found.ess == pytest.approx(table["ess_bulk"].min()["folded"])
-    assert found.tail_ess == pytest.approx(table["ess_tail"].min()["folded"])
+    assert found.ess == pytest.approx(table["ess_bulk"].min()["sorted"])
+    assert found.tail_ess == pytest.approx(table["ess_tail"].min()["sorted"])
 
 
 @pytest.mark.chance
-def test_labels_that_differ_between_chains_vanish_by_folding():
+def test_labels_that_differ_between_chains_vanish_by_sorting():
     straight, switched = (chain_measures(*chains(some), CALM) for some in ([], [1, 3]))
     assert straight.raw_rhat == straight.rhat == switched.rhat < chance.rhat_limit(400, 4, 6)
     assert switched.raw_rhat > 1.5
@@ -51,12 +51,14 @@ def test_chains_in_different_places_are_worth_about_one_draw_each():
     assert 1 <= found.ess < 10
 
 
-def test_moments_are_those_of_folded_draws():
+def test_moments_are_those_of_sorted_draws():
     w, mu, sigma = chains(switched=[0])
     found = chain_measures(w, mu, sigma, CALM)
     order = np.argsort(mu, axis=-1)
-    folded = [np.take_along_axis(values, order, axis=-1) for values in (w, mu, sigma)]
-    flat = np.concatenate([folded[0][..., :1], folded[1], folded[2]], axis=-1).reshape(-1, 5)
+    ascending = [np.take_along_axis(values, order, axis=-1) for values in (w, mu, sigma)]
+    flat = np.concatenate([ascending[0][..., :1], ascending[1], ascending[2]], axis=-1).reshape(
+        -1, 5
+    )
     np.testing.assert_allclose(found.mean, flat.mean(axis=0))
     np.testing.assert_allclose(found.sd, flat.std(axis=0))
 

@@ -20,8 +20,8 @@ data = simulate(truth, 400, seed=3)
 starts = Mixture(*(np.repeat(value[None], 2, axis=0) for value in (truth.w, truth.mu, truth.sigma)))
 if sys.argv[1] == "pass first":
     e_step(data.y, truth.w, truth.mu, truth.sigma)
-chart = catalog.parameterization("ordered", 3)
-draws = NUTS(draws=200, tune=200, seed=4).fit(chart, data, starts)
+parameterization = catalog.parameterization("ordered", 3)
+draws = NUTS(draws=200, tune=200, seed=4).fit(parameterization, data, starts)
 mixture = draws.mixture
 values = np.concatenate([mixture.w, mixture.mu, mixture.sigma], axis=-1)
 print(hashlib.sha256(values.tobytes()).hexdigest(), draws.passes.sum())

@@ -110,9 +110,9 @@ def test_a_written_posterior_is_labelled_and_the_raw_one_beside_it(result, folde
 
 def test_overlapping_components_change_the_verdicts():
     data = simulate(Mixture([1.0], [0.0], [1.0]), 80, seed=4)
-    charts = ("unordered", "relative(link=identity)")
+    parameterizations = ("unordered", "relative(link=identity)")
     result = compare(
-        data, parameterizations=charts, estimators=("nuts",), draws=200, tune=300,
+        data, parameterizations=parameterizations, estimators=("nuts",), draws=200, tune=300,
         seed=chance.seed(0),
     )  # fmt: skip
     assert "and NUTS cannot" in result.skipped["nuts relative(link=identity)"]
@@ -152,7 +152,7 @@ def test_one_component_and_what_does_not_apply():
     result = compare(
         data, components=1, parameterizations=("unordered", "ordered"), draws=100, tune=200
     )
-    assert result.fewer is None
+    assert result.fewer_components is None
     assert "at least two components" in result.skipped["ordered"]
     assert result.maximum.log_likelihood == pytest.approx(
         float(Mixture([1.0], [data.y.mean()], [data.y.std()]).log_density(data.y).sum())

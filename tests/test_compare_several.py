@@ -117,7 +117,7 @@ def _model(k, prior):
 def test_a_range_ends_in_a_comparison_of_the_most_probable_number():
     data = simulate(TRUTH, 60, seed=1)
     found = compare(data, components="1-2", estimators=("nuts",), **SMALL)
-    assert found.settings.components == found.several.best == 2 and found.fewer is None
+    assert found.settings.components == found.several.best == 2 and found.fewer_components is None
     keys = [verdict.key for verdict in found.verdicts]
     assert "components" in keys and "component" not in keys
     page = render(found)

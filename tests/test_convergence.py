@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import stats
 from scipy.stats import norm
 
-from ordered_mix.draws.convergence import convergence, invariant_scalars, raw_and_folded
+from ordered_mix.draws.convergence import convergence, invariant_scalars, raw_and_sorted
 from ordered_mix.draws.rhat import nested_rhat, reached, rhat_path
 from ordered_mix.draws.statistics import arviz_names, diagnose, summarise_sampler
 
@@ -29,13 +29,13 @@ def stuck_chains(draws=500, seed=0):
 
 
 @pytest.mark.chance
-def test_folding_repairs_rhat_of_stuck_chains():
-    table = raw_and_folded(*stuck_chains(), passes=1000.0, seconds=2.0)
-    raw, folded = (table[table["labels"] == labels] for labels in ("raw", "folded"))
+def test_sorting_repairs_rhat_of_stuck_chains():
+    table = raw_and_sorted(*stuck_chains(), passes=1000.0, seconds=2.0)
+    raw, ascending = (table[table["labels"] == labels] for labels in ("raw", "sorted"))
     means = raw[raw["quantity"] == "mu"]
     assert (means["rhat"] > 1.5).all()
-    ess = folded["ess_bulk"].to_numpy()
-    assert np.all(folded["rhat"] < chance.rhat_limit(np.minimum(ess, 1000), 2, 6))
+    ess = ascending["ess_bulk"].to_numpy()
+    assert np.all(ascending["rhat"] < chance.rhat_limit(np.minimum(ess, 1000), 2, 6))
     # of 1,000 independent draws
     assert (ess > 500).all() and (means["ess_bulk"] < 10).all()
     np.testing.assert_allclose(table["ess_per_pass"], table["ess_bulk"] / 1000)
@@ -44,7 +44,7 @@ def test_folding_repairs_rhat_of_stuck_chains():
 
 
 def test_switched_reference_draws_of_low_dim_gauss_mix():
-    """Real draws, every other chain relabelled: raw R-hat is hopeless, folded R-hat is fine."""
+    """Real draws, every other chain relabelled: raw R-hat is hopeless, sorted R-hat is fine."""
     file = Path(__file__).parent / "reference" / "low_dim_gauss_mix_draws.csv.gz"
     draws = pd.read_csv(file)
     w1 = draws["w1"].to_numpy().reshape(10, 1000)
@@ -54,9 +54,9 @@ def test_switched_reference_draws_of_low_dim_gauss_mix():
     )
     for values in (w, mu, sigma):
         values[::2] = values[::2, :, ::-1].copy()
-    table = raw_and_folded(w, mu, sigma).set_index(["labels", "quantity"]).sort_index()
+    table = raw_and_sorted(w, mu, sigma).set_index(["labels", "quantity"]).sort_index()
     assert (table.loc[("raw", "mu"), "rhat"] > 1.5).all()
-    assert (table.loc["folded", "rhat"] < 1.01).all()
+    assert (table.loc["sorted", "rhat"] < 1.01).all()
 
 
 @pytest.mark.chance
@@ -73,7 +73,7 @@ def test_measures_are_those_of_arviz_and_mcse_is_honest():
 
 def test_constants_are_left_out():
     _, mu, sigma = stuck_chains()
-    table = raw_and_folded(np.array([0.5, 0.5]), mu, sigma)
+    table = raw_and_sorted(np.array([0.5, 0.5]), mu, sigma)
     assert set(table["quantity"]) == {"mu", "sigma"}
     with pytest.raises(ValueError, match=r"got only constants in \['w'\]"):
         convergence({"w": np.full((2, 10, 2), 0.5)})

@@ -36,9 +36,9 @@ def coordinates(mixture):
 '''
 
 
-def pymc_density(chart, data):
+def pymc_density(parameterization, data):
     """Log density and gradient of the plain PyMC model, evaluated node by node by PyTensor."""
-    model = chart.model(data)
+    model = parameterization.model(data)
     logp = model.compile_fn([model.logp(), model.dlogp()], mode=INTERPRETED)
     shapes = [model.initial_point()[value.name].shape for value in model.continuous_value_vars]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
@@ -53,11 +53,11 @@ def pymc_density(chart, data):
     return function
 
 
-def check(chart, data, seed):
-    model, expected = posterior(chart, data, 1.0), pymc_density(chart, data)
+def check(parameterization, data, seed):
+    model, expected = posterior(parameterization, data, 1.0), pymc_density(parameterization, data)
     rng = np.random.default_rng(seed)
     compared = 0
-    for point in rng.standard_normal((20, chart.dimension)):
+    for point in rng.standard_normal((20, parameterization.dimension)):
         with np.errstate(all="ignore"):
             value, slope = expected(point)
         found = density(model, point)
@@ -103,47 +103,57 @@ def test_native_priors_too(found):
     ],
 )
 def test_other_priors_and_one_component(prior):
-    check(catalog.parameterization("folded", 2, prior), Data(Y), seed=1)
+    check(catalog.parameterization("signed", 2, prior), Data(Y), seed=1)
     if not prior.known:
         check(catalog.parameterization("unordered", 1, prior), Data(Y), seed=2)
 
 
 def test_weights_and_inverse_temperatures_are_powers_of_the_likelihood():
-    chart = catalog.parameterization("centred", 2)
-    point = np.random.default_rng(3).standard_normal(chart.dimension)
+    parameterization = catalog.parameterization("centred", 2)
+    point = np.random.default_rng(3).standard_normal(parameterization.dimension)
     counts = np.array([1.0, 3.0, 2.0, 1.0, 1.0, 4.0, 1.0])
-    weighted = density(posterior(chart, Data(Y, counts), 1.0), point)
-    repeated = density(posterior(chart, Data(np.repeat(Y, counts.astype(int))), 1.0), point)
-    prior, half, whole = (density(posterior(chart, Data(Y), b), point) for b in (0.0, 0.5, 1.0))
+    weighted = density(posterior(parameterization, Data(Y, counts), 1.0), point)
+    repeated = density(
+        posterior(parameterization, Data(np.repeat(Y, counts.astype(int))), 1.0), point
+    )
+    prior, half, whole = (
+        density(posterior(parameterization, Data(Y), b), point) for b in (0.0, 0.5, 1.0)
+    )
     for i in range(2):
         np.testing.assert_allclose(weighted[i], repeated[i], rtol=1e-12)
         np.testing.assert_allclose(half[i], (prior[i] + whole[i]) / 2, rtol=1e-12)
 
 
 def test_numbers_of_the_prior_are_swapped():
-    charts = [
+    parameterizations = [
         catalog.parameterization("relative", 2, prior)
         for prior in (
             Prior(**NUMBERS),
             Prior(location=1.1, spread=3.3, scale=0.2, concentration=4.0),
         )
     ]
-    assert charts[0].graph is charts[1].graph
+    assert parameterizations[0].graph is parameterizations[1].graph
     for _ in range(2):
-        for chart in charts:
-            check(chart, Data(Y), seed=4)
+        for parameterization in parameterizations:
+            check(parameterization, Data(Y), seed=4)
 
 
 def test_an_operation_that_no_tape_has_is_compiled_by_nutpie(tmp_path):
     (tmp_path / "bump.py").write_text(OWN)
-    chart = catalog.parameterization(str(tmp_path / "bump.py"), 2, Prior(**NUMBERS))
-    assert isinstance(chart.graph.posterior(), InterpretedMap)
-    check(chart, Data(Y), seed=5)
+    parameterization = catalog.parameterization(str(tmp_path / "bump.py"), 2, Prior(**NUMBERS))
+    assert isinstance(parameterization.graph.posterior(), InterpretedMap)
+    check(parameterization, Data(Y), seed=5)
     before = compiled_models()
-    draws = NUTS(draws=10, tune=10, seed=6).fit(chart, Data(Y), chart.draw_prior(2, 1))
+    draws = NUTS(draws=10, tune=10, seed=6).fit(
+        parameterization, Data(Y), parameterization.draw_prior(2, 1)
+    )
     assert compiled_models() == before
     z = draws.tree["unconstrained_posterior"]["z"].to_numpy()
-    back = chart.affine(-Y.mean() / Y.std(), 1 / Y.std()).forward(z).affine(Y.mean(), Y.std())
+    back = (
+        parameterization.affine(-Y.mean() / Y.std(), 1 / Y.std())
+        .forward(z)
+        .affine(Y.mean(), Y.std())
+    )
     np.testing.assert_allclose(draws.mixture.mu, back.mu, rtol=1e-12)
 
 

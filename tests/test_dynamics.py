@@ -1,4 +1,4 @@
-"""Flows of two means in every chart, Appendix D's expansion, and local rates of EM and ECM."""
+"""Flows of two means in every parameterization, Appendix D's expansion, and local rates of EM and ECM."""
 
 import numpy as np
 import pytest
@@ -43,14 +43,14 @@ def test_mean_slope_is_the_derivative_with_unequal_weights_and_scales():
     assert unweighted == pytest.approx(mean_slope(at, data.y, np.full(data.n, 3.0)))
 
 
-@pytest.mark.parametrize("chart", ["unordered", "centred", "folded", "resolved", *LINKS])
-def test_velocity_and_curvature_are_those_of_the_model_files(chart, build):
+@pytest.mark.parametrize("coordinates", ["unordered", "centred", "signed", "resolved", *LINKS])
+def test_velocity_and_curvature_are_those_of_the_model_files(coordinates, build):
     from ordered_mix.estimators.gradient import largest_curvature
     from ordered_mix.parameterization import catalog
 
-    name = split(chart)[0]
+    name = split(coordinates)[0]
     prior = Prior(known_w=(0.5, 0.5), known_sigma=1.0)
-    options = {"link": LINKS[chart]} if chart in LINKS else {}
+    options = {"link": LINKS[coordinates]} if coordinates in LINKS else {}
     system = catalog.parameterization(name, 2, prior, **options)
     kind = "unconstrained" if options.get("link") in ("log", "softplus", "square") else "free"
     data, at = population(two(0.5, (-1, 1))), two(0.5, (-0.4, 0.5))
@@ -60,8 +60,10 @@ def test_velocity_and_curvature_are_those_of_the_model_files(chart, build):
     else:
         jacobian = system.jacobian(z)[2:4]
     slope = mean_slope(at, data.y, data.weight)
-    assert velocity(chart, at, slope) == pytest.approx(jacobian @ jacobian.T @ slope, rel=1e-9)
-    largest = curvature(chart, at, data.y, data.weight)[1]
+    assert velocity(coordinates, at, slope) == pytest.approx(
+        jacobian @ jacobian.T @ slope, rel=1e-9
+    )
+    largest = curvature(coordinates, at, data.y, data.weight)[1]
     assert largest == pytest.approx(largest_curvature(system, data, at, kind), rel=1e-6)
 
 
@@ -87,16 +89,16 @@ def test_reference_values_of_the_slow_line():
     assert curvature("unordered", two(0.5, (0, 0)), data.y, data.weight)[1] == pytest.approx(0.5)
     assert curvature("relative", two(0.5, (0, 0)), data.y, data.weight)[1] == pytest.approx(1.25)
     at = two(0.5, (-0.05, 0.05))
-    for chart, condition in (("unordered", 134.11), ("relative", 838.67)):
-        low, high = curvature(chart, at, data.y, data.weight)
+    for coordinates, condition in (("unordered", 134.11), ("relative", 838.67)):
+        low, high = curvature(coordinates, at, data.y, data.weight)
         assert high / low == pytest.approx(condition, abs=0.005)
 
 
 def test_the_gap_decays_as_predicted_near_the_singularity():
     truth = two(0.5, (0, 0))
     data, levels = population(truth), (1e-9, 1e-10)
-    for chart, constant in (("unordered", 4.0), ("relative", 10.0), ("folded", 8.0)):
-        times = times_to(levels, chart, truth, (-0.05, 0.05), data.y, data.weight, 1e6)
+    for coordinates, constant in (("unordered", 4.0), ("relative", 10.0), ("signed", 8.0)):
+        times = times_to(levels, coordinates, truth, (-0.05, 0.05), data.y, data.weight, 1e6)
         squared = np.sqrt(64 * np.array(levels))  # excess loss = gap^4 / 64
         assert np.diff(times)[0] == pytest.approx(constant * np.diff(1 / squared)[0], rel=0.02)
     start = two(0.5, (-0.01, 0.01)).mu
@@ -107,9 +109,11 @@ def test_the_gap_decays_as_predicted_near_the_singularity():
 def test_fair_times_count_steps_of_half_the_stable_size():
     truth = two(0.5, (0, 0))
     data, levels = population(truth), (1e-8, 1e-9)
-    for chart, largest in (("unordered", 0.5), ("relative", 1.25)):
+    for coordinates, largest in (("unordered", 0.5), ("relative", 1.25)):
         raw, fair = (
-            np.diff(times_to(levels, chart, truth, (-0.05, 0.05), data.y, data.weight, 1e6, fair))
+            np.diff(
+                times_to(levels, coordinates, truth, (-0.05, 0.05), data.y, data.weight, 1e6, fair)
+            )
             for fair in (False, True)
         )
         assert fair[0] == pytest.approx(largest * raw[0], rel=0.01)
@@ -140,7 +144,7 @@ def test_derivatives_are_those_of_the_objective():
         assert found[at] == pytest.approx((value(*(x + unit)) - value(*(x - unit))) / 2e-5, 1e-6)
 
 
-def test_bad_charts_are_named():
+def test_bad_coordinates_are_named():
     data, at = population(two(0.5, (0, 0))), two(0.5, (0, 1))
     with pytest.raises(ValueError, match="coordinates must be one of unordered"):
         velocity("polar", at, np.ones(2))

@@ -28,7 +28,7 @@ VARIANTS = {
     "relative(reference=2, clearance=0.1)": ECM(),
     "ordered": ECM(),
     "centred": ECM(),
-    "folded": ECM(),
+    "signed": ECM(),
     "resolved": ECM(),
     "sheared(gap=bent, reach=inf)": ECM(),
     "relative(link=square)": ECM(frozen=KNOWN),
@@ -78,7 +78,7 @@ def test_clearances_hold_at_every_iterate(name):
     data = Data(load("galaxies").y / 1000)
     fit = fitted(name, data, start, stop=Stop(passes=100))
     path, clearance = fit.trace.mixture, options.get("clearance", 0.0)
-    if options.get("order", "mu") != "sigma" and name != "folded":
+    if options.get("order", "mu") != "sigma" and name != "signed":
         assert np.all(np.diff(path.mu) >= clearance - 1e-12)
     if options.get("order", "mu") != "mu":
         assert np.all(np.diff(path.sigma) >= clearance - 1e-12)
@@ -173,7 +173,7 @@ def test_at_a_gap_of_two_the_slow_eigenvalue_shows_in_the_product_of_the_steps()
 
 @pytest.mark.parametrize("w", [0.3, 0.5])
 def test_the_sweep_over_mixture_mean_and_gap_has_the_rate_of_em(w):
-    rates = [population_rate(1.0, w, name) for name in ("folded", "resolved", "unordered")]
+    rates = [population_rate(1.0, w, name) for name in ("signed", "resolved", "unordered")]
     np.testing.assert_allclose(rates, rates[2], rtol=1e-3)
     assert population_rate(1.0, w, "relative") > 1.1 * rates[2]
 
@@ -300,7 +300,7 @@ def test_ordered_scales_must_be_free(options):
 
 @pytest.mark.parametrize(
     ("label", "k"),
-    [("unordered", 3), ("ordered", 3), ("relative(reference=2)", 4), ("centred", 3), ("folded", 3),
+    [("unordered", 3), ("ordered", 3), ("relative(reference=2)", 4), ("centred", 3), ("signed", 3),
      ("resolved", 2), ("sheared(reach=inf)", 2), ("sheared(gap=bent, reach=inf)", 2)],
 )  # fmt: skip
 def test_directions_are_those_that_finite_differences_show(label, k):

@@ -387,9 +387,9 @@ def test_relative_coordinates_do_not_have_the_smaller_norm():
     data = population(two(0.5, (-1, 1)))
     axis = np.linspace(-2, 2, 9)
     means = np.array([(a, b) for a in axis for b in axis])
-    folded = np.stack([means.min(axis=1), np.abs(means[:, 1] - means[:, 0])], axis=1)
+    ascending = np.stack([means.min(axis=1), np.abs(means[:, 1] - means[:, 0])], axis=1)
     theta = two(0.5, means)
-    relative = two(0.5, np.stack([folded[:, 0], folded.sum(axis=1)], axis=1))
+    relative = two(0.5, np.stack([ascending[:, 0], ascending.sum(axis=1)], axis=1))
     losses = [-one.log_density(data.y) @ data.weight for one in (theta, relative)]
     np.testing.assert_allclose(*losses, rtol=1e-12)
     assert losses[0].max() == pytest.approx(losses[1].max(), rel=1e-12)
@@ -418,25 +418,30 @@ def test_larger_gradients_are_a_matter_of_scale(mean, half, original, relative, 
     plane = two(0.5, np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2))
     slope = mean_slope(plane, data.y, data.weight)
     lengths = {
-        chart: np.linalg.norm(velocity(chart, plane, slope), axis=1)
-        for chart in ("unordered", "relative")
+        coordinates: np.linalg.norm(velocity(coordinates, plane, slope), axis=1)
+        for coordinates in ("unordered", "relative")
     }
     assert lengths["unordered"].mean() == pytest.approx(original, abs=1e-6)
     assert lengths["relative"].mean() == pytest.approx(relative, abs=1e-6)
     longer = lengths["relative"] > lengths["unordered"]
     assert longer.mean() == pytest.approx(share, abs=5e-4)
     merged = two(0.5, (mean, mean))
-    largest = {chart: curvature(chart, merged, data.y, data.weight)[1] for chart in lengths}
-    fair = {chart: lengths[chart].mean() / largest[chart] for chart in lengths}
+    largest = {
+        coordinates: curvature(coordinates, merged, data.y, data.weight)[1]
+        for coordinates in lengths
+    }
+    fair = {
+        coordinates: lengths[coordinates].mean() / largest[coordinates] for coordinates in lengths
+    }
     assert fair["relative"] < fair["unordered"]
 
 
 def test_relative_coordinates_make_the_valley_worse():
     data = population(two(0.5, (0, 0)))
     merged, apart = two(0.5, (0, 0)), two(0.5, (-0.05, 0.05))
-    for chart, largest, condition in (("unordered", 0.5, 134.11), ("relative", 1.25, 838.67)):
-        assert curvature(chart, merged, data.y, data.weight)[1] == pytest.approx(largest)
-        low, high = curvature(chart, apart, data.y, data.weight)
+    for coordinates, largest, condition in (("unordered", 0.5, 134.11), ("relative", 1.25, 838.67)):
+        assert curvature(coordinates, merged, data.y, data.weight)[1] == pytest.approx(largest)
+        low, high = curvature(coordinates, apart, data.y, data.weight)
         assert high / low == pytest.approx(condition, abs=0.005)
 
 
@@ -444,13 +449,13 @@ def test_relative_coordinates_do_not_shorten_the_plateau():
     truth = two(0.5, (0, 0))
     data, levels = population(truth), (1e-8, 1e-9)
     squared = np.sqrt(64 * np.array(levels))  # excess loss = gap^4 / 64
-    for chart, constant in (("unordered", 4.0), ("relative", 10.0)):
-        times = times_to(levels, chart, truth, (-0.05, 0.05), data.y, data.weight, 1e6)
+    for coordinates, constant in (("unordered", 4.0), ("relative", 10.0)):
+        times = times_to(levels, coordinates, truth, (-0.05, 0.05), data.y, data.weight, 1e6)
         assert np.diff(times)[0] == pytest.approx(constant * np.diff(1 / squared)[0], rel=0.02)
 
 
 @pytest.mark.parametrize(
-    ("chart", "power"),
+    ("coordinates", "power"),
     [
         ("unordered", 1 / 2),
         ("relative", 1 / 2),
@@ -458,10 +463,10 @@ def test_relative_coordinates_do_not_shorten_the_plateau():
         ("relative(link=log)", 1 / 4),
     ],
 )
-def test_links_of_the_gap_slow_the_plateau_further(chart, power):
+def test_links_of_the_gap_slow_the_plateau_further(coordinates, power):
     data, gaps = population(two(0.5, (0, 0))), np.array([0.4, 0.2, 0.1, 0.05])
     line = two(0.5, gaps[:, None] * np.array([-0.5, 0.5]))
-    flow = velocity(chart, line, mean_slope(line, data.y, data.weight))
+    flow = velocity(coordinates, line, mean_slope(line, data.y, data.weight))
     closing = loglog_slope(gaps, flow[:, 0] - flow[:, 1])  # gap' ~ -gap^(1 + 1/p)
     assert 1 / (closing.exponent - 1) == pytest.approx(power, rel=1e-3)
 

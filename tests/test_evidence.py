@@ -54,7 +54,7 @@ def agrees(found, exact, error=0.0, comparisons=1):
 
 @pytest.mark.parametrize(
     ("name", "labels"),
-    [("unordered", "sorted"), ("unordered", "symmetrised"), ("folded", "symmetrised"),
+    [("unordered", "sorted"), ("unordered", "symmetrised"), ("signed", "symmetrised"),
      ("relative", "sorted")],
 )  # fmt: skip
 @pytest.mark.chance
@@ -109,7 +109,7 @@ def test_estimators_agree_on_galaxies_in_several_coordinates(k):
     """Modes that are no relabelling of each other, which a few points do not have."""
     data = load("galaxies")
     prior = Prior().affine(float(data.location), float(data.scale))
-    names = ("unordered", "folded", "ordered") if k > 1 else ("unordered",)
+    names = ("unordered", "signed", "ordered") if k > 1 else ("unordered",)
     found = []
     for seed, name in enumerate(names):
         parameterization = catalog.parameterization(name, k, prior)

@@ -82,17 +82,17 @@ def test_quadrature_has_the_known_values(exact):
 @pytest.mark.chance
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("unordered", {}), ("folded", {}), ("relative", {"link": "softplus"}), ("resolved", {})],
+    [("unordered", {}), ("signed", {}), ("relative", {"link": "softplus"}), ("resolved", {})],
 )
 def test_draws_match_the_exact_posterior(name, options, exact):
     parameterization = catalog.parameterization(name, 2, PRIOR, **options)
     sampler = NUTS(draws=3000, tune=1000, seed=chance.seed(21), target_accept=0.95)
     draws = sampler.fit(parameterization, DATA, STARTS).mixture
-    folded = draws.fold()
-    gap = folded.mu[..., 1] - folded.mu[..., 0]
+    ascending = draws.sorted()
+    gap = ascending.mu[..., 1] - ascending.mu[..., 0]
     measured = {
-        "low": folded.mu[..., 0],
-        "low squared": folded.mu[..., 0] ** 2,
+        "low": ascending.mu[..., 0],
+        "low squared": ascending.mu[..., 0] ** 2,
         "gap": gap,
         "near the boundary": (gap < 0.3).astype(float),
     }
@@ -112,7 +112,7 @@ def test_draws_match_the_exact_posterior(name, options, exact):
 
 
 @pytest.mark.chance
-@pytest.mark.parametrize("name", ["unordered", "folded"])
+@pytest.mark.parametrize("name", ["unordered", "signed"])
 def test_wbic_through_the_same_models(name, exact):
     parameterization = catalog.parameterization(name, 2, PRIOR)
     found = singular_criteria(parameterization, DATA, STARTS, NUTS(draws=3000, seed=chance.seed(5)))
@@ -148,7 +148,7 @@ def _mass_below(exact, epsilon):
     return 2 * np.exp(logs - exact.log_evidence).sum() * cell
 
 
-# --- two and three means, 20 to 200 points, every chart -------------------------------------------
+# --- two and three means, 20 to 200 points, every parameterization -------------------------------------------
 
 EPSILON = 0.3
 SIZES = (20, 60, 200)
@@ -161,7 +161,7 @@ def quantiles(n):
 
 
 class Nodes:
-    """Folded means on nodes: their overall mean by the trapezoid rule, their gaps by Gauss.
+    """Sorted means on nodes: their overall mean by the trapezoid rule, their gaps by Gauss.
 
     The gaps have nodes of their own below EPSILON, so that every integrand is smooth on each part.
     """
@@ -194,7 +194,7 @@ class Nodes:
         return np.exp(self.log_prior + beta * self.log_likelihood - self.log_evidence(beta))
 
     def moments(self):
-        """Means and variances of the folded means, and the mass at a gap below EPSILON."""
+        """Means and variances of the sorted means, and the mass at a gap below EPSILON."""
         mass = self.mass()
         mean = mass @ self.mu
         near = float(mass[(self.gaps < EPSILON).any(axis=-1)].sum())
@@ -241,7 +241,7 @@ def test_evidence_is_the_mean_likelihood_under_the_prior(k):
     assert chance.mean_of(nets, 1.0)
 
 
-def chart(name, k):
+def build(name, k):
     prior = Prior(spread=2.0, known_w=(1 / k,) * k, known_sigma=1.0)
     return catalog.parameterization(name, k, prior, **OPTIONS.get((name, k), {}))
 
@@ -252,13 +252,13 @@ def starts(k):
 
 
 def check(exact, draws, cases=1):
-    """Folded means, variances and mass near the boundary."""
-    folded = draws.fold().mu
+    """Sorted means, variances and mass near the boundary."""
+    ascending = draws.sorted().mu
     mean, variance, near = exact.moments()
     measured = {
-        "mean": folded,
-        "variance": (folded - mean) ** 2,
-        "near": (np.diff(folded, axis=-1) < EPSILON).any(axis=-1).astype(float),
+        "mean": ascending,
+        "variance": (ascending - mean) ** 2,
+        "near": (np.diff(ascending, axis=-1) < EPSILON).any(axis=-1).astype(float),
     }
     truths = {"mean": mean, "variance": variance, "near": near}
     chance.check_means(measured, truths, cases * (2 * mean.size + 1), enough=100)
@@ -267,9 +267,9 @@ def check(exact, draws, cases=1):
 @pytest.mark.chance
 @pytest.mark.parametrize("k", [2, 3])
 @pytest.mark.parametrize("name", catalog.names())
-def test_every_chart_draws_the_exact_posterior(name, k):
+def test_every_coordinates_draws_the_exact_posterior(name, k):
     try:
-        parameterization = chart(name, k)
+        parameterization = build(name, k)
     except NotApplicable as reason:
         pytest.skip(str(reason))
     for n in SIZES:
@@ -288,7 +288,7 @@ def test_every_chart_draws_the_exact_posterior(name, k):
 )
 def test_other_samplers_draw_the_exact_posterior(sampler):
     exact = nodes(60, 2)
-    check(exact, sampler.fit(chart("unordered", 2), exact.data, starts(2)).mixture)
+    check(exact, sampler.fit(build("unordered", 2), exact.data, starts(2)).mixture)
 
 
 @pytest.mark.chance
@@ -306,7 +306,7 @@ def test_evidence_from_tempered_draws():
     for number, beta in enumerate(root**3):
         seed = chance.seed(number)
         sampler = NUTS(draws=1000, tune=500, seed=seed, inverse_temperature=float(beta))
-        drawn = sampler.fit(chart("folded", 3), exact.data, starts(3)).mixture
+        drawn = sampler.fit(build("signed", 3), exact.data, starts(3)).mixture
         likely = e_step(exact.data.y, drawn.w, drawn.mu, drawn.sigma).log_likelihood
         found.append(likely.mean())
         errors.append(chance.table_of({"l": likely}, 7)["mcse_mean"].iloc[0])

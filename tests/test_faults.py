@@ -124,13 +124,16 @@ def test_killed_comparisons_leave_the_same_table():
 
 def test_what_a_killed_comparison_was_writing_is_removed(folder):
     (folder.path / ".draws-nuts-unordered.nc.0123456789abcdef").write_bytes(b"half")
-    with folder.held():
+    with folder.locked():
         assert [item.name for item in folder.path.iterdir()] == ["comparison.json"]
 
 
 def test_two_comparisons_do_not_share_a_folder(folder):
-    with folder.held(), pytest.raises(RunError, match="is in use by another process: wait for it"):
-        with ResultFolder(folder.path, folder.identity).held():
+    with (
+        folder.locked(),
+        pytest.raises(RunError, match="is in use by another process: wait for it"),
+    ):
+        with ResultFolder(folder.path, folder.identity).locked():
             pass
 
 
@@ -140,7 +143,7 @@ def test_a_file_system_without_locks_is_refused(folder, monkeypatch):
 
     monkeypatch.setattr("ordered_mix.files.results.fcntl.flock", flock)
     with pytest.raises(RunError, match="file system without locks: No locks available"):
-        with folder.held():
+        with folder.locked():
             pass
 
 
@@ -269,14 +272,14 @@ def test_a_full_disk_ends_a_comparison_in_a_sentence(instantly, tmp_path, size):
     with small_disk(tmp_path / "disk", size) as disk:
         made = ResultFolder(disk / "out", identity(DATA, Settings(**SHORT), default_prior(DATA)))
         with pytest.raises(RunError, match=r"out '.*' cannot be written: No space.*make room and"):
-            with made.held():
+            with made.locked():
                 compare(DATA, folder=made, **SHORT)
                 made.write("report.html", lambda path: path.write_bytes(bytes(100_000)))
         assert not list(made.path.glob(".*"))
         kept = [name for name in NAMES_OF_DRAWS if name in made]
         assert len(list(made.path.glob("draws-*"))) == len(kept)
         enlarge(disk)
-        with made.held():
+        with made.locked():
             compare(DATA, folder=made, **SHORT)
         assert all(name in made for name in NAMES_OF_DRAWS)
         assert len(instantly) <= 3  # the one that found no room once more
@@ -335,7 +338,7 @@ def test_a_comparison_goes_on_without_a_sampler_that_failed(instantly, monkeypat
     whole = compare(DATA, **SHORT)
     monkeypatch.setattr(NUTS, "fit", fails)
     result = compare(DATA, **SHORT)
-    assert result.failed == ("nuts unordered, K = 1",) and result.fewer is None
+    assert result.failed == ("nuts unordered, K = 1",) and result.fewer_components is None
     assert "time limit" in result.skipped["nuts unordered, K = 1"]
     assert result.table.equals(whole.table) and result.verdicts
     with pytest.raises(RunError, match=r"no sampler gave draws \(nuts unordered: no result within"):

@@ -97,7 +97,7 @@ def comparison(k, data_name):
         fit_seconds={"em": 0.01},
         sampled={item.label: item for item in items},
         skipped={},
-        fewer=None,
+        fewer_components=None,
     )
 
 

@@ -14,11 +14,11 @@ from ordered_mix.theory import fisher
 from ordered_mix.theory.singularity import loglog_slope, merging
 
 SEMI = Mixture([0.3, 0.7], [-1.0, 1.2], [0.8, 1.3])
-CHARTS = {
+COORDINATES = {
     # label: (model file, options, free coordinates or the sampler's)
     "(mu1, mu2)": ("unordered", {}, True),
     "(mu1, D)": ("relative", {}, True),
-    "(w, D)": ("folded", {}, True),
+    "(w, D)": ("signed", {}, True),
     "(w, s = D^2)": ("resolved", {}, True),
     "(mu1, D = d^2)": ("relative", {"link": "square"}, False),
     "(mu1, D = e^d)": ("relative", {"link": "log"}, False),
@@ -31,18 +31,24 @@ def two(gap, share=0.5):
 
 
 def jacobian(label, mixture):
-    """Jacobian of the chart at a mixture of known weights and unit scales."""
+    """Jacobian of the parameterization at a mixture of known weights and unit scales."""
     if label == "(mu1, s = D^2)":
         gap = mixture.mu[1] - mixture.mu[0]
         return jacobian("(mu1, D)", mixture) @ np.diag([1 / (2 * gap), 1.0])
-    name, options, free = CHARTS[label]
+    name, options, free = COORDINATES[label]
     # the order of the means is a restriction with unequal weights; the map is the same
     weights = (0.5, 0.5)
-    if name in ("unordered", "folded"):
+    if name in ("unordered", "signed"):
         weights = tuple(mixture.w)
-    chart = catalog.parameterization(name, 2, Prior(known_w=weights, known_sigma=1.0), **options)
-    z = chart.unconstrain(mixture)
-    return chart.jacobian_free(chart.free(z)) if free else chart.jacobian(z)
+    parameterization = catalog.parameterization(
+        name, 2, Prior(known_w=weights, known_sigma=1.0), **options
+    )
+    z = parameterization.unconstrain(mixture)
+    return (
+        parameterization.jacobian_free(parameterization.free(z))
+        if free
+        else parameterization.jacobian(z)
+    )
 
 
 def smallest(label, mixture):
@@ -112,7 +118,7 @@ def leading(label, share):
     }[label]
 
 
-LABELS = [*CHARTS, "(mu1, s = D^2)"]
+LABELS = [*COORDINATES, "(mu1, s = D^2)"]
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -257,14 +263,16 @@ def test_length_element_is_the_same_in_all_coordinates():
         ("relative", {"link": "softplus", "reference": 2}),
         ("relative", {"link": "square"}),
         ("centred", {}),
-        ("folded", {}),
+        ("signed", {}),
         ("moment", {}),
         ("resolved", {}),
     ]:
-        chart = catalog.parameterization(name, 2, Prior(), **options)
-        z = chart.unconstrain(mixture)
-        jacobians[f"{chart.label} sampler"] = chart.jacobian(z)
-        jacobians[f"{chart.label} free"] = chart.jacobian_free(chart.free(z))
+        parameterization = catalog.parameterization(name, 2, Prior(), **options)
+        z = parameterization.unconstrain(mixture)
+        jacobians[f"{parameterization.label} sampler"] = parameterization.jacobian(z)
+        jacobians[f"{parameterization.label} free"] = parameterization.jacobian_free(
+            parameterization.free(z)
+        )
     rng = np.random.default_rng(4)
     for _ in range(3):
         tangent = rng.normal(size=6)

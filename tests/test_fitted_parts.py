@@ -18,7 +18,7 @@ from ordered_mix.draws.checks import (
 )
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import loo, pointwise_log_likelihood
-from ordered_mix.draws.predictive import MOST_LOO_POINTS, fewer_draws, predictive
+from ordered_mix.draws.predictive import MOST_LOO_POINTS, predictive, thinned
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.fitted import crossing
 from ordered_mix.fitted.agreement import (
@@ -196,10 +196,10 @@ def test_subsampled_loo_is_within_its_error():
 
 def test_many_draws_of_many_points_are_thinned_alike():
     draws = around(TRUTH, np.random.default_rng(11))
-    assert fewer_draws(draws, 1000) is not None
-    assert fewer_draws(draws, 10**9).batch_shape == (CHAINS, LENGTH)  # never below a thousand
+    assert thinned(draws, 1000) is not None
+    assert thinned(draws, 10**9).batch_shape == (CHAINS, LENGTH)  # never below a thousand
     more = Mixture(*(np.tile(getattr(draws, n), (1, 8, 1)) for n in ("w", "mu", "sigma")))
-    assert fewer_draws(more, 10**6).batch_shape == (CHAINS, LENGTH)
+    assert thinned(more, 10**6).batch_shape == (CHAINS, LENGTH)
 
 
 def test_the_prior_decides_where_it_keeps_the_mode_from_the_maximum():

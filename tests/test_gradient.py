@@ -7,7 +7,7 @@ from ordered_mix.data import Data, load, population, simulate
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent, largest_curvature
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.estimators.loop.transforms import quick_map
+from ordered_mix.estimators.loop.transforms import closed_form_map
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
@@ -42,7 +42,7 @@ def test_a_fixed_step_in_relative_coordinates_is_the_update_of_the_paper():
 
 
 @pytest.mark.parametrize(
-    ("name", "curvature"), [("unordered", 0.5), ("relative", 1.25), ("folded", 1.0)]
+    ("name", "curvature"), [("unordered", 0.5), ("relative", 1.25), ("signed", 1.0)]
 )
 def test_largest_curvature_at_the_singular_point(name, curvature):
     measured = largest_curvature(system(name), SINGULAR, pair(0.01))
@@ -60,7 +60,7 @@ def test_steps_are_stable_up_to_two_over_the_curvature(factor):
     assert distance < 1e-9 if factor < 1 else distance > 1e-3
 
 
-@pytest.mark.parametrize(("name", "a"), [("unordered", 4.0), ("relative", 10.0), ("folded", 8.0)])
+@pytest.mark.parametrize(("name", "a"), [("unordered", 4.0), ("relative", 10.0), ("signed", 8.0)])
 def test_the_gap_falls_like_one_over_the_root_of_time(name, a):
     step, gap = 0.5, 0.1
     ascent = GradientAscent(step=step, stop=Stop(log_likelihood=0, passes=2001), snapshots=3000)
@@ -101,7 +101,7 @@ def test_gaps_keep_their_clearance_in_unconstrained_coordinates(options):
 
 COORDINATES = [
     ("unordered", "free"), ("relative", "free"), ("relative", "unconstrained"),
-    ("centred", "unconstrained"), ("ordered", "unconstrained"), ("folded", "free"),
+    ("centred", "unconstrained"), ("ordered", "unconstrained"), ("signed", "free"),
 ]  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def test_a_step_out_of_the_domain_is_a_status_with_the_mixture_before_it():
     assert np.isfinite(fit.log_likelihood)
 
 
-QUICK = {
+CLOSED_FORM = {
     "unordered": {}, "relative": {}, "relative softplus": {"link": "softplus"},
     "relative square": {"link": "square", "clearance": 0.3}, "ordered": {}, "centred": {},
     "relative identity": {"link": "identity", "reference": 2, "weight_clearance": 0.1},
@@ -204,35 +204,37 @@ QUICK = {
 
 @pytest.mark.parametrize("kind", ["free", "unconstrained"])
 @pytest.mark.parametrize("k", [2, 3])
-@pytest.mark.parametrize("name", sorted(QUICK))
+@pytest.mark.parametrize("name", sorted(CLOSED_FORM))
 def test_quick_maps_are_those_of_the_graph(name, k, kind):
-    parameterization = catalog.parameterization(name.split()[0], k, **QUICK[name])
-    quick, rng = quick_map(parameterization, kind), np.random.default_rng(1)
+    parameterization = catalog.parameterization(name.split()[0], k, **CLOSED_FORM[name])
+    closed_form, rng = closed_form_map(parameterization, kind), np.random.default_rng(1)
     at, graph = rng.normal(size=(5, parameterization.dimension)), parameterization.graph
     forward, pullback = graph.forward, graph.pullback
     if kind == "free":
         at, forward, pullback = parameterization.free(at), graph.forward_free, graph.pullback_free
     prior, scores = parameterization.prior, rng.normal(size=(3, 5, k))
-    for one, other in zip(quick.forward(at), forward(at, prior), strict=True):
+    for one, other in zip(closed_form.forward(at), forward(at, prior), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)
     np.testing.assert_allclose(
-        quick.pullback(at, np.concatenate(scores, axis=1)),
+        closed_form.pullback(at, np.concatenate(scores, axis=1)),
         pullback(at, prior, *scores),
         atol=1e-12,
     )
 
 
-@pytest.mark.parametrize("name", ["unordered", "relative", "folded"])
+@pytest.mark.parametrize("name", ["unordered", "relative", "signed"])
 def test_known_weights_and_scales_make_more_maps_quick(name):
-    quick = quick_map(system(name), "unconstrained")
+    closed_form = closed_form_map(system(name), "unconstrained")
     z = np.array([[0.3, -0.2]])
-    for one, other in zip(quick.forward(z), system(name).graph.forward(z, KNOWN), strict=True):
+    for one, other in zip(
+        closed_form.forward(z), system(name).graph.forward(z, KNOWN), strict=True
+    ):
         np.testing.assert_allclose(one, other, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["resolved", "moment", "folded"])
+@pytest.mark.parametrize("name", ["resolved", "moment", "signed"])
 def test_curved_maps_are_left_to_the_graph(name):
-    assert quick_map(system(name, Prior()), "free") is None
+    assert closed_form_map(system(name, Prior()), "free") is None
 
 
 def test_starts_must_have_what_the_prior_knows():

@@ -75,7 +75,7 @@ def test_any_mixture_has_a_start(found):
         for key in found.domain.orders:
             assert np.all(np.diff(getattr(there, key)) > low[key])
         assert np.all(there.w > low["w"])
-    # what is inside already stays where it is, folded
+    # what is inside already stays where it is, sorted
     inside = found.forward(points_of(found, 20, seed=5))
     np.testing.assert_allclose(found.forward(found.start(inside)).mu, inside.mu, rtol=1e-12)
 
@@ -144,6 +144,6 @@ def test_gradient(found):
 def test_laws_say_why_they_do_not_apply(build):
     cleared = build("relative", 3, clearance=0.1)
     assert "zero clearance" in laws.matched_prior(cleared, None, 0).skipped
-    assert "native" in laws.prior_draws(build("folded", 2, native=True), None, 0).skipped
-    assert "no order" in laws.order_of_draws(build("folded", 2), None, 0).skipped
+    assert "native" in laws.prior_draws(build("signed", 2, native=True), None, 0).skipped
+    assert "no order" in laws.order_of_draws(build("signed", 2), None, 0).skipped
     assert "two components" in laws.prior_mass(build("ordered", 3), None, 0).skipped

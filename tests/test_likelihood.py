@@ -116,7 +116,7 @@ def draws_near(found, model, seed):
 
 
 @pytest.mark.parametrize(
-    "name", ["unordered", "ordered", "relative", "centred", "folded", "moment", "resolved"]
+    "name", ["unordered", "ordered", "relative", "centred", "signed", "moment", "resolved"]
 )
 def test_a_pymc_user_can_go_on_with_the_model(name):
     found = catalog.parameterization(name, 2, Prior())

@@ -27,13 +27,13 @@ def prior(waiting):
     return Prior(concentration=3.0).affine(float(waiting.location), float(waiting.scale))
 
 
-@pytest.mark.parametrize("name", ["unordered", "ordered", "relative", "folded"])
+@pytest.mark.parametrize("name", ["unordered", "ordered", "relative", "signed"])
 def test_without_jacobian_the_mode_is_that_of_map_em(name, waiting, prior):
     parameterization = catalog.parameterization(name, 2, prior)
     fit = MAP(jacobian=False).fit(parameterization, waiting, STARTS)
-    mode = EM(posterior=True).fit(parameterization, waiting, STARTS).mixture.fold()
+    mode = EM(posterior=True).fit(parameterization, waiting, STARTS).mixture.sorted()
     assert fit.converged.all()
-    found = fit.mixture.fold()
+    found = fit.mixture.sorted()
     assert np.allclose(found.mu, mode.mu, atol=1e-4)
     assert np.allclose(found.sigma, mode.sigma, atol=1e-4)
     assert np.allclose(found.w, mode.w, atol=1e-6)
@@ -45,7 +45,7 @@ def test_mode_is_stationary_and_the_trace_climbs(jacobian, waiting, prior):
     fit = MAP(jacobian=jacobian).fit(parameterization, waiting, STARTS)
     location, scale = float(waiting.location), float(waiting.scale)
     standard = parameterization.affine(-location / scale, 1 / scale)
-    z = standard.unconstrain(fit.mixture.fold().affine(-location / scale, 1 / scale))
+    z = standard.unconstrain(fit.mixture.sorted().affine(-location / scale, 1 / scale))
     value, gradient = standard.log_posterior(z, waiting.standardized(), jacobian)
     assert np.abs(gradient).max() < 1e-3
     assert np.allclose(value, fit.objective, rtol=1e-12)
@@ -93,7 +93,7 @@ def test_what_has_converged_has_nothing_left_to_gain():
     """L-BFGS alone stopped one of these runs with a gradient of 18 and called it converged."""
     acidity = load("acidity")
     prior = Prior().affine(float(acidity.location), float(acidity.scale))
-    parameterization = catalog.parameterization("folded", 2, prior)
+    parameterization = catalog.parameterization("signed", 2, prior)
     fit = MAP().fit(parameterization, acidity, initial_mixtures(acidity, 2, 20, "random", 1))
     assert fit.converged.all()
     # where no curvature is below 1, a Newton step then gains less than 1e-6 for each coordinate

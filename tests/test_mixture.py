@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from ordered_mix.mixture import FOLD_KEYS, Mixture
+from ordered_mix.mixture import SORT_KEYS, Mixture
 
 BATCH = Mixture(
     np.array([[0.2, 0.3, 0.5], [0.6, 0.4, 0.0]]),
@@ -108,39 +108,41 @@ def test_samples_follow_the_mixture_and_the_seed():
         assert stats.kstest(sample[row], distribution).pvalue > chance.alpha(2)
 
 
-@pytest.mark.parametrize("key", FOLD_KEYS)
-def test_folding_sorts_one_parameter_and_carries_the_others_along(key):
-    folded = BATCH.fold(key)
-    assert np.all(np.diff(getattr(folded, key)) >= 0)
+@pytest.mark.parametrize("key", SORT_KEYS)
+def test_sorting_sorts_one_parameter_and_carries_the_others_along(key):
+    ascending = BATCH.sorted(key)
+    assert np.all(np.diff(getattr(ascending, key)) >= 0)
     y = np.linspace(-5, 5, 11)
-    np.testing.assert_allclose(folded.density(y), BATCH.density(y), rtol=1e-13)
+    np.testing.assert_allclose(ascending.density(y), BATCH.density(y), rtol=1e-13)
     for row in range(2):
         before = set(zip(BATCH.w[row], BATCH.mu[row], BATCH.sigma[row], strict=True))
-        assert before == set(zip(folded.w[row], folded.mu[row], folded.sigma[row], strict=True))
-    again = folded.fold(key)
-    np.testing.assert_array_equal(again.mu, folded.mu)
+        assert before == set(
+            zip(ascending.w[row], ascending.mu[row], ascending.sigma[row], strict=True)
+        )
+    again = ascending.sorted(key)
+    np.testing.assert_array_equal(again.mu, ascending.mu)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(mixtures(), st.randoms(use_true_random=False))
-def test_folding_undoes_every_relabelling(mixture, random):
+def test_sorting_undoes_every_relabelling(mixture, random):
     permutation = list(range(mixture.k))
     random.shuffle(permutation)
     relabelled = mixture.permute(permutation)
     np.testing.assert_array_equal(relabelled.mu, mixture.mu[permutation])
-    np.testing.assert_array_equal(relabelled.fold().mu, mixture.fold().mu)
+    np.testing.assert_array_equal(relabelled.sorted().mu, mixture.sorted().mu)
 
 
-def test_equal_means_keep_their_order_when_folded():
+def test_equal_means_keep_their_order_when_sorted():
     assert BATCH[1].order().tolist() == [2, 0, 1]
 
 
 def test_batches_are_selected_stacked_and_reshaped():
     assert (BATCH.k, BATCH.batch_shape, BATCH[0].batch_shape) == (3, (2,), ())
-    stacked = Mixture.stack([BATCH, BATCH.fold(), BATCH.fold("w")])
+    stacked = Mixture.stack([BATCH, BATCH.sorted(), BATCH.sorted("w")])
     assert stacked.batch_shape == (3, 2)
-    np.testing.assert_array_equal(stacked[1].mu, BATCH.fold().mu)
-    np.testing.assert_array_equal(stacked[1, 0].sigma, BATCH.fold()[0].sigma)
+    np.testing.assert_array_equal(stacked[1].mu, BATCH.sorted().mu)
+    np.testing.assert_array_equal(stacked[1, 0].sigma, BATCH.sorted()[0].sigma)
     np.testing.assert_array_equal(stacked[:, 1].w, stacked.w[:, 1])
     np.testing.assert_array_equal(stacked[np.array([True, False, True])].mu, stacked.mu[::2])
     np.testing.assert_array_equal(stacked[..., 0].mu, stacked.mu[:, 0])
@@ -186,7 +188,7 @@ def test_what_is_no_mixture_is_refused(arguments, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: BATCH.fold("size"), "by must be one of mu, sigma, w, got 'size'"),
+        (lambda: BATCH.sorted("size"), "by must be one of mu, sigma, w, got 'size'"),
         (lambda: BATCH.permute([0, 0, 1]), "permutation must hold each of 0 to 2 once"),
         (lambda: BATCH.affine(0.0, 0.0), "scale must be positive, got"),
         (lambda: BATCH.affine(0.0, -1.0), "scale must be positive, got"),

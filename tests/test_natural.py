@@ -48,7 +48,7 @@ def climb(name, **fields):
     return ascent.fit(system(name), truth, pair(0.1)).trace
 
 
-@pytest.mark.parametrize("name", ["unordered", "relative", "folded", "resolved"])
+@pytest.mark.parametrize("name", ["unordered", "relative", "signed", "resolved"])
 def test_the_gap_falls_exponentially_in_every_coordinate_system(name):
     gap = np.diff(climb(name).mixture.mu, axis=-1)[:, 0]
     rate = (np.log(gap[100]) - np.log(gap[0])) / (100 * 0.02)
@@ -59,7 +59,7 @@ def test_condition_numbers_are_the_known_ones():
     conditions = {
         "unordered": 2 / 0.01,
         "relative": 12.5 / 0.01,
-        "folded": 8 / 0.01,
+        "signed": 8 / 0.01,
         "resolved": 32,
     }
     for name, expected in conditions.items():
@@ -117,7 +117,7 @@ def test_a_singular_information_is_a_status_and_damping_goes_on():
 def test_the_objective_never_decreases_with_a_line_search():
     rng = np.random.default_rng(0)
     y = np.stack([simulate(pair(2.0), 60, seed=seed).y for seed in range(20)])
-    starts = Mixture(rng.dirichlet([3, 3], 20), rng.normal(0, 1, (20, 2)), np.ones(2)).fold()
+    starts = Mixture(rng.dirichlet([3, 3], 20), rng.normal(0, 1, (20, 2)), np.ones(2)).sorted()
     fit = NaturalGradient(damping=1e-3, stop=Stop(passes=60)).fit(
         system("relative", Prior()), Data(y), starts
     )

@@ -1,13 +1,13 @@
-"""Networks with one hidden layer: derivatives, charts, singularities, flows and plateaus."""
+"""Networks with one hidden layer: derivatives, parameterizations, singularities, flows and plateaus."""
 
 import numpy as np
 import pytest
 
 from ordered_mix.theory.network import (
-    CHARTS,
     CLEARANCE,
+    COORDINATES,
     Network,
-    coordinates,
+    coordinates_of,
     expand,
     expand_in,
     loss,
@@ -47,37 +47,39 @@ def test_a_finer_and_wider_grid_changes_nothing():
     assert loss(STUDENT, TARGET, INPUTS) == pytest.approx(value, rel=1e-9)
 
 
-@pytest.mark.parametrize("chart", CHARTS)
-def test_gradient_and_hessian_are_those_of_the_loss_in_the_chart(chart):
-    z = coordinates(chart, STUDENT)
-    at = expand_in(chart, z, TARGET, INPUTS)
+@pytest.mark.parametrize("coordinates", COORDINATES)
+def test_gradient_and_hessian_are_those_of_the_loss_in_the_coordinates(coordinates):
+    z = coordinates_of(coordinates, STUDENT)
+    at = expand_in(coordinates, z, TARGET, INPUTS)
     assert at.loss == pytest.approx(float(loss(STUDENT, TARGET, INPUTS)))
     for which, unit in enumerate(1e-5 * np.eye(len(z))):
-        ends = [loss(network_at(chart, z + s * unit), TARGET, INPUTS) for s in (1, -1)]
+        ends = [loss(network_at(coordinates, z + s * unit), TARGET, INPUTS) for s in (1, -1)]
         assert at.gradient[which] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-8)
-        slopes = [expand_in(chart, z + s * unit, TARGET, INPUTS).gradient for s in (1, -1)]
+        slopes = [expand_in(coordinates, z + s * unit, TARGET, INPUTS).gradient for s in (1, -1)]
         assert at.hessian[which] == pytest.approx((slopes[0] - slopes[1]) / 2e-5, abs=1e-7)
 
 
-@pytest.mark.parametrize("chart", CHARTS)
-def test_charts_hold_the_network(chart):
-    for part, again in zip(STUDENT, network_at(chart, coordinates(chart, STUDENT)), strict=True):
+@pytest.mark.parametrize("coordinates", COORDINATES)
+def test_coordinates_hold_the_network(coordinates):
+    for part, again in zip(
+        STUDENT, network_at(coordinates, coordinates_of(coordinates, STUDENT)), strict=True
+    ):
         assert again == pytest.approx(part)
-    batch = network_at(chart, np.stack([coordinates(chart, STUDENT)] * 2))
+    batch = network_at(coordinates, np.stack([coordinates_of(coordinates, STUDENT)] * 2))
     assert batch.weight.shape == (2, 3)
 
 
 def test_the_clearance_is_the_least_gap():
     close = STUDENT._replace(weight=np.array([0.3, 0.3 + CLEARANCE / 2, 1.0]))
     with pytest.raises(ValueError, match=r"at least 0\.01 apart"):
-        coordinates("relative clearance", close)
+        coordinates_of("relative clearance", close)
     with pytest.raises(ValueError, match="ascending"):
-        coordinates("resolved", STUDENT._replace(weight=np.array([1.0, 0.5, 2.0])))
-    z = coordinates("relative clearance", STUDENT)
+        coordinates_of("resolved", STUDENT._replace(weight=np.array([1.0, 0.5, 2.0])))
+    z = coordinates_of("relative clearance", STUDENT)
     z[4:6] = 0
     assert np.diff(network_at("relative clearance", z).weight) == pytest.approx([CLEARANCE] * 2)
-    with pytest.raises(ValueError, match="chart must be one of"):
-        coordinates("ordered", STUDENT)
+    with pytest.raises(ValueError, match="parameterization must be one of"):
+        coordinates_of("ordered", STUDENT)
 
 
 def test_units_are_ordered_and_not_entries():
@@ -115,9 +117,11 @@ def test_the_information_is_singular_at_every_kind(kind, change):
 def test_largest_curvature_at_the_overlap_is_larger_in_relative_weights():
     two = Network(np.full(2, 0.5), np.ones(2), np.zeros(2))
     curvature = {}
-    for chart in ("unordered", "relative"):
-        at = expand_in(chart, coordinates(chart, two), response(ONE, INPUTS.x), INPUTS)
-        curvature[chart] = largest_curvature(at.hessian[2:4, 2:4])
+    for coordinates in ("unordered", "relative"):
+        at = expand_in(
+            coordinates, coordinates_of(coordinates, two), response(ONE, INPUTS.x), INPUTS
+        )
+        curvature[coordinates] = largest_curvature(at.hessian[2:4, 2:4])
     assert curvature["relative"] / curvature["unordered"] == pytest.approx(2.5)
 
 
@@ -128,14 +132,14 @@ def test_constants_at_the_overlap():
 
 
 @pytest.mark.parametrize(
-    ("chart", "power", "constant"),
+    ("coordinates", "power", "constant"),
     [("unordered", 1 / 2, 1 / 8), ("relative", 1 / 2, 1 / 3.2), ("centred", 1 / 2, 1 / 4),
      ("relative square", 1 / 3, 1 / 24)],
 )  # fmt: skip
-def test_two_units_that_should_be_one_meet_like_components(chart, power, constant):
+def test_two_units_that_should_be_one_meet_like_components(coordinates, power, constant):
     two = Network(np.full(2, 0.5), np.array([0.9, 1.1]), np.zeros(2))
     times = np.array([0.0, 2.0**23, 2.0**24])
-    path = flow(chart, two, ONE, INPUTS, times, fair=False, frozen=("output", "bias"))
+    path = flow(coordinates, two, ONE, INPUTS, times, fair=False, frozen=("output", "bias"))
     gap = np.diff(path.network.weight)[:, 0]
     assert np.log2(gap[1] / gap[2]) == pytest.approx(power, abs=3e-3)
     quartic = 0.0010096997
@@ -152,7 +156,7 @@ def test_in_squared_gaps_they_meet_exponentially():
 
 
 def test_fair_time_is_the_sum_of_step_times_largest_curvature():
-    start, step = coordinates("relative", STUDENT), 0.002
+    start, step = coordinates_of("relative", STUDENT), 0.002
     z, times = start.copy(), np.array([0.0, 1.0, 2.0])
     for _ in range(1000):
         at = expand_in("relative", z, TARGET, INPUTS)

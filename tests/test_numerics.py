@@ -158,21 +158,21 @@ def test_heavily_tied_data_collapse_only_where_they_are_said_to():
 @pytest.mark.parametrize("name", ["EM", "MAP"])
 def test_outliers_at_a_million_sigma_are_a_component_of_their_own(name, sign):
     data = Data(np.append(POINTS, [sign * 1e6, sign * (1e6 + 1.0)]))
-    start = Mixture([[0.9, 0.1]], [[0.0, sign * 9e5]], [[2.0, 1e3]]).fold()
+    start = Mixture([[0.9, 0.1]], [[0.0, sign * 9e5]], [[2.0, 1e3]]).sorted()
     if name == "MAP":
         fit = fitted(ESTIMATORS[name], data, start, Prior(0.0, 1e7, 1.0))
     else:
         fit = ESTIMATORS[name].fit(UNORDERED, data, start)
     assert str(fit.status[0]) == "converged"
-    folded = fit.mixture[0].fold()
+    ascending = fit.mixture[0].sorted()
     far = 1 if sign > 0 else 0
     assert np.isfinite(fit.log_likelihood).all()
     # the two points are 1 apart: their mean to a hundredth of that
-    np.testing.assert_allclose(folded.mu[far], sign * (1e6 + 0.5), rtol=0, atol=0.01)
+    np.testing.assert_allclose(ascending.mu[far], sign * (1e6 + 0.5), rtol=0, atol=0.01)
     # 2 points and up to 2 pseudo-counts of the prior's concentration among 402
-    np.testing.assert_allclose(folded.w[far], 2 / 402, atol=0.006)
+    np.testing.assert_allclose(ascending.w[far], 2 / 402, atol=0.006)
     # of the posterior's standard deviation, 2 / sqrt(400), three
-    np.testing.assert_allclose(folded.mu[1 - far], POINTS.mean(), atol=0.3)
+    np.testing.assert_allclose(ascending.mu[1 - far], POINTS.mean(), atol=0.3)
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 10, 15, 20])

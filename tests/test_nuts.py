@@ -39,10 +39,10 @@ def low_dim():
 def test_low_dim_gauss_mix_posterior_means(name, low_dim):
     parameterization = catalog.parameterization(name, 2, LOW_DIM_PRIOR)
     sampler = NUTS(draws=1000, tune=1000, seed=chance.seed(11))
-    folded = sampler.fit(parameterization, low_dim, STARTS).mixture.fold()
+    ascending = sampler.fit(parameterization, low_dim, STARTS).mixture.sorted()
     measured = {
-        "mu1": folded.mu[..., 0], "mu2": folded.mu[..., 1], "w1": folded.w[..., 0],
-        "sigma1": folded.sigma[..., 0], "sigma2": folded.sigma[..., 1],
+        "mu1": ascending.mu[..., 0], "mu2": ascending.mu[..., 1], "w1": ascending.w[..., 0],
+        "sigma1": ascending.sigma[..., 0], "sigma2": ascending.sigma[..., 1],
     }  # fmt: skip
     # of the 10,000 reference draws, posteriordb promises that they are nearly independent
     errors = {key: 1.1 * value / 100 for key, value in REFERENCE["sd"].items()}
@@ -50,14 +50,14 @@ def test_low_dim_gauss_mix_posterior_means(name, low_dim):
 
 
 @pytest.mark.chance
-def test_unordered_chains_switch_and_folding_repairs_them(low_dim):
+def test_unordered_chains_switch_and_sorting_repairs_them(low_dim):
     parameterization = catalog.parameterization("unordered", 2, LOW_DIM_PRIOR)
     sampler = NUTS(draws=1000, tune=1000, seed=chance.seed(5))
     draws = sampler.fit(parameterization, low_dim, STARTS)
     # two of the starts have the other order, a hundred standard deviations away
     assert convergence({"mu": draws.mixture.mu})["rhat"].min() > 1.5
-    folded = draws.mixture.fold()
-    chance.table_of({"w1": folded.w[..., 0], "mu": folded.mu, "sigma": folded.sigma}, 5)
+    ascending = draws.mixture.sorted()
+    chance.table_of({"w1": ascending.w[..., 0], "mu": ascending.mu, "sigma": ascending.sigma}, 5)
 
 
 @pytest.mark.chance
@@ -91,8 +91,8 @@ def test_samplers_agree(low_dim):
     tables, means = [], []
     for sampler in nuts.SAMPLERS:
         settings = NUTS(draws=500, tune=500, sampler=sampler, seed=chance.seed(8))
-        folded = settings.fit(parameterization, low_dim, STARTS).mixture.fold()
-        parts = {"w1": folded.w[..., 0], "mu": folded.mu, "sigma": folded.sigma}
+        ascending = settings.fit(parameterization, low_dim, STARTS).mixture.sorted()
+        parts = {"w1": ascending.w[..., 0], "mu": ascending.mu, "sigma": ascending.sigma}
         tables.append(chance.table_of(parts, 3 * 5))
         means.append(np.hstack([part.mean((0, 1)) for part in parts.values()]))
     error = np.hypot(tables[0]["mcse_mean"], tables[1]["mcse_mean"])
@@ -222,18 +222,21 @@ def block(k, prior):
 
 
 def coordinates(mixture):
-    folded = mixture.fold()
-    gap = np.diff(folded.mu, axis=-1)
-    location = folded.mu.mean(axis=-1)
-    return {"w": folded.w, "sigma": folded.sigma, "gap": gap, "location": location}
+    sorted = mixture.sorted()
+    gap = np.diff(sorted.mu, axis=-1)
+    location = sorted.mu.mean(axis=-1)
+    return {"w": sorted.w, "sigma": sorted.sigma, "gap": gap, "location": location}
 '''
 
 
-def p_values(chart, count, n, seed):
+def p_values(parameterization, count, n, seed):
     """Of the ranks of each quantity, and the ranks."""
     seed = chance.seed(seed)
-    truths = chart.draw_prior(count, seed)
-    rows = [study.ranked(chart, truths[i], n, "nutpie", 1000 * seed + i) for i in range(count)]
+    truths = parameterization.draw_prior(count, seed)
+    rows = [
+        study.ranked(parameterization, truths[i], n, "nutpie", 1000 * seed + i)
+        for i in range(count)
+    ]
     ranks = {name: np.array([row[f"rank_{name}"] for row in rows]) for name in study.QUANTITIES}
     # a chain may be stuck, its rank counts as it is
     assert np.mean([row["ess"] >= 2 * study.RANKS for row in rows]) >= 0.8
@@ -250,8 +253,10 @@ def together():
 @pytest.mark.chance
 @pytest.mark.parametrize("name", catalog.names())
 def test_every_parameterization_is_calibrated(name, together):
-    chart = catalog.parameterization(name, 2, LOW_DIM_PRIOR)
-    values, together[name] = p_values(chart, SIMULATIONS, N, seed=1 + catalog.names().index(name))
+    parameterization = catalog.parameterization(name, 2, LOW_DIM_PRIOR)
+    values, together[name] = p_values(
+        parameterization, SIMULATIONS, N, seed=1 + catalog.names().index(name)
+    )
     assert min(values.values()) > chance.alpha(len(study.QUANTITIES)), values
 
 

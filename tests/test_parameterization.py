@@ -22,7 +22,7 @@ def test_relative_log_gap_and_ordered_are_the_same_geometry(k, numbers):
         catalog.parameterization(name, k, prior) for name in ("relative", "ordered")
     )
     data = simulate(Mixture([0.4, 0.6], [-1, 2], [1, 0.7]), 50, seed=1)
-    mixture = reference.draw(prior, k, 30, np.random.default_rng(2)).fold()
+    mixture = reference.draw(prior, k, 30, np.random.default_rng(2)).sorted()
     densities = [p.log_posterior(p.unconstrain(mixture), data)[0] for p in (relative, ordered)]
     np.testing.assert_allclose(*densities, atol=1e-8)
     native = catalog.parameterization("ordered", k, Prior(native=True, **numbers))
@@ -74,7 +74,7 @@ def test_a_start_outside_the_domain_names_the_gap(build, name, options, mixture,
 def test_copies_and_order(found):
     identifiable = found.name in {"ordered", "relative", "centred", "resolved"}
     identifiable |= found.options.get("signed") is False or found.options.get("gap") == "bent"
-    assert (found.copies == 1) == identifiable == (found.order_by is not None)
+    assert (found.labellings == 1) == identifiable == (found.order_by is not None)
 
 
 def test_maps_take_any_batch_axes(build):
@@ -152,7 +152,7 @@ def test_threads_may_share_the_maps(build):
 
 
 def test_log_posterior_takes_weighted_data_and_batches(build):
-    found = build("folded", 2)
+    found = build("signed", 2)
     z = points_of(found, 3, seed=10)
     truth = Mixture([0.4, 0.6], [-1, 2], [1, 0.7])
     grid = population(truth, step=0.1)
@@ -176,7 +176,7 @@ def test_density_of_the_free_coordinates_leaves_the_transforms_out(build):
 
 def test_one_component_has_no_labels():
     found = catalog.parameterization("unordered", 1)
-    assert (found.copies, found.order_by, found.dimension) == (1, None, 2)
+    assert (found.labellings, found.order_by, found.dimension) == (1, None, 2)
     outcome = laws.matched_prior(found, points_of(found, 5, seed=13), 14)
     assert outcome.holds, outcome
 

@@ -50,7 +50,7 @@ MEANS_BOXES = {
     "unordered": [WIDE, WIDE],
     "ordered": [WIDE, (-40.0, 4.0, 300)],
     "centred": [(-40.0, 4.0, 300), WIDE],
-    "folded": [WIDE, WIDE],
+    "signed": [WIDE, WIDE],
     "resolved": [(-80.0, 8.0, 300), WIDE],
     "sheared": [WIDE, WIDE],
 }
@@ -85,8 +85,8 @@ def test_mass_of_the_gap_is_one_for_every_link(link, native):
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_mass_of_the_moment_chart_is_one(native):
-    # in (mean, log s, angle, angle): the chart's slopes are tangents of angles
+def test_mass_of_the_moment_coordinates_is_one(native):
+    # in (mean, log s, angle, angle): the parameterization's slopes are tangents of angles
     prior = Prior(location=0.3, spread=1.2, scale=0.8, known_w=(0.3, 0.7), native=native)
     found = catalog.parameterization("moment", 2, prior)
     axes = [np.polynomial.legendre.leggauss(nodes) for nodes in (24, 60, 40, 40)]
@@ -164,7 +164,7 @@ def test_many_draws_at_once_are_those_of_pymc(found):
 
 @pytest.mark.chance
 @pytest.mark.parametrize("known", [{"known_w": (0.3, 0.7)}, {"known_sigma": 1.5}])
-@pytest.mark.parametrize("name", ["unordered", "folded", "moment", "ordered"])
+@pytest.mark.parametrize("name", ["unordered", "signed", "moment", "ordered"])
 def test_laws_hold_with_known_weights_or_scales(name, known, numbers):
     try:
         found = catalog.parameterization(name, 2, Prior(**numbers, **known))
@@ -172,7 +172,7 @@ def test_laws_hold_with_known_weights_or_scales(name, known, numbers):
         assert "known" in str(reason)
         return
     z = points_of(found, 10, seed=chance.seed(3))
-    assert found.copies == (1 if name == "ordered" else 2)
+    assert found.labellings == (1 if name == "ordered" else 2)
     for law in (laws.round_trip, laws.log_determinant, laws.matched_prior, laws.prior_draws):
         outcome = law(found, z, chance.seed(4))
         assert outcome.holds, outcome

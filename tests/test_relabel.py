@@ -1,9 +1,9 @@
-"""Folding and relabelling of draws whose permutations are known."""
+"""Sorting and relabelling of draws whose permutations are known."""
 
 import numpy as np
 import pytest
 
-from ordered_mix.draws.relabel.permute import fold, permute, permute_allocations
+from ordered_mix.draws.relabel.permute import permute, permute_allocations, sort_components
 
 
 def random_draws(k=3, seed=0):
@@ -13,34 +13,36 @@ def random_draws(k=3, seed=0):
 
 
 @pytest.mark.parametrize("by", ["w", "mu", "sigma"])
-def test_fold_sorts_and_carries_along(by):
+def test_sort_sorts_and_carries_along(by):
     draws = random_draws()
-    folded = fold(*draws, by=by)
-    assert np.all(np.diff(getattr(folded, by), axis=-1) > 0)
+    ascending = sort_components(*draws, by=by)
+    assert np.all(np.diff(getattr(ascending, by), axis=-1) > 0)
     triples = {tuple(t) for t in np.stack(draws, axis=-1).reshape(-1, 3)}
-    assert triples == {tuple(t) for t in np.stack(folded[:3], axis=-1).reshape(-1, 3)}
+    assert triples == {tuple(t) for t in np.stack(ascending[:3], axis=-1).reshape(-1, 3)}
 
 
 @pytest.mark.parametrize("by", ["w", "mu", "sigma"])
-def test_fold_forgets_labels(by):
+def test_sort_forgets_labels(by):
     draws = random_draws(seed=1)
     order = np.random.default_rng(2).permuted(np.broadcast_to(np.arange(3), (2, 25, 3)), axis=-1)
     shuffled = [np.take_along_axis(values, order, axis=-1) for values in draws]
-    for first, second in zip(fold(*draws, by=by)[:3], fold(*shuffled, by=by)[:3], strict=True):
+    for first, second in zip(
+        sort_components(*draws, by=by)[:3], sort_components(*shuffled, by=by)[:3], strict=True
+    ):
         np.testing.assert_array_equal(first, second)
 
 
-def test_fold_of_folded_is_identity():
-    folded = fold(*random_draws(seed=3))
-    again = fold(*folded[:3])
-    np.testing.assert_array_equal(again.mu, folded.mu)
+def test_sort_of_sorted_is_identity():
+    ascending = sort_components(*random_draws(seed=3))
+    again = sort_components(*ascending[:3])
+    np.testing.assert_array_equal(again.mu, ascending.mu)
     assert np.all(again.permutation == np.arange(3))
 
 
-def test_fold_accepts_known_equal_weights_and_one_component():
+def test_sort_accepts_known_equal_weights_and_one_component():
     _, mu, _ = random_draws(k=2)
-    assert np.all(fold(np.array([0.5, 0.5]), mu, np.ones(2)).w == 0.5)
-    assert fold(np.ones(1), mu[..., :1], np.ones(1)).permutation.max() == 0
+    assert np.all(sort_components(np.array([0.5, 0.5]), mu, np.ones(2)).w == 0.5)
+    assert sort_components(np.ones(1), mu[..., :1], np.ones(1)).permutation.max() == 0
 
 
 @pytest.mark.parametrize(
@@ -53,11 +55,11 @@ def test_fold_accepts_known_equal_weights_and_one_component():
         ({"mu": np.full((2, 25, 2), np.inf)}, "mu must be finite, but 100 of its 100 values"),
     ],
 )
-def test_fold_bad_input(change, message):
+def test_sort_bad_input(change, message):
     w, mu, sigma = random_draws(k=2)
     arguments = {"w": w, "mu": mu, "sigma": sigma} | change
     with pytest.raises(ValueError, match=message):
-        fold(**arguments)
+        sort_components(**arguments)
 
 
 def test_permute_follows_the_component_axis_and_allocations_follow_the_components():

@@ -185,10 +185,10 @@ def test_blocks_are_bounded_and_the_same_as_one_array():
     y, w, mu, sigma = overlapping(draws=30)
     many = np.resize(y, 50_000)
     made = normal(many, w, mu, sigma)
-    assert isinstance(made, Responsibilities) and made.held() is not made
+    assert isinstance(made, Responsibilities) and made.stored() is not made
     sizes = [block.nbytes for _, block in made]
     assert len(sizes) > 1 and max(sizes) <= BLOCK_BYTES
-    assert normal(np.resize(y, 200_000), w, mu, sigma).held().block is not None
+    assert normal(np.resize(y, 200_000), w, mu, sigma).stored().block is not None
     p = responsibilities_of(y, w, mu, sigma)
     loose = normal(y, w, mu, sigma)
     assert stephens(loose).loss == pytest.approx(stephens(p).loss)

@@ -311,7 +311,7 @@ def test_it_fits_paper(browser):
     check_print(browser)
 
 
-def test_a_long_table_is_folded_on_screen_and_open_on_paper(tmp_path):
+def test_a_long_table_is_sorted_on_screen_and_open_on_paper(tmp_path):
     rows = [SetAside(tmp_path / f"{number}.json", "wrong hash") for number in range(13)]
     page = render(make(tmp_path, set_aside=rows))
     check_document(page)

@@ -106,8 +106,10 @@ def test_density_vanishes_at_zero_scales_and_outside():
 
 def test_a_scale_that_fits_single_precision_is_not_rounded_to_it():
     # 2.0 does, 0.2 does not
-    chart = catalog.parameterization("unordered", 2, adaptive(2.0, location=0.3, spread=1.7))
-    outcome = laws.models_agree(chart, laws.points_of(chart, 3, seed=1), 2)
+    parameterization = catalog.parameterization(
+        "unordered", 2, adaptive(2.0, location=0.3, spread=1.7)
+    )
+    outcome = laws.models_agree(parameterization, laws.points_of(parameterization, 3, seed=1), 2)
     assert outcome.error < 1e-12
 
 

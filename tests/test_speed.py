@@ -7,9 +7,9 @@ from scipy import stats
 from ordered_mix.mixture import Mixture
 from ordered_mix.theory.speed import (
     expected_passes,
-    folded_distance,
     passes_to,
     shortfall,
+    sorted_distance,
     wasserstein,
 )
 
@@ -63,10 +63,10 @@ def test_distances_take_batches_and_ignore_labels():
         rng.dirichlet([2, 2], (3, 4)), rng.normal(size=(3, 4, 2)), 1 + rng.random((3, 4, 2))
     )
     truth = Mixture([0.5, 0.5], [-1.0, 1.0], [1.0, 1.0])
-    for distance in (wasserstein, folded_distance):
+    for distance in (wasserstein, sorted_distance):
         found = distance(many, truth)
         assert found.shape == (3, 4)
         assert np.allclose(distance(many.permute([1, 0]), truth), found, atol=1e-12)
         assert found[1, 2] == pytest.approx(float(distance(many[1, 2], truth)), rel=1e-9)
     moved = Mixture([0.4, 0.6], [1.0, -1.0], [1.0, 3.0])
-    assert folded_distance(moved, truth) == pytest.approx(np.sqrt(2 * 0.1**2 + 2**2))
+    assert sorted_distance(moved, truth) == pytest.approx(np.sqrt(2 * 0.1**2 + 2**2))

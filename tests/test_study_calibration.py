@@ -20,31 +20,31 @@ CLAIMS = {claim.name: claim for claim in file.CLAIMS}
 RANKS = [f"rank_{name}" for name in (*file.QUANTITIES, "raw_mu_1")]
 
 
-def simulations(method, chart, count, off):
+def simulations(method, coordinates, count, off):
     """Even ranks of every quantity, or (off) ranks in the upper three quarters only."""
     even = np.arange(count) % (file.RANKS + 1)
     ranks = 8 + even * 3 // 4 if off else even
     rows = pd.DataFrame(dict.fromkeys(RANKS, ranks.astype(float)))
-    labels = {"method": method, "parameterization": chart, "separation": np.nan, "n": 50}
+    labels = {"method": method, "parameterization": coordinates, "separation": np.nan, "n": 50}
     rows = rows.assign(**labels, batch=0, attempts=1, divergences=0, ess=300.0, rhat=1.01)
-    if chart == "unordered":
+    if coordinates == "unordered":
         rows["rank_raw_mu_1"] = even if off else np.where(even < 16, 0, file.RANKS)
     return rows
 
 
 def data_sets(series, separation, right, wide):
     """Coverage of 95% where standard errors should be right, of 75% where they should not."""
-    method, chart = file.INTERVALS[series]
+    method, coordinates = file.INTERVALS[series]
     covers = np.arange(1000) >= (50 if right else 250)
-    labels = {"method": method, "parameterization": chart, "separation": separation, "n": 200}
+    labels = {"method": method, "parameterization": coordinates, "separation": separation, "n": 200}
     mixture = np.arange(1000) >= (50 if wide else 250)
     columns = {"covers_lower_mean": covers, "covers_mixture_mean": mixture, "interval": True}
     return pd.DataFrame(columns).assign(**labels, batch=0)
 
 
 def world(holds=True):
-    parts = [simulations("nutpie", chart, 1024, not holds) for chart in file.MAIN]
-    parts += [simulations("pymc", chart, 256, not holds) for chart in file.MAIN]
+    parts = [simulations("nutpie", coordinates, 1024, not holds) for coordinates in file.MAIN]
+    parts += [simulations("pymc", coordinates, 256, not holds) for coordinates in file.MAIN]
     for series, separation in itertools.product(file.INTERVALS, file.SEPARATIONS):
         right = holds == (separation > 1)
         parts.append(data_sets(series, separation, right, holds))
@@ -65,8 +65,8 @@ def test_every_claim_can_hold_and_fail(holds):
 
 
 def test_the_effect_and_its_interval():
-    rows = simulations("nutpie", "folded", 1024, True)
-    found = file.worst(rows, "nutpie", ("folded",), file.QUANTITIES)
+    rows = simulations("nutpie", "signed", 1024, True)
+    found = file.worst(rows, "nutpie", ("signed",), file.QUANTITIES)
     assert found.estimate == pytest.approx(0.25)
     slack = np.sqrt(np.log(2 / (0.05 / 6)) / 2048)
     assert found.high - found.estimate == pytest.approx(slack)
@@ -74,18 +74,18 @@ def test_the_effect_and_its_interval():
 
 
 def test_a_refused_run_is_not_dropped_in_silence():
-    rows = simulations("nutpie", "folded", 1024, False)
+    rows = simulations("nutpie", "signed", 1024, False)
     rows.loc[rows.index % 32 == 5, RANKS] = np.nan
-    found = file.worst(rows, "nutpie", ("folded",), file.QUANTITIES)
+    found = file.worst(rows, "nutpie", ("signed",), file.QUANTITIES)
     # what is left misses the uniform ECDF by 26 of 992 ranks
     assert found.estimate == pytest.approx(1 / 32 + (1 - 1 / 32) * (6 / 32 - 5 / 31))
     assert found.observations == 1024
     with pytest.raises(ValueError, match="no such runs of centred"):
-        file.worst(rows, "nutpie", ("folded", "centred"), file.QUANTITIES)
+        file.worst(rows, "nutpie", ("signed", "centred"), file.QUANTITIES)
 
 
 def test_too_few_simulations_leave_it_undecided():
-    verdict = CLAIMS["NUTS, folded"].judge(simulations("nutpie", "folded", 96, False))
+    verdict = CLAIMS["NUTS, signed"].judge(simulations("nutpie", "signed", 96, False))
     assert verdict.outcome == "undecided"
 
 
@@ -101,8 +101,8 @@ def test_departures():
 
 def test_findings_say_what_the_table_holds():
     text = file.findings(judged(world()))
-    assert "NUTS is calibrated within the margin of 0.1 in unordered, folded" in text
-    assert "With 1024 simulations a chart, each difference is known to 0.052" in text
+    assert "NUTS is calibrated within the margin of 0.1 in unordered, sorted" in text
+    assert "With 1024 simulations a parameterization, each difference is known to 0.052" in text
     assert (
         "EM: 95% intervals of the lower mean cover 75% at separation 0 and 95% at 4, at least 75%"
         in text
@@ -133,7 +133,7 @@ def test_no_interval_does_not_cover():
 def test_laplace_where_the_components_are_apart(label):
     truth = file.truth_at(4.0)
     data = simulate(truth, 200, 8)
-    found = file.laplace_interval(file._chart(label), data, truth)
+    found = file.laplace_interval(file._model(label), data, truth)
     expected = file.standard_errors(
         data, file.EM().fit(file.catalog.parameterization("unordered", 2), data, truth).mixture
     )

@@ -118,7 +118,7 @@ def test_combinations_are_skipped_for_a_reason():
         factors = {**KEYS, "separation": 2.0, **changes}
         return speed.skip(estimator=estimator, parameterization=parameterization, **factors)
 
-    assert reason("nuts", "relative") is None and reason("ecm", "folded") is None
+    assert reason("nuts", "relative") is None and reason("ecm", "signed") is None
     assert "closed" in reason("ecm", "moment")
     assert "infinite at 0" in reason("map_no_jacobian", "resolved")
     assert "known scales" in reason("map", "moment", free="means")

@@ -31,9 +31,9 @@ def test_every_cell_is_done_and_every_claim_has_a_finite_interval(result):
     assert found["a clearance of the gap is enough"] == "fails"
 
 
-def least(result, chart, gap, unknown="none"):
+def least(result, coordinates, gap, unknown="none"):
     where = {"measure": "spectrum", "unknown": unknown, "weight": 0.5, "separation": gap}
-    return rows_of(result.table, **where).set_index("chart").loc[chart]
+    return rows_of(result.table, **where).set_index("coordinates").loc[coordinates]
 
 
 @pytest.mark.parametrize(
@@ -59,27 +59,27 @@ def test_squared_gap_has_the_reference_values(result, unknown, value, digit):
 
 
 @pytest.mark.parametrize(
-    ("chart", "leading"),
+    ("coordinates", "leading"),
     [
         ("unordered", lambda d: 2 / d**2),
         ("relative", lambda d: 12.5 / d**2),
-        ("folded", lambda d: 8 / d**2),
+        ("signed", lambda d: 8 / d**2),
         ("resolved", lambda d: 32.0),
         ("relative, squared gap", lambda d: 1 / (8 * d**4)),
         ("relative(link=square)", lambda d: 2 / d**3),
         ("relative(link=log)", lambda d: 8 / d**4),
     ],
 )
-def test_condition_numbers_have_the_reference_values(result, chart, leading):
+def test_condition_numbers_have_the_reference_values(result, coordinates, leading):
     gap = MODULE.GAPS[0]
-    row = least(result, chart, gap)
+    row = least(result, coordinates, gap)
     assert row["largest"] / row["least"] == pytest.approx(leading(gap), rel=0.03)
 
 
 def test_with_the_weight_unknown_gap_to_the_sixth_over_24_is_left(result):
     gap = MODULE.GAPS[0]
-    for chart in ("unordered", "resolved", "relative(link=log)"):
-        found = least(result, chart, gap, "weight")["least"]
+    for coordinates in ("unordered", "resolved", "relative(link=log)"):
+        found = least(result, coordinates, gap, "weight")["least"]
         assert found == pytest.approx(gap**6 / 24, rel=0.01)
 
 
@@ -106,10 +106,10 @@ def test_passes_are_interpolated():
 def spectra(power, unknown="none", ratio=1.0):
     rows = []
     for gap in MODULE.GAPS:
-        for chart in MODULE.COORDINATES:
-            largest = ratio if chart == "relative" else 1.0
-            exponent = power(chart) if callable(power) else power
-            row = {"chart": chart, "least": gap**exponent, "largest": largest}
+        for coordinates in MODULE.COORDINATES:
+            largest = ratio if coordinates == "relative" else 1.0
+            exponent = power(coordinates) if callable(power) else power
+            row = {"coordinates": coordinates, "least": gap**exponent, "largest": largest}
             rows.append({**PLACE, **row, "separation": gap, "unknown": unknown})
     return pd.DataFrame(rows).assign(measure="spectrum")
 
@@ -152,11 +152,11 @@ def ascents(natural, slow=1.0):
     for step in MODULE.STEPS:
         for separation in (0.0, 2.0):
             for start in MODULE.START_GAPS:
-                for chart in MODULE.ASCENDED:
-                    factor = slow if chart == "resolved" else 1.0
+                for coordinates in MODULE.ASCENDED:
+                    factor = slow if coordinates == "resolved" else 1.0
                     for name in MODULE.ALGORITHMS:
                         passes = 100.0 if name == "gradient" else natural * factor
-                        row = {"start": start, "chart": chart, "algorithm": name}
+                        row = {"start": start, "coordinates": coordinates, "algorithm": name}
                         place = {**PLACE, "step": step, "separation": separation}
                         rows.append({**place, **row, "passes": passes})
     return pd.DataFrame(rows).assign(measure="natural")
@@ -190,8 +190,13 @@ def fits(loss=lambda xi: xi**4 / 64, condition=lambda xi: xi**-2.0, separation=0
     rows = []
     for step in MODULE.STEPS:
         for xi in MODULE.CLEARANCES:
-            for chart in MODULE.MODELS:
-                row = {"chart": chart, "loss": loss(xi), "least": 1.0, "largest": condition(xi)}
+            for coordinates in MODULE.MODELS:
+                row = {
+                    "coordinates": coordinates,
+                    "loss": loss(xi),
+                    "least": 1.0,
+                    "largest": condition(xi),
+                }
                 row |= {"clearance": xi, "step": step, "separation": separation, "gap": xi}
                 rows.append({**PLACE, **row, **where})
     return pd.DataFrame(rows).assign(measure="clearance")

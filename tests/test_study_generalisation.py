@@ -86,16 +86,20 @@ def test_an_excess_loss_is_the_divergence_of_the_last_state_within_the_budget(re
 
 
 def estimates(excess):
-    """Excess losses by (algorithm, chart), the same on 6 sets but for noise that pairs cancel."""
+    """Excess losses by (algorithm, parameterization), the same on 6 sets but for noise that pairs cancel."""
     rows, rng = [], np.random.default_rng(1)
     for unit in range(6):
         for separation in (0.0, 2.0):
             for start in ("narrow", "wide"):
                 scale = rng.uniform(0.5, 2)
-                for (algorithm, chart), value in excess.items():
+                for (algorithm, coordinates), value in excess.items():
                     for passes in MODULE.BUDGETS:
                         row = {"unit": unit, "start": start, "algorithm": algorithm}
-                        row |= {"chart": chart, "passes": passes, "separation": separation}
+                        row |= {
+                            "coordinates": coordinates,
+                            "passes": passes,
+                            "separation": separation,
+                        }
                         jitter = np.exp(rng.normal(0, 1e-4))
                         rows.append({**row, "excess": value * scale * jitter, "ended": "converged"})
     return pd.DataFrame(rows).assign(measure="estimate", n=MODULE.N)
@@ -142,10 +146,10 @@ def test_an_incomplete_set_is_not_dropped():
 )
 def test_bounds_are_compared_in_pairs(ratio, equal, smaller):
     rows = [
-        {"unit": unit, "chart": f"{chart}{kind}", "bound": scale * (1 + unit)}
+        {"unit": unit, "coordinates": f"{coordinates}{kind}", "bound": scale * (1 + unit)}
         for unit in range(6)
         for kind in ("", " ball")
-        for chart, scale in (("relative", ratio), ("unordered", 1.0))
+        for coordinates, scale in (("relative", ratio), ("unordered", 1.0))
     ]
     table = pd.DataFrame(rows).assign(measure="bound", n=MODULE.N, separation=0.0)
     assert CLAIMS["bounds are equal"].judge(table).outcome == equal

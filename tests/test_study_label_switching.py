@@ -35,7 +35,7 @@ def world(holds=True, replicates=20):
     )
     names = ("data", "separation", "n", "weight", "parameterization", "sampler", "replicate")
     table = pd.DataFrame([*simulated, *large, *real], columns=names)
-    reference = (table["sampler"] == file.REFERENCE) & (table["parameterization"] != "folded")
+    reference = (table["sampler"] == file.REFERENCE) & (table["parameterization"] != "signed")
     table = table[~reference].astype({"separation": float, "n": float, "weight": float})
     return table.reset_index(drop=True).pipe(fill, holds)
 
@@ -89,7 +89,7 @@ def test_effects_are_the_numbers_put_in(tables):
     def effect(name):
         return CLAIMS[name].judge(tables["holds"]).effect
 
-    assert effect("folding afterwards is as good").estimate == pytest.approx(1 / 0.8, rel=0.03)
+    assert effect("sorting afterwards is as good").estimate == pytest.approx(1 / 0.8, rel=0.03)
     assert effect("log gaps lose where components overlap").estimate == pytest.approx(0.5, rel=0.03)
     assert effect("a low-rank mass matrix pays").estimate == pytest.approx(3, rel=0.02)
     assert effect("log gaps diverge where components overlap")[:3] == pytest.approx((10, 10, 10))
@@ -104,7 +104,7 @@ def test_the_least_favourable_separation_decides():
     table = world(True)
     at = (table["separation"] == 2.0) & (table["parameterization"] == "unordered")
     table.loc[at, "ess"] *= 0.6
-    verdict = CLAIMS["folding afterwards is as good"].judge(table)
+    verdict = CLAIMS["sorting afterwards is as good"].judge(table)
     assert verdict.outcome == "fails"
     assert verdict.effect.estimate == pytest.approx(0.6 / 0.8, rel=0.05)
 
@@ -113,7 +113,7 @@ def test_the_least_favourable_separation_decides():
     "name",
     [
         "without order chains disagree", "order cures label switching", "ordered is relative",
-        "folding afterwards is as good", "log gaps lose where components overlap",
+        "sorting afterwards is as good", "log gaps lose where components overlap",
     ],
 )  # fmt: skip
 def test_a_failed_run_is_not_dropped_in_silence(tables, name):
@@ -156,7 +156,7 @@ def test_a_winner_needs_its_interval_and_twenty_data_sets():
     clear = file.contest(setting(ordered=1.0, unordered=2.0))
     assert (clear.best, clear.outcome, clear.rivals) == ("unordered", "wins", ())
     assert clear.share["ordered"] == pytest.approx(0.5, rel=0.2)
-    close = file.contest(setting(noise=1.0, ordered=1.0, unordered=1.05, folded=0.01))
+    close = file.contest(setting(noise=1.0, ordered=1.0, unordered=1.05, ascending=0.01))
     assert close.outcome == "ties"
     assert {close.best, *close.rivals} == {"ordered", "unordered"}
     assert file.contest(setting(19, ordered=1.0, unordered=2.0)).outcome == "open"
@@ -214,7 +214,7 @@ def test_combinations_without_meaning_are_skipped_with_the_reason():
     assert "those of simulated data" in study.skip(**known, **real | {"n": 50})
     identity = {**known, **simulated, "parameterization": file.IDENTITY}
     assert "NUTS cannot" in study.skip(**identity)
-    assert "folded coordinates" in study.skip(**{**known, **simulated, "sampler": file.REFERENCE})
+    assert "signed coordinates" in study.skip(**{**known, **simulated, "sampler": file.REFERENCE})
 
 
 def test_sizes_hold_what_the_question_names():
@@ -284,7 +284,7 @@ def test_ordered_and_a_log_gap_are_one_geometry():
         rng.dirichlet([2, 2], 20),
         rng.normal(size=(20, 2)).cumsum(1) ** 2,
         rng.gamma(4, 0.2, (20, 2)),
-    ).fold()
+    ).sorted()
     assert ordered.prior == relative.prior == Prior()
     first, second = (p.log_posterior(p.unconstrain(mixtures), data)[0] for p in (ordered, relative))
     np.testing.assert_allclose(first, second, rtol=1e-10)

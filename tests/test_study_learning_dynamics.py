@@ -33,7 +33,9 @@ def test_fields_have_the_reference_values(result):
     for plane in MODULE.PAPER_PLANES:
         rows = MODULE._paper(result.table, "field", plane)
         assert len(rows) == 41 * 41
-        original, relative = (MODULE.lengths(rows, chart) for chart in ("unordered", "relative"))
+        original, relative = (
+            MODULE.lengths(rows, coordinates) for coordinates in ("unordered", "relative")
+        )
         expected = values[plane[0]]
         assert original.mean() == pytest.approx(expected[0], abs=5e-7)
         assert relative.mean() == pytest.approx(expected[1], abs=5e-7)
@@ -125,9 +127,11 @@ def valley(largest, condition):
     rows = []
     for step in MODULE.STEPS:
         for gap in (0.0, 0.1):
-            for chart in largest:
-                row = {"chart": chart, "gap": gap, "largest": largest[chart]}
-                rows.append({**row, "least": largest[chart] / condition[chart], "step": step})
+            for coordinates in largest:
+                row = {"coordinates": coordinates, "gap": gap, "largest": largest[coordinates]}
+                rows.append(
+                    {**row, "least": largest[coordinates] / condition[coordinates], "step": step}
+                )
     return pd.DataFrame(rows).assign(measure="valley", **{k: BASE[k] for k in BASE if k != "step"})
 
 
@@ -162,7 +166,9 @@ def test_condition_numbers_are_compared_at_the_same_gap(condition, outcome):
 
 def descent(times):
     points = [{"mu1": a, "mu2": b} for a in AXIS for b in AXIS if b > a]
-    rows = [{**p, "chart": c, "level": 1e-4, "time": t} for p in points for c, t in times.items()]
+    rows = [
+        {**p, "coordinates": c, "level": 1e-4, "time": t} for p in points for c, t in times.items()
+    ]
     largest = {"unordered": 0.5, "relative": 1.25, "resolved": 1.0}
     flat = valley(largest, dict.fromkeys(largest, 10.0))
     return pd.concat([planes(rows, "descent"), flat], ignore_index=True)

@@ -12,7 +12,7 @@ from ordered_mix.theory.network import response
 MODULE = catalog.module("neural_network", "study")
 CLAIMS = {claim.name: claim for claim in MODULE.CLAIMS}
 EXPANDED = ("exponents carry over", "squared gap has no plateau", "loss is quartic in the gap")
-CHART_OF = {
+COORDINATES_OF = {
     "plateaus shorter, free gap": "relative",
     "plateaus shorter, square": "relative square",
     "plateaus shorter, clearance": "relative clearance",
@@ -41,13 +41,13 @@ def test_every_cell_is_done_and_every_claim_has_a_finite_interval(result, verdic
 def test_the_overlap_has_the_reference_values(result, verdicts):
     assert MODULE.QUARTIC == pytest.approx(0.0010096997, abs=5e-11)
     assert MODULE.DECAY == pytest.approx(4.95102e-4, abs=5e-10)
-    for chart, power in MODULE.POWER.items():
-        rows = MODULE._overlap(result.table, chart)
-        assert power == (1 / 3 if chart == "relative square" else 1 / 2)
+    for coordinates, power in MODULE.POWER.items():
+        rows = MODULE._overlap(result.table, coordinates)
+        assert power == (1 / 3 if coordinates == "relative square" else 1 / 2)
         last = MODULE._slopes(rows, np.log(rows["time"]))[-1]
         assert last == pytest.approx(power, abs=3e-3)
         assert rows["gap"].iloc[-1] == pytest.approx(
-            MODULE.predicted_gap(chart, rows["time"].iloc[-1]), rel=0.01
+            MODULE.predicted_gap(coordinates, rows["time"].iloc[-1]), rel=0.01
         )
     for name in (
         "exponents carry over",
@@ -59,7 +59,7 @@ def test_the_overlap_has_the_reference_values(result, verdicts):
     assert later.outcome == "fails" and later.effect.estimate == pytest.approx(6.25, abs=0.02)
 
 
-def test_charts_share_teacher_and_start(result):
+def test_coordinates_share_teacher_and_start(result):
     rows = result.table
     first = rows[(rows["measure"] == "learning") & (rows["time"] == 1.0)]
     spread = first.groupby(["start", "replicate"])["loss"].agg(lambda loss: loss.max() / loss.min())
@@ -92,16 +92,16 @@ def test_late_exponents_of_power_laws_and_of_decay():
 
 
 def learned(exponent=2.0, overlap=1.0, runs=10):
-    """Runs whose plateau and final loss are 1, or a little more in all charts but the plain."""
+    """Runs whose plateau and final loss are 1, or a little more in all parameterizations but the plain."""
     rows = []
     for start in MODULE.STARTS:
         for replicate in range(runs):
-            for chart in MODULE.LEARNING:
-                size = 1.0 if chart == MODULE.PLAIN else 1 + replicate / 1000
+            for coordinates in MODULE.LEARNING:
+                size = 1.0 if coordinates == MODULE.PLAIN else 1 + replicate / 1000
                 rows.append(
                     {
                         "measure": "learning", "teacher": 1, "width": 2, "start": start,
-                        "replicate": replicate, "chart": chart, "arrived": True,
+                        "replicate": replicate, "coordinates": coordinates, "arrived": True,
                         "plateau": size, "final": size,
                         "exponent": exponent, "overlap": overlap, "elimination": 0.01,
                         "dependence": 1.0,
@@ -111,10 +111,10 @@ def learned(exponent=2.0, overlap=1.0, runs=10):
 
 
 @pytest.mark.parametrize(("ratio", "outcome"), [(0.5, "holds"), (3.0, "fails")])
-@pytest.mark.parametrize("name", CHART_OF)
+@pytest.mark.parametrize("name", COORDINATES_OF)
 def test_ratios_are_taken_run_by_run(name, ratio, outcome):
     table = learned()
-    which = table["chart"] == CHART_OF[name]
+    which = table["coordinates"] == COORDINATES_OF[name]
     table.loc[which, ["plateau", "final"]] *= ratio
     verdict = CLAIMS[name].judge(table)
     assert verdict.outcome == outcome
@@ -122,10 +122,10 @@ def test_ratios_are_taken_run_by_run(name, ratio, outcome):
     assert verdict.effect.observations == (10 if name.endswith("from overlap") else 20)
 
 
-@pytest.mark.parametrize("name", CHART_OF)
+@pytest.mark.parametrize("name", COORDINATES_OF)
 def test_a_run_that_is_missing_is_not_dropped(name):
     table = learned()
-    lost = (table["start"] == "overlap") & (table["chart"] == CHART_OF[name])
+    lost = (table["start"] == "overlap") & (table["coordinates"] == COORDINATES_OF[name])
     verdict = CLAIMS[name].judge(table[~(lost & (table["replicate"] == 3))])
     assert verdict.outcome == "undecided" and verdict.effect is None
 
@@ -144,15 +144,21 @@ def test_shares_of_runs(change, outcome):
 @pytest.mark.parametrize(("error", "outcome"), [(0.0, "holds"), (0.1, "fails")])
 def test_exponents_decay_and_quartic_loss(error, outcome):
     rows = []
-    for chart in (*MODULE.POWER, "resolved"):
+    for coordinates in (*MODULE.POWER, "resolved"):
         for time in 2.0 ** np.arange(10, 16):
-            if chart == "resolved":
+            if coordinates == "resolved":
                 gap = np.exp(-MODULE.DECAY * (1 + error) * time)
             else:
-                gap = time ** -(MODULE.POWER[chart] + error)
+                gap = time ** -(MODULE.POWER[coordinates] + error)
             left = MODULE.QUARTIC * (1 + error) * gap**4 / 2
-            row = {"measure": "overlap", "chart": chart, "time": time, "gap": gap, "loss": left}
-            curvature = {"relative": 0.5 + 10 * error}.get(chart, 1.0)
+            row = {
+                "measure": "overlap",
+                "coordinates": coordinates,
+                "time": time,
+                "gap": gap,
+                "loss": left,
+            }
+            curvature = {"relative": 0.5 + 10 * error}.get(coordinates, 1.0)
             rows.append({**row, "curvature": curvature})
     table = pd.DataFrame(rows)
     for name in (*EXPANDED, "relative leaves overlap sooner"):

@@ -1,4 +1,4 @@
-"""One chart for NUTS: its smoke size, its effects on tables with known answers, and the shear."""
+"""One parameterization for NUTS: its smoke size, its effects on tables with known answers, and the shear."""
 
 import itertools
 import math
@@ -19,13 +19,13 @@ CLAIMS = {claim.name: claim for claim in file.CLAIMS}
 
 
 def world(holds=True, replicates=20, noise=0.02):
-    """ESS per pass of which one chart has nearly the most everywhere, or none has."""
+    """ESS per pass of which one parameterization has nearly the most everywhere, or none has."""
     rng = np.random.default_rng(3)
-    cells = itertools.product(file.SEPARATIONS, [200], file.CHARTS, range(replicates))
+    cells = itertools.product(file.SEPARATIONS, [200], file.COORDINATES, range(replicates))
     table = pd.DataFrame(cells, columns=["separation", "n", "parameterization", "replicate"])
     name, apart = table["parameterization"], table["separation"] >= 4
     level = np.where(name == "sheared", 0.97, 0.6)
-    level = np.where((name == "folded") & ~apart, 1.0, level)
+    level = np.where((name == "signed") & ~apart, 1.0, level)
     level = np.where((name == "centred") & apart, 1.0, level)
     level = np.where(name == "bent", 0.4, level)
     if not holds:
@@ -45,32 +45,32 @@ def world(holds=True, replicates=20, noise=0.02):
 def test_every_claim_can_hold_and_fail(name, holds):
     verdict = CLAIMS[name].judge(world(holds))
     expected = "holds" if holds else "fails"
-    if name == "one chart for NUTS" and not holds:
+    if name == "one parameterization for NUTS" and not holds:
         expected = "holds"  # bent is then the best everywhere
     assert verdict.outcome == expected, verdict.reason
     assert np.isfinite(verdict.effect[:3]).all() and verdict.effect.observations == 20
 
 
-def test_no_chart_is_near_where_each_is_best_somewhere():
+def test_no_coordinates_is_near_where_each_is_best_somewhere():
     table = world()
     table.loc[(table["parameterization"] == "sheared") & (table["separation"] == 2), "ess"] *= 0.7
-    verdict = CLAIMS["one chart for NUTS"].judge(table)
+    verdict = CLAIMS["one parameterization for NUTS"].judge(table)
     assert verdict.outcome == "fails"
     assert file.leader(table) == "sheared"
     assert verdict.effect.estimate == pytest.approx(0.97 * 0.7, rel=0.03)
     text = file.findings(judged(table))
-    assert text.startswith("No chart is within 10% of the best for NUTS")
+    assert text.startswith("No parameterization is within 10% of the best for NUTS")
     assert f"sheared, has {verdict.effect.estimate:.0%} [" in text
     assert "worst separation, 2." in text and "Largest mean by separation" in text
 
 
 def test_noise_leaves_it_undecided():
-    assert CLAIMS["one chart for NUTS"].judge(world(noise=0.3)).outcome == "undecided"
+    assert CLAIMS["one parameterization for NUTS"].judge(world(noise=0.3)).outcome == "undecided"
 
 
 def test_shares_are_those_put_in():
     shares = file.shares(world(noise=0.0))
-    assert shares.loc["folded"].to_dict() == pytest.approx(
+    assert shares.loc["signed"].to_dict() == pytest.approx(
         {0.0: 1, 0.5: 1, 1.0: 1, 2.0: 1, 4.0: 0.6, 8.0: 0.6}
     )
     assert file.diverging(world(noise=0.0))[:3] == (0.0, 0.0, 0.0)

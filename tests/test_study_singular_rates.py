@@ -21,7 +21,7 @@ DETERMINISTIC = {
     "no plateau in the squared gap": "holds",
     "loss is of fourth order": "holds",
     "relative leaves the plateau sooner": "fails",
-    "one chart for every separation": "fails",
+    "one parameterization for every separation": "fails",
     "one ascent for every separation": "fails",
 }
 
@@ -49,14 +49,14 @@ def test_verdicts_of_what_is_not_random(verdicts):
 
 def test_reference_exponents_and_constants():
     powers = {
-        "unordered": (1 / 2, 4), "relative": (1 / 2, 10), "folded": (1 / 2, 8),
+        "unordered": (1 / 2, 4), "relative": (1 / 2, 10), "signed": (1 / 2, 8),
         "relative(link=log)": (1 / 4, 4), "relative(link=softplus)": (1 / 4, 4),
         "relative(link=square)": (1 / 3, 4 / 3), "relative, squared gap": (1 / 2, 2),
         "em": (1 / 2, 2), "ecm": (1 / 2, 4),
     }  # fmt: skip
     for name, expected in powers.items():
         assert MODULE.predicted_power(name, 0.5) == pytest.approx(expected)
-    assert MODULE.predicted_power("centred", 0.5) == MODULE.predicted_power("folded", 0.5)
+    assert MODULE.predicted_power("centred", 0.5) == MODULE.predicted_power("signed", 0.5)
     assert MODULE.predicted_power("relative", 0.3)[1] == pytest.approx((1 + 0.49) / (2 * 0.21**2))
     assert MODULE.predicted_decay("resolved", 0.5) == 1 / 64
     assert MODULE.predicted_decay(MODULE.NATURAL, 0.3) == 0.5
@@ -82,7 +82,7 @@ def test_condition_numbers_have_the_reference_values():
     condition = rows[rows["step"] == 0.04].set_index("name")["condition"]
     gap = 0.1
     expected = {
-        "unordered": 2 / gap**2, "relative": 12.5 / gap**2, "folded": 8 / gap**2, "resolved": 32,
+        "unordered": 2 / gap**2, "relative": 12.5 / gap**2, "signed": 8 / gap**2, "resolved": 32,
         "relative(link=log)": 8 / gap**4, "relative(link=square)": 2 / gap**3, "bent": 1,
     }  # fmt: skip
     for name, leading in expected.items():
@@ -194,7 +194,7 @@ def test_one_chart_for_all_separations(best, outcome):
                 row = {"separation": separation, "name": name, "condition": value}
                 row |= {"steps": value if value < 9 else np.nan, "step": step, "weight": 0.5}
                 rows += [{**row, "measure": measure} for measure in ("condition", "ascent")]
-    for name in ("one chart for every separation", "one ascent for every separation"):
+    for name in ("one parameterization for every separation", "one ascent for every separation"):
         verdict = CLAIMS[name].judge(pd.DataFrame(rows))
         assert verdict.outcome == outcome
         assert verdict.effect.estimate == pytest.approx(best)

@@ -77,12 +77,12 @@ def base():
     settings = Settings(parameterizations=("unordered", "relative"))
     starts = initial_mixtures(DATA, 2, CHAINS, "random", 1)
     items = [sampled("unordered", draws(1, swapped=(1, 2))), sampled("relative", draws(2))]
-    fewer = sampled("unordered", draws(3, k=1), k=1)
+    fewer_components = sampled("unordered", draws(3, k=1), k=1)
     maximum = find_maximum(DATA, 2)
     em = EM().fit(catalog.parameterization("unordered", 2), DATA, starts)
     return Comparison(
         DATA, settings, Prior(), starts, maximum, maximum.mixture, {"em": em},
-        {"em": 0.1}, {item.label: item for item in items}, {}, fewer,
+        {"em": 0.1}, {item.label: item for item in items}, {}, fewer_components,
     )  # fmt: skip
 
 

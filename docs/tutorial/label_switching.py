@@ -16,10 +16,10 @@ import pymc as pm
 from scipy.stats import rankdata
 
 import ordered_mix
-from ordered_mix.draws.convergence import raw_and_folded
+from ordered_mix.draws.convergence import raw_and_sorted
 from ordered_mix.draws.relabel.tree import relabel_tree
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.theory import charts, fisher
+from ordered_mix.theory import coordinates, fisher
 
 # %%
 # A mixture as one writes it
@@ -47,18 +47,18 @@ az.summary(tree, var_names=["centre", "share"])[["mean", "sd", "ess_bulk", "r_ha
 # the same when the labels a and b are exchanged, and so is the prior: the posterior has two equal
 # modes, and each chain has found one of them.
 #
-# Raw beside folded
+# Raw beside sorted
 # -----------------
 #
-# *Folding* sorts the components of each draw by their means and carries the weights and scales
-# along. If the chains differ in their labels only, they agree once folded. A rank plot shows it at
+# *Sorting* sorts the components of each draw by their means and carries the weights and scales
+# along. If the chains differ in their labels only, they agree once sorted. A rank plot shows it at
 # a glance: the draws of all chains are ranked together, and the ranks of each chain are counted.
 # Chains that sample the same distribution have flat histograms.
 
 mixture = ordered_mix.Mixture(
     *(tree.posterior[name].values for name in ("share", "centre", "spread"))
 )
-folded = mixture.fold()
+ascending = mixture.sorted()
 
 
 def traces_and_ranks(columns):
@@ -73,12 +73,12 @@ def traces_and_ranks(columns):
         right.set(title=f"Ranks of each chain, {kind}", xlabel="rank", ylabel="draws")
 
 
-traces_and_ranks({"raw": mixture, "folded": folded})
+traces_and_ranks({"raw": mixture, "sorted": ascending})
 
 # %%
 # The same in numbers, for every quantity:
 
-table = raw_and_folded(mixture.w, mixture.mu, mixture.sigma)
+table = raw_and_sorted(mixture.w, mixture.mu, mixture.sigma)
 table.groupby("labels")[["rhat", "ess_bulk"]].agg({"rhat": "max", "ess_bulk": "min"})
 
 # %%
@@ -117,12 +117,12 @@ def sampled(name, data):
     starts = initial_mixtures(data, k=2, starts=4, method="random", seed=1)
     draws = ordered_mix.NUTS(draws=500, tune=500, seed=2).fit(parameterization, data, starts)
     mixture = draws.mixture
-    worst = raw_and_folded(mixture.w, mixture.mu, mixture.sigma).groupby("labels")
+    worst = raw_and_sorted(mixture.w, mixture.mu, mixture.sigma).groupby("labels")
     rhat, ess = worst["rhat"].max(), worst["ess_bulk"].min()
     return mixture, {
         "raw R-hat": rhat["raw"],
-        "folded R-hat": rhat["folded"],
-        "ESS per 1,000 passes": 1000 * ess["folded"] / draws.passes.sum(),
+        "sorted R-hat": rhat["sorted"],
+        "ESS per 1,000 passes": 1000 * ess["sorted"] / draws.passes.sum(),
         "divergences": int(draws.statistics["diverging"].sum()),
     }
 
@@ -133,8 +133,8 @@ pd.DataFrame({name: sampled(name, apart)[1] for name in NAMES}).T.round(3)
 
 # %%
 # Ordering makes the raw R-hat meaningful. Whether it makes sampling cheaper is another question,
-# which the third column answers for these data and one seed. Once the draws are folded, the
-# unordered chains have nothing to hide: compare their folded R-hat. The studies ask this over many
+# which the third column answers for these data and one seed. Once the draws are sorted, the
+# unordered chains have nothing to hide: compare their sorted R-hat. The studies ask this over many
 # data sets: see :doc:`label switching </study/label_switching>` and
 # :doc:`convergence speed </study/convergence_speed>`.
 #
@@ -179,13 +179,13 @@ labels = {
 }
 
 
-def smallest(chart, gap):
-    """Smallest eigenvalue of the information in a chart of the means."""
+def smallest(name, gap):
+    """Smallest eigenvalue of the information in a parameterization of the means."""
     pair = ordered_mix.Mixture([0.5, 0.5], [-gap / 2, gap / 2], [1.0, 1.0])
-    return fisher.spectrum(pair, charts.jacobian(chart, pair)).min()
+    return fisher.spectrum(pair, coordinates.jacobian(name, pair)).min()
 
 
-values = {text: [smallest(chart, gap) for gap in gaps] for chart, text in labels.items()}
+values = {text: [smallest(name, gap) for gap in gaps] for name, text in labels.items()}
 figure, axis = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for text, eigenvalues in values.items():
     axis.loglog(gaps, eigenvalues, marker="o", label=text)
@@ -203,7 +203,7 @@ pd.DataFrame(values, index=pd.Index(gaps, name="gap"))
 # What to take away
 # -----------------
 #
-# - R-hat of raw components says nothing about convergence in a mixture without an order. Fold or
+# - R-hat of raw components says nothing about convergence in a mixture without an order. Sort or
 #   relabel first.
 # - Relabelling after sampling and ordering before it answer the same questions. Which one costs
 #   less depends on the data.

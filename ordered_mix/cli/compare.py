@@ -164,7 +164,7 @@ def _compare(
     log.info("data %s, n = %d", data.name, data.n)
     place = out or Path("results") / slug(data.name) / f"compare-k{_numbers(settings)}"
     folder = ResultFolder(place, identity(data, settings, prior))
-    with folder.held(force):
+    with folder.locked(force):
         if SUMMARY in folder and not (summary := _summary(folder))["failed"]:
             note = "these results were there already, --force computes them anew"
             return summary | {"note": note}

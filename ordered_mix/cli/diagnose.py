@@ -112,7 +112,7 @@ def diagnose_command(
         given = sha256_of(found)
         identity = {"draws": draws.name, "sha256": given, **asked, "method": found.method}
         folder = ResultFolder(out or Path("results") / slug(draws.stem), identity)
-        with folder.held(force):
+        with folder.locked(force):
             folder.write("table.parquet", lambda path: found.table.to_parquet(path, index=False))
             folder.write("table.csv", lambda path: _plain(found.table).to_csv(path, index=False))
             folder.write_tree("relabelled.nc", found.relabelled.draws)

@@ -150,7 +150,7 @@ def _fit(
     identity = {"data": data.name, "sha256": digest(data.y), "prior": repr(prior), **asked}
     place = out or Path("results") / slug(data.name) / f"fit-k{slug(str(asked['components']))}"
     folder = ResultFolder(place, identity)
-    with folder.held(force):
+    with folder.locked(force):
         if SUMMARY in folder:
             note = "these results were there already, --force computes them anew"
             return json.loads((folder.path / SUMMARY).read_text()) | {"note": note}

@@ -106,8 +106,10 @@ def compare(
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
     for estimator in (name for name in settings.estimators if name in SAMPLERS):
         for parameterization in found:
-            if parameterization.obstacle:
-                skipped[f"{estimator} {parameterization.label}"] = parameterization.obstacle
+            if parameterization.reason_not_sampled:
+                skipped[f"{estimator} {parameterization.label}"] = (
+                    parameterization.reason_not_sampled
+                )
                 continue
             item = sample(parameterization, estimator, starts, best)
             if item is not None:
@@ -115,11 +117,11 @@ def compare(
     if not sampled:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
         raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
-    fewer = _fewer(data, settings, prior, sample) if numbers is None else None
+    fewer_components = _fewer_components(data, settings, prior, sample) if numbers is None else None
     crossing = _particles(data, settings, prior, sampled, sample, starts, best)
     return Comparison(
         data, settings, prior, starts, maximum, mode, fits, fit_seconds, sampled, skipped | failed,
-        fewer, tuple(failed), crossing, numbers,
+        fewer_components, tuple(failed), crossing, numbers,
     )  # fmt: skip
 
 
@@ -294,7 +296,7 @@ def _particles(
     return sample(model, SMC, starts, best)
 
 
-def _fewer(
+def _fewer_components(
     data: Data, settings: Settings, prior: Prior, sample: Callable[..., Sampled | None]
 ) -> Sampled | None:
     k = settings.components - 1

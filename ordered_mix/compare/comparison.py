@@ -234,7 +234,7 @@ class Comparison:
     fit_seconds: dict[str, float]
     sampled: dict[str, Sampled]
     skipped: dict[str, str]
-    fewer: Sampled | None
+    fewer_components: Sampled | None
     failed: tuple[str, ...] = ()
     particles: Sampled | None = None
     several: Several | None = None

@@ -119,16 +119,20 @@ def _how_many(comparison: Comparison) -> Verdict | None:
 
 
 def _last_component(comparison: Comparison) -> Verdict | None:
-    if comparison.fewer is None:
+    if comparison.fewer_components is None:
         return None
-    k, best, fewer = comparison.settings.components, comparison.best, comparison.fewer
+    k, best, fewer_components = (
+        comparison.settings.components,
+        comparison.best,
+        comparison.fewer_components,
+    )
     question = f"Is component {k} supported?"
-    for item, count in ((best, k), (fewer, k - 1)):
+    for item, count in ((best, k), (fewer_components, k - 1)):
         if item.agreement.status == BAD:
             reason = f"The chains of {item.label} with K = {count} disagree."
             answer = "No answer: the chains disagree."
             return Verdict("component", UNDECIDED, question, answer, reason)
-    gain = elpd.difference(best.elpd_loo, fewer.elpd_loo)
+    gain = elpd.difference(best.elpd_loo, fewer_components.elpd_loo)
     values = {"elpd_difference": gain.elpd, "se": gain.se, "label": best.label}
     reason = (
         f"elpd by PSIS-LOO of K = {k} ({best.label}) less that of K = {k - 1}: {gain.elpd:.1f} "
@@ -236,7 +240,7 @@ def _ratio(first: np.ndarray, second: np.ndarray, level: float) -> tuple[float, 
 
 def _switching(comparison: Comparison) -> Verdict | None:
     question = "Is raw label switching harmless?"
-    free = [item for item in comparison.sampled.values() if item.parameterization.copies > 1]
+    free = [item for item in comparison.sampled.values() if item.parameterization.labellings > 1]
     if not free:
         return None
     rows = {
@@ -276,7 +280,7 @@ def _ordering(comparison: Comparison) -> Verdict | None:
     divergent = {
         label: item.sampler.divergences
         for label, item in sampled.items()
-        if item.parameterization.copies == 1 and item.sampler.divergences
+        if item.parameterization.labellings == 1 and item.sampler.divergences
     }
     measured = ", ".join(f"{label} {value:.2%}" for label, value in mass.items())
     reason = f"Share of draws with the smallest gap below 0.1 pooled scales: {measured}."

@@ -18,7 +18,7 @@ from ordered_mix.draws.evidence import (
     Standard,
     agreed_labels,
     exchangeable,
-    log_copies,
+    log_labellings,
     standard,
 )
 from ordered_mix.mixture import Array, Mixture
@@ -68,7 +68,7 @@ def bridge(
     """
     if labels not in LABELS:
         raise ValueError(f"labels must be one of {', '.join(LABELS)}, got {labels!r}")
-    symmetrise = labels == "symmetrised" and parameterization.copies > 1
+    symmetrise = labels == "symmetrised" and parameterization.labellings > 1
     if symmetrise and parameterization.k > MOST_COMPONENTS:
         raise ValueError(
             f"labels='symmetrised' is for at most {MOST_COMPONENTS} components, "
@@ -123,7 +123,7 @@ def _log_ratio(units: Standard, proposal: _Normal, z: Array, sort: bool, symmetr
     if sort:
         # the sorted draws live where the means increase, with K! times the density
         inside = np.all(np.diff(mixture.mu, axis=-1) > 0, axis=-1)
-        height = np.where(inside, height + log_copies(units.parameterization), -np.inf)
+        height = np.where(inside, height + log_labellings(units.parameterization), -np.inf)
     return height - proposal.log_density(z)
 
 
@@ -135,7 +135,7 @@ def _symmetrised(units: Standard, proposal: _Normal, z: Array, mixture: Mixture)
         other = parameterization.unconstrain(mixture.permute(np.array(labels)))
         change = here - parameterization.log_det(other)
         terms.append(proposal.log_density(other) + change)
-    return np.logaddexp.reduce(terms, axis=0) - log_copies(parameterization)
+    return np.logaddexp.reduce(terms, axis=0) - log_labellings(parameterization)
 
 
 def _meng_wong(posterior: Array, proposal: Array) -> tuple[float, float]:

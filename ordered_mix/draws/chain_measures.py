@@ -1,4 +1,4 @@
-"""What a comparison keeps of one run: labels and convergence, raw and folded, in a few numbers."""
+"""What a comparison keeps of one run: labels and convergence, raw and sorted, in a few numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.arrays import Array, mixture_draws, scalar_draws
 from ordered_mix.draws.convergence import TAILS
-from ordered_mix.draws.relabel.permute import fold
+from ordered_mix.draws.relabel.permute import sort_components
 from ordered_mix.draws.rhat import rhat
 from ordered_mix.draws.switching import gap_mass, switching
 
@@ -29,7 +29,7 @@ class ChainMeasures:
     raw_rhat, raw_ess : float
         Of the draws as they come.
     rhat, ess, tail_ess : float
-        Of the folded draws.
+        Of the sorted draws.
     switching_rate, chain_disagreement : float
         As in `switching`.
     gap_mass : float
@@ -39,7 +39,7 @@ class ChainMeasures:
     divergence_rate : float
         Share of draws that are divergent.
     mean, sd : ndarray, shape (3 component - 1,)
-        Of the folded weights but the last, means and scales.
+        Of the sorted weights but the last, means and scales.
     """
 
     raw_rhat: float
@@ -83,20 +83,20 @@ def chain_measures(
     divergent = scalar_draws("diverging", diverging).astype(bool)
     if divergent.shape != mu.shape[:2]:
         raise ValueError(f"diverging must have shape {mu.shape[:2]}, got {divergent.shape}")
-    folded = fold(w, mu, sigma)
+    ascending = sort_components(w, mu, sigma)
     labels = switching(w, mu, sigma)
-    raw, quotient = _quantities(w, mu, sigma), _quantities(*folded[:3])
-    rhat_folded, ess_folded = _worst(quotient)
-    moved = np.any(folded.permutation != np.arange(mu.shape[-1]))
-    rhat_raw, ess_raw = _worst(raw) if moved else (rhat_folded, ess_folded)
+    raw, quotient = _quantities(w, mu, sigma), _quantities(*ascending[:3])
+    rhat_sorted, ess_sorted = _worst(quotient)
+    moved = np.any(ascending.permutation != np.arange(mu.shape[-1]))
+    rhat_raw, ess_raw = _worst(raw) if moved else (rhat_sorted, ess_sorted)
     near = None
     if divergent.any():
         near = gap_mass(*(values[divergent][None] for values in (w, mu, sigma)))
     return ChainMeasures(
         raw_rhat=rhat_raw,
         raw_ess=ess_raw,
-        rhat=rhat_folded,
-        ess=ess_folded,
+        rhat=rhat_sorted,
+        ess=ess_sorted,
         tail_ess=min(_ess(values, method="tail", prob=TAILS) for values in quotient),
         switching_rate=labels.switching_rate,
         chain_disagreement=labels.chain_disagreement,

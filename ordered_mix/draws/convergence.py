@@ -1,4 +1,4 @@
-"""Convergence of chains, raw and folded side by side, and the effective draws a pass buys.
+"""Convergence of chains, raw and sorted side by side, and the effective draws a pass buys.
 
 R-hat, ESS and MCSE are ArviZ's. Quantities that never vary (known weights or
 scales) are left out of every table, because convergence means nothing for them.
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ordered_mix.arrays import Array, finite, mixture_draws, varying_quantities
-from ordered_mix.draws.relabel.permute import fold
+from ordered_mix.draws.relabel.permute import sort_components
 from ordered_mix.draws.rhat import rhat
 from ordered_mix.mixture import Mixture
 from ordered_mix.passes.kernels import e_step, log_density
@@ -68,24 +68,24 @@ def convergence(
     return table
 
 
-def raw_and_folded(
+def raw_and_sorted(
     w: ArrayLike,
     mu: ArrayLike,
     sigma: ArrayLike,
     passes: float | None = None,
     seconds: float | None = None,
 ) -> pd.DataFrame:
-    """`convergence` of w, mu and sigma before and after folding by the means.
+    """`convergence` of w, mu and sigma before and after sorting by the means.
 
     Returns
     -------
     DataFrame
-        The columns of `convergence`, preceded by ``labels``, which is "raw" or "folded".
+        The columns of `convergence`, preceded by ``labels``, which is "raw" or "sorted".
     """
     w, mu, sigma = mixture_draws(w, mu, sigma, min_chains=2)
-    folded = fold(w, mu, sigma)
+    ascending = sort_components(w, mu, sigma)
     tables = []
-    for labels, values in (("raw", (w, mu, sigma)), ("folded", folded[:3])):
+    for labels, values in (("raw", (w, mu, sigma)), ("sorted", ascending[:3])):
         table = convergence(dict(zip(("w", "mu", "sigma"), values, strict=True)), passes, seconds)
         table.insert(0, "labels", labels)
         tables.append(table)
@@ -131,7 +131,7 @@ def invariant_scalars(
     y : array_like, shape (n,)
         The data.
     w, mu, sigma : array_like, shape (chain, draw, component)
-        Raw or folded draws.
+        Raw or sorted draws.
     points : array_like, shape (m,), optional
         Where to evaluate the predictive density; by default the 5, 25, 50, 75 and 95% quantiles
         of the data.

@@ -94,7 +94,7 @@ def log_mean(log_values: Array) -> tuple[float, float]:
 
 def exchangeable(parameterization: Parameterization) -> bool:
     """Whether the labels of the coordinates' components mean nothing."""
-    return parameterization.copies > 1 and parameterization.prior.exchangeable
+    return parameterization.labellings > 1 and parameterization.prior.exchangeable
 
 
 def laplace_metropolis(parameterization: Parameterization, data: Data, draws: Mixture) -> Evidence:
@@ -113,7 +113,7 @@ def laplace_metropolis(parameterization: Parameterization, data: Data, draws: Mi
     units = standard(parameterization, data, draws)
     sort = exchangeable(parameterization)
     z = units.parameterization.unconstrain(agreed_labels(units, sort))
-    height = units.log_density(z)[0] + (log_copies(parameterization) if sort else 0.0)
+    height = units.log_density(z)[0] + (log_labellings(parameterization) if sort else 0.0)
     chains = [_laplace(points, log_p) for points, log_p in zip(z, height, strict=True)]
     whole = _laplace(z.reshape(-1, z.shape[-1]), height.ravel())
     error = np.std(chains, ddof=1) / np.sqrt(len(chains)) if len(chains) > 1 else np.nan
@@ -136,12 +136,12 @@ def from_wbic(log_likelihood: ArrayLike) -> Evidence:
 
 def agreed_labels(units: Standard, sort: bool) -> Mixture:
     """Draws sorted by mean, or in the order of the domain."""
-    return units.draws.fold() if sort else units.parameterization.domain.fold(units.draws)
+    return units.draws.sorted() if sort else units.parameterization.domain.sorted(units.draws)
 
 
-def log_copies(parameterization: Parameterization) -> float:
+def log_labellings(parameterization: Parameterization) -> float:
     """Log of how often the coordinates hold each unlabelled mixture."""
-    return math.log(parameterization.copies)
+    return math.log(parameterization.labellings)
 
 
 def _laplace(z: Array, height: Array) -> float:

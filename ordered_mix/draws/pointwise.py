@@ -23,7 +23,7 @@ def pointwise_log_likelihood(
     y : array_like, shape (point,)
         The data.
     w, mu, sigma : array_like, shape (chain, draw, component)
-        Draws of the mixture, raw or folded: the values do not depend on labels.
+        Draws of the mixture, raw or sorted: the values do not depend on labels.
     megabytes : float
         Size of a block.
 

@@ -46,7 +46,7 @@ def predictive(y: Array, draws: Mixture, seed: int = 0) -> Predictive:
     seed : int
         Of the subsample.
     """
-    kept = fewer_draws(draws, y.size)
+    kept = thinned(draws, y.size)
     parameters = (kept.w, kept.mu, kept.sigma)
     of_waic = waic(pointwise_log_likelihood(y, *parameters))
     if y.size <= MOST_LOO_POINTS:
@@ -56,7 +56,7 @@ def predictive(y: Array, draws: Mixture, seed: int = 0) -> Predictive:
     return Predictive(of_waic, _whole(of_waic, part, chosen))
 
 
-def fewer_draws(draws: Mixture, n: int) -> Mixture:
+def thinned(draws: Mixture, n: int) -> Mixture:
     """Every so many draws of each chain, so that draws times points stay bounded."""
     chains, length = draws.batch_shape
     wanted = max(FEWEST_DRAWS, MOST_EVALUATIONS // max(n, 1))

@@ -133,7 +133,7 @@ class EM(Estimator):
             )
         return prior
 
-    def held(self, prior: Prior) -> tuple[str, ...]:
+    def frozen_parameters(self, prior: Prior) -> tuple[str, ...]:
         """The parameters that stay as they are: those frozen and those known."""
-        known = super().held(prior)
+        known = super().frozen_parameters(prior)
         return tuple(name for name in PARAMETERS if name in self.frozen or name in known)

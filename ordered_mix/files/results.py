@@ -64,7 +64,7 @@ class ResultFolder:
         self._note(self._noted())
 
     @contextmanager
-    def held(self, force: bool = False) -> Iterator[None]:
+    def locked(self, force: bool = False) -> Iterator[None]:
         """The same, with every other process kept out and leftovers of a killed one removed.
 
         Raises

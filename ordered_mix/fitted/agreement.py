@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.draws.convergence import convergence
-from ordered_mix.draws.predictive import fewer_draws
+from ordered_mix.draws.predictive import thinned
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Array, Mixture
@@ -72,7 +72,7 @@ class Agreement:
 
 def agreement(y: Array, labelled: Mixture, divergences: int, restarted: int = 0) -> Agreement:
     """Measure labelled draws, batch shape (chain, draw), of at least two chains."""
-    heights = log_likelihoods(y, fewer_draws(labelled, y.size))
+    heights = log_likelihoods(y, thinned(labelled, y.size))
     draws = {name: getattr(labelled, name) for name in PARAMETERS}
     table = convergence(draws | {"log_likelihood": heights})
     below = nats_below(heights)

@@ -223,9 +223,13 @@ def check_restriction(
 
     prior = restriction.of_prior(Prior())
     for k in range(smallest, largest + 1):
-        obstacle = catalog.parameterization(settings["parameterization"], k, prior).obstacle
-        if obstacle:
-            raise ValueError(f"parameterization must be one that NUTS can sample: {obstacle}")
+        reason_not_sampled = catalog.parameterization(
+            settings["parameterization"], k, prior
+        ).reason_not_sampled
+        if reason_not_sampled:
+            raise ValueError(
+                f"parameterization must be one that NUTS can sample: {reason_not_sampled}"
+            )
 
 
 class _Work:

@@ -185,12 +185,12 @@ class Fitted:
     @cached_property
     def prior_sensitivity(self) -> PriorSensitivity | None:
         """How much of the posterior is the prior's doing; None without draws or a matched prior."""
-        from ordered_mix.draws.predictive import fewer_draws
+        from ordered_mix.draws.predictive import thinned
         from ordered_mix.draws.prior_sensitivity import prior_sensitivity
 
         if self.labelled is None or self.prior is None or self.prior.native or self.mode is None:
             return None
-        draws = fewer_draws(self.labelled, self.data.n)
+        draws = thinned(self.labelled, self.data.n)
         height = log_likelihood(self.data, self.mode)
         return prior_sensitivity(draws, self.data, self.prior, height, self.maximum.log_likelihood)
 

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.predictive import fewer_draws
+from ordered_mix.draws.predictive import thinned
 from ordered_mix.fitted.agreement import log_likelihoods, stuck
 from ordered_mix.mixture import Array, Mixture
 
@@ -40,7 +40,7 @@ def restart_stuck_chains(
     sample : callable
         Draws from these starts, one chain each.
     """
-    bad = stuck(log_likelihoods(y, fewer_draws(draws.mixture, y.size)))
+    bad = stuck(log_likelihoods(y, thinned(draws.mixture, y.size)))
     if not bad.any():
         return Restarted(draws, 0)
     count = int(bad.sum())

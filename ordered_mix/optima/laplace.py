@@ -29,7 +29,7 @@ class Laplace:
         Inverse of minus the Hessian; NaN if that is not positive definite.
     positive_definite : bool
     log_evidence : float
-        Log evidence of the data in their own units; NaN if not positive definite. For charts that
+        Log evidence of the data in their own units; NaN if not positive definite. For parameterizations that
         hold each mixture K! times it is that of one mode times K!.
     """
 
@@ -90,6 +90,6 @@ def laplace(parameterization: Parameterization, data: Data, mode: Mixture) -> La
         return Laplace(standard, location, scale, z, nothing, False, float("nan"))
     height = float(standard.log_posterior(z, standardized)[0])
     volume = 0.5 * z.size * np.log(2 * np.pi) - 0.5 * float(np.sum(np.log(eigenvalues)))
-    evidence = height + volume + np.log(parameterization.copies)
+    evidence = height + volume + np.log(parameterization.labellings)
     in_units = evidence - float(data.total_weight) * np.log(scale)
     return Laplace(standard, location, scale, z, np.linalg.inv(precision), True, float(in_units))

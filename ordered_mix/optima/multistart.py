@@ -15,7 +15,7 @@ from ordered_mix.estimators.loop.estimator import Estimator
 from ordered_mix.estimators.loop.fit import ADVICE, Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.mixture import FOLD_KEYS, Mixture
+from ordered_mix.mixture import SORT_KEYS, Mixture
 from ordered_mix.optima.optima import NoOptimum, Optima, collapsed_onto, spurious
 from ordered_mix.parameterization.parameterization import Parameterization
 
@@ -108,7 +108,7 @@ class MultiStart:
 
     def _checked(self, parameterization: Parameterization, data: Data, fit: Fit) -> Fit:
         """The fit with its converged runs at saddles said to be such."""
-        held = self.estimator.held(parameterization.prior)
+        held = self.estimator.frozen_parameters(parameterization.prior)
         bent = fit.curvature(data, held, getattr(self.estimator, "scales", "free")) < -FLAT
         return replace(fit, status=np.where(fit.converged & bent, "saddle_point", fit.status))
 
@@ -169,8 +169,8 @@ def _merge(
 def _same(one: Mixture, many: Mixture, tolerance: float) -> NDArray[np.bool_]:
     """Equal up to relabelling: in weights, and in means and scales in units of the scale."""
     same = np.zeros(many.batch_shape, dtype=bool)
-    for key in FOLD_KEYS:
-        a, b = one.fold(key), many.fold(key)
+    for key in SORT_KEYS:
+        a, b = one.sorted(key), many.sorted(key)
         apart = np.stack([(b.mu - a.mu) / a.sigma, (b.sigma - a.sigma) / a.sigma, b.w - a.w])
         same |= np.abs(apart).max(axis=(0, -1)) <= tolerance
     return same
@@ -184,7 +184,7 @@ def _select(fit: Fit, chosen: NDArray[np.int64]) -> Fit:
     known = {name: columns.pop(name) for name in KNOWN}
     mixture = trace.mixture[:, chosen].permute(order)
     return Fit(
-        mixture=fit.mixture[chosen].fold(),
+        mixture=fit.mixture[chosen].sorted(),
         log_likelihood=fit.log_likelihood[chosen],
         status=fit.status[chosen],
         passes=fit.passes[chosen],

@@ -60,7 +60,7 @@ def check_parameterization(
     """Hold a parameterization to the laws and print which fail and by how much.
 
     Round trip, log determinant, gradient, mass of the prior, its draws and their order, the match
-    with the folded reference prior, and the agreement of the plain PyMC model with the pass.
+    with the sorted reference prior, and the agreement of the plain PyMC model with the pass.
 
     Parameters
     ----------

@@ -30,19 +30,19 @@ def check_conjugate(parameterization: Parameterization, purpose: str) -> None:
         )
     held = [
         name
-        for name, is_held in (
+        for name, is_stored in (
             ("common_scale", prior.common_scale),
             ("known_mu", prior.known_mu is not None),
             ("known_sigma of each component", isinstance(prior.known_sigma, tuple)),
         )
-        if is_held
+        if is_stored
     ]
     if held:
         raise ValueError(f"prior must be without {held[0]} for {purpose}, NUTS and SMC take it")
     standard = parameterization.affine(0.0, 1 / prior.spread)
     z = np.random.default_rng(0).normal(0.0, 0.5, (2, standard.dimension))
     expected = reference.log_density(replace(standard.prior, native=False), standard.forward(z))
-    expected += standard.log_det(z) + math.lgamma(standard.k + 1) - math.log(standard.copies)
+    expected += standard.log_det(z) + math.lgamma(standard.k + 1) - math.log(standard.labellings)
     if not np.allclose(standard.log_prior(z), expected, rtol=1e-6, atol=1e-6):
         raise ValueError(
             f"prior must be the reference prior for {purpose}, which is conditionally conjugate, "

@@ -29,9 +29,9 @@ class Domain:
     orders: tuple[str, ...]
     clearances: Mapping[str, float]
 
-    def fold(self, mixture: Mixture) -> Mixture:
+    def sorted(self, mixture: Mixture) -> Mixture:
         """The mixture with its components in the order of the domain."""
-        return mixture.fold(self.orders[0]) if self.orders else mixture
+        return mixture.sorted(self.orders[0]) if self.orders else mixture
 
     def violation(self, mixture: Mixture, outside: NDArray[np.bool_]) -> str | None:
         """The first gap or weight that is too small, in words.
@@ -42,18 +42,18 @@ class Domain:
         outside : array of bool, shape (...)
             Mixtures that must not touch the boundary either.
         """
-        folded = self.fold(mixture)
+        ascending = self.sorted(mixture)
         for key in self.orders:
-            gap, least = np.diff(getattr(folded, key), axis=-1), self._least(key)
+            gap, least = np.diff(getattr(ascending, key), axis=-1), self._least(key)
             short = np.argwhere((gap < least) | (outside[..., None] & (gap <= least)))
             if short.size:
                 at = short[0, -1] + 1
                 given = f"{key}_{at + 1} - {key}_{at} = {gap[tuple(short[0])]:.6g}"
                 return f"the gap {given} must exceed {least:g}"
-        short = np.argwhere(outside[..., None] & (folded.w <= self._least("w")))
+        short = np.argwhere(outside[..., None] & (ascending.w <= self._least("w")))
         if not short.size:
             return None
-        return f"the weight {folded.w[tuple(short[0])]:.6g} must exceed {self._least('w'):g}"
+        return f"the weight {ascending.w[tuple(short[0])]:.6g} must exceed {self._least('w'):g}"
 
     def nearest(self, mixture: Mixture) -> Mixture:
         """The nearest mixture that is well inside.
@@ -61,14 +61,14 @@ class Domain:
         Gaps are kept a thousandth of the mean scale above their clearance, weights a thousandth
         of the room above theirs.
         """
-        folded = self.fold(mixture)
-        mu, sigma = folded.mu, folded.sigma
+        ascending = self.sorted(mixture)
+        mu, sigma = ascending.mu, ascending.sigma
         least = TIE * sigma.mean(axis=-1)
         if "mu" in self.orders:
             mu = separated(mu, self._least("mu") + least)
         if "sigma" in self.orders:
             sigma = separated(sigma, self._least("sigma") + least, floor=least)
-        return Mixture(above_floor(folded.w, self._least("w"), TIE), mu, sigma)
+        return Mixture(above_floor(ascending.w, self._least("w"), TIE), mu, sigma)
 
     def _least(self, key: str) -> float:
         return self.clearances.get(key, 0.0)

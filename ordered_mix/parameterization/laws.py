@@ -102,7 +102,7 @@ def gradient(parameterization: Parameterization, z: Array, seed: int) -> Outcome
 
 
 def matched_prior(parameterization: Parameterization, z: Array, seed: int) -> Outcome:
-    """Log posterior less log determinant is that of the folded reference prior.
+    """Log posterior less log determinant is that of the sorted reference prior.
 
     ``log posterior - log|det| + log(copies)`` is the same in all parameterizations; it equals
     ``log K! + log reference prior + log likelihood``.
@@ -111,9 +111,9 @@ def matched_prior(parameterization: Parameterization, z: Array, seed: int) -> Ou
     if _unmatched(parameterization):
         return Outcome(law, skipped=_unmatched(parameterization))
     data, mixture = _sample(parameterization, seed), parameterization.forward(z)
-    folds = len(parameterization.domain.orders) * log_factorial(parameterization.k)
+    orders = len(parameterization.domain.orders) * log_factorial(parameterization.k)
     likelihood = mixture.log_density(data.y).sum(axis=-1)
-    expected = folds + reference.log_density(parameterization.prior, mixture) + likelihood
+    expected = orders + reference.log_density(parameterization.prior, mixture) + likelihood
     found = parameterization.log_posterior(z, data)[0] - parameterization.log_det(z)
     size = np.maximum(np.abs(expected), 1.0)
     return Outcome(law, float(np.max(np.abs(found - expected) / size)), 1e-9)
@@ -140,7 +140,7 @@ def prior_mass(parameterization: Parameterization, z: Array, seed: int) -> Outco
 
 
 def prior_draws(parameterization: Parameterization, z: Array, seed: int) -> Outcome:
-    """20,000 prior draws against folded reference draws, by Kolmogorov-Smirnov distances.
+    """20,000 prior draws against sorted reference draws, by Kolmogorov-Smirnov distances.
 
     The critical distance has family-wise error rate 1e-7 over all quantities compared (Smirnov's
     limit, Bonferroni).
@@ -177,11 +177,11 @@ def models_agree(parameterization: Parameterization, z: Array, seed: int) -> Out
     """Density and gradient of the plain PyMC model and of its twin around the fused pass."""
     data = _sample(parameterization, seed)
     value, slope = parameterization.log_posterior(z[:3], data)
-    plain, twin = parameterization.model(data), parameterization.twin()
-    with twin:
-        pm.set_data(parameterization.twin_data(data))
+    plain, fused_model = parameterization.model(data), parameterization.fused_model()
+    with fused_model:
+        pm.set_data(parameterization.fused_data(data))
     error = 0.0
-    for model in (plain, twin):
+    for model in (plain, fused_model):
         with untraced():
             outputs = [model.logp(), model.dlogp()]
             function = model.compile_fn(outputs, mode=INTERPRETED, on_unused_input="ignore")
@@ -227,7 +227,7 @@ def _unmatched(parameterization: Parameterization) -> str:
 
 def _quantities(parameterization: Parameterization, mixture: Mixture) -> list[Array]:
     if parameterization.prior.exchangeable:
-        mixture = mixture.fold(parameterization.order_by or "mu")
+        mixture = mixture.sorted(parameterization.order_by or "mu")
     mu, sigma = mixture.mu, mixture.sigma
     if len(parameterization.domain.orders) > 1:
         # sorted by both: the reference prior given that the two orders agree

@@ -25,10 +25,10 @@ from scipy.special import ndtri
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization import replicas
+from ordered_mix.parameterization import prior_draws
 from ordered_mix.parameterization.domain import Domain, sorted_keys
 from ordered_mix.parameterization.graphs import MixtureGraph, build_graph
-from ordered_mix.parameterization.pymc_models import plain_model, twin_data, twin_model
+from ordered_mix.parameterization.pymc_models import fused_data, fused_model, plain_model
 from ordered_mix.passes import kernels
 from ordered_mix.prior import COMPONENT, Prior, dimension
 
@@ -110,7 +110,7 @@ class Parameterization:
         return (self.module.__doc__ or "").strip().partition("\n")[0]
 
     @property
-    def obstacle(self) -> str | None:
+    def reason_not_sampled(self) -> str | None:
         """Why NUTS cannot sample these coordinates, if so."""
         return self._hook("not_for_nuts")
 
@@ -147,11 +147,11 @@ class Parameterization:
 
     @property
     def order_by(self) -> str | None:
-        """What the components are folded by to enter the domain; None if nothing."""
+        """What the components are sorted by to enter the domain; None if nothing."""
         return self.domain.orders[0] if self.domain.orders else None
 
     @property
-    def copies(self) -> int:
+    def labellings(self) -> int:
         """How often the domain covers each unlabelled mixture: 1 if identifiable, else K!."""
         return 1 if self.order_by or self.k == 1 else math.factorial(self.k)
 
@@ -209,7 +209,7 @@ class Parameterization:
     def start(self, mixture: Mixture | None = None) -> Array:
         """Unconstrained coordinates of the nearest mixture inside the domain.
 
-        The components are folded; gaps are kept a thousandth of the mean scale above their
+        The components are sorted; gaps are kept a thousandth of the mean scale above their
         clearance, weights a thousandth of the room above theirs. Tied means would lie at minus
         infinity of a log gap.
 
@@ -294,7 +294,7 @@ class Parameterization:
         """Prior draws of the PyMC model, batch shape (count,)."""
         with pm.Model():
             parameters = self._declare(self.prior)
-        return Mixture(*replicas.draw(parameters, count, seed))
+        return Mixture(*prior_draws.draw(parameters, count, seed))
 
     def model(self, data: Data) -> pm.Model:
         """The PyMC model a person would write, with the observed variable ``y``.
@@ -306,17 +306,17 @@ class Parameterization:
         """
         return plain_model(self._declare, self.k, self.prior, data)
 
-    def twin(self) -> pm.Model:
+    def fused_model(self) -> pm.Model:
         """The same model around the fused pass, for our sampler.
 
         Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data`
         containers that a compiled model swaps.
         """
-        return twin_model(self._declare, self.prior)
+        return fused_model(self._declare, self.prior)
 
-    def twin_data(self, data: Data, inverse_temperature: float = 1.0) -> dict[str, Any]:
+    def fused_data(self, data: Data, inverse_temperature: float = 1.0) -> dict[str, Any]:
         """Values of the twin's data containers for one sample."""
-        return twin_data(self.prior, data, inverse_temperature)
+        return fused_data(self.prior, data, inverse_temperature)
 
     def _declare(self, prior: Prior) -> tuple[Any, Any, Any]:
         model = pm.modelcontext(None)

@@ -48,11 +48,11 @@ def plain_model(declare: Declare, k: int, prior: Prior, data: Data) -> pm.Model:
     return model
 
 
-def twin_model(declare: Declare, prior: Prior) -> pm.Model:
+def fused_model(declare: Declare, prior: Prior) -> pm.Model:
     """The same posterior around the fused pass.
 
     Data, weights, prior and the inverse temperature of the likelihood are `pymc.Data` containers
-    that a compiled model swaps; `twin_data` gives their values.
+    that a compiled model swaps; `fused_data` gives their values.
     """
     with pm.Model() as model:
         numbers = {
@@ -66,7 +66,7 @@ def twin_model(declare: Declare, prior: Prior) -> pm.Model:
     return model
 
 
-def twin_data(prior: Prior, data: Data, inverse_temperature: float) -> dict[str, Any]:
+def fused_data(prior: Prior, data: Data, inverse_temperature: float) -> dict[str, Any]:
     """Values of the twin's data containers for one sample."""
     values = {f"prior_{name}": value for name, value in prior.numbers().items()}
     weight = np.zeros(0) if data.weight is None else data.weight

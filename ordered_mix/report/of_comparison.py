@@ -74,15 +74,15 @@ class ComparisonReport(Report):
         """The fit, the labels, neighbouring means and the cost."""
         compared, unit = self.comparison, self.comparison.data.name
         sampled, k = list(compared.sampled.values()), compared.settings.components
-        traces = [labels.labels(self.chains[item.label], unit) for item in _to_fold(sampled)]
+        traces = [labels.labels(self.chains[item.label], unit) for item in _to_sort(sampled)]
         passes = [cost.efficiency(sampled, self.shades)]
         if compared.fits:
             passes.append(cost.convergence(compared.fits, self.shades))
         if k == 2 and compared.maximum.mixture is not None:
             passes.append(surface.surface(compared.data, compared.maximum.mixture))
         fits = [self.picture()]
-        if len(sampled) > 1 or compared.fewer:
-            fits.append(elpd.forest(sampled, compared.fewer, self.shades))
+        if len(sampled) > 1 or compared.fewer_components:
+            fits.append(elpd.forest(sampled, compared.fewer_components, self.shades))
         numbers = [components.by_number(compared.several)] if compared.several else []
         found = [
             Section("How many components", numbers),
@@ -118,8 +118,8 @@ class ComparisonReport(Report):
         return [means.pairs(item, unit, extent, maximum) for item in self.chains.values()]
 
 
-def _to_fold(sampled: Sequence[Sampled]) -> list[Sampled]:
+def _to_sort(sampled: Sequence[Sampled]) -> list[Sampled]:
     """Every sampler whose labels are free, and the most efficient of the others to compare with."""
-    free = [item for item in sampled if item.parameterization.copies > 1]
-    rest = [item for item in sampled if item.parameterization.copies == 1]
+    free = [item for item in sampled if item.parameterization.labellings > 1]
+    rest = [item for item in sampled if item.parameterization.labellings == 1]
     return free + sorted(rest, key=lambda item: -item.worst("ess_per_pass", "relabelled"))[:1]

@@ -28,8 +28,8 @@ GLOSSARY = (
     ("Pass", "One evaluation of all responsibilities, over every data point. It is the unit of "
      "cost here: a step of EM, a line-search trial and a leapfrog step of NUTS take one each, on "
      "any machine."),
-    ("Fold", "Sort the components of every draw by their means and carry weights and scales along. "
-     "Folded draws do not depend on the labels, so they can be averaged and compared."),
+    ("Sort", "Sort the components of every draw by their means and carry weights and scales along. "
+     "Sorted draws do not depend on the labels, so they can be averaged and compared."),
     ("Bimodality", "The share of the variance that the best split in two explains: 0.64 for a "
      "normal distribution, near 1 for two separate modes. What is left after relabelling says that "
      "labels are mixed."),

@@ -96,7 +96,7 @@ class Gibbs:
         clock = time.perf_counter()
         states = self._run(y, standard.prior, begin, seed)
         seconds = time.perf_counter() - clock
-        mixture = standard.domain.fold(Mixture(*np.moveaxis(states, 2, 0)))
+        mixture = standard.domain.sorted(Mixture(*np.moveaxis(states, 2, 0)))
         return assemble(self._tree(mixture), seconds, parameterization, standard, data)
 
     def _check(self, parameterization: Parameterization) -> None:

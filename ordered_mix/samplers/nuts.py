@@ -114,8 +114,8 @@ class NUTS:
         SamplingFailed
             If the time limit is exceeded, or the draws are not finite.
         """
-        if parameterization.obstacle:
-            raise NotApplicable(parameterization.obstacle)
+        if parameterization.reason_not_sampled:
+            raise NotApplicable(parameterization.reason_not_sampled)
         location, scale = one_sample(data)
         if len(starts.batch_shape) != 1:
             raise ValueError(
@@ -168,8 +168,8 @@ class NUTS:
         names = standard.graph.names
         starts = [{name: free[name][chain] for name in names} for chain in range(len(points))]
         begin = time.perf_counter()
-        with standard.twin():
-            pm.set_data(standard.twin_data(data, self.inverse_temperature))
+        with standard.fused_model():
+            pm.set_data(standard.fused_data(data, self.inverse_temperature))
             raw = pm.sample(
                 draws=self.draws,
                 tune=self.tune,

@@ -28,7 +28,7 @@ PALETTE = {
     "ordered": "#0072b2",
     "relative": "#009e73",
     "centred": "#cc79a7",
-    "folded": "#e69f00",
+    "signed": "#e69f00",
     "moment": "#56b4e9",
 }
 FURTHER = ("#999933", "#882255", "#aa4499", "#44aa99", "#117733", "#ddcc77")
@@ -48,7 +48,7 @@ class Look(NamedTuple):
 
 LOOKS = {
     "unordered": Look(PALETTE["unordered"], "o"),
-    "folded": Look(PALETTE["folded"], "s", "--"),
+    "signed": Look(PALETTE["signed"], "s", "--"),
     "moment": Look(PALETTE["moment"], "^"),
     "moment positive": Look(PALETTE["moment"], "v", ":"),
     "ordered": Look(PALETTE["ordered"], "D"),
@@ -96,7 +96,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def _known(name: str) -> str:
-    """The name in `LOOKS`, if it is one: a chart is called ``relative, log``."""
+    """The name in `LOOKS`, if it is one: a parameterization is called ``relative, log``."""
     return short(name).replace(",", "")
 
 

@@ -23,7 +23,7 @@ COORDINATES = (
     "unordered",
     "relative",
     "centred",
-    "folded",
+    "signed",
     "resolved",
     "bent",
     "relative(link=log)",
@@ -38,7 +38,7 @@ the squared gap."""
 
 Slopes = tuple[Callable[[Array], Array], Callable[[Array], Array]]
 LINKS: dict[str, tuple[str, Slopes]] = {
-    "bent": ("folded", (lambda gap: 2 * np.sqrt(2 + gap**2) / gap, lambda gap: -8 / gap**3)),
+    "bent": ("signed", (lambda gap: 2 * np.sqrt(2 + gap**2) / gap, lambda gap: -8 / gap**3)),
     "relative, squared gap": (
         "relative",
         (lambda gap: 0.5 / gap, lambda gap: -0.25 / gap**3),

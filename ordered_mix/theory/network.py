@@ -42,7 +42,7 @@ class Expansion(NamedTuple):
     hessian: Array
 
 
-class Chart(NamedTuple):
+class System(NamedTuple):
     """Coordinates of the incoming weights; outputs and biases are coordinates themselves.
 
     Parameters
@@ -61,13 +61,13 @@ class Chart(NamedTuple):
 
 
 CLEARANCE = 0.01
-CHARTS: dict[str, Chart | None] = {
+SYSTEMS: dict[str, System | None] = {
     "unordered": None,
-    "relative": Chart(),
-    "centred": Chart(centred=True),
-    "relative square": Chart(power=2.0),
-    "relative clearance": Chart(power=2.0, clearance=CLEARANCE),
-    "resolved": Chart(centred=True, power=0.5),
+    "relative": System(),
+    "centred": System(centred=True),
+    "relative square": System(power=2.0),
+    "relative clearance": System(power=2.0, clearance=CLEARANCE),
+    "resolved": System(centred=True, power=0.5),
 }
 """The weights themselves (None), the first weight and free gaps, the mean weight and free gaps, the
 first weight and ``gap = d^2``, the same with a clearance, the mean weight and squared gaps."""
@@ -139,31 +139,31 @@ def sorted_units(network: Network) -> Network:
     return Network(*(np.take_along_axis(part, order, axis=-1) for part in flipped))
 
 
-def coordinates(chart: str, network: Network) -> Array:
-    """Coordinates of one network in a chart: outputs, those of the weights, biases; shape (p,).
+def coordinates_of(coordinates: str, network: Network) -> Array:
+    """Coordinates of one network in a parameterization: outputs, those of the weights, biases; shape (p,).
 
     Raises
     ------
     ValueError
-        If the chart is not known, or has no coordinates for the network because a gap is too small.
+        If the parameterization is not known, or has no coordinates for the network because a gap is too small.
     """
-    system, weight = _chart(chart), np.asarray(network.weight, dtype=np.float64)
+    system, weight = _system(coordinates), np.asarray(network.weight, dtype=np.float64)
     if system is not None:
         gaps = np.diff(weight)
         location = weight.mean() if system.centred else weight[0]
         if system.power != 1 and len(gaps) and not gaps.min() >= system.clearance:
             raise ValueError(
-                f"weights must be at least {system.clearance} apart and ascending in chart "
-                f"{chart!r}, got {weight.tolist()}"
+                f"weights must be at least {system.clearance} apart and ascending in parameterization "
+                f"{coordinates!r}, got {weight.tolist()}"
             )
         free = gaps if system.power == 1 else (gaps - system.clearance) ** (1 / system.power)
         weight = np.concatenate([[location], free])
     return np.concatenate([network.output, weight, network.bias])
 
 
-def network_at(chart: str, z: Array) -> Network:
+def network_at(coordinates: str, z: Array) -> Network:
     """The network with these coordinates, shape (..., p)."""
-    system = _chart(chart)
+    system = _system(coordinates)
     units = z.shape[-1] // 3
     output, inner, bias = z[..., :units], z[..., units : 2 * units], z[..., 2 * units :]
     if system is None:
@@ -172,10 +172,10 @@ def network_at(chart: str, z: Array) -> Network:
     return Network(output, inner[..., :1] + gaps @ _along(system.centred, units).T, bias)
 
 
-def expand_in(chart: str, z: Array, target: ArrayLike, inputs: Inputs) -> Expansion:
-    """Loss and its exact derivatives in the coordinates of a chart, at one point."""
-    system = _chart(chart)
-    network = network_at(chart, z)
+def expand_in(coordinates: str, z: Array, target: ArrayLike, inputs: Inputs) -> Expansion:
+    """Loss and its exact derivatives in the coordinates of a parameterization, at one point."""
+    system = _system(coordinates)
+    network = network_at(coordinates, z)
     plain = expand(network, target, inputs)
     if system is None:
         return plain
@@ -192,7 +192,7 @@ def expand_in(chart: str, z: Array, target: ArrayLike, inputs: Inputs) -> Expans
     return Expansion(plain.loss, jacobian.T @ plain.gradient, hessian)
 
 
-def _gaps(system: Chart, d: Array) -> tuple[Array, Array, Array]:
+def _gaps(system: System, d: Array) -> tuple[Array, Array, Array]:
     """Gaps and their first and second derivatives in the coordinate."""
     q = system.power
     if q == 1:
@@ -208,7 +208,7 @@ def _along(centred: bool, units: int) -> Array:
     return beyond - beyond.mean(axis=0) if centred else beyond
 
 
-def _chart(name: str) -> Chart | None:
-    if name not in CHARTS:
-        raise ValueError(f"chart must be one of {', '.join(CHARTS)}, got {name!r}")
-    return CHARTS[name]
+def _system(name: str) -> System | None:
+    if name not in SYSTEMS:
+        raise ValueError(f"parameterization must be one of {', '.join(SYSTEMS)}, got {name!r}")
+    return SYSTEMS[name]

@@ -1,4 +1,4 @@
-"""How a network learns in a chart: gradient flow, plateaus, and the singularities beside it."""
+"""How a network learns in a parameterization: gradient flow, plateaus, and the singularities beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ordered_mix.mixture import Array
 from ordered_mix.theory.network import (
     Inputs,
     Network,
-    coordinates,
+    coordinates_of,
     expand_in,
     loss,
     network_at,
@@ -71,7 +71,7 @@ class Nearness(NamedTuple):
 
 
 def flow(
-    chart: str,
+    coordinates: str,
     start: Network,
     teacher: Network,
     inputs: Inputs,
@@ -79,12 +79,12 @@ def flow(
     fair: bool = True,
     frozen: tuple[str, ...] = (),
 ) -> Path:
-    """Gradient flow of the loss in a chart.
+    """Gradient flow of the loss in a parameterization.
 
     Parameters
     ----------
-    chart : str
-        A name in `ordered_mix.theory.network.CHARTS`.
+    parameterization : str
+        A name in `ordered_mix.theory.network.SYSTEMS`.
     start : Network
         A single one, at time 0.
     teacher : Network
@@ -93,7 +93,7 @@ def flow(
     times : array_like, shape (times,)
         Ascending.
     fair : bool
-        Divide the flow by the largest curvature (of either sign) where it is, in the chart: time is
+        Divide the flow by the largest curvature (of either sign) where it is, in the parameterization: time is
         then the sum of step times largest curvature, and no step is longer than the loss allows.
     frozen : tuple of {"output", "weight", "bias"}
         What stays as it is.
@@ -101,12 +101,12 @@ def flow(
     Raises
     ------
     ValueError
-        If the chart is not known, or cannot describe the start.
+        If the parameterization is not known, or cannot describe the start.
     RuntimeError
         If the integration fails.
     """
     target = response(teacher, inputs.x)
-    origin = coordinates(chart, start)
+    origin = coordinates_of(coordinates, start)
     free = np.repeat([name not in frozen for name in Network._fields], len(start.weight))
     square = np.ix_(free, free)
 
@@ -116,12 +116,12 @@ def flow(
         return z
 
     def speed(time: float, moving: Array) -> Array:
-        at = expand_in(chart, whole(moving), target, inputs)
+        at = expand_in(coordinates, whole(moving), target, inputs)
         return -at.gradient[free] / (largest_curvature(at.hessian[square]) if fair else 1.0)
 
     def jacobian(time: float, moving: Array) -> Array:
         # for the solver's iterations only, so how the curvature changes may be left out
-        hessian = expand_in(chart, whole(moving), target, inputs).hessian[square]
+        hessian = expand_in(coordinates, whole(moving), target, inputs).hessian[square]
         return -hessian / (largest_curvature(hessian) if fair else 1.0)
 
     grid = np.asarray(times, dtype=np.float64)
@@ -129,8 +129,10 @@ def flow(
         speed, (0.0, grid[-1]), origin[free], "LSODA", t_eval=grid, jac=jacobian, **TOLERANCES
     )
     if not found.success or not np.isfinite(found.y).all():
-        raise RuntimeError(f"the flow in chart {chart!r} could not be followed: {found.message}")
-    networks = network_at(chart, np.stack([whole(moving) for moving in found.y.T]))
+        raise RuntimeError(
+            f"the flow in parameterization {coordinates!r} could not be followed: {found.message}"
+        )
+    networks = network_at(coordinates, np.stack([whole(moving) for moving in found.y.T]))
     return Path(grid, networks, loss(networks, target, inputs))
 
 

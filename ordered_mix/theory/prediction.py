@@ -17,7 +17,7 @@ def log_predictive(points: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayL
     ----------
     points : array_like, shape (point,)
     w, mu, sigma : array_like, shape (chain, draw, component)
-        Draws of the mixture, raw or folded.
+        Draws of the mixture, raw or sorted.
 
     Returns
     -------

@@ -99,9 +99,9 @@ def wasserstein(first: Mixture, second: Mixture, points: int = 2001) -> Array:
     return distance.reshape(shape)
 
 
-def folded_distance(first: Mixture, second: Mixture) -> Array:
+def sorted_distance(first: Mixture, second: Mixture) -> Array:
     """Euclidean distance of (w, mu, sigma), components sorted by their means; shape (...)."""
-    one, two = first.fold(), second.fold()
+    one, two = first.sorted(), second.sorted()
     squares = [(getattr(one, name) - getattr(two, name)) ** 2 for name in ("w", "mu", "sigma")]
     return np.sqrt(np.sum(squares, axis=(0, -1)))
 

@@ -221,7 +221,7 @@ CLOSED = """[...document.querySelectorAll('details')].filter(
 
 
 def check_print(browser):
-    """On paper nothing is cut off, and folded tables are open."""
+    """On paper nothing is cut off, and sorted tables are open."""
     browser.resize(PAPER, media="print")
     assert browser.evaluate("document.documentElement.scrollWidth") <= PAPER
     assert browser.evaluate(CLOSED) == 0

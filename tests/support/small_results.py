@@ -54,7 +54,7 @@ def estimates():
 def measures():
     """Criteria and convergence of fixed draws, and cells of a study."""
     from ordered_mix.data import load
-    from ordered_mix.draws.convergence import raw_and_folded
+    from ordered_mix.draws.convergence import raw_and_sorted
     from ordered_mix.draws.elpd import loo, pointwise_log_likelihood, waic
     from ordered_mix.engine.run import load_study
 
@@ -64,7 +64,7 @@ def measures():
     mu = np.array([54.6, 80.1]) + 0.5 * rng.standard_normal(shape)
     sigma = 5.9 * np.exp(0.05 * rng.standard_normal(shape))
     waic_, loo_ = (kind(pointwise_log_likelihood(data.y, w, mu, sigma)) for kind in (waic, loo))
-    table = raw_and_folded(w, mu, sigma).select_dtypes("number")
+    table = raw_and_sorted(w, mu, sigma).select_dtypes("number")
     study = load_study("em_rates")
     rows = [row for cell in study.cells("smoke") for row in study.cell(cell.seed, **cell.factors)]
     numbers = [[value for value in row.values() if isinstance(value, float)] for row in rows]

@@ -125,7 +125,7 @@ def ecr_iterative_2(
     Papastamoulis & Iliopoulos (2013), Methodology and Computing in Applied Probability 15.
     Rodriguez & Walker (2014), JCGS 23, 25-45. Papastamoulis (2016), JSS 69, code snippet 1.
     """
-    p = given(responsibilities).held()
+    p = given(responsibilities).stored()
     z = check_allocations("allocations", allocations, p.components)
     expected = (*p.draws, p.points)
     if z.shape != expected:

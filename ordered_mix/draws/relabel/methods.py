@@ -63,7 +63,7 @@ class Evidence:
         """The responsibilities, which must be known."""
         if self.responsibilities is None:
             raise ValueError(self.advice)
-        return self.responsibilities.held()
+        return self.responsibilities.stored()
 
     @cached_property
     def allocations(self) -> Allocations:

@@ -18,11 +18,11 @@ from ordered_mix.draws.relabel.assignment import (
     invert,
 )
 
-FOLD_KEYS = ("mu", "sigma", "w")
+SORT_KEYS = ("mu", "sigma", "w")
 
 
-class Folded(NamedTuple):
-    """Folded draws of shape (chain, draw, component), and the permutation that folded them."""
+class SortedDraws(NamedTuple):
+    """Sorted draws of shape (chain, draw, component), and the permutation that sorted them."""
 
     w: Array
     mu: Array
@@ -30,10 +30,10 @@ class Folded(NamedTuple):
     permutation: NDArray[np.int64]
 
 
-def fold(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, by: str = "mu") -> Folded:
+def sort_components(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, by: str = "mu") -> SortedDraws:
     """Sort the components of every draw, carrying the other parameters along.
 
-    Folding is the quotient by relabelling. As a relabelling algorithm it is the identifiability
+    Sorting is the quotient by relabelling. As a relabelling algorithm it is the identifiability
     constraint of Diebolt & Robert (1994), the "AIC" (artificial identifiability constraint) of
     Papastamoulis (2016).
 
@@ -42,12 +42,12 @@ def fold(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, by: str = "mu") -> Folde
     w, mu, sigma : array_like, shape (chain, draw, component)
         Weights, means and standard deviations; known ones may have shape (component,).
     by : {"mu", "sigma", "w"}
-        The parameter that is ascending after folding.
+        The parameter that is ascending after sorting.
 
     Returns
     -------
-    Folded
-        The folded draws and the permutation.
+    Sorted
+        The sorted draws and the permutation.
 
     Raises
     ------
@@ -59,14 +59,14 @@ def fold(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike, by: str = "mu") -> Folde
     ----------
     Diebolt & Robert (1994), JRSS B 56, 363-375. Papastamoulis (2016), JSS 69, code snippet 1.
     """
-    if by not in FOLD_KEYS:
-        raise ValueError(f"by must be one of {', '.join(FOLD_KEYS)}, got {by!r}")
+    if by not in SORT_KEYS:
+        raise ValueError(f"by must be one of {', '.join(SORT_KEYS)}, got {by!r}")
     w, mu, sigma = mixture_draws(w, mu, sigma)
     require_exchangeable("w", w)
     require_exchangeable("sigma", sigma)
     permutation = constraint({"mu": mu, "sigma": sigma, "w": w}[by]).permutation
     w, mu, sigma = (np.take_along_axis(values, permutation, axis=-1) for values in (w, mu, sigma))
-    return Folded(w, mu, sigma, permutation)
+    return SortedDraws(w, mu, sigma, permutation)
 
 
 def constraint(key: ArrayLike) -> Relabelling:
@@ -169,5 +169,5 @@ def require_exchangeable(name: str, values: Array) -> None:
     if fixed and np.any(first != first[0]):
         raise ValueError(
             f"{name} is fixed at the unequal values {np.array2string(first, precision=4)}, so the "
-            f"labels are not exchangeable; folding accepts an estimated {name} or equal values"
+            f"labels are not exchangeable; sorting accepts an estimated {name} or equal values"
         )

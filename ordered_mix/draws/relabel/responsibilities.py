@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ordered_mix.arrays import Array, finite
 
 BLOCK_BYTES = 32_000_000
-HELD_BYTES = 200_000_000
+STORED_BYTES = 200_000_000
 TOLERANCE = 1e-3
 
 
@@ -38,22 +38,22 @@ class Responsibilities:
     components: int
     block: Callable[[slice], Array]
     log_joint: Callable[[slice], Array] | None = None
-    is_held: bool = False
+    is_stored: bool = False
 
     def __iter__(self) -> Iterator[tuple[slice, Array]]:
         """Slices of the flat draws and their responsibilities."""
         for part in self._parts():
             yield part, self.block(part)
 
-    def held(self) -> Responsibilities:
+    def stored(self) -> Responsibilities:
         """The same, computed once if they fit in 200 MB, else anew whenever they are asked for."""
         total = self.draws[0] * self.draws[1]
-        if self.is_held or 8 * total * self.points * self.components > HELD_BYTES:
+        if self.is_stored or 8 * total * self.points * self.components > STORED_BYTES:
             return self
         values = np.empty((total, self.points, self.components))
         for part, block in self:
             values[part] = block
-        return replace(self, block=values.__getitem__, is_held=True)
+        return replace(self, block=values.__getitem__, is_stored=True)
 
     def at(self, draw: int) -> Array:
         """Those of one flat draw, shape (point, component)."""

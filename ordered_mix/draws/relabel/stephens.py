@@ -64,7 +64,7 @@ def stephens(
     ----------
     Stephens (2000), JRSS B 62, 795-809, section 4.1.
     """
-    p = given(responsibilities).held()
+    p = given(responsibilities).stored()
     first = [] if start is not None else references(p.draws[0] * p.draws[1], starts)
     negative_entropy, gains = _first_pass(p, [p.at(draw) for draw in first])
     begun = [best_assignment(gain) for gain in gains]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators.loop.problem import Problem
-from ordered_mix.estimators.loop.transforms import quick_map
+from ordered_mix.estimators.loop.transforms import closed_form_map
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 
@@ -67,7 +67,7 @@ class Coordinates:
         self.lower = self._lower()
         self.bounded = bool(np.any(self.lower > -np.inf))
         self._held: tuple = (None, ())
-        self.quick = quick_map(parameterization, kind)
+        self.closed_form = closed_form_map(parameterization, kind)
 
     def start(self) -> Array:
         """Coordinates of the starts, projected on the bounds; shape (runs, dimension)."""
@@ -135,8 +135,8 @@ class Coordinates:
         mixtures = one.forward(np.random.default_rng(0).standard_normal((2, one.dimension)))
         there = one.affine(0.0, 2.0), mixtures.affine(0.0, 2.0)
         moved = [
-            np.diff(_coordinates(chart, found, self.kind), axis=0)[0]
-            for chart, found in ((one, mixtures), there)
+            np.diff(_coordinates(coordinates, found, self.kind), axis=0)[0]
+            for coordinates, found in ((one, mixtures), there)
         ]
         return np.round(np.log2(moved[1] / moved[0]), 6)
 
@@ -148,8 +148,8 @@ class Coordinates:
 
     def _pullback(self, x: Array, scores: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.quick is not None:
-                return self.quick.pullback(x, scores)
+            if self.closed_form is not None:
+                return self.closed_form.pullback(x, scores)
             graph, prior = self.parameterization.graph, self.parameterization.prior
             pullback = graph.pullback_free if self.kind == "free" else graph.pullback
             return pullback(x, prior, *np.split(scores, 3, axis=1))
@@ -158,8 +158,8 @@ class Coordinates:
         """(w, mu, sigma) in the units of the data, and whether they are in the domain."""
         graph, prior = self.parameterization.graph, self.parameterization.prior
         with np.errstate(all="ignore"):
-            if self.quick is not None:
-                w, mu, sigma = self.quick.forward(x)
+            if self.closed_form is not None:
+                w, mu, sigma = self.closed_form.forward(x)
             elif self.kind == "free":
                 w, mu, sigma = graph.forward_free(x, prior)
             else:

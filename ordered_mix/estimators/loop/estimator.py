@@ -74,7 +74,7 @@ class Estimator:
         algorithm = self.algorithm(parameterization, problem)
         return iterate(algorithm, problem, self.stop, self.snapshots)
 
-    def held(self, prior: Prior) -> tuple[str, ...]:
+    def frozen_parameters(self, prior: Prior) -> tuple[str, ...]:
         """The parameters that stay as they are: those that the prior knows."""
         known = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
         return tuple(name for name, value in known.items() if value is not None)

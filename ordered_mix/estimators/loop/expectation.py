@@ -32,7 +32,7 @@ class Runs:
     def __init__(self, em: EM, parameterization: Parameterization, problem: Problem) -> None:
         self.em = em
         self.problem = problem
-        self.frozen = em.held(parameterization.prior)
+        self.frozen = em.frozen_parameters(parameterization.prior)
         self.tied = em.scales == "tied" or parameterization.prior.common_scale
         prior = em.penalising(parameterization.prior)
         self.penalty = penalty_of(problem, em.penalty, prior)

@@ -89,7 +89,7 @@ class Transformed:
         return self._held[1]
 
 
-def quick_map(parameterization: Parameterization, kind: str) -> Affine | Transformed | None:
+def closed_form_map(parameterization: Parameterization, kind: str) -> Affine | Transformed | None:
     """A map in numpy that equals the graph's, None if there is none of the known kinds."""
     affine = affine_map(parameterization)
     if affine is None or kind == "free":

@@ -84,7 +84,7 @@ def chains_of_sampler(item: Sampled, colour: str) -> Chains:
         by="by separation",
         rhat={labels: item.worst("rhat", labels) for labels in ("raw", "relabelled")},
         switching=item.switching,
-        free=item.parameterization.copies > 1,
+        free=item.parameterization.labellings > 1,
         ordered=item.parameterization.order_by == "mu",
     )
 

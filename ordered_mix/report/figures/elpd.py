@@ -28,7 +28,9 @@ CRITERIA = {"waic": ("WAIC", "o", 0.17), "loo": ("LOO", "D", -0.17)}
 
 
 @styled
-def forest(sampled: Sequence[Sampled], fewer: Sampled | None, shades: dict[str, str]) -> Drawing:
+def forest(
+    sampled: Sequence[Sampled], fewer_components: Sampled | None, shades: dict[str, str]
+) -> Drawing:
     """WAIC and LOO of every model as a difference to the best, with two kinds of error.
 
     Parameters
@@ -40,16 +42,16 @@ def forest(sampled: Sequence[Sampled], fewer: Sampled | None, shades: dict[str, 
     shades : dict of str to str
         Colour of each parameterization.
     """
-    items = [*sampled, *([fewer] if fewer else [])]
+    items = [*sampled, *([fewer_components] if fewer_components else [])]
     rows = {
         (item.label, kind): _against_best(item, items, kind) for item in items for kind in CRITERIA
     }
-    zoom = fewer is not None and _far(fewer, rows)
+    zoom = fewer_components is not None and _far(fewer_components, rows)
     figure = canvas(0.42 * len(items) + 1.25)
     panels = figure.subplots(1, 2 if zoom else 1, sharey=True, squeeze=False)[0]
     for panel, shown in zip(panels, (items, list(sampled)), strict=False):
         for item in shown:
-            colour = MUTED if item is fewer else shades[item.parameterization.label]
+            colour = MUTED if item is fewer_components else shades[item.parameterization.label]
             for kind in CRITERIA:
                 _interval(panel, items.index(item), kind, rows[item.label, kind], colour)
         panel.axvline(0, color=MUTED, linewidth=0.7)
@@ -83,11 +85,13 @@ def forest(sampled: Sequence[Sampled], fewer: Sampled | None, shades: dict[str, 
     )
 
 
-def _far(fewer: Sampled, rows: dict[tuple[str, str], tuple[float, float, float]]) -> bool:
+def _far(
+    fewer_components: Sampled, rows: dict[tuple[str, str], tuple[float, float, float]]
+) -> bool:
     """Whether one model is so far off that the others need a closer look."""
     reach = {key: abs(delta) + max(se, mcse) for key, (delta, se, mcse) in rows.items()}
-    others = [value for (label, _), value in reach.items() if label != fewer.label]
-    return abs(rows[fewer.label, "loo"][0]) > 4 * max(others)
+    others = [value for (label, _), value in reach.items() if label != fewer_components.label]
+    return abs(rows[fewer_components.label, "loo"][0]) > 4 * max(others)
 
 
 def _against_best(item: Sampled, items: Sequence[Sampled], kind: str) -> tuple[float, float, float]:

@@ -42,7 +42,7 @@ def posterior(standard: Parameterization, data: Data, inverse_temperature: float
     options = tuple(sorted(standard.options.items()))
     compiled = _compiled(standard.module, standard.k, standard.prior.form(), options)
     used = {variable.name for variable in compiled.shared_var_keys}
-    values = standard.twin_data(data, inverse_temperature)
+    values = standard.fused_data(data, inverse_temperature)
     return compiled.with_data(**{name: values[name] for name in used})
 
 
@@ -94,8 +94,8 @@ def _around_tape(
 
 @lru_cache(maxsize=16)
 def _compiled(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -> Any:
-    twin = Parameterization(module.__name__, module, k, prior, dict(options)).twin()
-    return nutpie.compile_pymc_model(twin, var_names=[])
+    fused_model = Parameterization(module.__name__, module, k, prior, dict(options)).fused_model()
+    return nutpie.compile_pymc_model(fused_model, var_names=[])
 
 
 def compiled_models() -> int:

@@ -34,26 +34,30 @@ def _compiled(outputs: Sequence[TensorVariable], count: int, seed: int) -> Any:
     shapes = [
         value.shape for value in pm.draw([node.outputs[1] for node in nodes], mode=INTERPRETED)
     ]
-    replicas: dict[Variable, Variable] = {}
+    batched_variables: dict[Variable, Variable] = {}
     for node, shape in zip(nodes, shapes, strict=True):
-        replicas[node.outputs[1]] = _replicate(node, shape, count, replicas)
-    batched = [_batched(output, replicas, count) for output in graph.outputs]
+        batched_variables[node.outputs[1]] = _replicate(node, shape, count, batched_variables)
+    batched = [_batched(output, batched_variables, count) for output in graph.outputs]
     return pm.compile([], batched, random_seed=seed, mode=INTERPRETED)
 
 
-def _replicate(node: Any, shape: tuple[int, ...], count: int, replicas: Any) -> TensorVariable:
+def _replicate(
+    node: Any, shape: tuple[int, ...], count: int, batched_variables: Any
+) -> TensorVariable:
     op, (rng, _, *parameters) = node.op, node.inputs
     batch = shape[: len(shape) - op.ndim_supp]
     aligned = []
     for parameter, core in zip(parameters, op.ndims_params, strict=True):
-        value = _batched(parameter, replicas, count)
+        value = _batched(parameter, batched_variables, count)
         missing = len(batch) - (parameter.ndim - core)
         aligned.append(pt.expand_dims(value, tuple(range(1, 1 + missing))) if missing else value)
     return op.make_node(rng, (count, *batch), *aligned).outputs[1]
 
 
-def _batched(variable: Variable, replicas: dict[Variable, Variable], count: int) -> TensorVariable:
-    [value] = vectorize_graph([variable], replicas) if replicas else [variable]
+def _batched(
+    variable: Variable, batched_variables: dict[Variable, Variable], count: int
+) -> TensorVariable:
+    [value] = vectorize_graph([variable], batched_variables) if batched_variables else [variable]
     if value.ndim == variable.ndim:
         value = pt.broadcast_to(value, (count, *variable.shape))
     return value

@@ -1,4 +1,4 @@
-"""Mixture mean and signed gaps: no boundary for the sampler, identifiable once draws are folded."""
+"""Mixture mean and signed gaps: no boundary for the sampler, identifiable once draws are sorted."""
 
 import numpy as np
 
