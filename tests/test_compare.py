@@ -1,5 +1,7 @@
 """The comparison: what it measures, its verdicts, resuming, and refusals before any work."""
 
+import pickle
+
 import chance
 import numpy as np
 import pytest
@@ -122,6 +124,13 @@ def test_overlapping_components_change_the_verdicts():
     assert found["ordering"].answer.startswith("Yes")
     assert found["component"].answer != "Yes."
     assert "point" not in found
+
+
+def test_a_comparison_can_be_pickled(result):
+    again = pickle.loads(pickle.dumps(result))
+    assert again.table.equals(result.table) and repr(again) == repr(result)
+    for one in (result, result.best, result.best.draws):
+        assert len(repr(one)) < 400
 
 
 def test_finished_draws_are_taken_from_the_folder(result, folder, monkeypatch):

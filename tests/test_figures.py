@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 from scipy import integrate, stats
 
-from ordered_mix.compare.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.comparison import Comparison, Settings
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import loo, waic
@@ -20,6 +20,7 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.iterate import Stop
 from ordered_mix.fitted.labels import labels_by_what_separates
 from ordered_mix.fitted.maximum import find_maximum
+from ordered_mix.fitted.posterior import Posterior
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import log_density
@@ -70,7 +71,7 @@ def sampled(name, data, k, rng, switched=()):
     made = draws(k, rng, data.y, switched)
     parameters = (made.mixture.w, made.mixture.mu, made.mixture.sigma)
     pointwise = log_density(data.y, *parameters)
-    return Sampled(
+    return Posterior(
         f"nuts {name}", "nuts", catalog.parameterization(name, k, Prior()), made,
         waic(pointwise), loo(pointwise), labels_by_what_separates(made.mixture, data.y),
     )  # fmt: skip

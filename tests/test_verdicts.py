@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from ordered_mix.compare.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.comparison import Comparison, Settings
 from ordered_mix.data import Data
 from ordered_mix.draws import elpd
 from ordered_mix.draws.draws import Draws
@@ -15,6 +15,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.fitted.labels import labels_by_what_separates
 from ordered_mix.fitted.maximum import find_maximum
+from ordered_mix.fitted.posterior import Posterior
 from ordered_mix.fitted.verdict import headline
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
@@ -66,7 +67,7 @@ def draws(seed, *, swapped=(), stuck=(), divergent=0, steps=7, k=2):
 def sampled(name, made, k=2):
     mixture = made.mixture
     pointwise = log_density(DATA.y, mixture.w, mixture.mu, mixture.sigma)
-    return Sampled(
+    return Posterior(
         f"nuts {name}", "nuts", catalog.parameterization(name, k, Prior()), made,
         elpd.waic(pointwise), elpd.loo(pointwise), labels_by_what_separates(mixture, DATA.y),
     )  # fmt: skip

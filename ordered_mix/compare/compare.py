@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ordered_mix.compare.comparison import Comparison, Sampled, Settings
+from ordered_mix.compare.comparison import Comparison, Settings
 from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.predictive import predictive
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.loop.fit import Fit
@@ -29,6 +28,7 @@ from ordered_mix.fitted.labels import labels_by_what_separates, method_of
 from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
 from ordered_mix.fitted.mode import posterior_mode
 from ordered_mix.fitted.options import SAMPLERS
+from ordered_mix.fitted.posterior import Posterior, posterior_of
 from ordered_mix.fitted.restart import Restarted, restart_stuck_chains
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
@@ -101,7 +101,7 @@ def compare(
     maximum = judged_by_mode(data, maximum, mode, held)
     best = held.in_order(mode if maximum.mixture is None else maximum.mixture)
     fits, fit_seconds = _point_fits(data, settings, found, starts, progress, skipped)
-    sampled: dict[str, Sampled] = {}
+    sampled: dict[str, Posterior] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
     for estimator in (name for name in settings.estimators if name in SAMPLERS):
@@ -235,7 +235,7 @@ def _sample(
     folder: ResultFolder | None,
     progress: Callable[[str], None],
     failed: dict[str, str],
-) -> Sampled | None:
+) -> Posterior | None:
     label = f"{estimator} {parameterization.label}{note}"
     progress(label)
     name = f"draws-{slug(label)}.nc"
@@ -256,8 +256,7 @@ def _sample(
         made.attrs["restarted"] = restarted
         folder.write_tree(name, made)
     progress(f"WAIC and LOO, {label}")
-    waic, loo = predictive(data.y, draws.mixture)
-    return Sampled(label, estimator, parameterization, draws, waic, loo, permutation, restarted)
+    return posterior_of(draws, parameterization, estimator, label, restarted, permutation)
 
 
 def _drawn(
@@ -283,11 +282,11 @@ def _particles(
     data: Data,
     settings: Settings,
     prior: Prior,
-    sampled: dict[str, Sampled],
-    sample: Callable[..., Sampled | None],
+    sampled: dict[str, Posterior],
+    sample: Callable[..., Posterior | None],
     starts: Mixture,
     best: Mixture,
-) -> Sampled | None:
+) -> Posterior | None:
     """Sequential Monte Carlo where chains disagree, unless it would take far longer than they."""
     apart = any(disagree(item.agreement) for item in sampled.values())
     if not apart or data.n > MOST_POINTS:
@@ -297,8 +296,8 @@ def _particles(
 
 
 def _fewer_components(
-    data: Data, settings: Settings, prior: Prior, sample: Callable[..., Sampled | None]
-) -> Sampled | None:
+    data: Data, settings: Settings, prior: Prior, sample: Callable[..., Posterior | None]
+) -> Posterior | None:
     k = settings.components - 1
     if k == 0 or prior.known:
         return None

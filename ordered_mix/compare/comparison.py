@@ -14,25 +14,18 @@ import pandas as pd
 from ordered_mix.compare.several import Several, check_prior_components
 from ordered_mix.compare.verdicts import verdicts
 from ordered_mix.data import Data
-from ordered_mix.draws.convergence import raw_and_relabelled
-from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC
-from ordered_mix.draws.predictive import Predictive
-from ordered_mix.draws.relabel.assignment import Permutation
-from ordered_mix.draws.statistics import SamplerSummary, summarise_sampler
-from ordered_mix.draws.switching import Switching, switching
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.files.results import slug
-from ordered_mix.fitted.agreement import Agreement, agreement
 from ordered_mix.fitted.fitted import Fitted, default_mass
 from ordered_mix.fitted.maximum import Maximum, criteria_of
 from ordered_mix.fitted.modes import Mode, modes_found
 from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
+from ordered_mix.fitted.posterior import Posterior
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Mixture
 from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
-from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
+from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.shown import html
@@ -127,67 +120,7 @@ class Settings:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Sampled:
-    """One parameterization under one sampler, with everything that is measured on it."""
-
-    label: str
-    estimator: str
-    parameterization: Parameterization
-    draws: Draws
-    elpd_waic: ELPDDataWAIC
-    elpd_loo: ELPDDataPSIS
-    permutation: Permutation
-    restarted: int = 0
-
-    @cached_property
-    def labelled(self) -> Mixture:
-        """Draws with labels by what separates the components, batch shape (chain, draw)."""
-        return self.draws.mixture.permute(self.permutation)
-
-    @cached_property
-    def convergence(self) -> pd.DataFrame:
-        """R-hat, ESS and MCSE, raw and relabelled (`draws.convergence.raw_and_relabelled`)."""
-        passes = int(self.draws.passes.sum())
-        return raw_and_relabelled(self.draws.mixture, self.labelled, passes, self.draws.seconds)
-
-    @property
-    def divergences(self) -> int:
-        """Number of divergent transitions; particles have none."""
-        statistics = self.draws.statistics
-        return int(statistics["diverging"].sum()) if "diverging" in statistics else 0
-
-    @cached_property
-    def agreement(self) -> Agreement:
-        """What tells whether the chains agree."""
-        y = self.draws.tree["observed_data"]["y"].to_numpy()
-        return agreement(y, self.labelled, self.divergences, self.restarted)
-
-    @cached_property
-    def label_changes(self) -> float:
-        """Share of steps after which the labels that separate the components are others."""
-        changed = self.permutation[:, 1:] != self.permutation[:, :-1]
-        return float(np.mean(changed.any(axis=-1)))
-
-    @cached_property
-    def switching(self) -> Switching:
-        """Label switching of the raw draws."""
-        mixture = self.draws.mixture
-        return switching(mixture.w, mixture.mu, mixture.sigma)
-
-    @cached_property
-    def sampler(self) -> SamplerSummary:
-        """Divergences, tree depth and energy."""
-        statistics = self.draws.statistics
-        return summarise_sampler({str(name): statistics[name].to_numpy() for name in statistics})
-
-    def worst(self, column: str, labels: str) -> float:
-        """Worst R-hat (largest) or ESS (smallest) of the raw or relabelled quantities."""
-        rows = self.convergence[self.convergence["labels"] == labels][column]
-        return float(rows.max() if column == "rhat" else rows.min())
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """The result of `compare`; it renders as a report in a notebook.
 
@@ -209,18 +142,18 @@ class Comparison:
         run from each start.
     fit_seconds : dict of str to float
         Wall-clock time of each, without compilation.
-    sampled : dict of str to Sampled
+    sampled : dict of str to Posterior
         Samplers by label.
     skipped : dict of str to str
         What does not apply or failed, with the reason.
-    fewer : Sampled or None
+    fewer_components : Posterior or None
         The unordered model with one component less, for the question whether the last component
         is supported; None for K = 1 and where several numbers are compared.
     failed : tuple of str
         Labels of the samplers that gave no draws.
     several : Several or None
         Several numbers of components side by side, if a range was asked for.
-    particles : Sampled or None
+    particles : Posterior or None
         Sequential Monte Carlo, if chains disagreed after relabelling.
     """
 
@@ -232,15 +165,21 @@ class Comparison:
     mode: Mixture
     fits: dict[str, Fit]
     fit_seconds: dict[str, float]
-    sampled: dict[str, Sampled]
+    sampled: dict[str, Posterior]
     skipped: dict[str, str]
-    fewer_components: Sampled | None
+    fewer_components: Posterior | None
     failed: tuple[str, ...] = ()
-    particles: Sampled | None = None
+    particles: Posterior | None = None
     several: Several | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"Comparison({self.data.name!r}, n={self.data.n}, K={self.settings.components}, "
+            f"sampled={list(self.sampled)}, fits={list(self.fits)})"
+        )
+
     @cached_property
-    def best(self) -> Sampled:
+    def best(self) -> Posterior:
         """The sampler that the answer is taken from: chains that agree, most draws.
 
         Particles, where there are some and their runs agree better than the chains that disagree.
@@ -255,7 +194,7 @@ class Comparison:
         )
 
     @cached_property
-    def worst(self) -> Sampled:
+    def worst(self) -> Posterior:
         """The sampler whose chains disagree most."""
         return max(self.sampled.values(), key=lambda item: item.agreement.rhat)
 
@@ -284,8 +223,7 @@ class Comparison:
         loo = {"elpd_loo": float(best.elpd_loo.elpd), "elpd_loo_se": float(best.elpd_loo.se)}
         return Fitted(
             self.data, k, self.maximum, pd.DataFrame([row | loo]), default_mass(), self.prior,
-            self.mode, best.draws, best.permutation, Predictive(best.elpd_waic, best.elpd_loo),
-            best.restarted, chains=self.worst.agreement if self.crossed else None,
+            self.mode, best, self.worst.agreement if self.crossed else None,
         )  # fmt: skip
 
     @cached_property
@@ -334,7 +272,7 @@ def _fit_row(label: str, fit: Fit, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _sampled_row(item: Sampled) -> dict[str, Any]:
+def _sampled_row(item: Posterior) -> dict[str, Any]:
     draws, labelled = item.draws, item.labelled
     mean = Mixture(*(getattr(labelled, name).mean(axis=(0, 1)) for name in ("w", "mu", "sigma")))
     return {

@@ -19,7 +19,8 @@ from ordered_mix.fitted.questions import no_maximum, prior_question
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict, listed
 
 if TYPE_CHECKING:
-    from ordered_mix.compare.comparison import Comparison, Sampled
+    from ordered_mix.compare.comparison import Comparison
+    from ordered_mix.fitted.posterior import Posterior
 
 CONFIDENCE = 0.95
 LEAST_WEIGHT = 0.01
@@ -35,7 +36,7 @@ def verdicts(comparison: Comparison) -> list[Verdict]:
     return [verdict for ask in questions if (verdict := ask(comparison)) is not None]
 
 
-def usable(comparison: Comparison) -> dict[str, Sampled]:
+def usable(comparison: Comparison) -> dict[str, Posterior]:
     """Samplers whose chains agree."""
     return {
         label: item for label, item in comparison.sampled.items() if item.agreement.status == GOOD
@@ -215,7 +216,7 @@ def _best_parameterization(comparison: Comparison) -> Verdict | None:
     return Verdict("parameterization", UNDECIDED, question, answer, reason, clause, values)
 
 
-def efficiency_by_chain(item: Sampled) -> np.ndarray:
+def efficiency_by_chain(item: Posterior) -> np.ndarray:
     """Log of the smallest relabelled ESS per pass of each chain by itself, shape (chain,)."""
     labelled, passes = item.labelled, item.draws.passes
     logs = []
@@ -317,7 +318,7 @@ def _jacobian(comparison: Comparison) -> Verdict | None:
     )
 
 
-def _shift(pair: tuple[Any, Any], item: Sampled) -> float:
+def _shift(pair: tuple[Any, Any], item: Posterior) -> float:
     best = [fit.mixture[int(np.argmax(fit.objective))] for fit in pair]
     modes = [mixture.permute(mixture.order()) for mixture in best]
     distances = []

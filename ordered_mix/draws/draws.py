@@ -25,7 +25,7 @@ STATISTICS = (
 LOG_LIKELIHOOD_BYTES = 200_000_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Draws:
     """Posterior draws with what they cost.
 
@@ -42,6 +42,10 @@ class Draws:
     """
 
     tree: xr.DataTree
+
+    def __repr__(self) -> str:
+        chains, draws = self.mixture.batch_shape
+        return f"Draws({chains} chains of {draws:,} draws, K={self.mixture.k})"
 
     @cached_property
     def mixture(self) -> Mixture:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ordered_mix.draws.draws import Draws
+    from ordered_mix.fitted.posterior import Posterior
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
@@ -309,28 +310,24 @@ class _Work:
         draws, restarted = restart_stuck_chains(
             draws, self.data.y, best, lambda again: self._nuts(1, chosen, again)
         )
-        made = replace(self._measured(made, draws, prior), restarted=restarted)
-        chains = made.agreement
-        if chains is None or not disagree(chains):
+        posterior = self._measured(k, draws, chosen, restarted)
+        made, chains = replace(made, posterior=posterior), posterior.agreement
+        if not disagree(chains):
             return made
         self.progress(f"sequential Monte Carlo, K = {k}: the chains sit in different modes")
         draws = particles(self.data, prior, k, self.settings["seed"])
-        other = replace(self._measured(made, draws, prior), restarted=0, chains=chains)
-        assert other.agreement is not None
-        return other if other.agreement.rhat < chains.rhat else made
+        other = self._measured(k, draws, chosen, 0)
+        if other.agreement.rhat >= chains.rhat:
+            return made
+        return replace(made, posterior=other, chains=chains)
 
-    def _measured(self, made: Fitted, draws: Draws, prior: Prior) -> Fitted:
-        """The fit with these draws, their labels, WAIC and LOO."""
-        from ordered_mix.draws.predictive import predictive
-        from ordered_mix.fitted.labels import labels_by_what_separates
+    def _measured(
+        self, k: int, draws: Draws, chosen: Parameterization, restarted: int
+    ) -> Posterior:
+        from ordered_mix.fitted.posterior import posterior_of
 
-        y, k = self.data.y, made.components
-        self.progress(f"labels, K = {k}")
-        labels = labels_by_what_separates(draws.mixture, y, prior.exchangeable)
-        self.progress(f"WAIC and LOO, K = {k}")
-        return replace(
-            made, draws=draws, permutation=labels, predictive=predictive(y, draws.mixture)
-        )
+        self.progress(f"labels, WAIC and LOO, K = {k}")
+        return posterior_of(draws, chosen, self.sampler, chosen.label, restarted)
 
     def _nuts(self, attempt: int, chosen: Parameterization, starts: Mixture) -> Draws:
         from ordered_mix.samplers.nuts import NUTS
@@ -359,7 +356,7 @@ def _smallest(table: pd.DataFrame) -> int:
 
 
 def _with_loo(table: pd.DataFrame, several: dict[int, Fitted]) -> pd.DataFrame:
-    found = [several[k].predictive for k in table["components"]]
-    elpd = [np.nan if one is None else float(one.loo.elpd) for one in found]
-    error = [np.nan if one is None else float(one.loo.se) for one in found]
+    found = [several[k].posterior for k in table["components"]]
+    elpd = [np.nan if one is None else float(one.elpd_loo.elpd) for one in found]
+    error = [np.nan if one is None else float(one.elpd_loo.se) for one in found]
     return table.assign(elpd_loo=elpd, elpd_loo_se=error)

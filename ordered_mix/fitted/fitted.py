@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
     from ordered_mix.draws.checks import Checks
     from ordered_mix.draws.draws import Draws
-    from ordered_mix.draws.predictive import Predictive
     from ordered_mix.draws.prior_sensitivity import PriorSensitivity
-    from ordered_mix.draws.relabel.assignment import Permutation
     from ordered_mix.fitted.agreement import Agreement
+    from ordered_mix.fitted.posterior import Posterior
     from ordered_mix.fitted.refits import Refits
     from ordered_mix.prior import Prior
 
@@ -66,14 +65,8 @@ class Fitted:
         In the units of the data; None without MAP and samplers.
     mode : Mixture, optional
         Posterior mode of weights, means and scales.
-    draws : Draws, optional
-        Draws as sampled.
-    permutation : ndarray of int, shape (chain, draw, component), optional
-        Labels by what separates the components.
-    predictive : Predictive, optional
-        WAIC and LOO.
-    restarted : int
-        Chains that were sampled again from the best optimum.
+    posterior : Posterior, optional
+        Draws with their labels and all that is measured on them.
     chains : Agreement, optional
         How the chains of NUTS agreed, where they did not and the draws are particles of
         sequential Monte Carlo.
@@ -88,10 +81,7 @@ class Fitted:
     hdi_prob: float
     prior: Prior | None = None
     mode: Mixture | None = None
-    draws: Draws | None = None
-    permutation: Permutation | None = None
-    predictive: Predictive | None = None
-    restarted: int = 0
+    posterior: Posterior | None = None
     chains: Agreement | None = None
     settings: Mapping[str, Any] | None = None
 
@@ -105,12 +95,15 @@ class Fitted:
 
     _repr_html_ = html
 
-    @cached_property
+    @property
+    def draws(self) -> Draws | None:
+        """Draws as sampled; None if nothing was."""
+        return None if self.posterior is None else self.posterior.draws
+
+    @property
     def labelled(self) -> Mixture | None:
         """Draws with labels by what separates, batch shape (chain, draw)."""
-        if self.draws is None or self.permutation is None:
-            return None
-        return self.draws.mixture.permute(self.permutation)
+        return None if self.posterior is None else self.posterior.labelled
 
     @cached_property
     def estimate(self) -> Mixture:
@@ -173,16 +166,10 @@ class Fitted:
         at = self.data.y if y is None else Data(np.atleast_1d(np.squeeze(np.asarray(y)))).y
         return membership(self.estimate if self.labelled is None else self.labelled, at)
 
-    @cached_property
+    @property
     def agreement(self) -> Agreement | None:
         """What tells whether the chains agree; None without draws."""
-        if self.labelled is None or self.draws is None:
-            return None
-        from ordered_mix.fitted.agreement import agreement
-
-        diverging = self.draws.statistics.get("diverging")
-        divergences = 0 if diverging is None else int(diverging.sum())
-        return agreement(self.data.y, self.labelled, divergences, self.restarted)
+        return None if self.posterior is None else self.posterior.agreement
 
     @cached_property
     def checks(self) -> Checks | None:
@@ -260,9 +247,10 @@ class Fitted:
         from ordered_mix.draws.published import published
         from ordered_mix.fitted.labels import method_of
 
-        if self.draws is None or self.permutation is None:
+        if self.posterior is None:
             raise ValueError("estimators must hold a sampler for there to be draws, nothing was")
-        return published(self.draws.tree, self.permutation, method_of(self.draws.mixture))
+        draws = self.posterior.draws
+        return published(draws.tree, self.posterior.permutation, method_of(draws.mixture))
 
     def save(self, path: str | Path) -> None:
         """Write the draws as a netCDF file that ArviZ opens.

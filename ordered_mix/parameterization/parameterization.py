@@ -24,6 +24,7 @@ from scipy.special import ndtri
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.domain import Domain, sorted_keys
 from ordered_mix.passes import kernels
 from ordered_mix.prior import COMPONENT, Prior
@@ -101,6 +102,12 @@ class Parameterization:
             ) from error
         if reason:
             raise NotApplicable(f"{self.label} does not apply: {reason}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        file = self.module.__file__
+        own = self.module.__name__.startswith(f"{catalog.PACKAGES['parameterization']}.")
+        source = self.module.__name__.rpartition(".")[2] if own else str(file)
+        return _of_source, (self.name, source, self.k, self.prior, dict(self.options))
 
     @property
     def label(self) -> str:
@@ -366,3 +373,10 @@ class Parameterization:
         if prior.known_sigma is None:
             rows += range(2 * k, 2 * k + 1 if prior.common_scale else 3 * k)
         return np.linalg.slogdet(jacobian[..., rows, :])[1]
+
+
+def _of_source(
+    name: str, source: str, k: int, prior: Prior, options: Mapping[str, Any]
+) -> Parameterization:
+    """A parameterization that travelled without its module, which is its file or its name."""
+    return Parameterization(name, catalog.module(source), k, prior, options)

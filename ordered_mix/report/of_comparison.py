@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from ordered_mix.compare.comparison import Comparison, Sampled
+from ordered_mix.compare.comparison import Comparison
+from ordered_mix.fitted.posterior import Posterior
 from ordered_mix.report.contents import Report, Section
 from ordered_mix.report.figures import components, cost, elpd, fit, labels, means, surface
 from ordered_mix.report.figures.chains import Chains, chains_of_sampler
@@ -42,7 +43,7 @@ class ComparisonReport(Report):
         self.shades = colours(labels)
 
     @property
-    def all(self) -> list[Sampled]:
+    def all(self) -> list[Posterior]:
         """Every sampler, particles among them."""
         found = self.comparison
         return [*found.sampled.values(), *([found.particles] if found.particles else [])]
@@ -118,7 +119,7 @@ class ComparisonReport(Report):
         return [means.pairs(item, unit, extent, maximum) for item in self.chains.values()]
 
 
-def _to_sort(sampled: Sequence[Sampled]) -> list[Sampled]:
+def _to_sort(sampled: Sequence[Posterior]) -> list[Posterior]:
     """Every sampler whose labels are free, and the most efficient of the others to compare with."""
     free = [item for item in sampled if item.parameterization.labellings > 1]
     rest = [item for item in sampled if item.parameterization.labellings == 1]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ordered_mix.draws.convergence import raw_and_relabelled
-from ordered_mix.draws.switching import switching
 from ordered_mix.files.results import digest
 from ordered_mix.fitted.fitted import Fitted
 from ordered_mix.report.contents import Report, Section
 from ordered_mix.report.figures import components, fit, labels
-from ordered_mix.report.figures.chains import Chains
+from ordered_mix.report.figures.chains import Chains, chains_of_sampler
 from ordered_mix.report.figures.style import Drawing
 from ordered_mix.report.tables import table
 from ordered_mix.report.tables.table import Table, fixed
@@ -68,21 +66,8 @@ class FitReport(Report):
     @cached_property
     def chains(self) -> Chains | None:
         """The chains, if there are any."""
-        fitted = self.fitted
-        if fitted.draws is None or fitted.labelled is None:
-            return None
-        raw = fitted.draws.mixture
-        measured = raw_and_relabelled(raw, fitted.labelled).groupby("labels")
-        return Chains(
-            label=str((fitted.settings or {}).get("parameterization", "draws")),
-            colour=COLOUR,
-            raw=raw,
-            repaired=fitted.labelled,
-            repair="relabelled",
-            by="by separation",
-            rhat={labels: float(rows["rhat"].max()) for labels, rows in measured},
-            switching=switching(raw.w, raw.mu, raw.sigma),
-        )
+        found = self.fitted.posterior
+        return None if found is None else chains_of_sampler(found, COLOUR)
 
     def picture(self) -> Drawing | None:
         """The fitted density over the data."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ordered_mix.compare.comparison import Sampled
     from ordered_mix.compare.diagnosis import DrawsDiagnosis
     from ordered_mix.draws.switching import Switching
+    from ordered_mix.fitted.posterior import Posterior
     from ordered_mix.mixture import Array, Mixture
 
 
@@ -73,7 +73,7 @@ class Chains:
         return self.raw, self.repaired
 
 
-def chains_of_sampler(item: Sampled, colour: str) -> Chains:
+def chains_of_sampler(item: Posterior, colour: str) -> Chains:
     """Chains of one of our samplers, raw and relabelled by what separates the components."""
     return Chains(
         label=item.label,

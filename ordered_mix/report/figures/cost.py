@@ -26,8 +26,8 @@ from ordered_mix.report.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ordered_mix.compare.comparison import Sampled
     from ordered_mix.estimators.loop.fit import Fit
+    from ordered_mix.fitted.posterior import Posterior
     from ordered_mix.mixture import Array
 
 FLOOR = 1e-9
@@ -36,12 +36,12 @@ COLLAPSED = ("variance_collapsed", "component_emptied", "left_domain")
 
 
 @styled
-def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
+def efficiency(sampled: Sequence[Posterior], shades: dict[str, str]) -> Drawing:
     """Smallest relabelled bulk ESS per 1,000 passes: bars for all chains, dots for each.
 
     Parameters
     ----------
-    sampled : sequence of Sampled
+    sampled : sequence of Posterior
         Any number of samplers.
     shades : dict of str to str
         Colour of each parameterization.
