@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ordered_mix.compare.columns import PREDICTIVE, SAMPLERS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -15,16 +17,11 @@ if TYPE_CHECKING:
 
 FORMATS = {
     "components": "d",
-    "rhat_raw": ".3f",
-    "rhat": ".3f",
     "rhat_before": ".3f",
     "rhat_after": ".3f",
     "ess_before": ".0f",
     "ess_after": ".0f",
     "share_at_best": ".0%",
-    "divergences": ".0f",
-    "ess_bulk": ".0f",
-    "ess_per_1000_passes": ".1f",
     "passes_per_run": ".0f",
 }
 POINT_COLUMNS = {
@@ -33,16 +30,6 @@ POINT_COLUMNS = {
     "passes_per_run": "passes",
     "share_at_best": "at best",
     "status": "status",
-}
-SAMPLER_COLUMNS = {
-    "label": "sampler",
-    "rhat_raw": "R-hat raw",
-    "rhat": "R-hat",
-    "ess_bulk": "ESS",
-    "ess_per_1000_passes": "/1000 p.",
-    "divergences": "div.",
-    "elpd_waic": "WAIC",
-    "elpd_loo": "LOO",
 }
 
 
@@ -160,10 +147,13 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         console.print(Text(note))
     if summary["by_components"]:
         console.print(_table(summary["by_components"], BY_COMPONENTS))
-    for sampled, columns in ((False, POINT_COLUMNS), (True, SAMPLER_COLUMNS)):
+    shown = {name: one for name, one in {**SAMPLERS, **PREDICTIVE}.items() if one.short}
+    headings = {"label": "sampler", **{name: one.short for name, one in shown.items()}}
+    digits = {name: one.digits for name, one in shown.items()}
+    for sampled, columns in ((False, POINT_COLUMNS), (True, headings)):
         rows = [row for row in summary["table"] if (row["status"] == "sampled") == sampled]
         if rows:
-            console.print(_table(rows, columns))
+            console.print(_table(rows, columns, FORMATS | digits))
     for name, reason in summary["skipped"].items():
         console.print(Text(f"Skipped {name}: {reason}"))
     print_verdicts(summary["verdicts"], Path(summary["folder"]))
@@ -224,7 +214,11 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=UNWRAPPED)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Any:
+def _table(
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    formats: Mapping[str, str] = FORMATS,
+) -> Any:
     from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
@@ -233,11 +227,11 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Any
     for key, name in columns.items():
         table.add_column(name, justify="left" if key == "label" else "right")
     for row in rows:
-        table.add_row(*(Text(_cell(key, row[key])) for key in columns))
+        table.add_row(*(Text(_cell(row[key], formats.get(key, ".2f"))) for key in columns))
     return table
 
 
-def _cell(key: str, value: Any) -> str:
+def _cell(value: Any, digits: str) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    return format(value, FORMATS.get(key, ".2f"))
+    return format(value, digits)

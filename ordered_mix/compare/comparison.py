@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ordered_mix.compare.columns import measured
 from ordered_mix.compare.several import Several, check_prior_components
 from ordered_mix.compare.verdicts import verdicts
 from ordered_mix.data import Data
@@ -273,33 +274,9 @@ def _fit_row(label: str, fit: Fit, comparison: Comparison) -> dict[str, Any]:
 
 
 def _sampled_row(item: Posterior) -> dict[str, Any]:
-    draws, labelled = item.draws, item.labelled
-    mean = Mixture(*(getattr(labelled, name).mean(axis=(0, 1)) for name in ("w", "mu", "sigma")))
-    return {
-        "label": item.label,
-        "status": "sampled",
-        "passes": int(draws.passes.sum() + draws.warmup_passes.sum()),
-        "rhat_raw": item.worst("rhat", "raw"),
-        "rhat": item.worst("rhat", "relabelled"),
-        "ess_bulk": item.worst("ess_bulk", "relabelled"),
-        "ess_tail": item.worst("ess_tail", "relabelled"),
-        "ess_per_1000_passes": 1000 * item.worst("ess_per_pass", "relabelled"),
-        "divergences": item.divergences,
-        "restarted": item.restarted,
-        "label_changes": item.label_changes,
-        "switching_rate": item.switching.switching_rate,
-        "chain_disagreement": item.switching.chain_disagreement,
-        "gap_mass": item.switching.gap_mass,
-        "elpd_waic": float(item.elpd_waic.elpd),
-        "elpd_waic_se": float(item.elpd_waic.se),
-        "p_waic": float(item.elpd_waic.p),
-        "high_p_waic": int(item.elpd_waic.n_high_p),
-        "elpd_loo": float(item.elpd_loo.elpd),
-        "elpd_loo_se": float(item.elpd_loo.se),
-        "p_loo": float(item.elpd_loo.p),
-        "largest_pareto_k": item.elpd_loo.largest_pareto_k,
-        **_estimate(mean),
-    }
+    draws = (getattr(item.labelled, name) for name in ("w", "mu", "sigma"))
+    mean = Mixture(*(values.mean(axis=(0, 1)) for values in draws))
+    return {"label": item.label, "status": "sampled", **measured(item), **_estimate(mean)}
 
 
 def _estimate(mixture: Mixture) -> dict[str, float]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ordered_mix.compare.columns import SAMPLERS
 from ordered_mix.report.tables.table import (
     NO_VALUE,
-    SAMPLERS,
     Row,
     Table,
     fixed,
@@ -131,12 +131,12 @@ def label_switching(found: DrawsDiagnosis) -> Table:
     measured = found.switching
     values = {
         "switching_rate": ("Steps that switch labels", percent(measured.switching_rate)),
-        "chain_disagreement": (SAMPLERS["chain_disagreement"][0],
+        "chain_disagreement": (SAMPLERS["chain_disagreement"].heading,
                                fixed(2)(measured.chain_disagreement)),
         "modes_visited": ("Labellings visited", fixed(0)(measured.modes_visited)),
         "relative_entropy": ("Entropy of the labellings", fixed(2)(measured.relative_entropy)),
         "first_passage": ("Draws to a second labelling", fixed(0)(measured.first_passage.min())),
-        "gap_mass": (SAMPLERS["gap_mass"][0], percent(measured.gap_mass)),
+        "gap_mass": (SAMPLERS["gap_mass"].heading, percent(measured.gap_mass)),
     }  # fmt: skip
     lines = measured.interpretation()
     rows = [Row(name, "", [value, lines[key]]) for key, (name, value) in values.items()]

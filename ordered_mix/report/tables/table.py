@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ordered_mix.compare.columns import PREDICTIVE, SAMPLERS, Column
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.report.figures.cost import parameterization_of
 
@@ -72,30 +73,6 @@ def percent(value: float) -> str:
     return fixed(2 if 0 < value < 0.01 else 1, "%")(100 * value)
 
 
-SAMPLERS: Mapping[str, tuple[str, Format]] = {
-    "rhat_raw": ("R-hat, raw", fixed(3)),
-    "rhat": ("R-hat, relabelled", fixed(3)),
-    "ess_bulk": ("ESS, bulk", fixed(0)),
-    "ess_tail": ("ESS, tail", fixed(0)),
-    "ess_per_1000_passes": ("ESS per 1,000 passes", fixed(1)),
-    "passes": ("Passes", fixed(0)),
-    "divergences": ("Divergences", fixed(0)),
-    "restarted": ("Chains restarted", fixed(0)),
-    "label_changes": ("Steps that switch labels", percent),
-    "switching_rate": ("Steps that change the order of the means", percent),
-    "chain_disagreement": ("Chains disagree on labels", fixed(2)),
-    "gap_mass": ("Draws near gap = 0", percent),
-}
-PREDICTIVE: Mapping[str, tuple[str, Format]] = {
-    "elpd_waic": ("elpd, WAIC", fixed(2)),
-    "elpd_waic_se": ("Standard error", fixed(2)),
-    "p_waic": ("p, WAIC", fixed(2)),
-    "high_p_waic": ("Points with high p", fixed(0)),
-    "elpd_loo": ("elpd, LOO", fixed(2)),
-    "elpd_loo_se": ("Standard error", fixed(2)),
-    "p_loo": ("p, LOO", fixed(2)),
-    "largest_pareto_k": ("Largest Pareto k", fixed(2)),
-}
 POINT: Mapping[str, tuple[str, Format]] = {
     "status": ("Best run", lambda word: str(word).replace("_", " ")),
     "passes_per_run": ("Passes per run, median", fixed(0)),
@@ -110,6 +87,14 @@ SECONDS: Mapping[str, tuple[str, Format]] = {
 }
 
 
+def written(columns: Mapping[str, Column]) -> dict[str, tuple[str, Format]]:
+    """Headings and formats of the columns of a comparison."""
+    return {
+        name: (column.heading, percent if "%" in column.digits else fixed(int(column.digits[1])))
+        for name, column in columns.items()
+    }
+
+
 def tables(comparison: Comparison, shades: Mapping[str, str]) -> list[Table]:
     """Every table that applies to a comparison; none holds wall-clock times."""
     table = comparison.table
@@ -117,9 +102,9 @@ def tables(comparison: Comparison, shades: Mapping[str, str]) -> list[Table]:
     point = table[table["status"] != "sampled"]
     found = [
         _select("Samplers", "Smallest ESS and largest R-hat over weights, means and scales.",
-                sampled, SAMPLERS, comparison, shades),
+                sampled, written(SAMPLERS), comparison, shades),
         _select("Predictive accuracy", "Expected log predictive density (elpd) in nats.",
-                sampled, PREDICTIVE, comparison, shades),
+                sampled, written(PREDICTIVE), comparison, shades),
         _select("Point estimators", "From the starts the chains share; log likelihoods in nats.",
                 point, POINT, comparison, shades),
         estimates(comparison, shades),
