@@ -37,7 +37,8 @@ PAGES = {
 }
 """Pages of the reference: their titles, and the packages or modules on each."""
 INTERNAL = {
-    "parameterization": "batching domain graphs laws maps prior_draws reference tape tracing",
+    "parameterization": "batching domain graphs laws maps operations prior_draws reference symbols "
+    "tape tracing",
     "estimators.loop": "affine climb coordinates expectation lockstep metric penalty problem "
     "record scale_gaps tempered_pass transforms",
     "passes": "fused",

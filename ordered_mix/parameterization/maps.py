@@ -14,7 +14,8 @@ from pytensor.tensor import TensorVariable
 from ordered_mix.mixture import Array
 from ordered_mix.parameterization import tape as compiled
 from ordered_mix.parameterization.batching import INTERPRETED, batched, gradient, untraced
-from ordered_mix.parameterization.tracing import Tape, Untraceable, trace
+from ordered_mix.parameterization.symbols import Untraceable
+from ordered_mix.parameterization.tracing import Tape, trace
 
 Numbers = Mapping[str, float]
 

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ordered_mix.parameterization.tracing import CODES
+from ordered_mix.parameterization.symbols import CODES
 from ordered_mix.passes import fused
 
 _options: dict[str, Any] = {"cache": fused.can_cache(), "nogil": True, "error_model": "numpy"}
