@@ -51,9 +51,9 @@ def value_of(variable: Any, values: dict[Any, Any], given: Mapping[str, Any]) ->
 
 def run(recorder: Recorder, node: Any, inputs: list[Any]) -> Any:
     """Carry out one node on arrays of symbols; Untraceable if a tape has no such operation."""
-    for kind, run in OPERATIONS.items():
+    for kind, operation in OPERATIONS.items():
         if isinstance(node.op, kind):
-            return run(recorder, node, inputs)
+            return operation(recorder, node, inputs)
     if any(isinstance(value, Symbol) for array in inputs for value in np.ravel(array)):
         raise Untraceable(type(node.op).__name__)
     numeric = [
