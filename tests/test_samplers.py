@@ -101,3 +101,5 @@ def test_bad_data_are_refused_before_any_work(name):
         sampler.sample(parameterization, Data(np.ones((2, 5))), STARTS, 0)
     with pytest.raises(ValueError, match="is constant"):
         sampler.sample(parameterization, Data(np.ones(5)), STARTS, 0)
+    with pytest.raises(ValueError, match="seed must be at least 0, got -1"):
+        sampler.sample(parameterization, DATA, STARTS, -1)

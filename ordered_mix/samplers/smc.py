@@ -17,6 +17,7 @@ from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers.moves.hmc import Points, Target, move, noise, precision, whitening
 from ordered_mix.samplers.moves.inputs import one_sample, prior_points
+from ordered_mix.samplers.moves.settings import at_least, check_seed
 
 MOST_STAGES = 1000
 LEAST_STEP = 1e-9
@@ -70,9 +71,7 @@ class SMC:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        for name, lowest in (("islands", 2), ("length", 2), ("leaps", 1)):
-            if getattr(self, name) < lowest:
-                raise ValueError(f"{name} must be at least {lowest}, got {getattr(self, name)}")
+        at_least(self, islands=2, length=2, leaps=1)
         if self.particles < 2 * self.length or self.particles % self.length:
             raise ValueError(
                 f"particles must be a multiple of length={self.length} and at least twice that, "
@@ -116,6 +115,7 @@ class SMC:
         SamplingFailed
             If the schedule stalls.
         """
+        check_seed(seed)
         location, scale = one_sample(data)
         standard = parameterization.affine(-location / scale, 1 / scale)
         clock = time.perf_counter()

@@ -30,6 +30,7 @@ from ordered_mix.samplers.moves.ladder import (
     exchanged,
     swap_probability,
 )
+from ordered_mix.samplers.moves.settings import at_least, check_seed
 
 TARGET = 0.8
 ROUNDS = 5
@@ -85,10 +86,7 @@ class Tempering:
     leaps: int = 3
 
     def __post_init__(self) -> None:
-        lowest = {"draws": 4, "tune": 2**ROUNDS, "temperatures": 3, "leaps": 1}
-        for name, least in lowest.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        at_least(self, draws=4, tune=2**ROUNDS, temperatures=3, leaps=1)
 
     def sample(
         self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
@@ -117,6 +115,7 @@ class Tempering:
         ValueError
             If data, prior or starts are not accepted.
         """
+        check_seed(seed)
         location, scale = one_sample(data)
         standard = parameterization.affine(-location / scale, 1 / scale)
         begin = standard.start(standard_starts(starts, standard.k, location, scale))
