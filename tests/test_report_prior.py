@@ -27,7 +27,7 @@ ASKED = [
 
 
 def line(prior):
-    return command(SimpleNamespace(data=DATA, settings=Settings(), prior=prior))
+    return command(SimpleNamespace(data=DATA, settings=Settings(), prior=prior, several=None))
 
 
 def asked_for(options, monkeypatch):

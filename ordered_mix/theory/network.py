@@ -61,7 +61,7 @@ class System(NamedTuple):
 
 
 CLEARANCE = 0.01
-SYSTEMS: dict[str, System | None] = {
+COORDINATES: dict[str, System | None] = {
     "unordered": None,
     "relative": System(),
     "centred": System(centred=True),
@@ -209,6 +209,6 @@ def _along(centred: bool, units: int) -> Array:
 
 
 def _system(name: str) -> System | None:
-    if name not in SYSTEMS:
-        raise ValueError(f"coordinates must be one of {', '.join(SYSTEMS)}, got {name!r}")
-    return SYSTEMS[name]
+    if name not in COORDINATES:
+        raise ValueError(f"coordinates must be one of {', '.join(COORDINATES)}, got {name!r}")
+    return COORDINATES[name]

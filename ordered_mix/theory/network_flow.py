@@ -84,7 +84,7 @@ def flow(
     Parameters
     ----------
     coordinates : str
-        A name in `ordered_mix.theory.network.SYSTEMS`.
+        A name in `ordered_mix.theory.network.COORDINATES`.
     start : Network
         A single one, at time 0.
     teacher : Network
