@@ -84,12 +84,8 @@ def raw_and_sorted(
     """
     w, mu, sigma = mixture_draws(w, mu, sigma, min_chains=2)
     ascending = sort_components(w, mu, sigma)
-    tables = []
-    for labels, values in (("raw", (w, mu, sigma)), ("sorted", ascending[:3])):
-        table = convergence(dict(zip(("w", "mu", "sigma"), values, strict=True)), passes, seconds)
-        table.insert(0, "labels", labels)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+    both = {"raw": Mixture(w, mu, sigma), "sorted": Mixture(*ascending[:3])}
+    return _side_by_side(both, passes, seconds)
 
 
 def raw_and_relabelled(
@@ -108,8 +104,14 @@ def raw_and_relabelled(
     DataFrame
         The columns of `convergence`, preceded by ``labels``, which is "raw" or "relabelled".
     """
+    return _side_by_side({"raw": raw, "relabelled": labelled}, passes, seconds)
+
+
+def _side_by_side(
+    both: Mapping[str, Mixture], passes: float | None, seconds: float | None
+) -> pd.DataFrame:
     tables = []
-    for labels, draws in (("raw", raw), ("relabelled", labelled)):
+    for labels, draws in both.items():
         values = {name: getattr(draws, name) for name in ("w", "mu", "sigma")}
         table = convergence(values, passes, seconds)
         table.insert(0, "labels", labels)
