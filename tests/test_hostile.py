@@ -234,7 +234,7 @@ def test_no_column_makes_a_silent_nan(values):
 ARGUMENTS = {
     "components 0": (["--components", "0"], "components must be a whole number of at least 1"),
     "components -1": (["--components", "-1"], "components must be a whole number of at least 1"),
-    "components 1e9": (["--components", "1000000000"], "components must be .* at most 1000.* got"),
+    "components 1e9": (["--components", "1000000000"], "components must be .* at most 1000, got"),
     "components 7": (["--components", "7"], "at least 14 points for 7 components"),
     "draws 0": (["--draws", "0"], "draws must be a whole number of at least 50, got 0"),
     "draws 1e12": (["--draws", "1000000000000"], "draws must be .* at most 10000000, got"),
@@ -296,7 +296,7 @@ def test_bad_arguments_are_named(tmp_path, monkeypatch, capsys, name):
 @pytest.mark.parametrize("value", ["two", "", "1e400x", SCRIPT])
 def test_what_is_no_number_is_refused(monkeypatch, capsys, option, value):
     status, out, err = called(monkeypatch, capsys, "compare", "acidity", option, value)
-    assert (status, out) == (2, "") and option.removeprefix("--") in err and "Traceback" not in err
+    assert (status, out) == (2, "") and option in err and "Traceback" not in err
 
 
 @pytest.mark.parametrize("source", HOSTILE, ids=range(len(HOSTILE)))

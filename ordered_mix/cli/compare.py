@@ -13,6 +13,7 @@ from ordered_mix.cli import complete
 from ordered_mix.cli.fit import summary_of
 from ordered_mix.cli.options import (
     Bound,
+    Components,
     DecimalComma,
     DropMissing,
     Errors,
@@ -63,9 +64,7 @@ def compare_command(
             autocompletion=complete.data,
         ),
     ],
-    components: Annotated[
-        str, typer.Option("--components", "-k", help="K, a range like 1-6, or auto.")
-    ] = "2",
+    components: Components = "2",
     prior_components: Annotated[
         str,
         typer.Option(help="Prior over K in a range: uniform, poisson, beta_negative_binomial."),

@@ -12,6 +12,7 @@ import typer
 from ordered_mix.cli import complete
 from ordered_mix.cli.options import (
     Bound,
+    Components,
     DecimalComma,
     DropMissing,
     Errors,
@@ -61,9 +62,7 @@ def fit_command(
             autocompletion=complete.data,
         ),
     ],
-    components: Annotated[
-        str, typer.Option("--components", "-k", help="K, a range like 1-6, or auto.")
-    ] = "2",
+    components: Components = "2",
     estimators: Annotated[
         str,
         typer.Option(

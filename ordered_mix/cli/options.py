@@ -87,6 +87,25 @@ PriorWeights = Annotated[
 ]
 
 
+def _components(text: str) -> str:
+    """What --components was given, refused where it is no number, range or auto."""
+    from ordered_mix.fitted.fit import component_range
+    from ordered_mix.fitted.options import check_range
+
+    if text.removeprefix("-").isdecimal():
+        check_range("components", int(text))
+        return text
+    try:
+        component_range(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return text
+
+
+Components = Annotated[
+    str,
+    typer.Option("--components", "-k", help="K, a range like 1-6, or auto.", callback=_components),
+]
 Scales = Annotated[
     str,
     typer.Option(

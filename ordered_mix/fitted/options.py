@@ -20,17 +20,20 @@ RANGES = {
 }  # fmt: skip
 
 
+def check_range(name: str, value: Any) -> None:
+    """Raise a ValueError if a number of `RANGES` is not whole, or out of range."""
+    lowest, highest = RANGES[name]
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < lowest:
+        raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value}")
+    if value > highest:
+        raise ValueError(f"{name} must be a whole number of at most {highest}, got {value}")
+
+
 def check_ranges(given: Mapping[str, Any]) -> None:
     """Raise a ValueError if a whole number is out of range, or the draws are too many in all."""
-    for name, (lowest, highest) in RANGES.items():
-        if name not in given:
-            continue
-        value = given[name]
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or value < lowest:
-            raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value}")
-        if value > highest:
-            raise ValueError(f"{name} must be a whole number of at most {highest}, got {value}")
+    for name in (name for name in RANGES if name in given):
+        check_range(name, given[name])
     if given["chains"] * (given["draws"] + given["tune"]) > MOST_DRAWS:
         raise ValueError(
             f"draws must be at most {MOST_DRAWS:,} with the warm-up of all chains, got "
