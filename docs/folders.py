@@ -41,7 +41,7 @@ INTERNAL = {
     "tape tracing",
     "estimators.loop": "affine climb coordinates expectation lockstep metric penalty problem "
     "record scale_gaps tempered_pass transforms",
-    "passes": "fused",
+    "passes": "addresses batches fused",
     "engine": "batches dispatch folder progress provenance schedule store tables",
     "report": "contents of_comparison of_diagnosis of_fit of_study page study_setup words",
 }

@@ -54,7 +54,8 @@ class TapeMap:
         tape = self.tape
         found = compiled.values(tape.program, self.fixed(numbers), rows, tape.outputs)
         pieces = zip(np.split(found, self._ends, axis=1), tape.shapes, strict=True)
-        return [piece.reshape((len(rows), *shape)) for piece, shape in pieces]
+        # contiguous, so that numba compiles for one layout only
+        return [np.ascontiguousarray(piece).reshape((len(rows), *shape)) for piece, shape in pieces]
 
     def pullback(self, rows: Array, numbers: Numbers, scores: Sequence[Array]) -> Array:
         """Derivatives (rows, dimension) of a function, from those in the outputs."""

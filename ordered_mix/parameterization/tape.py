@@ -4,21 +4,19 @@ It is one file because numba's cache of a function notices changes in that funct
 the pass over the data lies elsewhere and is called by its address.
 """
 
-# numba's own types do not know what an intrinsic takes.
-# mypy: disable-error-code="call-arg,unreachable"
-
 from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numpy.typing import NDArray
 
+from ordered_mix.mixture import Array
 from ordered_mix.parameterization.symbols import CODES
 from ordered_mix.passes import fused
+from ordered_mix.passes.addresses import address_of, pass_at, pointer
+from ordered_mix.passes.kernels import read_only
 
 _options: dict[str, Any] = {"cache": fused.can_cache(), "nogil": True, "error_model": "numpy"}
 (
@@ -27,6 +25,7 @@ _options: dict[str, Any] = {"cache": fused.can_cache(), "nogil": True, "error_mo
     ISNAN, SIGN, STOP,
 ) = range(len(CODES))  # fmt: skip
 REALS = types.CPointer(types.double)
+NO_SCORES = np.empty((0, 0))
 
 
 @numba.njit(**_options)
@@ -189,68 +188,52 @@ def _backward(program, base, v, d):
 
 
 @numba.njit(**_options)
-def values(program, fixed, points, outputs):
-    """Outputs (rows, outputs) at points (rows, dimension)."""
-    base = fixed.size + points.shape[1]
-    v = np.empty(base + program.shape[0])
-    v[: fixed.size] = fixed
-    found = np.empty((points.shape[0], outputs.size))
-    for row in range(points.shape[0]):
-        v[fixed.size : base] = points[row]
-        _forward(program, base, v)
-        for j in range(outputs.size):
-            found[row, j] = v[outputs[j]]
-    return found
+def _fill(v, start, given):
+    # an assignment of slices compiles the message of its error, which takes longer than the rest
+    for i in range(given.size):
+        v[start + i] = given[i]
 
 
 @numba.njit(**_options)
-def pullback(program, fixed, points, outputs, scores):
-    """Derivatives (rows, dimension) of a function, from those in the outputs, scores."""
+def _run(program, fixed, points, outputs, scores, backwards):
     base = fixed.size + points.shape[1]
-    v, d = np.empty(base + program.shape[0]), np.empty(base + program.shape[0])
-    v[: fixed.size] = fixed
-    found = np.empty(points.shape)
+    size = base + program.shape[0]
+    v, d = np.empty(size), np.empty(size)
+    _fill(v, 0, fixed)
+    found = np.empty((points.shape[0], points.shape[1] if backwards else outputs.size))
     for row in range(points.shape[0]):
-        v[fixed.size : base] = points[row]
+        _fill(v, fixed.size, points[row])
         _forward(program, base, v)
-        d[:] = 0.0
+        if not backwards:
+            for j in range(outputs.size):
+                found[row, j] = v[outputs[j]]
+            continue
+        for i in range(size):
+            d[i] = 0.0
         for j in range(outputs.size):
             d[outputs[j]] += scores[row, j]
         _backward(program, base, v, d)
-        found[row] = d[fixed.size : base]
+        for j in range(points.shape[1]):
+            found[row, j] = d[fixed.size + j]
     return found
 
 
-@intrinsic
-def _pointer(typing_context, address):
-    signature = types.voidptr(types.int64)
-    return signature, lambda _context, build, _type, args: build.inttoptr(
-        args[0], cgutils.voidptr_t
-    )
+def values(
+    program: NDArray[np.int64], fixed: Array, points: Array, outputs: NDArray[np.int64]
+) -> Array:
+    """Outputs (rows, outputs) at points (rows, dimension)."""
+    return _run(program, fixed, read_only(points), outputs, NO_SCORES, False)
 
 
-@intrinsic
-def _pass_at(typing_context, address, n, y, weights, weight, k, parameters, sums):
-    signature = types.void(
-        types.int64, types.int64, types.int64, types.int64, types.int64, types.int64, REALS, REALS
-    )
-
-    def call(context, build, _type, args):
-        kinds = [args[i].type for i in range(1, 8)]
-        function = build.inttoptr(args[0], ir.FunctionType(ir.VoidType(), kinds).as_pointer())
-        build.call(function, args[1:])
-        return context.get_dummy_value()
-
-    return signature, call
-
-
-@intrinsic
-def _data(typing_context, array):
-    def address(context, build, signature, args):
-        kind = signature.args[0]
-        return context.make_array(kind)(context, build, args[0]).data
-
-    return REALS(array), address
+def pullback(
+    program: NDArray[np.int64],
+    fixed: Array,
+    points: Array,
+    outputs: NDArray[np.int64],
+    scores: Array,
+) -> Array:
+    """Derivatives (rows, dimension) of a function, from those in the outputs, scores."""
+    return _run(program, fixed, read_only(points), outputs, scores, True)
 
 
 # what a density is given, as whole numbers: addresses, lengths and slots
@@ -263,11 +246,11 @@ def _density(dimension, x_, gradient_, value_, given_):
     given = numba.carray(given_, (13,), np.int64)
     if dimension != given[DIMENSION]:
         return -1
-    program = numba.carray(_pointer(given[PROGRAM]), (given[OPERATIONS], 4), np.int64)
-    fixed = numba.carray(_pointer(given[FIXED]), (given[KNOWN],), np.float64)
+    program = numba.carray(pointer(given[PROGRAM]), (given[OPERATIONS], 4), np.int64)
+    fixed = numba.carray(pointer(given[FIXED]), (given[KNOWN],), np.float64)
     k = given[COMPONENTS]
-    outputs = numba.carray(_pointer(given[OUTPUTS]), (3 * k + 1,), np.int64)
-    power = numba.carray(_pointer(given[POWER]), (1,), np.float64)[0]
+    outputs = numba.carray(pointer(given[OUTPUTS]), (3 * k + 1,), np.int64)
+    power = numba.carray(pointer(given[POWER]), (1,), np.float64)[0]
     first, base = given[KNOWN], given[KNOWN] + given[DIMENSION]
     size = base + program.shape[0]
     work = np.empty(2 * size + 6 * k + 1)
@@ -275,14 +258,14 @@ def _density(dimension, x_, gradient_, value_, given_):
     parameters, sums = work[2 * size : 2 * size + 3 * k], work[2 * size + 3 * k :]
     x = numba.carray(x_, (given[DIMENSION],))
     gradient = numba.carray(gradient_, (given[DIMENSION],))
-    v[:first] = fixed
-    v[first:base] = x
+    _fill(v, 0, fixed)
+    _fill(v, first, x)
     _forward(program, base, v)
     for j in range(3 * k):
         parameters[j] = v[outputs[j]]
-    _pass_at(
+    pass_at(
         given[PASS], given[SIZE], given[POINTS], given[WEIGHTS], given[WEIGHT], k,
-        _data(parameters), _data(sums),
+        address_of(parameters), address_of(sums),
     )  # fmt: skip
     value = v[outputs[3 * k]] + power * sums[0]
     d[:] = 0.0

@@ -25,10 +25,11 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import float64, int64, types
-from numba.core import cgutils
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from ordered_mix.passes.addresses import PASS, pointer
 
 BLOCK = 512
 CHUNK = 128 * BLOCK
@@ -68,13 +69,6 @@ def _bits(typing_context, x):
 def _from_bits(typing_context, x):
     return float64(int64), lambda _context, build, _type, args: build.bitcast(
         args[0], ir.DoubleType()
-    )
-
-
-@intrinsic
-def _pointer(typing_context, address):
-    return types.voidptr(int64), lambda _context, build, _type, args: build.inttoptr(
-        args[0], cgutils.voidptr_t
     )
 
 
@@ -368,7 +362,7 @@ def _component_sums(y, term, factor, mu, sigma):
     return s0, s1, s2
 
 
-@numba.njit(**_exact)
+@numba.njit(**_inlined)
 def _many_block(y, weight, w, mu, sigma, work, out):
     """Add the sums over a block to out (1 + 3 K), ordered as in `_two_block`."""
     k = mu.size
@@ -400,7 +394,7 @@ def _two_sums(y, weight, w, mu, sigma, out):
     out[3], out[4], out[5], out[6] = s1 * a1, s2 * b1, s1 * s1 * a2, s2 * s2 * b2
 
 
-@numba.njit(**_exact)
+@numba.njit(**_inlined)
 def _many_sums(y, weight, w, mu, sigma, out):
     k = mu.size
     work = np.empty((k + 2, 2, min(BLOCK, y.size)))
@@ -423,19 +417,6 @@ def _sums(y, weight, w, mu, sigma, out):
         _two_sums(y, weight, w, mu, sigma, out)
     else:
         _many_sums(y, weight, w, mu, sigma, out)
-
-
-@numba.njit(**_exact)
-def _densities(y, w, mu, sigma, out):
-    """Write the log density of every point of y (n) to out (n)."""
-    if mu.size == 2:
-        _two_log_density(y, _pair(w, mu, sigma), out)
-        return
-    work = np.empty((mu.size + 2, 2, min(BLOCK, y.size)))
-    for start in range(0, y.size, BLOCK):
-        top, total = _terms(y[start : start + BLOCK], w, mu, sigma, work)
-        for i in range(total.size):
-            out[start + i] = top[i] - HALF_LOG_2PI + _log(total[i])
 
 
 @numba.njit(**_exact)
@@ -466,24 +447,25 @@ def one_pass(
     """
     k = mu.size
     total, part = np.zeros(1 + 3 * k), np.empty(1 + 3 * k)
+    y_, weight_ = _read_only(y), _read_only(weight)
     for start in range(0, y.size, CHUNK):
-        _sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
+        _sums(y_[start : start + CHUNK], weight_[start : start + CHUNK], w, mu, sigma, part)
         total += part
     return total[0], total[1 : 1 + k], total[1 + k : 1 + 2 * k], total[1 + 2 * k :]
 
 
 @numba.njit(**_inlined)
-def _arrays(n, y_, weights, weight_, k, parameters_, sums_):
-    y: Any = _read_only(numba.carray(_pointer(y_), (n,), np.float64))
-    weight = _read_only(numba.carray(_pointer(weight_), (weights,), np.float64))
-    parameters = numba.carray(parameters_, (3 * k,))
-    w, mu, sigma = parameters[:k], parameters[k : 2 * k], parameters[2 * k :]
-    return y, weight, w, mu, sigma, numba.carray(sums_, (1 + 3 * k,))
+def _arrays(n, y_, weights, weight_, k, parameters_):
+    y: Any = _read_only(numba.carray(pointer(y_), (n,), np.float64))
+    weight = _read_only(numba.carray(pointer(weight_), (weights,), np.float64))
+    parameters = numba.carray(pointer(parameters_), (3 * k,), np.float64)
+    return y, weight, parameters[:k], parameters[k : 2 * k], parameters[2 * k :]
 
 
 def _two_pass(n, y_, weights, weight_, k, parameters_, sums_):
-    y, weight, w, mu, sigma, sums = _arrays(n, y_, weights, weight_, k, parameters_, sums_)
-    part = np.empty(sums.size)
+    y, weight, w, mu, sigma = _arrays(n, y_, weights, weight_, k, parameters_)
+    sums = numba.carray(pointer(sums_), (7,), np.float64)
+    part = np.empty(7)
     sums[:] = 0.0
     for start in range(0, y.size, CHUNK):
         _two_sums(y[start : start + CHUNK], weight[start : start + CHUNK], w, mu, sigma, part)
@@ -491,7 +473,8 @@ def _two_pass(n, y_, weights, weight_, k, parameters_, sums_):
 
 
 def _many_pass(n, y_, weights, weight_, k, parameters_, sums_):
-    y, weight, w, mu, sigma, sums = _arrays(n, y_, weights, weight_, k, parameters_, sums_)
+    y, weight, w, mu, sigma = _arrays(n, y_, weights, weight_, k, parameters_)
+    sums = numba.carray(pointer(sums_), (1 + 3 * k,), np.float64)
     part = np.empty(sums.size)
     sums[:] = 0.0
     for start in range(0, y.size, CHUNK):
@@ -499,7 +482,29 @@ def _many_pass(n, y_, weights, weight_, k, parameters_, sums_):
         sums += part
 
 
-@lru_cache(maxsize=2)
+def _two_densities(n, y_, weights, weight_, k, parameters_, density_):
+    y, _, w, mu, sigma = _arrays(n, y_, weights, weight_, k, parameters_)
+    density = numba.carray(pointer(density_), (n,), np.float64)
+    _two_log_density(y, _pair(w, mu, sigma), density)
+
+
+def _many_densities(n, y_, weights, weight_, k, parameters_, density_):
+    y, _, w, mu, sigma = _arrays(n, y_, weights, weight_, k, parameters_)
+    density = numba.carray(pointer(density_), (n,), np.float64)
+    work = np.empty((k + 2, 2, min(BLOCK, n)))
+    for start in range(0, n, BLOCK):
+        top, total = _terms(y[start : start + BLOCK], w, mu, sigma, work)
+        for i in range(total.size):
+            density[start + i] = top[i] - HALF_LOG_2PI + _log(total[i])
+
+
+@lru_cache(maxsize=4)
+def _address(function: Any) -> int:
+    compile_ = numba.cfunc(PASS, cache=_exact["cache"], error_model="numpy")
+    compiled: Any = compile_(function)
+    return compiled.address
+
+
 def pass_address(two: bool) -> int:
     """Address of the compiled pass: ``(n, y, weights, weight, k, parameters, sums)``.
 
@@ -507,43 +512,12 @@ def pass_address(two: bool) -> int:
     log likelihood, s0, s1 and s2. Whoever calls it by its address runs the very same code. The
     one for two components is compiled apart from that for any number.
     """
-    whole, reals = int64, types.CPointer(float64)
-    signature = types.void(whole, whole, whole, whole, whole, reals, reals)
-    compile_ = numba.cfunc(signature, cache=_exact["cache"], error_model="numpy")
-    compiled: Any = compile_(_two_pass if two else _many_pass)
-    return compiled.address
+    return _address(_two_pass if two else _many_pass)
 
 
-@numba.njit(**_inlined)
-def _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
-    """Do one chunk of one run: its log densities if density is not empty, else its sums."""
-    chunks = max(1, (y.shape[1] + CHUNK - 1) // CHUNK)
-    run, start = task // chunks, task % chunks * CHUNK
-    points = y[rows[run], start : start + CHUNK]
-    if density.size:
-        _densities(points, w[run], mu[run], sigma[run], density[run, start : start + CHUNK])
-    else:
-        q = weight[weight_rows[run], start : start + CHUNK]
-        _sums(points, q, w[run], mu[run], sigma[run], sums[run, task % chunks])
+def density_address(two: bool) -> int:
+    """Address of the log densities at every point, with the arguments of the pass.
 
-
-@numba.njit(**_exact)
-def serial(tasks, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
-    for task in range(tasks):
-        _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density)
-
-
-@numba.njit(**_exact)
-def serial_densities(tasks, y, rows, w, mu, sigma, density):
-    """Do as `serial` for densities alone: draws need no sums."""
-    chunks = max(1, (y.shape[1] + CHUNK - 1) // CHUNK)
-    for task in range(tasks):
-        run, start = task // chunks, task % chunks * CHUNK
-        points = y[rows[run], start : start + CHUNK]
-        _densities(points, w[run], mu[run], sigma[run], density[run, start : start + CHUNK])
-
-
-@numba.njit(parallel=True, **_exact)
-def threaded(tasks, y, rows, weight, weight_rows, w, mu, sigma, sums, density):
-    for task in numba.prange(tasks):
-        _task(task, y, rows, weight, weight_rows, w, mu, sigma, sums, density)
+    In place of the sums come the densities (n); weights are not read.
+    """
+    return _address(_two_densities if two else _many_densities)

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ordered_mix.passes import fused
+from ordered_mix.passes import batches, fused
 from ordered_mix.passes.fused import one_pass
 
 __all__ = ["Moments", "e_step", "log_density", "one_pass"]
@@ -58,7 +58,7 @@ class Moments(NamedTuple):
     s2: NDArray[np.float64]
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """Return a read-only view, so that numba compiles for one kind of array only."""
     view = array.view()
     view.flags.writeable = False
@@ -75,23 +75,21 @@ class _Batch(NamedTuple):
     weight_rows: NDArray[np.intp]
     parameters: list[NDArray[np.float64]]
 
-    def go(self, sums: NDArray[np.float64], density: NDArray[np.float64]) -> None:
-        """Fill sums (runs, chunks, 1 + 3 K) or density (runs, n), in threads if it pays."""
+    def go(self, address: int, out: NDArray[np.float64], step: int) -> None:
+        """Fill out (runs, chunks times step) by the pass at an address, in threads if it pays."""
         n, k = self.y.shape[1], self.parameters[0].shape[1]
         tasks = self.rows.size * max(1, -(-n // fused.CHUNK))
-        y, weight = _read_only(self.y), _read_only(self.weight)
-        given = (tasks, y, self.rows, weight, self.weight_rows, *self.parameters, sums, density)
+        data = (read_only(self.y), self.rows, read_only(self.weight), self.weight_rows)
+        given = (tasks, address, *data, np.concatenate(self.parameters, axis=1), out, step)
         threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
         worth = threads > 1 and tasks > 1 and self.rows.size * n * k >= WORTH_THREADS
         if worth and _threads.acquire(blocking=False):
             try:
-                fused.threaded(*given)
+                batches.threaded(*given)
             finally:
                 _threads.release()
-        elif density.size:
-            fused.serial_densities(tasks, y, self.rows, *self.parameters, density)
         else:
-            fused.serial(*given)
+            batches.serial(*given)
 
 
 def _in_rows(values: NDArray[np.float64], batch: tuple[int, ...]) -> tuple[Any, Any]:
@@ -210,13 +208,16 @@ def e_step(
     arrays = _checked(y=y, weight=weight, w=w, mu=mu, sigma=sigma)
     batch = _batch(arrays, rows)
     runs, n, k = batch.rows.size, batch.y.shape[1], batch.parameters[0].shape[1]
-    sums = np.empty((runs, max(1, -(-n // fused.CHUNK)), 1 + 3 * k))
-    batch.go(sums, np.empty((0, 0)))
-    total = np.zeros((runs, 1 + 3 * k))
-    for part in range(sums.shape[1]):
-        total += sums[:, part]
+    width, chunks = 1 + 3 * k, max(1, -(-n // fused.CHUNK))
+    sums = np.empty((runs, chunks * width))
+    batch.go(fused.pass_address(k == 2), sums, width)
+    total = np.zeros((runs, width))
+    for part in range(chunks):
+        total += sums[:, part * width : (part + 1) * width]
+    # contiguous, so that numba compiles for one layout only
     s0, s1, s2 = (
-        total[:, start : start + k].reshape(*batch.shape, k) for start in range(1, 1 + 3 * k, k)
+        np.ascontiguousarray(part).reshape(*batch.shape, k)
+        for part in np.split(total[:, 1:], 3, axis=1)
     )
     return Moments(total[:, 0].reshape(batch.shape), s0, s1, s2)
 
@@ -247,5 +248,6 @@ def log_density(y: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> 
     batch = _batch(_checked(y=y, weight=None, w=w, mu=mu, sigma=sigma))
     density = np.empty((batch.rows.size, batch.y.shape[1]))
     if density.size:
-        batch.go(np.empty((0, 0, 0)), density)
+        two = batch.parameters[0].shape[1] == 2
+        batch.go(fused.density_address(two), density, fused.CHUNK)
     return density.reshape(*batch.shape, batch.y.shape[1])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.passes import kernels
+from ordered_mix.passes import batches, fused, kernels
 from ordered_mix.passes.kernels import Moments
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Problem:
         """Weights, means and scales of the starts in working units, each (runs, k)."""
         shape = (*self.shape, self.k)
         w, mu, sigma = (
-            np.array(np.broadcast_to(value, shape)).reshape(self.size, self.k)
+            np.array(np.broadcast_to(value, shape), order="C").reshape(self.size, self.k)
             for value in (self.starts.w, self.starts.mu, self.starts.sigma)
         )
         scale = self.scale[:, None]
@@ -132,7 +132,8 @@ class Problem:
             row = self.rows[runs[0]]
             weight = UNWEIGHTED if self.weight is None else self.weight[row]
             one = [np.ascontiguousarray(value[0]) for value in (w, mu, sigma)]
-            log_likelihood, s0, s1, s2 = kernels.one_pass(self.points[row], weight, *one)
+            address = fused.pass_address(self.k == 2)
+            log_likelihood, s0, s1, s2 = batches.single(address, self.points[row], weight, *one)
             return Moments(np.array([log_likelihood]), s0[None], s1[None], s2[None])
         return kernels.e_step(self.points, w, mu, sigma, self.weight, rows=self.rows[runs])
 
