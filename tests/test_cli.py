@@ -8,6 +8,7 @@ import sys
 import arviz
 import pandas as pd
 import pytest
+from inprocess import run_command
 
 import ordered_mix
 from ordered_mix.cli import main
@@ -15,7 +16,7 @@ from ordered_mix.cli import main
 SHORT = ["--parameterizations", "unordered", "--draws", "100", "--tune", "150", "--chains", "2"]
 
 
-def run(*arguments, cwd):
+def run_process(*arguments, cwd):
     return subprocess.run(
         [sys.executable, "-m", "ordered_mix.cli", *arguments],
         cwd=cwd, capture_output=True, text=True, timeout=500, check=False,
@@ -28,7 +29,7 @@ def compared(tmp_path_factory):
     (place / "my.csv").write_text("name,height\n" + "".join(
         f"a,{value}\n" for value in [1.1, 1.3, 0.9, 1.2, 1.0, 1.15, 4.1, 4.3, 3.9, 4.2, 4.0, 4.05]
     ))  # fmt: skip
-    return place, run("compare", "my.csv:height", *SHORT, cwd=place)
+    return place, run_process("compare", "my.csv:height", *SHORT, cwd=place)
 
 
 def test_compare_prints_a_table_and_a_verdict(compared):
@@ -60,19 +61,19 @@ def test_compare_writes_what_it_promises(compared):
 def test_a_second_run_computes_nothing_and_says_so(compared):
     place, _ = compared
     before = (place / "results/my-height/compare-k2/report.html").stat().st_mtime_ns
-    again = run("compare", "my.csv:height", *SHORT, cwd=place)
+    again = run_command("compare", "my.csv:height", *SHORT, cwd=place)
     assert again.returncode == 0
     assert "--force" in again.stdout
     assert (place / "results/my-height/compare-k2/report.html").stat().st_mtime_ns == before
     for change in (("--seed", "9"), ("--prior", "fixed"), ("--prior-mean", "5")):
-        other = run("compare", "my.csv:height", *SHORT, *change, cwd=place)
+        other = run_command("compare", "my.csv:height", *SHORT, *change, cwd=place)
         assert other.returncode == 2
         named = "seed 1, not 9" if "9" in change else "prior Prior("
         assert f"holds results of something else ({named}" in other.stderr
 
 
 def test_json_for_machines(compared):
-    done = run("compare", "my.csv:height", *SHORT, "--json", cwd=compared[0])
+    done = run_command("compare", "my.csv:height", *SHORT, "--json", cwd=compared[0])
     summary = json.loads(done.stdout)
     assert summary["n"] == 12 and len(summary["verdicts"]) > 3
 
@@ -126,15 +127,17 @@ def test_bad_input_ends_in_one_sentence(arguments, message, tmp_path, monkeypatc
 
 
 def test_a_process_of_its_own_exits_with_2(tmp_path):
-    done = run("compare", "absent.csv:x", cwd=tmp_path)
+    done = run_process("compare", "absent.csv:x", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr == "ordered-mix: data file 'absent.csv' does not exist\n"
 
 
 def test_help_version_and_list(tmp_path):
-    assert "Examples" in run("compare", "--help", cwd=tmp_path).stdout
-    assert run("--version", cwd=tmp_path).stdout == f"ordered-mix {ordered_mix.__version__}\n"
-    listed = run("list", cwd=tmp_path).stdout
+    assert "Examples" in run_command("compare", "--help", cwd=tmp_path).stdout
+    assert (
+        run_command("--version", cwd=tmp_path).stdout == f"ordered-mix {ordered_mix.__version__}\n"
+    )
+    listed = run_command("list", cwd=tmp_path).stdout
     assert "relative" in listed and "faithful:waiting" in listed
 
 
@@ -160,7 +163,7 @@ def test_a_study_whose_figure_fails_keeps_its_run_and_says_so(tmp_path):
     file = tmp_path / "tiny.py"
     file.write_text(STUDY.replace("FIGURE", '"bad": bad'))
     call = ("run", "tiny.py", "--size", "smoke", "--workers", "1", "--out", "out")
-    first = run(*call, cwd=tmp_path)
+    first = run_command(*call, cwd=tmp_path)
     assert first.returncode == 1
     assert "Figure 'bad' cannot be drawn: RuntimeError: no colour." in first.stderr
     assert "HOLDS" in first.stdout and "report.html" in first.stdout
@@ -171,6 +174,6 @@ def test_a_study_whose_figure_fails_keeps_its_run_and_says_so(tmp_path):
     assert str(tmp_path) not in page
     (out / "report.html").unlink()
     file.write_text(STUDY.replace("FIGURE", ""))
-    again = run(*call, "--resume", "--quiet", cwd=tmp_path)  # all cells are there
+    again = run_command(*call, "--resume", "--quiet", cwd=tmp_path)  # all cells are there
     assert (again.returncode, again.stdout) == (0, "")
     assert "cannot be drawn" not in (out / "report.html").read_text()

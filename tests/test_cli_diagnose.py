@@ -1,4 +1,4 @@
-"""``ordered-mix diagnose`` as a person meets it, in a process of its own."""
+"""``ordered-mix diagnose`` as a person meets it."""
 
 import subprocess
 import sys
@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from fabricated import switched_draws
 from foreign import hidden_markov, multivariate, separate
+from inprocess import run_command
 
 OPTIONS = ["--mu", "centre", "--sigma", "spread", "--weights", "share"]
 
 
-def run(*arguments, cwd):
+def run_process(*arguments, cwd):
     return subprocess.run(
         [sys.executable, "-m", "ordered_mix.cli", "diagnose", *arguments],
         cwd=cwd, capture_output=True, text=True, timeout=500, check=False,
@@ -29,7 +30,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def done(place):
-    return run("my own.nc", *OPTIONS, cwd=place)
+    return run_process("my own.nc", *OPTIONS, cwd=place)
 
 
 def test_it_prints_the_verdicts(done):
@@ -69,7 +70,7 @@ def test_it_writes_what_it_promises(place, done):
     ],
 )
 def test_bad_input_ends_in_one_sentence(place, done, arguments, message):
-    failed = run(*arguments, "--out", "elsewhere", cwd=place)
+    failed = run_command("diagnose", *arguments, "--out", "elsewhere", cwd=place)
     assert failed.returncode == 2, failed.stderr
     *stages, last = failed.stderr.splitlines()
     assert message in last and last.startswith("ordered-mix: ")
@@ -93,7 +94,7 @@ STATES = ["--parameters", "level,noise", "--allocations", "z", "--dims", "state,
 )
 def test_any_family_can_be_named(tmp_path, draws, options, permuted):
     draws().to_netcdf(tmp_path / "own.nc", engine="h5netcdf")
-    done = run("own.nc", *options, cwd=tmp_path)
+    done = run_command("diagnose", "own.nc", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
     assert f"Which variables were permuted? {permuted}" in text

@@ -1,6 +1,10 @@
 """In this process: a study without workers, and a command without a process of its own."""
 
+import contextlib
+import io
 import sys
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -31,3 +35,24 @@ def exit_status(monkeypatch, *arguments):
     with pytest.raises(SystemExit) as ended:
         main()
     return ended.value.code
+
+
+def run_command(*arguments, cwd):
+    """What a process of ``ordered-mix`` with these arguments would return and print.
+
+    Importing the library takes such a process seconds.
+    """
+    from ordered_mix.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["ordered-mix", *arguments]),
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    return SimpleNamespace(
+        returncode=ended.value.code, stdout=out.getvalue(), stderr=err.getvalue()
+    )
