@@ -55,20 +55,22 @@ def many_times(call: Callable[[], object]) -> Callable[[int], object]:
 
 
 def own_compiled(data: Problem) -> Callable[[int], object]:
-    """`one_pass` from compiled code, as the samplers call it."""
+    """The pass from compiled code by its address, as the samplers call it."""
     import numba
 
-    from ordered_mix.passes.kernels import one_pass
+    from ordered_mix.passes.batches import single
+    from ordered_mix.passes.fused import pass_address
 
     @numba.njit
-    def loop(y, weight, w, mu, sigma, times):
+    def loop(address, y, weight, w, mu, sigma, times):
         total = 0.0
         for _ in range(times):
-            total += one_pass(y, weight, w, mu, sigma)[0]
+            total += single(address, y, weight, w, mu, sigma)[0]
         return total
 
     y, w, mu, sigma = data
-    return lambda times: loop(y, np.empty(0), w, mu, sigma, times)
+    address = pass_address(mu.size == 2)
+    return lambda times: loop(address, y, np.empty(0), w, mu, sigma, times)
 
 
 def own_python(data: Problem) -> Callable[[int], object]:

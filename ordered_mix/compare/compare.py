@@ -200,25 +200,25 @@ def _point_fits(
     skipped: dict[str, str],
 ) -> tuple[dict[str, Fit], dict[str, float]]:
     unordered = catalog.parameterization("unordered", settings.components, found[0].prior)
-    jobs: dict[str, Callable[[], Fit]] = {}
+    jobs: dict[str, Callable[[Mixture], Fit]] = {}
     for name in (name for name in settings.estimators if name not in SAMPLERS):
         for note, options in VARIANTS.get(name, {"": {}}).items():
             estimator = catalog.estimator(name, **options)
             if not estimator.moves_with_coordinates:
-                jobs[f"{name}{note}"] = partial(estimator.fit, unordered, data, starts)
+                jobs[f"{name}{note}"] = partial(estimator.fit, unordered, data)
                 continue
             for item in found:
-                jobs[f"{name} {item.label}{note}"] = partial(estimator.fit, item, data, starts)
+                jobs[f"{name} {item.label}{note}"] = partial(estimator.fit, item, data)
     fits, seconds = {}, {}
     for label, job in jobs.items():
         progress(label)
         try:
-            job()
+            job(starts[:1])  # reads its graphs, which is not timed
         except NotApplicable as reason:
             skipped[label] = str(reason)
             continue
         begin = time.perf_counter()
-        fits[label] = job()
+        fits[label] = job(starts)
         seconds[label] = time.perf_counter() - begin
     return fits, seconds
 

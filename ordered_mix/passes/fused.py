@@ -202,15 +202,19 @@ def _pair(w, mu, sigma):
 
 
 @numba.njit(**_fused)
-def _point(y, pair):
+def _log_odds(y, pair):
+    """Return the log odds of the second component."""
+    equal, equal_low, opposite, opposite_low, slope, level, log_odds = pair[1]
+    factor = slope * ((y - equal) - equal_low) + level
+    return log_odds + factor * ((y - opposite) - opposite_low)
+
+
+@numba.njit(**_fused)
+def _point(y, log_odds, minor, pair):
     """Return both responsibilities and z-scores, the larger log term and the sum over it."""
     mu1, inverse1, c1, mu2, inverse2, c2 = pair[0]
-    equal, equal_low, opposite, opposite_low, slope, level, log_odds = pair[1]
     z1, z2 = (y - mu1) * inverse1, (y - mu2) * inverse2
-    factor = slope * ((y - equal) - equal_low) + level
-    t = log_odds + factor * ((y - opposite) - opposite_low)
-    second = t > 0.0
-    minor = _exp(-abs(t))
+    second = log_odds > 0.0
     total = 1.0 + minor
     r_major = 1.0 / total
     r_minor = minor * r_major
@@ -222,13 +226,18 @@ def _point(y, pair):
 
 
 @numba.njit(**_summing)
-def _two_block(y, weight, pair):
+def _two_block(y, weight, pair, work):
     """Return the sums over a block: log likelihood, then r, r z, r z^2 of both components."""
     _widest()
+    # two loops, because what one needs at a time has no room in the registers
+    for i in range(y.size):
+        log_odds = _log_odds(y[i], pair)
+        work[0, i] = log_odds
+        work[1, i] = _exp(-abs(log_odds))
     log_likelihood, product = 0.0, 1.0
     a0 = a1 = a2 = b0 = b1 = b2 = 0.0
     for i in range(y.size):
-        r1, r2, z1, z2, top, total = _point(y[i], pair)
+        r1, r2, z1, z2, top, total = _point(y[i], work[0, i], work[1, i], pair)
         if weight is None:
             log_likelihood += top
             product *= total
@@ -249,7 +258,8 @@ def _two_block(y, weight, pair):
 def _two_log_density(y, pair, out):
     _widest()
     for i in range(y.size):
-        _, _, _, _, top, total = _point(y[i], pair)
+        log_odds = _log_odds(y[i], pair)
+        _, _, _, _, top, total = _point(y[i], log_odds, _exp(-abs(log_odds)), pair)
         out[i] = top + _log(total)
 
 
@@ -377,11 +387,14 @@ def _many_block(y, weight, w, mu, sigma, work, out):
 
 @numba.njit(**_exact)
 def _two_sums(y, weight, w, mu, sigma, out):
-    pair = _pair(w, mu, sigma)
+    pair, work = _pair(w, mu, sigma), np.empty((2, min(BLOCK, y.size)))
     log_likelihood = a0 = b0 = a1 = b1 = a2 = b2 = 0.0
     for start in range(0, y.size, BLOCK):
         points, q = y[start : start + BLOCK], weight[start : start + BLOCK]
-        part = _two_block(points, q, pair) if q.size else _two_block(points, None, pair)
+        if q.size:
+            part = _two_block(points, q, pair, work)
+        else:
+            part = _two_block(points, None, pair, work)
         log_likelihood += part[0]
         a0 += part[1]
         b0 += part[2]

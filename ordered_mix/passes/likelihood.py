@@ -14,7 +14,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch import basic as numba_dispatch
 from pytensor.tensor import TensorVariable
 
-from ordered_mix.passes import fused, kernels
+from ordered_mix.passes import batches, fused
 
 # compiled graphs are cached on disk with the kernel inside: a changed kernel needs another key
 KERNEL_VERSION = int(sha256(Path(fused.__file__).read_bytes()).hexdigest()[:12], 16)
@@ -42,7 +42,8 @@ class MixturePass(Op):
     def perform(self, node: Apply, inputs: list[Any], outputs: list[Any]) -> None:
         """Run the kernel outside numba-compiled graphs."""
         arrays = [np.ascontiguousarray(value, dtype=np.float64) for value in inputs]
-        for storage, value in zip(outputs, kernels.one_pass(*arrays), strict=True):
+        address = fused.pass_address(arrays[2].size == 2)
+        for storage, value in zip(outputs, batches.single(address, *arrays), strict=True):
             storage[0] = np.asarray(value, dtype=np.float64)
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:
@@ -70,7 +71,7 @@ class MixturePass(Op):
 
 @numba_dispatch.register_funcify_default_op_cache_key(MixturePass)
 def _numba_mixture_pass(op: MixturePass, node: Apply | None = None, **kwargs: Any) -> Any:
-    one_pass = kernels.one_pass
+    one_pass = fused.one_pass
 
     @numba_dispatch.numba_njit
     def mixture_pass(y: Any, weight: Any, w: Any, mu: Any, sigma: Any) -> Any:
