@@ -1,5 +1,8 @@
 """Compiled callers of the pass by its address: for one run, and for the runs of a batch."""
 
+# numba's own types do not know what an intrinsic takes.
+# mypy: disable-error-code="call-arg,unreachable"
+
 from typing import Any
 
 import numba

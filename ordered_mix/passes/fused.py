@@ -460,7 +460,8 @@ def one_pass(
     """
     k = mu.size
     total, part = np.zeros(1 + 3 * k), np.empty(1 + 3 * k)
-    y_, weight_ = _read_only(y), _read_only(weight)
+    y_: Any = _read_only(y)
+    weight_: Any = _read_only(weight)
     for start in range(0, y.size, CHUNK):
         _sums(y_[start : start + CHUNK], weight_[start : start + CHUNK], w, mu, sigma, part)
         total += part
