@@ -210,7 +210,7 @@ def test_what_is_returned(fitted, tmp_path):
     assert tree["raw_posterior"].attrs["labelled_draws"] == "posterior"
     assert len(found.plot_fit().axes) == 1
     found.plot_posterior()
-    assert found.headline.count(";") == 2
+    assert found.headline.count(";") == 3
 
 
 def test_numbers_of_any_container_are_one_column():

@@ -24,7 +24,10 @@ def particular(data: Data) -> list[str]:
     """
     found = []
     if far := far_values(data):
-        found.append(f"Far from all other values: {far}. Is that a mistake or a code?")
+        found.append(
+            f"Far from all other values: {far}. Is that a mistake or a code? If so, "
+            f"--where '{the_rest(data)}' fits the rest."
+        )
     values, counts = np.unique(data.y, return_counts=True)
     if values.size <= MOST_VALUES and data.n >= COUNT * values.size:
         listed = ", ".join(f"{value:.10g}" for value in values)
@@ -46,19 +49,34 @@ def far_values(data: Data) -> str:
     At most one in twenty of ten points or more, beyond a gap of more than three times the range
     of the others.
     """
-    y, found = np.sort(data.y), []
-    if y.size < FEWEST:
-        return ""
+    far = np.unique(_far(data)[0]).tolist()
+    return ", ".join(
+        f"{value:.10g} ({times(int(np.sum(data.y == value)), data.n)})" for value in far[:3]
+    )
+
+
+def the_rest(data: Data) -> str:
+    """What --where keeps of data that have far values."""
+    far, nearest = _far(data)
+    above = bool(far[0] > nearest)
+    middle = (nearest + (far.min() if above else far.max())) / 2
+    return f"COLUMN{'<' if above else '>'}{middle:.10g}"
+
+
+def _far(data: Data) -> tuple[Array, float]:
+    """Values beyond the gap, none or those at one end, and the nearest of the others."""
+    y = np.sort(data.y)
     few = max(1, data.n // 20)
     gaps = np.diff(y)
     for ends, inner in ((slice(0, few), slice(None)), (slice(-few, None), slice(None, None, -1))):
         part = gaps[ends][inner]
+        if y.size < FEWEST:
+            break
         beyond = int(part.argmax()) + 1
         rest = y[inner][beyond:]
         if part.max() > 3 * np.ptp(rest) > 0:
-            found += np.unique(y[inner][:beyond]).tolist()
-    counts = [f"{value:.10g} ({times(int(np.sum(y == value)), data.n)})" for value in found[:3]]
-    return ", ".join(counts)
+            return y[inner][:beyond], float(rest[0])
+    return np.empty(0), np.nan
 
 
 def edges(data: Data) -> list[float]:

@@ -71,5 +71,5 @@ def _drawn(maximum: Mixture, y: Array, step: float, rng: np.random.Generator) ->
 
 
 def _statistics(y: Array, mixture: Mixture, step: float) -> Array:
-    below, above = transforms(y, mixture.reshape(1), step / 2)
+    below, above = transforms(y, mixture.reshape(1), step)
     return np.array([kolmogorov_smirnov(below)[0], anderson_darling(below, above)[0]])
