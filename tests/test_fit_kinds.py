@@ -12,7 +12,7 @@ from ordered_mix import fit
 from ordered_mix.data import Data
 from ordered_mix.draws.checks import checks, transforms
 from ordered_mix.fitted.description import does_the_mixture_describe_the_data
-from ordered_mix.fitted.particular import edges, far_values, particular
+from ordered_mix.fitted.particular import edges, far_values, normal_logarithms, particular
 from ordered_mix.fitted.questions import chosen_components
 from ordered_mix.mixture import Mixture
 
@@ -29,6 +29,11 @@ KINDS = {
     "rounded zeros": (np.round(np.append(9 * NORMAL, np.zeros(160))), "0 is there 1"),
     "sentinel": (np.append(20 + NORMAL[:200], [-999.0] * 6), "-999 (6 of 206)"),
     "outlier": (np.append(NORMAL[:150], 57.0), "57 (once)"),
+    "limit": (np.maximum(NORMAL, -0.5), "If it is a code or a limit of detection"),
+    "rounded in part": (
+        np.where(np.arange(400) % 3, np.round(50 + 10 * NORMAL), 10 * np.round(5 + NORMAL)),
+        "of the values are multiples of 10, where",
+    ),
 }
 PLAIN = {
     "normal": NORMAL,
@@ -58,6 +63,25 @@ def test_nothing_is_said_of_ordinary_data(kind):
 
 def test_three_values_are_too_few_to_call_one_far():
     assert far_values(Data([1.0, 2.0, 9.0])) == ""
+
+
+def test_logarithms_are_advised_where_they_are_normal():
+    logarithmic = np.exp(0.8 * NORMAL)
+    found = fit(logarithmic, 2, estimators=("em", "map"))
+    assert any("One normal for the logarithms" in note for note in found.notes)
+    own, bic = np.log(logarithmic), fit(np.log(logarithmic), 1, estimators=("em",)).bic
+    assert f"({bic + 2 * own.sum():.1f})" in found.notes[-1]
+    for y in (50 + 7 * NORMAL, 20 + np.append(NORMAL, 6 + NORMAL), NORMAL):
+        assert not normal_logarithms(Data(y), fit(y, 2, estimators=("em", "map")).bic)
+
+
+def test_numbers_in_answers_tell_values_of_shifted_data_from_each_other():
+    y = 1e9 + np.append(NORMAL, 20.5)
+    one = Mixture([1.0], [1e9], [1.0])
+    answer = does_the_mixture_describe_the_data(
+        checks(y, Mixture.stack([one] * 400).reshape(4, 100)), None
+    ).answer
+    assert "the value 1000000020" in answer
 
 
 @pytest.mark.parametrize("kind", ["sentinel", "outlier"])

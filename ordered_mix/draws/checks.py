@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtr
 
+from ordered_mix.arrays import rounding
 from ordered_mix.mixture import Array, Mixture
 
 FEWEST_DRAWS, MOST_DRAWS = 40, 200
@@ -21,7 +22,6 @@ MOST_EVALUATIONS = 2_000_000
 MOST_LOO_DRAWS = 1000
 MOST_LOO_POINTS = 2000
 LEAST = 1e-300
-FINEST = 1e-4
 NAMES = ("ks", "tails", "extreme", "loo_pit")
 
 
@@ -112,17 +112,6 @@ def thinned(draws: Mixture, most: int) -> Mixture:
     flat = draws.reshape(-1)
     count = flat.batch_shape[0]
     return flat if count <= most else flat[np.linspace(0, count - 1, most).astype(int)]
-
-
-def rounding(y: Array) -> float:
-    """Step of rounded data, 0 if they are not: sorted points, some of them equal, on a lattice."""
-    distinct = np.unique(y)
-    if distinct.size in (1, y.size):
-        return 0.0
-    step = float(np.diff(distinct).min())
-    lattice = (distinct - distinct[0]) / step
-    fine = step < FINEST * (distinct[-1] - distinct[0])
-    return 0.0 if fine or not np.allclose(lattice, np.round(lattice), atol=1e-3) else step
 
 
 def transforms(y: Array, draws: Mixture, step: float) -> tuple[Array, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.data import Data
 from ordered_mix.fitted.estimates import estimates, membership, points_table
-from ordered_mix.fitted.maximum import Maximum, log_likelihood
-from ordered_mix.fitted.particular import particular
+from ordered_mix.fitted.maximum import Maximum, criteria_of, log_likelihood
+from ordered_mix.fitted.particular import normal_logarithms, particular
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.shown import html
@@ -232,6 +232,9 @@ class Fitted:
         from ordered_mix.fitted.questions import no_maximum
 
         found = particular(self.data)
+        smallest = float(np.fmin(self.criteria["bic"].min(), self.bic))
+        if logarithms := normal_logarithms(self.data, smallest):
+            found.append(logarithms)
         if self.maximum.mixture is None:
             found.append(
                 f"There are no EM estimates, as the likelihood has no interior maximum: "
@@ -242,6 +245,15 @@ class Fitted:
                 f"{no_maximum(self.maximum)}; the maximum that is shown is the best one inside."
             )
         return found
+
+    @cached_property
+    def bic(self) -> float:
+        """BIC of the maximum; of the posterior mode, where the likelihood has no maximum."""
+        best = self.maximum
+        if best.mixture is None and self.mode is not None:
+            height = log_likelihood(self.data, self.mode)
+            best = replace(best, mixture=self.mode, log_likelihood=height)
+        return criteria_of(self.data, best, self.components)["bic"]
 
     @property
     def headline(self) -> str:

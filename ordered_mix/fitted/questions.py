@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ordered_mix.fitted.maximum import Maximum, criteria_of, log_likelihood
+from ordered_mix.fitted.maximum import Maximum, criteria_of
 from ordered_mix.fitted.particular import edges
 from ordered_mix.fitted.prior_question import does_the_prior_decide
 from ordered_mix.fitted.verdict import BAD, GOOD, UNDECIDED, Verdict, listed
@@ -74,13 +73,7 @@ def is_the_last_supported(fitted: Fitted, fewer: Maximum) -> Verdict:
     below 2 are "not worth more than a bare mention" (Kass & Raftery 1995, section 3.2).
     """
     k, none = fitted.components, fitted.maximum.mixture is None
-    best = fitted.maximum
-    if none and fitted.mode is not None:
-        best = replace(
-            best, mixture=fitted.mode, log_likelihood=log_likelihood(fitted.data, fitted.mode)
-        )
-    bic = criteria_of(fitted.data, best, k)["bic"]
-    gain = criteria_of(fitted.data, fewer, k - 1)["bic"] - bic
+    gain = criteria_of(fitted.data, fewer, k - 1)["bic"] - fitted.bic
     less = f"{k - 1} component{'s' if k > 2 else ''}"
     if abs(gain) < BARE_MENTION:
         status, answer = UNDECIDED, "Undecided: the data do not tell."

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ordered_mix.arrays import rounding
 from ordered_mix.data import Data
-from ordered_mix.draws.checks import anderson_darling, kolmogorov_smirnov, rounding, transforms
+from ordered_mix.draws.checks import anderson_darling, kolmogorov_smirnov, transforms
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Array, Mixture
