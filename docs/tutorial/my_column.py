@@ -26,11 +26,7 @@ print(fitted.headline)
 # density (HDI). The last columns say to how many independent draws the draws amount
 # (``ess_bulk``), whether chains agree (``rhat``, 1 if they do), and what EM and MAP give.
 
-print(
-    fitted.summary()[["mean", "sd", "hdi_low", "hdi_high", "ess_bulk", "rhat", "em", "map"]].round(
-        3
-    )
-)
+print(fitted.summary().drop(columns=["hdi_prob", "points", "lone"]).round(3))
 
 # %%
 # **The picture.** Grey the data, blue the density with its band, dashed the components.
