@@ -300,7 +300,7 @@ def test_a_folder_of_something_else_says_what_differs(here, monkeypatch, capsys)
 
 
 HEAVY = ("arviz", "arviz_stats", "dask", "jinja2", "matplotlib", "nutpie", "pymc", "pytensor",
-         "scipy.stats", "xarray")  # fmt: skip
+         "scipy.optimize", "scipy.special", "scipy.stats", "xarray")  # fmt: skip
 LIGHT = f"found = set({HEAVY}) & set(sys.modules)\nassert not found, found"
 
 
