@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import arviz
 import matplotlib.pyplot as plt
 import matplotlib.style
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ordered_mix.draws.checks import Checks
     from ordered_mix.fitted.posterior import Posterior
 
-WORDS = {"w": "weight", "mu": "mean", "sigma": "sd"}
+WORDS: dict[Any, Any] = {"w": "weight", "mu": "mean", "sigma": "sd"}
 MOST_ROWS = 8
 # arviz-plots takes its neutrals from what they stand out from, which has to be a colour
 PAPER = {"figure.facecolor": "#ffffff", "axes.facecolor": "#ffffff"}
@@ -43,20 +44,18 @@ def densities(tree: xr.DataTree, hdi_prob: float, unit: str) -> Drawing | None:
     unit : str
         What the means are measured in: the name of the data.
     """
-    import arviz_plots
-
     draws = _varying(tree)
     k = draws.sizes["component"]
     if k > MOST_ROWS:
         return None
 
     def draw() -> Any:
-        grid = arviz_plots.PlotCollection.grid(
+        grid = arviz.PlotCollection.grid(
             draws, cols=["__variable__"], rows=["component"], backend="matplotlib",
             figure_kwargs={"figsize": (WIDTH, 1.15 * k + 0.2), "layout": "constrained"},
         )  # fmt: skip
-        return arviz_plots.plot_dist(
-            tree, var_names=list(draws.data_vars), ci_kind="hdi", ci_prob=hdi_prob,
+        return arviz.plot_dist(
+            tree, var_names=[str(name) for name in draws], ci_kind="hdi", ci_prob=hdi_prob,
             point_estimate="mean", plot_collection=grid, labeller=_labeller(),
             visuals={"point_estimate_text": False},
         )  # fmt: skip
@@ -76,13 +75,11 @@ def densities(tree: xr.DataTree, hdi_prob: float, unit: str) -> Drawing | None:
 
 def transforms(checks: Checks) -> Drawing:
     """Leave-one-out probability integral transforms against uniform ones."""
-    import arviz_plots
-
     pit = xr.Dataset({"transform": (("point",), checks.pit)})
     tree = xr.DataTree.from_dict({"pit": pit})
 
     def draw() -> Any:
-        return arviz_plots.plot_ecdf_pit(
+        return arviz.plot_ecdf_pit(
             tree, group="pit", sample_dims=["point"], backend="matplotlib",
             figure_kwargs={"figsize": (WIDTH, 2.4), "layout": "constrained"},
             visuals={"title": False, "p_value_text": False,
@@ -104,14 +101,12 @@ def transforms(checks: Checks) -> Drawing:
 
 def energy(item: Posterior) -> Drawing | None:
     """Energies of NUTS and their transitions; None without a record of them."""
-    import arviz_plots
-
     tree = item.draws.tree
     if "sample_stats" not in tree.children or "energy" not in tree["sample_stats"]:
         return None
 
     def draw() -> Any:
-        return arviz_plots.plot_energy(
+        return arviz.plot_energy(
             tree, backend="matplotlib", show_bfmi=False,
             figure_kwargs={"figsize": (WIDTH, 2.2), "layout": "constrained"},
         )  # fmt: skip
@@ -135,9 +130,7 @@ def _varying(tree: xr.DataTree) -> xr.Dataset:
 
 
 def _labeller() -> Any:
-    from arviz_base.labels import MapLabeller
-
-    return MapLabeller(var_name_map=WORDS)
+    return arviz.labels.MapLabeller(var_name_map=WORDS)
 
 
 def _svg(draw: Callable[[], Any], alt: str) -> Markup:
