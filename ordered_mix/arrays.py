@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 MIN_DRAWS = 4
+FINEST = 1e-4
 
 
 class Quantity(NamedTuple):
@@ -120,3 +121,14 @@ def varying_quantities(draws: Mapping[str, ArrayLike]) -> list[Quantity]:
             f"draws must hold a quantity that varies, got only constants in {sorted(draws)}"
         )
     return columns
+
+
+def rounding(y: Array) -> float:
+    """Step of rounded data, 0 if they are not: sorted points, some of them equal, on a lattice."""
+    distinct = np.unique(y)
+    if distinct.size in (1, y.size):
+        return 0.0
+    step = float(np.diff(distinct).min())
+    lattice = (distinct - distinct[0]) / step
+    fine = step < FINEST * (distinct[-1] - distinct[0])
+    return 0.0 if fine or not np.allclose(lattice, np.round(lattice), atol=1e-3) else step

@@ -8,13 +8,13 @@ import pytest
 import xarray as xr
 
 from ordered_mix import fit
+from ordered_mix.arrays import rounding
 from ordered_mix.data import Data
 from ordered_mix.draws.checks import (
     anderson_darling,
     anderson_darling_cdf,
     checks,
     kolmogorov_smirnov,
-    rounding,
 )
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import loo, pointwise_log_likelihood

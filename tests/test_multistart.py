@@ -1,5 +1,7 @@
 """Multi-start: the optima a user gets by default, hit rates, and spurious ones flagged."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial import METHODS, initial_mixtures
 from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.fitted.maximum import find_maximum
 from ordered_mix.mixture import Mixture
 from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.optima.optima import spurious
@@ -33,13 +36,13 @@ def test_the_default_finds_the_maxima_of_the_shipped_data(name, k, log_likelihoo
     optima = MultiStart().fit(parameterization("unordered", k), data)
     assert abs(optima.log_likelihood - log_likelihood) < 1e-6
     assert not optima.spurious[optima.best_index]
+    assert abs(find_maximum(data, k).log_likelihood - log_likelihood) < 1e-6
 
 
 def test_the_default_finds_a_good_third_component_of_enzyme():
-    assert (
-        MultiStart().fit(parameterization("unordered", 3), load("enzyme")).log_likelihood
-        >= -47.8268
-    )
+    data = load("enzyme")
+    assert MultiStart().fit(parameterization("unordered", 3), data).log_likelihood >= -47.8268
+    assert find_maximum(data, 3).log_likelihood >= -47.8268
 
 
 def test_the_means_scales_and_weights_of_the_waiting_times():
@@ -199,3 +202,17 @@ def test_given_starts_must_have_as_many_components():
 def test_too_few_starts_are_refused():
     with pytest.raises(ValueError, match="starts must be at least the number of methods"):
         MultiStart(starts=2)
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_polishing_the_best_ends_and_a_part_of_the_points_find_the_same_optimum(k):
+    """Against polishing all ends of all points; four components overfit two."""
+    rng = np.random.default_rng(8)
+    data = Data(np.append(rng.normal(0, 1, 500), rng.normal(4, 0.5, 500)))
+    model = parameterization("unordered", k)
+    whole = MultiStart(starts=30, seed=1, estimator=EM(stop=Stop(1e-9, passes=1500)))
+    some = replace(whole, polished=6, subsample=400)
+    best, found = whole.fit(model, data), some.fit(model, data)
+    assert len(found.hits) <= 6 and found.passes < best.passes and found.starts == 30
+    assert found.log_likelihood > best.log_likelihood - (1e-6 if k == 2 else 1.0)
+    assert ("not_polished" in found.failures) == (k == 4)

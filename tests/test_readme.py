@@ -11,6 +11,7 @@ How, is decided for each line of a block: a command that is none of these fails 
   which need a client, the network and minutes (``make conda-test`` runs those of conda).
 """
 
+import io
 import re
 import runpy
 import shlex
@@ -18,10 +19,13 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
@@ -33,14 +37,15 @@ from ordered_mix.data import shipped
 from ordered_mix.parameterization import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXT = README + (ROOT / "docs" / "on_data.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.M | re.S)
 COMMANDS = [
     line.partition(" #")[0].strip() for kind, block in FENCED if kind == "sh"
     for line in block.splitlines() if line.strip()
 ]  # fmt: skip
 PROGRAMS = [block for kind, block in FENCED if kind == "python"]
-PROGRAM = ".venv/bin/ordered-mix "
+PROGRAM = "ordered-mix "
 INLINE = sorted(
     {line for line in re.findall(r"`(ordered-mix [a-z][^`]*)`", TEXT) if "COMMAND" not in line}
 )
@@ -70,7 +75,7 @@ def here(place, monkeypatch):
 
 def ordered_mix_command(monkeypatch, command, *appended):
     """Exit status of a command in this process."""
-    words = shlex.split(command.removeprefix(PROGRAM).removeprefix("ordered-mix "))
+    words = shlex.split(command.removeprefix(PROGRAM))
     return exit_status(monkeypatch, *words, *map(str, appended))
 
 
@@ -81,17 +86,17 @@ def the_only(start):
 
 def test_every_command_has_a_way_to_be_executed():
     known = (
+        "pip install .", f"{PROGRAM}fit faithful:waiting",
         "make compare", "make test", f"{PROGRAM}fit my.csv:height",
         f"{PROGRAM}compare my.csv:height ", f"{PROGRAM}diagnose ",
-        f"{PROGRAM}run em_rates --size smoke", ".venv/bin/dask scheduler", ".venv/bin/dask worker ",
+        f"{PROGRAM}run em_rates --size smoke", "dask scheduler", "dask worker ",
         f"{PROGRAM}run em_rates --size cluster --dask ", f"{PROGRAM}compare DATA ", "conda ",
         "ordered-mix compare faithful:waiting", "pytest", "pixi run ",
     )  # fmt: skip
     for command in COMMANDS:
         assert command.startswith(known), f"{command!r} is not executed by any test of this file"
-    assert (
-        len(COMMANDS) == len(known) + 4
-    )  # two lines begin with conda, two with pixi, two fit a column, two compare on it
+    # two lines begin with conda, two with pixi, three fit a column, two compare on it
+    assert len(COMMANDS) == len(known) + 5
     assert len(PROGRAMS) == 2
 
 
@@ -106,13 +111,86 @@ def test_my_own_column(here, monkeypatch, capsys):
 
 
 def test_a_fit_of_my_own_column(here, monkeypatch, capsys):
-    commands = [one for one in COMMANDS if one.startswith(f"{PROGRAM}fit ")]
+    commands = [one for one in COMMANDS if one.startswith(f"{PROGRAM}fit my.csv:height")]
+    assert len(commands) == 3
     for command in commands:
         assert ordered_mix_command(monkeypatch, command, "--estimators", "em,map") == 0
         printed = capsys.readouterr().out
         assert "my:height: n = 100, K = " in printed and "1 weight" in printed
     names = {path.name for path in (here / "results/my-height").iterdir()}
-    assert {"fit-k2", "fit-kauto"} <= names
+    assert {"fit-k2", "fit-kauto", "fit-k1-4"} <= names
+
+
+def test_installing_it():
+    """What pip would do, without a network: the metadata are built, nothing is installed."""
+    words = shlex.split(the_only("pip install"))
+    assert words == ["pip", "install", "."]
+    offline = ["--dry-run", "--no-deps", "--no-index", "--no-build-isolation"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words, *offline, "--disable-pip-version-check"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    if "No module named pip" in done.stderr:
+        pytest.skip("there is no pip in this environment")
+    assert done.returncode == 0, done.stderr
+    assert f"Would install ordered_mix-{ordered_mix.__version__}" in done.stdout.replace(
+        "-mix", "_mix"
+    )
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """What the first command prints, and the folder that it writes."""
+    folder = tmp_path_factory.mktemp("shown")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            assert ordered_mix_command(patch, the_only(f"{PROGRAM}fit faithful")) == 0
+    return printed.getvalue(), folder / "results" / "faithful-waiting" / "fit-k2"
+
+
+def cells(line):
+    """The number of the component and what is told of it, and all further numbers of a row."""
+    head, *rest = re.split(r"\s{2,}", line.strip())
+    return head, [float(value) for value in " ".join(rest).split()]
+
+
+def test_the_table_is_what_the_first_command_prints(shown):
+    """Words are the same; numbers are within Monte Carlo error, as processors differ."""
+    printed, folder = shown
+    [block] = [text for kind, text in FENCED if kind == "text"]
+    fresh = [line.rstrip() for line in printed.splitlines()]
+    estimates = pd.read_csv(folder / "estimates.csv")
+    rows = iter(estimates.itertuples())
+    for line in block.splitlines():
+        if not re.match(r" \d ", line):
+            assert line.rstrip() in fresh
+            continue
+        row, (head, (mean, sd, low, high, ess, em, mode)) = next(rows), cells(line)
+        assert any(cells(other)[0] == head for other in fresh if re.match(r" \d ", other))
+        digit = 10.0 ** -len(line.split()[2].partition(".")[2])
+        error = 6 * row.sd * np.sqrt(1 / ess + 1 / row.ess_bulk) + digit
+        assert abs(mean - row.mean) < error and abs(sd / row.sd - 1) < 0.15
+        assert max(abs(low - row.hdi_low), abs(high - row.hdi_high)) < 0.4 * row.sd
+        assert max(abs(em - row.em), abs(mode - row.map)) < digit and min(ess, row.ess_bulk) > 400
+    assert next(rows, None) is None
+
+
+def test_the_picture_is_of_that_fit(shown):
+    """The words in it name the peaks of the density and the components of EM."""
+    estimates = pd.read_csv(shown[1] / "estimates.csv").set_index(["quantity", "component"])
+    for theme in ("light", "dark"):
+        svg = (ROOT / "docs" / "pictures" / f"fit-{theme}.svg").read_text(encoding="utf-8")
+        assert ElementTree.fromstring(svg).tag.endswith("svg") and "var(" not in svg
+        [said] = re.findall("<desc>(.*?)</desc>", svg)
+        told = re.findall(r"mean ([\d.]+), standard deviation ([\d.]+), weight (\d\.\d+)", said)
+        for k, values in enumerate(told, start=1):
+            for name, value in zip(("mu", "sigma", "w"), values, strict=True):
+                assert float(value) == pytest.approx(estimates.loc[(name, k), "em"], rel=0.02)
+        peaks = re.search(r"peaks at ([\d., ]+)\.", said)[1].split(", ")
+        means = estimates.loc["mu", "mean"]
+        assert [float(peak) for peak in peaks] == pytest.approx(list(means), abs=1)
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +252,8 @@ def test_a_study_on_a_cluster(here, monkeypatch, capsys):
     """The scheduler and one worker as processes, the study with them, at the size smoke."""
     address = f"127.0.0.1:{free_port()}"
     appended = {
-        ".venv/bin/dask scheduler": ["--host", address, "--no-dashboard"],
-        ".venv/bin/dask worker ": [
+        "dask scheduler": ["--host", address, "--no-dashboard"],
+        "dask worker ": [
             "--nworkers", "1", "--no-dashboard", "--local-directory", str(here / "dask"),
         ],
     }  # fmt: skip

@@ -1,18 +1,23 @@
-"""Draw the picture of README.md from the published table of the study label_switching."""
+"""Draw the pictures of README.md: a fit, and the published table of the study label_switching."""
 
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 
 import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ordered_mix import fit
 from ordered_mix.engine.outcome import load_result
 from ordered_mix.parameterization import catalog
+from ordered_mix.report.figures.style import Drawing
+from ordered_mix.report.of_fit import FitReport
 from ordered_mix.study.drawing import curves, interval, looks
 
 HERE = Path(__file__).resolve().parent
@@ -23,11 +28,15 @@ PANELS = {
     "rhat": "R-hat, the same draws sorted by mean",
     "per_1000_passes": "effective draws for 1,000 passes",
 }
+FITTED = "faithful:waiting"
 INK, MUTED, GRID = "ink", "muted", "grid"
 THEMES = {
-    "light": {INK: "#1f2328", MUTED: "#59636e", GRID: "#d1d9e0"},
-    "dark": {INK: "#f0f6fc", MUTED: "#9198a1", GRID: "#3d444d"},
-}
+    "light": {INK: "#1f2328", MUTED: "#59636e", GRID: "#d1d9e0", "fill": "#d1d9e0",
+              "surface": "#ffffff"},
+    "dark": {INK: "#f0f6fc", MUTED: "#9198a1", GRID: "#3d444d", "fill": "#3d444d",
+             "surface": "#0d1117"},
+}  # fmt: skip
+FONT = 'font-family="sans-serif" width="640"'
 LIMIT = 1.01
 
 
@@ -80,12 +89,24 @@ def draw(found: pd.DataFrame, theme: Mapping[str, str]) -> str:
     return buffer.getvalue()
 
 
+def themed(drawing: Drawing, theme: Mapping[str, str]) -> str:
+    """A figure of the report as a file of its own, in the colours of a theme."""
+    svg = re.sub(r"var\(--([a-z]+)\)", lambda found: theme[found[1]], str(drawing.svg))
+    svg = re.sub(r' style="width[^"]*"| style="max-width[^"]*"', "", svg, count=1)
+    head = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    about = f"<desc>{escape(drawing.alt)}</desc>"
+    opening, rest = svg.replace("<svg", f"{head} {FONT}", 1).split(">", 1)
+    return f"{opening}>{about}{rest}\n"
+
+
 def main() -> None:
-    """Write one picture for each theme of the page that shows it."""
-    found = rows()
+    """Write the pictures, one for each theme of the page that shows them."""
+    found, fitted = rows(), FitReport(fit(FITTED)).picture()
+    assert fitted is not None
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     for name, theme in THEMES.items():
         folder.joinpath(f"labels-{name}.svg").write_text(draw(found, theme), encoding="utf-8")
+        folder.joinpath(f"fit-{name}.svg").write_text(themed(fitted, theme), encoding="utf-8")
 
 
 if __name__ == "__main__":

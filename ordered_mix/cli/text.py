@@ -34,6 +34,10 @@ POINT_COLUMNS = {
 
 
 UNWRAPPED = 10_000
+POINTS_ONLY = (
+    "Nothing was sampled: intervals, and whether the mixture describes the data, come with the "
+    "default --estimators em,map,nuts."
+)
 MARK = "*"
 QUANTITIES = {"w": "weight", "mu": "mean", "sigma": "sd"}
 
@@ -57,6 +61,8 @@ def print_fit(summary: Mapping[str, Any]) -> None:
         console.print(Text(verdict["question"], style="bold"), Text(verdict["answer"]))
         console.print(Text(f"  {verdict['reason']}"))
     name = "report.html" if summary["hdi_prob"] is not None else ""
+    if not name:
+        console.print(Text(f"\n{POINTS_ONLY}"))
     console.print(Text(f"\n{'Report' if name else 'Files'}: {Path(summary['folder']) / name}"))
     if "note" in summary:
         console.print(Text(f"Note: {summary['note']}."))
@@ -73,18 +79,17 @@ def print_estimates(rows: Sequence[Mapping[str, Any]], hdi_prob: float | None) -
         columns = {"mean": "mean", "sd": "sd", "hdi_low": f"{hdi_prob:.0%} HDI", "hdi_high": "",
                    "ess_bulk": "ESS", **columns}  # fmt: skip
     columns = _present(rows, columns)
-    prior = bool({"mean", "map"} & set(rows[0]))
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("component")
     for name in columns.values():
         table.add_column(name, justify="right")
     for row in rows:
         cells = [_digits(key, row[key], rows, row["quantity"]) for key in columns]
-        marked = MARK if row["points"] < 2 and prior else ""
+        marked = MARK if row["lone"] else ""
         label = f"{row['component']} {QUANTITIES[row['quantity']]}{marked}"
         table.add_row(Text(label), *map(Text, cells), end_section=row["quantity"] == "sigma")
     _console().print(table)
-    if prior and any(row["points"] < 2 for row in rows):
+    if any(row["lone"] for row in rows):
         _console().print(Text(f"{MARK} holds less than two data points: the prior decides."))
 
 
@@ -102,7 +107,7 @@ def _digits(key: str, value: Any, rows: Sequence[Mapping[str, Any]], quantity: s
            if row["quantity"] == quantity]  # fmt: skip
     smallest = min((sd for sd in sds if sd > 0), default=1.0)
     decimals = 1 - math.floor(math.log10(smallest)) + ("sd" not in rows[0]) * 2
-    return f"{value:,.{decimals}f}" if 0 <= decimals <= 8 else f"{value:.5g}"
+    return f"{value:z,.{decimals}f}" if 0 <= decimals <= 8 else f"{value:.5g}"
 
 
 CRITERIA = {

@@ -14,8 +14,7 @@ from ordered_mix.draws.convergence import convergence
 from ordered_mix.draws.invariance import invariance
 from ordered_mix.draws.wbic import Estimate
 from ordered_mix.fitted.agreement import GAP_MASS, RHAT, did_the_chains_agree
-from ordered_mix.fitted.description import does_the_mixture_describe_the_data
-from ordered_mix.fitted.questions import no_maximum, prior_question
+from ordered_mix.fitted.questions import description_question, no_maximum, prior_question
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict, listed
 
 if TYPE_CHECKING:
@@ -105,10 +104,7 @@ def _modes(comparison: Comparison) -> Verdict | None:
 
 
 def _describe(comparison: Comparison) -> Verdict | None:
-    fitted = comparison.fitted
-    if fitted.checks is None:
-        return None
-    return does_the_mixture_describe_the_data(fitted.checks, fitted.refits)
+    return None if comparison.fitted.checks is None else description_question(comparison.fitted)
 
 
 def _prior(comparison: Comparison) -> Verdict:

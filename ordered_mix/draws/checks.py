@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtr
 
+from ordered_mix.arrays import rounding
 from ordered_mix.mixture import Array, Mixture
 
 FEWEST_DRAWS, MOST_DRAWS = 40, 200
@@ -20,7 +22,6 @@ MOST_EVALUATIONS = 2_000_000
 MOST_LOO_DRAWS = 1000
 MOST_LOO_POINTS = 2000
 LEAST = 1e-300
-FINEST = 1e-4
 NAMES = ("ks", "tails", "extreme", "loo_pit")
 
 
@@ -80,8 +81,9 @@ def checks(y: Array, draws: Mixture) -> Checks:
     Parameters
     ----------
     y : array, shape (n,)
-        The data. If they are rounded, so that all are multiples of a step, what counts is the
-        probability of each rounding cell.
+        The data. Of rounded data, all multiples of a step, what counts is the probability of each
+        rounding cell; of a value that repeats among continuous ones, that of all that is nearer to
+        it than to other values.
     draws : Mixture, batch shape (chain, draw)
 
     Returns
@@ -90,9 +92,9 @@ def checks(y: Array, draws: Mixture) -> Checks:
     """
     y = np.sort(y)
     flat = thinned(draws, int(np.clip(MOST_EVALUATIONS // y.size, FEWEST_DRAWS, MOST_DRAWS)))
-    half = rounding(y) / 2
-    lower, upper = transforms(y, flat, half)
-    pit, points = loo_pit(y, draws, half)
+    step = rounding(y)
+    lower, upper = transforms(y, flat, step)
+    pit, points = loo_pit(y, draws, step)
     of_pit = stats.kstest(pit, "uniform")
     at = points[np.argmin(np.abs(pit - of_pit.statistic_location))]
     return Checks(
@@ -112,31 +114,36 @@ def thinned(draws: Mixture, most: int) -> Mixture:
     return flat if count <= most else flat[np.linspace(0, count - 1, most).astype(int)]
 
 
-def rounding(y: Array) -> float:
-    """Step of rounded data, 0 if they are not: sorted points, some of them equal, on a lattice."""
-    distinct = np.unique(y)
-    if distinct.size in (1, y.size):
-        return 0.0
-    step = float(np.diff(distinct).min())
-    lattice = (distinct - distinct[0]) / step
-    fine = step < FINEST * (distinct[-1] - distinct[0])
-    return 0.0 if fine or not np.allclose(lattice, np.round(lattice), atol=1e-3) else step
-
-
-def transforms(y: Array, draws: Mixture, half: float) -> tuple[Array, Array]:
+def transforms(y: Array, draws: Mixture, step: float) -> tuple[Array, Array]:
     """Distribution functions F and 1 - F of each draw at sorted points, shape (draw, point).
 
-    Points of one rounding cell are spread evenly over its probability.
+    Points of one cell are spread evenly over its probability.
     """
     points, first, count = np.unique(y, return_index=True, return_counts=True)
-    lower, upper = _tails(points - half, draws), _tails(points + half, draws)
+    lower, upper = (_tails(edge, draws) for edge in _cells(points, count, step))
     share = (np.arange(y.size) - np.repeat(first, count) + 0.5) / np.repeat(count, count)
     cell = np.repeat(np.arange(points.size), count)
     below = lower[0][:, cell] * (1 - share) + upper[0][:, cell] * share
     return below, lower[1][:, cell] * (1 - share) + upper[1][:, cell] * share
 
 
-def loo_pit(y: Array, draws: Mixture, half: float = 0.0) -> tuple[Array, Array]:
+def _cells(points: Array, count: NDArray[np.int64], step: float) -> tuple[Array, Array]:
+    """Lower and upper ends of the cell of each distinct value.
+
+    With a step it is a rounding cell. Without, a value that is there once is a point, and one that
+    repeats reaches half way to its neighbours, at the ends of the data as far out as inwards.
+    """
+    if step:
+        return points - step / 2, points + step / 2
+    gaps = np.diff(points) if points.size > 1 else np.zeros(1)
+    tied = 0.5 * (count > 1)
+    return (
+        points - tied * np.concatenate([gaps[:1], gaps]),
+        points + tied * np.concatenate([gaps, gaps[-1:]]),
+    )
+
+
+def loo_pit(y: Array, draws: Mixture, step: float = 0.0) -> tuple[Array, Array]:
     """Leave-one-out probability integral transforms and the points they are of.
 
     Importance weights 1 / p(y_i | draw), truncated at sqrt(draws) times their mean (Ionides 2008).
@@ -146,13 +153,13 @@ def loo_pit(y: Array, draws: Mixture, half: float = 0.0) -> tuple[Array, Array]:
     y : array, shape (n,)
         Sorted data; of many, evenly spaced ones are taken.
     draws : Mixture, batch shape (chain, draw)
-    half : float
-        Half the rounding step.
+    step : float
+        The rounding step, 0 without.
     """
     flat = thinned(draws, MOST_LOO_DRAWS)
     chosen = np.unique(np.linspace(0, y.size - 1, min(y.size, MOST_LOO_POINTS)).astype(int))
     points = y[chosen]
-    below = transforms(points, flat, half)[0]
+    below = transforms(points, flat, step)[0]
     log_weight = -flat.log_density(points)
     weight = np.exp(log_weight - log_weight.max(axis=0))
     weight = np.minimum(weight, np.sqrt(len(weight)) * weight.mean(axis=0))

@@ -193,7 +193,7 @@ def remedy(found: Agreement, k: int) -> str:
         return FEWER
     if found.rhat < 1.2 and not found.stuck.any():
         return f"take {max(found.wanted_draws, 4 * found.draws):,} draws"
-    return "other components separate them: more components, or more chains from other starts"
+    return "take more components, which may separate them, or more chains from other starts"
 
 
 def _reason(found: Agreement) -> str:

@@ -13,10 +13,10 @@ from ordered_mix.fitted.verdict import BAD, GOOD, Verdict
 IMPROBABLE = 0.005
 QUESTION = "Does the mixture describe the data?"
 MISSES = {
-    "extreme": "the value {at:.6g} lies where the mixture has next to nothing",
-    "ks": "the bulk of the data is shaped otherwise, most of all near {at:.4g}",
-    "tails": "the tails of the data are others, most of all near {at:.4g}",
-    "loo_pit": "points left out are predicted with the wrong spread, most of all near {at:.4g}",
+    "extreme": "the value {at} lies where the mixture has next to nothing",
+    "ks": "the bulk of the data is shaped otherwise, most of all near {at}",
+    "tails": "the tails of the data are others, most of all near {at}",
+    "loo_pit": "points left out are predicted with the wrong spread, most of all near {at}",
 }
 
 
@@ -52,10 +52,17 @@ def does_the_mixture_describe_the_data(
     if not missed:
         clause = "the mixture describes the data"
         return Verdict("describe", GOOD, QUESTION, "Yes.", reason, clause, values)
-    what = MISSES[missed[0]].format(at=getattr(found, missed[0]).at)
+    what = MISSES[missed[0]].format(at=_number(getattr(found, missed[0]).at, found))
     answer = f"No: {what}; {_advice(ends, crowded)}."
     clause = f"the mixture does not describe the data ({what})"
     return Verdict("describe", BAD, QUESTION, answer, reason, clause, values)
+
+
+def _number(value: float, found: Checks) -> str:
+    """With four digits, and more where the data differ by little."""
+    spread = float(np.ptp(found.pit_y)) or 1.0
+    further = np.log10(max(abs(value) / spread, 1.0))
+    return f"{value:.{4 + int(further)}g}"
 
 
 def _advice(ends: Sequence[float], crowded: bool) -> str:
@@ -75,6 +82,6 @@ def _reason(found: Checks, bootstrap: dict[str, float]) -> str:
         f"Kolmogorov-Smirnov distance {found.ks.distance:.3f} (posterior predictive p "
         f"{found.ks.p:.2g}{refitted.get('ks', '')}), Anderson-Darling {found.tails.distance:.2f} "
         f"(p {found.tails.p:.2g}{refitted.get('tails', '')}), farthest value "
-        f"{found.extreme.at:.6g} (p {found.extreme.p:.2g}), leave-one-out transforms "
+        f"{_number(found.extreme.at, found)} (p {found.extreme.p:.2g}), leave-one-out transforms "
         f"{found.loo_pit.distance:.3f} from uniform (p {found.loo_pit.p:.2g})."
     )

@@ -20,7 +20,7 @@ from ordered_mix.fitted.maximum import (
     judged_by_mode,
 )
 from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
-from ordered_mix.fitted.questions import no_maximum
+from ordered_mix.fitted.questions import chosen_components, no_maximum
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
 
@@ -68,7 +68,7 @@ def fit(
     components : int, (int, int), str
         K; a range, as (1, 6) or ``"1-6"``, of which the smallest BIC is fitted; or ``"auto"``,
         which is 1 to 6 by EM alone. In a range every K is sampled, for its LOO. With a sampler
-        both have the evidence of every K.
+        both have the evidence of every K, which decides where EM shrinks components onto a value.
     estimators : sequence of {"em", "map", "nuts", "nuts-pymc"}
         ``("em",)`` alone takes a second.
     parameterization : str
@@ -118,13 +118,17 @@ def fit(
     rows = criteria_by_components(data, largest, seed, restriction)
     table = _table(rows)
     table = table[table["components"] >= smallest].reset_index(drop=True)
-    chosen = _smallest(table)
     if not work.sampler:
+        chosen = chosen_components(table)
         return work.fitted(chosen, rows[chosen - 1][0], table)
-    every = range(chosen, chosen + 1) if components == AUTO else range(smallest, largest + 1)
-    several = {k: work.fitted(k, rows[k - 1][0], table) for k in every}
-    table = table if components == AUTO else _with_loo(table, several)
-    return replace(several[chosen], criteria=work.with_evidence(table, several))
+    several = {}
+    if components != AUTO:
+        several = {k: work.fitted(k, rows[k - 1][0], table) for k in range(smallest, largest + 1)}
+        table = _with_loo(table, several)
+    table = work.with_evidence(table, several)
+    chosen = chosen_components(table)
+    found = several.get(chosen) or work.fitted(chosen, rows[chosen - 1][0], table)
+    return replace(found, criteria=table)
 
 
 def check(
@@ -252,11 +256,14 @@ class _Work:
 
     def fitted(self, k: int, maximum: Maximum, table: pd.DataFrame | None) -> Fitted:
         """EM, then what else was asked."""
+        fewer = None
+        if table is None and k > 1 and self.restriction.nothing:
+            fewer = find_maximum(self.data, k - 1, self.settings["seed"])
         if table is None:
             row = criteria_of(self.data, maximum, k, self.restriction)
             table = _table([(maximum, row)], k)
         common = {"data": self.data, "components": k, "criteria": table, "hdi_prob": self.mass,
-                  "settings": self.settings}  # fmt: skip
+                  "settings": self.settings, "fewer": fewer}  # fmt: skip
         if not self.sampler and "map" not in self.settings["estimators"]:
             if maximum.mixture is None:
                 raise RunError(
@@ -266,12 +273,19 @@ class _Work:
             return Fitted(maximum=maximum, **common)
         return self._bayesian(k, maximum, common)
 
+    @property
+    def prior(self) -> Prior:
+        """In the units of the data, with what is known."""
+        from ordered_mix.prior import Prior, default_prior
+
+        given = self.kind if isinstance(self.kind, Prior) else default_prior(self.data, self.kind)
+        return self.restriction.of_prior(given)
+
     def with_evidence(self, table: pd.DataFrame, several: Mapping[int, Fitted]) -> pd.DataFrame:
         """The table with the evidence of each number of components."""
         from ordered_mix.fitted.evidence import evidence, with_evidence
 
-        prior, found = next(iter(several.values())).prior, {}
-        assert prior is not None
+        prior, found = self.prior, {}
         for k in table["components"].tolist():
             self.progress(f"evidence, K = {k}")
             draws = several[k].draws if k in several else None
@@ -281,10 +295,8 @@ class _Work:
     def _bayesian(self, k: int, maximum: Maximum, common: dict[str, Any]) -> Fitted:
         from ordered_mix.fitted.mode import posterior_mode
         from ordered_mix.parameterization import catalog
-        from ordered_mix.prior import Prior, default_prior
 
-        prior = self.kind if isinstance(self.kind, Prior) else default_prior(self.data, self.kind)
-        prior = self.restriction.of_prior(prior)
+        prior = self.prior
         chosen = catalog.parameterization(self.settings["parameterization"], k, prior)
         starts = initial_mixtures(
             self.data, k, self.settings["chains"], "random", self.settings["seed"]
@@ -345,14 +357,9 @@ def _table(rows: list[tuple[Maximum, dict[str, float]]], first: int = 1) -> pd.D
     import pandas as pd
 
     return pd.DataFrame(
-        {"components": first + index} | criteria for index, (_, criteria) in enumerate(rows)
+        {"components": first + index} | criteria | {"in_the_way": found.note}
+        for index, (found, criteria) in enumerate(rows)
     )
-
-
-def _smallest(table: pd.DataFrame) -> int:
-    """The number of components of smallest BIC; the fewest if EM has no maximum for any."""
-    row = table["bic"].idxmin() if table["bic"].notna().any() else 0
-    return int(table["components"][row])
 
 
 def _with_loo(table: pd.DataFrame, several: dict[int, Fitted]) -> pd.DataFrame:

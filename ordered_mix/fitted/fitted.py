@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.data import Data
 from ordered_mix.fitted.estimates import estimates, membership, points_table
-from ordered_mix.fitted.maximum import Maximum, log_likelihood
-from ordered_mix.fitted.particular import particular
+from ordered_mix.fitted.maximum import Maximum, criteria_of, log_likelihood
+from ordered_mix.fitted.particular import normal_logarithms, particular
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.shown import html
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 
 PARAMETERS = ("w", "mu", "sigma")
+MOST_SHARED = 5  # points: the prior of a weight counts for two
 
 
 def default_mass() -> float:
@@ -57,8 +58,9 @@ class Fitted:
         What EM found.
     criteria : DataFrame
         One row for each number of components that was looked at: log_likelihood, bic, icl, sbic
-        (smaller is better), elpd_loo with elpd_loo_se where it was sampled, and with a sampler
-        log_evidence, log_evidence_se and probability (`fitted.evidence`).
+        (smaller is better), in_the_way (the values onto which EM shrinks components), elpd_loo
+        with elpd_loo_se where it was sampled, and with a sampler log_evidence, log_evidence_se and
+        probability (`fitted.evidence`).
     hdi_prob : float
         Mass of the intervals.
     prior : Prior, optional
@@ -72,6 +74,8 @@ class Fitted:
         sequential Monte Carlo.
     settings : mapping
         What was asked.
+    fewer : Maximum, optional
+        What EM found with one component less; None for K = 1 and in a range of K.
     """
 
     data: Data
@@ -84,6 +88,7 @@ class Fitted:
     posterior: Posterior | None = None
     chains: Agreement | None = None
     settings: Mapping[str, Any] | None = None
+    fewer: Maximum | None = None
 
     def __repr__(self) -> str:
         best = self.estimate
@@ -119,13 +124,17 @@ class Fitted:
     def estimates(self) -> pd.DataFrame:
         """Weights, means and scales of each component, one row each (`fitted.estimates`).
 
-        The last column, points, says how many data points are most probably of the component.
+        The column points says how many data points are most probably of the component, lone
+        whether those are all that it has, and are one or none.
         """
         mode = None if self.mode is None else self.mode.permute(self.mode.order())
         points = {"em": self.maximum.mixture, "map": mode}
         table = estimates(self.components, self.labelled, points, self.hdi_prob)
         counts = self.points["component"].value_counts()
-        return table.assign(points=table["component"].map(counts).fillna(0).astype(int))
+        return table.assign(
+            points=table["component"].map(counts).fillna(0).astype(int),
+            lone=table["component"].isin(self.lone),
+        )
 
     def summary(self) -> pd.DataFrame:
         """The estimates with the index ``w[1]``, ``mu[1]``, ... as ArviZ's summary has."""
@@ -140,14 +149,18 @@ class Fitted:
 
     @cached_property
     def lone(self) -> dict[int, str]:
-        """Components that hold one data point or none, and which; the prior decides on them."""
+        """Components that hold one data point or none, and which; the prior decides on them.
+
+        One that shares its points with another holds those shares, if they are a few in all.
+        """
         if self.prior is None:
             return {}
         held = {k: self.data.y[self.points["component"] == k] for k in self.numbers}
+        shares = {k: float(self.points[f"probability_{k}"].sum()) for k in self.numbers}
         return {
             k: f"one value, {values[0]:.10g}" if values.size else "no value"
             for k, values in held.items()
-            if values.size < 2
+            if values.size < 2 and shares[k] < MOST_SHARED
         }
 
     @property
@@ -219,6 +232,9 @@ class Fitted:
         from ordered_mix.fitted.questions import no_maximum
 
         found = particular(self.data)
+        smallest = float(np.fmin(self.criteria["bic"].min(), self.bic))
+        if logarithms := normal_logarithms(self.data, smallest):
+            found.append(logarithms)
         if self.maximum.mixture is None:
             found.append(
                 f"There are no EM estimates, as the likelihood has no interior maximum: "
@@ -229,6 +245,15 @@ class Fitted:
                 f"{no_maximum(self.maximum)}; the maximum that is shown is the best one inside."
             )
         return found
+
+    @cached_property
+    def bic(self) -> float:
+        """BIC of the maximum; of the posterior mode, where the likelihood has no maximum."""
+        best = self.maximum
+        if best.mixture is None and self.mode is not None:
+            height = log_likelihood(self.data, self.mode)
+            best = replace(best, mixture=self.mode, log_likelihood=height)
+        return criteria_of(self.data, best, self.components)["bic"]
 
     @property
     def headline(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.criteria import mixture_learning_coefficients, point_criteria, sbic
+from ordered_mix.estimators.em import EM
 from ordered_mix.fitted.particular import times
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Array, Mixture
@@ -62,23 +63,39 @@ def find_maximum(
         What is known or common.
     """
     restriction = restriction or Restriction()
-    search = restriction.search(seed)
+    search = restriction.search(seed, data.n * k)
     model = catalog.parameterization("unordered", k)
     try:
         optima = search.fit(model, data, restriction.starts(search, model, data))
     except NoOptimum as none:
         note = in_the_way(data, none.collapsed)
         return Maximum(None, np.nan, none.starts, 0, none.collapsed.size, note)
-    best, collapsed = optima.best_index, optima.collapsed.size
-    if optima.spurious[best] or not optima.fit.converged[best]:
+    collapsed = optima.collapsed.size
+    best = _inside(data, optima, restriction.em())
+    if best is None:
         narrow = optima.best.mu[[int(optima.best.sigma.argmin())]]
         note = in_the_way(data, np.append(optima.collapsed, narrow))
         return Maximum(None, np.nan, optima.starts, 0, collapsed, note, optima)
     note = in_the_way(data, optima.collapsed) if 2 * collapsed > optima.starts else ""
-    return Maximum(
-        optima.best, optima.log_likelihood, optima.starts, int(optima.hits[best]), collapsed, note,
-        optima,
-    )  # fmt: skip
+    index, mixture, height = best
+    hits = int(optima.hits[index])
+    return Maximum(mixture, height, optima.starts, hits, collapsed, note, optima)
+
+
+def _inside(data: Data, optima: Optima, em: EM) -> tuple[int, Mixture, float] | None:
+    """The highest end that is neither spurious nor a saddle, and where EM from there converges."""
+    good = np.flatnonzero(~optima.spurious & (optima.fit.status != "saddle_point"))
+    if not good.size:
+        return None
+    index = int(good[0])
+    mixture, height = optima.fit.mixture[index], float(optima.fit.log_likelihood[index])
+    if not optima.fit.converged[index]:
+        model = catalog.parameterization("unordered", mixture.k)
+        fit = em.fit(model, data, mixture.reshape(1))
+        mixture, height = fit.mixture[0], float(fit.log_likelihood[0])
+        if fit.status[0] == "variance_collapsed" or spurious(data, mixture):
+            return None
+    return index, mixture.permute(mixture.order()), height
 
 
 def judged_by_mode(
@@ -92,7 +109,7 @@ def judged_by_mode(
     height = log_likelihood(data, mode)
     if found.mixture is not None and found.log_likelihood >= height - BETTER:
         return found
-    em = (restriction or Restriction()).search(0).estimator
+    em = (restriction or Restriction()).em()
     fit = em.fit(catalog.parameterization("unordered", mode.k), data, mode.reshape(1))
     inside = bool(fit.converged[0]) and not bool(spurious(data, fit.mixture)[0])
     if inside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -56,14 +57,21 @@ def does_the_prior_decide(
         f"{allowance:g} is within its own uncertainty)."
     )  # fmt: skip
     if lone:
-        reason += f" Mean and sd of {holds} are those of the prior for the most part."
+        reason += f" The prior gives for the most part the mean and sd of {holds}."
     if scaling:
         most = max(scaling, key=lambda name: scaling[name])
         reason += (
-            f" Power-scaling the prior moves {most} most: {scaling[most]:.3f}, from 0.05 on it "
-            "matters."
+            f" Power-scaling the prior moves {in_words(most)} most: {scaling[most]:.3f}, from 0.05 "
+            "on it matters."
         )
     return Verdict("prior", status, QUESTION, answer, reason, clause, values)
+
+
+def in_words(name: str) -> str:
+    """``sigma[1]`` as the tables call it."""
+    for symbol, word in {"sigma": "sd", "mu": "mean", "w": "weight"}.items():
+        name = re.sub(rf"\b{symbol}\b", word, name)
+    return re.sub(r"\[(\d+)\]", r" of component \1", name)
 
 
 def _judge(
@@ -81,6 +89,6 @@ def _judge(
         return BAD, "Yes: the data alone say something else.", "the prior decides"
     if not sensitive:
         return GOOD, "No.", "the prior does not decide"
-    named = ", ".join(sensitive[:MOST_NAMED])
+    named = ", ".join(in_words(name) for name in sensitive[:MOST_NAMED])
     more = f" and {len(sensitive) - MOST_NAMED} more" if len(sensitive) > MOST_NAMED else ""
     return NEARLY, f"In part: {named}{more}.", f"the prior decides in part ({named}{more})"

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ordered_mix.arrays import rounding
 from ordered_mix.data import Data
-from ordered_mix.draws.checks import anderson_darling, kolmogorov_smirnov, rounding, transforms
+from ordered_mix.draws.checks import anderson_darling, kolmogorov_smirnov, transforms
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Array, Mixture
@@ -71,5 +72,5 @@ def _drawn(maximum: Mixture, y: Array, step: float, rng: np.random.Generator) ->
 
 
 def _statistics(y: Array, mixture: Mixture, step: float) -> Array:
-    below, above = transforms(y, mixture.reshape(1), step / 2)
+    below, above = transforms(y, mixture.reshape(1), step)
     return np.array([kolmogorov_smirnov(below)[0], anderson_darling(below, above)[0]])

@@ -20,7 +20,9 @@ from ordered_mix.prior import Prior
 
 PARAMETERS = ("w", "mu", "sigma")
 SCALES = ("free", "common")
-POLISHED = Stop(log_likelihood=1e-10, passes=5_000)
+LEAST_PASSES, MOST_PASSES, MOST_EVALUATIONS = 300, 5_000, 100_000_000
+EXPLORED = Stop(log_likelihood=1e-6, passes=500)
+MOST_POLISHED, SUBSAMPLE = 10, 3_000
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,25 @@ class Restriction:
 
         return mixture.permute(linear_sum_assignment(cost)[1])
 
-    def search(self, seed: int) -> MultiStart:
-        """EM from many starts under the restriction."""
+    def em(self, passes: int = MOST_PASSES) -> EM:
+        """EM under the restriction, to convergence or for so many passes."""
         tied = "tied" if self.scales == "common" else "free"
-        em = EM(frozen=tuple(self.fixed), scales=tied, stop=POLISHED)
-        return MultiStart(seed=seed, estimator=em)
+        return EM(frozen=tuple(self.fixed), scales=tied, stop=Stop(1e-10, passes=passes))
+
+    def search(self, seed: int, size: int = 1) -> MultiStart:
+        """EM from many starts under the restriction.
+
+        Parameters
+        ----------
+        seed : int
+        size : int
+            Points times components: of many, all but the best end are polished for a while only.
+        """
+        passes = int(np.clip(MOST_EVALUATIONS // size, LEAST_PASSES, MOST_PASSES))
+        em = self.em(passes)
+        return MultiStart(
+            seed=seed, estimator=em, explore=EXPLORED, polished=MOST_POLISHED, subsample=SUBSAMPLE
+        )
 
     def starts(self, search: MultiStart, parameterization: Parameterization, data: Data) -> Mixture:
         """The default starts with the known values; what is free goes to any of them."""

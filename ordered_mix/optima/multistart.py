@@ -41,6 +41,12 @@ class MultiStart:
         Any of the registry.
     explore : Stop
         Stopping rules of the first stage.
+    polished : int, optional
+        At most so many kinds of ends are polished, those without spurious components first, then
+        the highest; all by default.
+    subsample : int, optional
+        The first stage takes so many of the points, evenly spaced order statistics, if there are
+        more; all by default.
 
     Raises
     ------
@@ -55,6 +61,8 @@ class MultiStart:
         default_factory=lambda: EM(stop=Stop(log_likelihood=1e-12, passes=20_000))
     )
     explore: Stop = field(default_factory=lambda: Stop(log_likelihood=1e-6, passes=2_000))
+    polished: int | None = None
+    subsample: int | None = None
 
     def __post_init__(self) -> None:
         if not self.methods or self.starts < len(self.methods):
@@ -92,12 +100,14 @@ class MultiStart:
             starts = self.start(parameterization, data)
         starts = starts.reshape(-1)
         explorer = replace(self.estimator, stop=self.explore, snapshots=2)
-        explored = explorer.fit(parameterization, data, starts)
+        part = self._part(data)
+        explored = explorer.fit(parameterization, part, starts)
         ended = np.isin(explored.status, ("converged", "budget_exhausted"))
         if not ended.any():
             word = Counter(explored.status.tolist()).most_common(1)[0][0]
             raise NoOptimum(len(ended), ADVICE[word], collapsed_onto(explored))
         chosen, label = _merge(explored, np.flatnonzero(ended), tolerance=0.02)
+        chosen, label = self._most(part, explored, chosen, label)
         polished = self.estimator.fit(parameterization, data, explored.mixture[chosen])
         kept = np.flatnonzero(np.isin(polished.status, ("converged", "budget_exhausted")))
         if not kept.size:
@@ -105,6 +115,25 @@ class MultiStart:
             raise NoOptimum(len(ended), str(polished.advice[0]), narrow)
         polished = self._checked(parameterization, data, polished)
         return self._optima(data, explored, polished, kept, label)
+
+    def _part(self, data: Data) -> Data:
+        """The points of the first stage."""
+        if self.subsample is None or data.weight is not None or data.y.shape[-1] <= self.subsample:
+            return data
+        even = np.linspace(0, data.y.shape[-1] - 1, self.subsample).astype(int)
+        return Data(np.sort(data.y)[even], name=data.name)
+
+    def _most(
+        self, data: Data, explored: Fit, chosen: NDArray[np.int64], label: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The ends to polish, and which of them each run is of; `LEFT` for those left out."""
+        if self.polished is None or len(chosen) <= self.polished:
+            return chosen, label
+        narrow = spurious(data, explored.mixture[chosen])
+        ranked = np.argsort(narrow, kind="stable")[: self.polished]
+        place = np.full(len(chosen) + 1, LEFT)
+        place[ranked] = np.arange(len(ranked))
+        return chosen[ranked], np.where(label >= 0, place[label], label)
 
     def _checked(self, parameterization: Parameterization, data: Data, fit: Fit) -> Fit:
         """The fit with its converged runs at saddles said to be such."""
@@ -132,7 +161,9 @@ class MultiStart:
     ) -> Optima:
         chosen, group = _merge(polished, kept, tolerance=1e-3)
         of_start = np.where(label >= 0, group[label], -1)
-        failed = Counter(explored.status[label < 0].tolist())
+        failed = Counter(explored.status[label == NONE].tolist())
+        if (label == LEFT).any():
+            failed["not_polished"] = int(np.sum(label == LEFT))
         failed.update(polished.status[label[(label >= 0) & (of_start < 0)]].tolist())
         fit = _select(polished, chosen)
         return Optima(
@@ -146,6 +177,7 @@ class MultiStart:
 
 
 FIELDS = ("w", "mu", "sigma")
+NONE, LEFT = -1, -2
 
 
 def _merge(
@@ -153,7 +185,7 @@ def _merge(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Representatives in decreasing objective, and the representative's position of each run."""
     order = candidates[np.argsort(-fit.objective[candidates], kind="stable")]
-    label = np.full(len(fit.status), -1)
+    label = np.full(len(fit.status), NONE)
     chosen: list[int] = []
     for run in order:
         if label[run] >= 0:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 from ordered_mix.mixture import Array, Mixture
 
@@ -104,6 +103,9 @@ def separated(values: Array, gap: ArrayLike, floor: ArrayLike = -np.inf) -> Arra
     separate = np.all(np.diff(level) >= 0, axis=-1) & (level[..., 0] >= np.asarray(floor))
     if np.all(separate):
         return values
+    # scipy takes a third of a second to import, which EM alone does not need
+    from scipy.optimize import isotonic_regression
+
     pooled = np.apply_along_axis(lambda row: isotonic_regression(row).x, -1, level)
     moved = np.maximum(pooled, np.asarray(floor)[..., None]) + steps
     return np.where(separate[..., None], values, moved)

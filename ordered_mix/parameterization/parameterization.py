@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
@@ -236,6 +235,9 @@ class Parameterization:
         array, shape (..., dimension)
         """
         if mixture is None:
+            # scipy takes a third of a second to import, which EM alone does not need
+            from scipy.special import ndtri
+
             quantile = ndtri((np.arange(self.k) + 0.5) / self.k)
             mu = self.prior.location + self.prior.spread * quantile
             mixture = Mixture(np.full(self.k, 1 / self.k), mu, self.prior.scale)

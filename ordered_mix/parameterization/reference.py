@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln
 
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.prior.prior import SHARE, Prior
@@ -23,6 +22,8 @@ def log_density(prior: Prior, mixture: Mixture) -> Array:
         sigma = mixture.sigma[..., :1] if prior.common_scale else mixture.sigma
         density = density + log_density_scales(prior, sigma)
     if prior.known_w is None and mixture.k > 1:
+        from scipy.special import gammaln
+
         count, total = prior.concentration, mixture.k * prior.concentration
         powers = (count - 1) * np.log(mixture.w)
         density = density + gammaln(total) - mixture.k * gammaln(count) + powers.sum(axis=-1)

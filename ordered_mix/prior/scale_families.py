@@ -22,7 +22,6 @@ from pymc.distributions import transforms
 from pymc.distributions.shape_utils import rv_size_is_none
 from pytensor.gradient import disconnected_grad
 from pytensor.tensor import TensorVariable
-from scipy.special import gammaln
 
 from ordered_mix import distributions
 from ordered_mix.prior.prior import SHARE
@@ -105,6 +104,8 @@ def draw(k: int, scale: Any, family: str, size: Any) -> TensorVariable:
 
 def bessel_coefficients(k: int) -> np.ndarray:
     """Logs of ``(n + j)! / (j! (n - j)!)`` for j = 0 .. n, n = 2 k - 1."""
+    from scipy.special import gammaln
+
     n = 2 * k - 1
     j = np.arange(n + 1)
     return gammaln(n + j + 1) - gammaln(j + 1) - gammaln(n - j + 1)

@@ -7,7 +7,7 @@ from functools import cached_property
 from ordered_mix.files.results import digest
 from ordered_mix.fitted.fitted import Fitted
 from ordered_mix.report.contents import Report, Section
-from ordered_mix.report.figures import components, fit, labels
+from ordered_mix.report.figures import by_arviz, components, fit, labels
 from ordered_mix.report.figures.chains import Chains, chains_of_sampler
 from ordered_mix.report.figures.style import Drawing
 from ordered_mix.report.tables import table
@@ -77,16 +77,23 @@ class FitReport(Report):
         return fit.density(self.chains, fitted.data.name, fitted.data, fitted.maximum.mixture)
 
     def sections(self) -> list[Section]:
-        """The fit, the number of components and the chains."""
-        picture = self.picture()
-        if picture is None or self.chains is None:
+        """The fit, the number of components, the posterior and the chains."""
+        fitted, picture = self.fitted, self.picture()
+        if picture is None or self.chains is None or fitted.posterior is None:
             return []
-        drawn = labels.labels(self.chains, self.fitted.data.name)
-        found = [Section("The fit", [picture]), Section("Chains", [drawn])]
-        if len(self.fitted.criteria) > 1:
-            chosen = Section("Components", [components.criteria(self.fitted.criteria)])
-            found.insert(1, chosen)
-        return found
+        unit, criteria = fitted.data.name, fitted.criteria
+        assert fitted.checks is not None
+        densities = by_arviz.densities(fitted.tree, fitted.hdi_prob, unit)
+        chains = [labels.labels(self.chains, unit), by_arviz.energy(fitted.posterior)]
+        posterior = [densities, by_arviz.transforms(fitted.checks)]
+        numbers = [components.criteria(criteria)] if len(criteria) > 1 else []
+        found = [
+            Section("The fit", [picture]),
+            Section("Components", numbers),
+            Section("The posterior", [drawn for drawn in posterior if drawn]),
+            Section("Chains", [drawn for drawn in chains if drawn]),
+        ]
+        return [section for section in found if section.drawings]
 
     def tables(self) -> list[Table]:
         """The estimates, and the criteria of several numbers of components."""

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from ordered_mix.estimators.loop.affine import PROBES, TOLERANCE, Affine, affine_map
 from ordered_mix.parameterization.parameterization import Parameterization
@@ -25,6 +24,8 @@ class Transform(NamedTuple):
 def _simplex(z: Array) -> Array:
     """All but the last of the weights whose logits are z and minus their sum."""
     if z.shape[1] == 1:
+        from scipy.special import expit
+
         return expit(2 * z)
     last = -z.sum(axis=1, keepdims=True)
     top = np.maximum(z.max(axis=1, keepdims=True), last)

@@ -155,14 +155,14 @@ def answer(estimates: pd.DataFrame, hdi_prob: float, scale: float) -> Table:
     rows = []
     for row in estimates.to_dict("records"):
         write = fixed(3) if row["quantity"] == "w" else unit
-        marked = "*" if row["points"] < 2 else ""
+        marked = "*" if row["lone"] else ""
         label = f"component {row['component']}, {names[row['quantity']]}{marked}"
         rows.append(Row(label, "", [write(row[key]) for key in present]))
     note = (
         f"Posterior mean and standard deviation with the interval of highest density that holds "
         f"{hdi_prob:.0%}; beside them the maximum of the likelihood and the posterior mode."
     )
-    if (estimates["points"] < 2).any():
+    if estimates["lone"].any():
         note += " * The component holds less than two data points: the prior decides."
     return Table("The fitted mixture", note, list(present.values()), rows)
 
