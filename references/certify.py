@@ -30,8 +30,7 @@ from ordered_mix.study.definition import Result
 
 CHAINS, KEPT, PUBLISHED = 16, 400, 125
 GROUP = 4  # chains of one estimate of the evidence
-SLOW = {"galaxies_3_adaptive": 200, "faithful_waiting_3": 200}
-NARROW = {"tied_spike": 4096}  # few particles of the prior are near so narrow a component
+SLOW = {"galaxies_3_adaptive": 60, "faithful_waiting_3": 60}
 
 
 def cell(seed: int, posterior: str, method: str, run: int) -> Result:
@@ -45,7 +44,7 @@ def cell(seed: int, posterior: str, method: str, run: int) -> Result:
 def by_augmentation(definition: Definition, seed: int) -> Result:
     """Sixteen chains, and the evidence by bridge sampling from every four."""
     thin = thinning(definition)
-    draws = augmentation(definition, seed, CHAINS, KEPT, 60 * thin, thin)
+    draws = augmentation(definition, seed, CHAINS, KEPT, 100 * thin, thin)
     rows = means(definition, draws)
     for first in range(0, CHAINS, GROUP):
         rows[first] |= evidence(definition, draws[first : first + GROUP], seed + first)
@@ -86,13 +85,13 @@ def thinning(definition: Definition) -> int:
     """Sweeps from one kept draw to the next: more where chains rarely change their mode."""
     if definition.name in SLOW:
         return SLOW[definition.name]
-    return 3 if definition.data.n > 2000 else 10 if definition.split is None else 50
+    return 1 if definition.data.n > 2000 else 3 if definition.split is None else 15
 
 
 def particles(definition: Definition) -> int:
     """Particles of an island: fewer where a pass is long."""
     n = definition.data.n
-    return NARROW.get(definition.name, 128 if n > 2000 else 512 if n > 400 else 1024)
+    return 64 if n > 2000 else 128 if n > 400 else 256
 
 
 study = Study(

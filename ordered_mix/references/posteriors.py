@@ -68,8 +68,9 @@ def _simulated() -> Iterator[Definition]:
         "points rounded to whole numbers, two components",
         np.round(simulate(Mixture([0.4, 0.6], [0.0, 4.0], [1.0, 1.0]), 200, 11).y),
     )
-    spike = np.r_[np.round(np.random.default_rng(21).normal(0, 1, 100), DIGITS), np.full(10, 10.0)]
-    yield _tied("tied_spike", "ten points in one place, adaptive prior", spike, "adaptive")
+    censored = simulate(Mixture([0.5, 0.5], [-1.0, 2.0], [1.0, 1.0]), 150, 21).y
+    limited = np.round(np.maximum(censored, -1.0), DIGITS)
+    yield _tied("tied_limit", "a quarter of the points at a limit of detection", limited)
 
 
 def _of_data_sets() -> Iterator[Definition]:
