@@ -30,7 +30,7 @@ from ordered_mix.study.definition import Result
 
 CHAINS, KEPT, PUBLISHED = 16, 400, 125
 GROUP = 4  # chains of one estimate of the evidence
-SLOW = {"galaxies_3_adaptive": 60, "faithful_waiting_3": 60}
+SLOW = {"galaxies_3_adaptive": 40}
 
 
 def cell(seed: int, posterior: str, method: str, run: int) -> Result:

@@ -14,6 +14,7 @@ from ordered_mix.references.functionals import functionals, log_likelihood
 from ordered_mix.theory.quadrature import means_posterior
 
 NODES = 28
+TINY = 1e-300
 REACH = 9.0
 APART = 6.0  # sd between the groups, beyond which each has its mean for itself
 
@@ -37,7 +38,7 @@ def exact(definition: Definition) -> Exact | None:
     if prior.known_w is not None:
         found = means_posterior(definition.data.y, prior.location, prior.spread)
         nodes = Mixture(np.full(2, 0.5), found.mu, np.ones(2))
-        return _averaged(definition, nodes, np.log(found.mass()), found.log_evidence())
+        return _averaged(definition, nodes, np.log(found.mass() + TINY), found.log_evidence())
     return _apart(definition)
 
 

@@ -76,7 +76,6 @@ def _simulated() -> Iterator[Definition]:
 def _of_data_sets() -> Iterator[Definition]:
     for name, k, kind, split in (
         ("faithful:waiting", 2, "fixed", None),
-        ("faithful:waiting", 3, "fixed", 68.0),
         ("faithful:eruptions", 2, "adaptive", None),
         *(("galaxies", k, "fixed", 28_000.0) for k in range(2, 7)),
         ("galaxies", 3, "adaptive", 28_000.0),
