@@ -28,7 +28,7 @@ from ordered_mix.samplers.smc import SMC
 from ordered_mix.study import Study
 from ordered_mix.study.definition import Result
 
-CHAINS, KEPT, PUBLISHED = 16, 400, 125
+CHAINS, PUBLISHED = 16, 125
 GROUP = 4  # chains of one estimate of the evidence
 SLOW = {"galaxies_3_adaptive": 40}
 
@@ -43,13 +43,13 @@ def cell(seed: int, posterior: str, method: str, run: int) -> Result:
 
 def by_augmentation(definition: Definition, seed: int) -> Result:
     """Sixteen chains, and the evidence by bridge sampling from every four."""
-    thin = thinning(definition)
-    draws = augmentation(definition, seed, CHAINS, KEPT, 100 * thin, thin)
+    thin, kept = thinning(definition), PUBLISHED if definition.data.n > 2000 else 400
+    draws = augmentation(definition, seed, CHAINS, kept, 100 * thin, thin)
     rows = means(definition, draws)
     for first in range(0, CHAINS, GROUP):
         rows[first] |= evidence(definition, draws[first : first + GROUP], seed + first)
-    kept = draws[:, np.linspace(0, KEPT - 1, PUBLISHED).astype(int)].reshape(-1)
-    return Result(rows, {"w": kept.w, "mu": kept.mu, "sigma": kept.sigma})
+    few = draws[:, np.linspace(0, kept - 1, PUBLISHED).astype(int)].reshape(-1)
+    return Result(rows, {"w": few.w, "mu": few.mu, "sigma": few.sigma})
 
 
 def by_smc(definition: Definition, seed: int) -> Result:
@@ -85,7 +85,7 @@ def thinning(definition: Definition) -> int:
     """Sweeps from one kept draw to the next: more where chains rarely change their mode."""
     if definition.name in SLOW:
         return SLOW[definition.name]
-    return 1 if definition.data.n > 2000 else 3 if definition.split is None else 15
+    return 3 if definition.split is None else 10
 
 
 def particles(definition: Definition) -> int:

@@ -23,8 +23,11 @@ from ordered_mix.references.reference import load_reference
 from ordered_mix.study import Study
 
 POSTERIORS = ("means_0p5_200", "weight_0p01", "surplus_3", "galaxies_4", "acidity_3")
-BUDGETS = {"5000 passes": Budget(passes=5e3), "50000 passes": Budget(passes=5e4),
-           "half a second": Budget(seconds=0.5)}  # fmt: skip
+BUDGETS = {
+    "5000 passes": Budget(passes=5e3),
+    "20000 passes": Budget(passes=2e4),
+    "a fifth of a second": Budget(seconds=0.2),
+}
 MOST = 8000
 NUTS = tuple(
     f"nuts(coordinates={coordinates}, adaptation={adaptation})"
@@ -75,10 +78,14 @@ study = Study(
         "smoke": {
             "entrant": ("gibbs", "smc", "never_crosses", "wrong_jacobian"),
             "posterior": ("means_0p5_200", "surplus_3"),
-            "budget": ("50000 passes",),
+            "budget": ("20000 passes",),
             "replicate": range(2),
         },
-        "laptop": {"replicate": range(1)},
+        "laptop": {
+            "replicate": range(1),
+            "entrant": (*OTHERS, *NUTS),
+            "posterior": ("means_0p5_200", "surplus_3", "galaxies_4"),
+        },
         "cluster": {"replicate": range(20)},
     },
     cell=cell,

@@ -67,7 +67,7 @@ def export(reference: Reference, out: Path | str) -> list[Path]:
     data = {"name": name, "title": title, "data_file": f"data/data/{name}.json",
             "description": reference.content["definition"]["data"]["source"], **shared}  # fmt: skip
     implementation = {"model_code": f"models/stan/{name}.stan", "stan_version": ">=2.26.0"}
-    model = {"name": name, "title": title, "description": "A mixture of normals",
+    model: dict[str, Any] = {"name": name, "title": title, "description": "A mixture of normals",
              "prior": {"keywords": []}, "licence": "Apache-2.0",
              "model_implementations": {"stan": implementation}, **shared}  # fmt: skip
     draws = "reference_posteriors/draws"

@@ -39,6 +39,6 @@ def mixture_of(tree: xr.DataTree, definition: Definition) -> Mixture:
     """Draws of the plain model, batch shape (chain, draw)."""
     posterior, prior = tree["posterior"], definition.prior
     mu = posterior["mu"].to_numpy()
-    w = prior.known_w if prior.known_w is not None else posterior["w"].to_numpy()
+    w = posterior["w"].to_numpy() if prior.known_w is None else np.array(prior.known_w)
     sigma = prior.known_sigma or posterior["sigma"].to_numpy()
-    return Mixture(w, mu, sigma)
+    return Mixture(w, mu, np.asarray(sigma))

@@ -20,7 +20,7 @@ DIGITS = 4  # of simulated points
 @cache
 def definitions() -> dict[str, Definition]:
     """All of them by name."""
-    found = [*_of_posteriordb(), *_means(), *_simulated(), *_of_data_sets()]
+    found = [*_of_posteriordb(), *_means(), *_simulated(), *_of_data_sets(), _large()]
     return {one.name: one for one in found}
 
 
@@ -41,36 +41,39 @@ def _of_posteriordb() -> Iterator[Definition]:
 def _means() -> Iterator[Definition]:
     """Two means alone, whose posterior quadrature gives to ten digits."""
     for separation, n in ((0.2, 200), (0.5, 200), (1.0, 200), (2.0, 200), (1.0, 20)):
-        truth = Mixture([0.5, 0.5], [-separation / 2, separation / 2], [1.0, 1.0])
+        truth = _mixture([0.5, 0.5], [-separation / 2, separation / 2], [1.0, 1.0])
         name = f"means_{_word(separation)}_{n}"
         yield _of_truth(name, f"two means {separation:g} sd apart", truth, n, 2, MEANS)
 
 
 def _simulated() -> Iterator[Definition]:
     for separation in (0.5, 1.0, 2.0):
-        truth = Mixture([0.4, 0.6], [0.0, separation], [1.0, 1.0])
+        truth = _mixture([0.4, 0.6], [0.0, separation], [1.0, 1.0])
         about = f"all parameters free, means {separation:g} sd apart"
         yield _of_truth(f"overlap_{_word(separation)}", about, truth, 300, 2)
     yield _of_truth("few_points", "20 points, means 4 sd apart",
-                    Mixture([0.4, 0.6], [-2.0, 2.0], [1.0, 1.0]), 20, 2)  # fmt: skip
-    yield _of_truth("many_points", "10,000 points, means 3 sd apart",
-                    Mixture([0.4, 0.6], [0.0, 3.0], [1.0, 1.0]), 10_000, 2)  # fmt: skip
+                    _mixture([0.4, 0.6], [-2.0, 2.0], [1.0, 1.0]), 20, 2)  # fmt: skip
     for weight in (0.1, 0.01):
-        truth = Mixture([weight, 1 - weight], [4.0, 0.0], [1.0, 1.0])
+        truth = _mixture([weight, 1 - weight], [4.0, 0.0], [1.0, 1.0])
         about = f"a component of weight {weight:g}"
         yield _of_truth(f"weight_{_word(weight)}", about, truth, 500, 2)
-    one = Mixture([1.0], [0.0], [1.0])
+    one = _mixture([1.0], [0.0], [1.0])
     yield _of_truth("surplus_2", "two components for one", one, 200, 2)
     yield _of_truth("surplus_3", "three components for two",
-                    Mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0]), 200, 3)  # fmt: skip
+                    _mixture([0.5, 0.5], [-2.0, 2.0], [1.0, 1.0]), 200, 3)  # fmt: skip
     yield _tied(
         "tied_lines",
         "points rounded to whole numbers, two components",
-        np.round(simulate(Mixture([0.4, 0.6], [0.0, 4.0], [1.0, 1.0]), 200, 11).y),
+        np.round(simulate(_mixture([0.4, 0.6], [0.0, 4.0], [1.0, 1.0]), 200, 11).y),
     )
-    censored = simulate(Mixture([0.5, 0.5], [-1.0, 2.0], [1.0, 1.0]), 150, 21).y
+    censored = simulate(_mixture([0.5, 0.5], [-1.0, 2.0], [1.0, 1.0]), 150, 21).y
     limited = np.round(np.maximum(censored, -1.0), DIGITS)
     yield _tied("tied_limit", "a quarter of the points at a limit of detection", limited)
+
+
+def _large() -> Definition:
+    truth = _mixture([0.4, 0.6], [0.0, 3.0], [1.0, 1.0])
+    return _of_truth("ten_thousand", "10,000 points, means 3 sd apart", truth, 10_000, 2)
 
 
 def _of_data_sets() -> Iterator[Definition]:
@@ -115,3 +118,7 @@ def _tied(
 
 def _word(number: float) -> str:
     return f"{number:g}".replace(".", "p")
+
+
+def _mixture(w: list[float], mu: list[float], sigma: list[float]) -> Mixture:
+    return Mixture(np.array(w), np.array(mu), np.array(sigma))

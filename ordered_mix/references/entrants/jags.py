@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ordered_mix.mixture import Mixture
 from ordered_mix.references.entrant import Budget, Clock, Sampled, within
@@ -62,6 +63,6 @@ def _run(reference: Reference, seed: int, size: int, folder: Path) -> Mixture:
     return Mixture(w, drawn["mu"], drawn["tau"] ** -0.5)
 
 
-def _dumped(name: str, value: object) -> str:
+def _dumped(name: str, value: ArrayLike) -> str:
     numbers = ", ".join(f"{number:.12g}" for number in np.atleast_1d(value))
     return f'"{name}" <- c({numbers})' if "," in numbers else f'"{name}" <- {numbers}'

@@ -26,7 +26,9 @@ def sample(name: str, seed: int, budget: Budget) -> Sampled:
         mu = mu + rng.standard_normal(shape) / np.sqrt(precision)
         variance = (prior.scale**2 + 0.5 * count * v) / rng.standard_gamma(2 + 0.5 * count, shape)
         sigma = prior.known_sigma or np.sqrt(variance)
-        w = w / w.sum(axis=-1, keepdims=True) if prior.known_w is None else prior.known_w
+        w = w / w.sum(axis=-1, keepdims=True)
+        if prior.known_w is not None:
+            w = np.array(prior.known_w)
         return Sampled(Mixture(w, mu, sigma), CHAINS * size, clock.seconds())
 
     return within(budget, run)
