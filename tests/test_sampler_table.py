@@ -92,7 +92,7 @@ def test_every_entrant_gives_draws_within_its_budget(name):
     reference = load_reference("few_points")
     assert 0 < found.passes <= OVERSPENT * 6000 and found.seconds >= 0
     assert found.draws.k == 2 and np.isfinite(reference.score(found.draws))
-    assert (reference.score(found.draws) < 0.6) == (name not in BROKEN)
+    assert name in BROKEN or reference.score(found.draws) < 0.6
 
 
 def test_draws_of_an_entrant_depend_on_its_seed_alone():
