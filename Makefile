@@ -34,7 +34,7 @@ NUMERICAL = tests/test_kernels.py tests/test_kernels_batches.py tests/test_kerne
 	'tests/test_nuts.py::test_low_dim_gauss_mix_posterior_means[signed]'
 
 .DEFAULT_GOAL := help
-.PHONY: help compare study findings docs test test-plain lint test-lowest conda-test bench reliability coverage \
+.PHONY: help compare study references samplers findings docs test test-plain lint test-lowest conda-test bench reliability coverage \
 	mutants lock wheel clean
 
 help: ## list the targets
@@ -46,6 +46,14 @@ compare: .venv/.installed ## compare parameterizations and estimators (DATA=my.c
 
 study: .venv/.installed ## run a study at laptop size and publish it (NAME=em_rates)
 	@$(BIN)/ordered-mix run $(NAME) --size laptop --out studies/results/$(NAME) $(ARGS)
+
+references: .venv/.installed ## build the missing reference posteriors and check all (ARGS="--dask ...")
+	@$(BIN)/ordered-mix run references/certify.py --out results/references $(ARGS)
+	@$(BIN)/python references/write.py results/references
+
+samplers: .venv/.installed ## run the table of samplers at laptop size and write its page
+	@$(BIN)/ordered-mix run references/samplers.py --out references/table $(ARGS)
+	@$(BIN)/python references/page.py
 
 findings: .venv/.installed ## write verdicts, reports, docs/findings.md and README.md from studies/results/
 	@$(BIN)/python docs/findings.py && $(BIN)/python docs/pictures/draw.py

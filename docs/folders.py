@@ -34,6 +34,7 @@ PAGES = {
     "study": ("Studies, as their authors write them", ("study",)),
     "engine": ("Running studies", ("engine",)),
     "report": ("Reports", ("report",)),
+    "references": ("Reference posteriors", ("references", "references.entrants")),
 }
 """Pages of the reference: their titles, and the packages or modules on each."""
 INTERNAL = {
@@ -43,6 +44,7 @@ INTERNAL = {
     "record scale_gaps tempered_pass transforms",
     "passes": "addresses batches fused",
     "engine": "batches dispatch folder progress provenance schedule store tables",
+    "references": "augmentation plain writing",
     "report": "contents of_comparison of_diagnosis of_fit of_study page study_setup words",
 }
 """Machinery beneath them, which no user calls."""

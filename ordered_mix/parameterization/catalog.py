@@ -21,6 +21,7 @@ PACKAGES = {
     "parameterization": "ordered_mix.models",
     "estimator": "ordered_mix.estimators",
     "sampler": "ordered_mix.samplers",
+    "entrant": "ordered_mix.references.entrants",
     "study": "ordered_mix.studies",
 }
 

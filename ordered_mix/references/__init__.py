@@ -1,0 +1,1 @@
+"""Reference posteriors of mixtures, and the table of samplers that is scored against them."""

@@ -1,0 +1,112 @@
+"""Do two samplers that share no code give the same posteriors?
+
+Each posterior of `ordered_mix.references.posteriors` is sampled by data augmentation in plain numpy
+(``augmentation``) and by sequential Monte Carlo (``smc``), in five independent runs of sixteen
+chains or islands each. Of every chain and island the table has the mean of each functional; of the
+evidence it has an estimate from every island, and by bridge sampling from every four chains. Where
+bridge sampling warns, because the proposal does not overlap, Chib's estimator takes its place under
+the fixed prior, else there is none. A run of ``augmentation`` keeps 2,000 draws.
+
+    ordered-mix run references/certify.py --out results/references
+    python references/write.py results/references
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ordered_mix.draws.bridge import bridge
+from ordered_mix.draws.chib import chib
+from ordered_mix.mixture import Mixture
+from ordered_mix.references.augmentation import augmentation
+from ordered_mix.references.definition import Definition
+from ordered_mix.references.functionals import functionals
+from ordered_mix.references.posteriors import definitions
+from ordered_mix.samplers.smc import SMC
+from ordered_mix.study import Study
+from ordered_mix.study.definition import Result
+
+CHAINS, PUBLISHED = 16, 125
+GROUP = 4  # chains of one estimate of the evidence
+SLOW = {"galaxies_3_adaptive": 40}
+
+
+def cell(seed: int, posterior: str, method: str, run: int) -> Result:
+    """One run of one method: a row for each chain or island."""
+    definition, seed = definitions()[posterior], seed % 2**31
+    return (
+        by_augmentation(definition, seed) if method == "augmentation" else by_smc(definition, seed)
+    )
+
+
+def by_augmentation(definition: Definition, seed: int) -> Result:
+    """Sixteen chains, and the evidence by bridge sampling from every four."""
+    thin, kept = thinning(definition), PUBLISHED if definition.data.n > 2000 else 400
+    draws = augmentation(definition, seed, CHAINS, kept, 100 * thin, thin)
+    rows = means(definition, draws)
+    for first in range(0, CHAINS, GROUP):
+        rows[first] |= evidence(definition, draws[first : first + GROUP], seed + first)
+    few = draws[:, np.linspace(0, kept - 1, PUBLISHED).astype(int)].reshape(-1)
+    return Result(rows, {"w": few.w, "mu": few.mu, "sigma": few.sigma})
+
+
+def by_smc(definition: Definition, seed: int) -> Result:
+    """Sixteen islands, each with its own evidence."""
+    sampler = SMC(particles=particles(definition), islands=CHAINS)
+    draws = sampler.sample(definition.parameterization(), definition.data, seed=seed)
+    logs = draws.tree["warmup_sample_stats"]["log_ratio"].sum("draw").to_numpy()
+    logs = logs - definition.data.n * np.log(float(definition.data.scale))
+    rows = means(definition, draws.mixture)
+    return Result([row | {"log_evidence": float(one)} for row, one in zip(rows, logs, strict=True)])
+
+
+def means(definition: Definition, draws: Mixture) -> list[dict[str, Any]]:
+    """A row for each chain: its number, and its mean of every functional."""
+    found = functionals(definition, draws)
+    return [
+        {"chain": i} | {name: float(values[i].mean()) for name, values in found.items()}
+        for i in range(draws.batch_shape[0])
+    ]
+
+
+def evidence(definition: Definition, draws: Mixture, seed: int) -> dict[str, Any]:
+    """Log evidence from draws; without one where every estimator warns."""
+    given = definition.parameterization(), definition.data, draws
+    found = bridge(*given, seed=seed)
+    if found.warning and definition.prior.scale_family == "inverse_gamma":
+        found = chib(*given, seed=seed)
+    value = None if found.warning else found.log_evidence
+    return {"log_evidence": value, "estimator": found.method, "warning": found.warning or None}
+
+
+def thinning(definition: Definition) -> int:
+    """Sweeps from one kept draw to the next: more where chains rarely change their mode."""
+    if definition.name in SLOW:
+        return SLOW[definition.name]
+    return 3 if definition.split is None else 10
+
+
+def particles(definition: Definition) -> int:
+    """Particles of an island: fewer where a pass is long."""
+    n = definition.data.n
+    return 64 if n > 2000 else 128 if n > 400 else 256
+
+
+study = Study(
+    name="references",
+    question="Do two samplers that share no code give the same posteriors?",
+    source="this project",
+    factors={
+        "posterior": tuple(definitions()),
+        "method": ("augmentation", "smc"),
+        "run": range(20),
+    },
+    sizes={
+        "smoke": {"posterior": ("means_1_20", "few_points"), "run": range(2)},
+        "laptop": {"run": range(5)},
+        "cluster": {"run": range(20)},
+    },
+    cell=cell,
+)
