@@ -28,6 +28,7 @@ FLOORS = (
     {"prior"},
     {"models", "multivariate"},
     {"passes"},
+    {"stream"},
     {"parameterization"},
     {"draws", "estimators"},
     {"optima", "samplers"},

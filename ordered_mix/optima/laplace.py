@@ -11,6 +11,7 @@ from ordered_mix.data import Data
 from ordered_mix.estimators.loop.hessian import hessian
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.stream.stream import Stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,14 +57,14 @@ class Laplace:
         return self.parameterization.forward(z).affine(self.location, self.scale)
 
 
-def laplace(parameterization: Parameterization, data: Data, mode: Mixture) -> Laplace:
+def laplace(parameterization: Parameterization, data: Data | Stream, mode: Mixture) -> Laplace:
     """Laplace's approximation at a mode of the density of the unconstrained coordinates.
 
     Parameters
     ----------
     parameterization : Parameterization
         With its prior in the units of the data.
-    data : Data
+    data : Data or Stream
         One sample.
     mode : Mixture
         A single mixture, such as the best of `MAP(jacobian=True).fit`.
