@@ -84,9 +84,7 @@ class MAP(Estimator):
         if self.stop.parameters:
             raise ValueError(f"stop of MAP has no rule parameters, got {self.stop.parameters}")
 
-    def fit(
-        self, parameterization: Parameterization, data: Data | Stream, starts: Mixture
-    ) -> Fit:
+    def fit(self, parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Fit:
         """Fit every start to every data set, see `Estimator.fit`."""
         problem = problem_of(parameterization, data, starts)
         begins = _begins(problem)
@@ -102,9 +100,7 @@ class MAP(Estimator):
             found.append((standard, runs, paths))
         return _fit(found, problem)
 
-    def _paths(
-        self, standard: Parameterization, data: Data | Stream, points: Array
-    ) -> list[_Path]:
+    def _paths(self, standard: Parameterization, data: Data | Stream, points: Array) -> list[_Path]:
         def evaluate(z: Array) -> tuple[Array, Array]:
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
                 return standard.log_posterior(z, data, self.jacobian)

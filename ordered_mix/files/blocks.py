@@ -91,8 +91,7 @@ class Columns(NamedTuple):
 
         try:
             values = [
-                np.asarray(one.cast(pa.float64()).to_numpy(zero_copy_only=False))
-                for one in columns
+                np.asarray(one.cast(pa.float64()).to_numpy(zero_copy_only=False)) for one in columns
             ]
         except pa.ArrowException as error:
             raise unreadable(self.source, where, error) from None
@@ -373,9 +372,7 @@ def _parquet_rows(path: str, source: str) -> int:
         raise unreadable(source, basename(path), error) from None
 
 
-def _parquet_parts(
-    path: str, column: str, source: str, reading: Reading, most: int
-) -> list[Part]:
+def _parquet_parts(path: str, column: str, source: str, reading: Reading, most: int) -> list[Part]:
     import pyarrow as pa
 
     with _parquet(path) as file:

@@ -11,6 +11,7 @@ from ordered_mix.fitted.verdict import BAD, GOOD, UNDECIDED, Verdict
 if TYPE_CHECKING:
     from ordered_mix.fitted.fitted import Fitted
     from ordered_mix.fitted.maximum import Maximum
+    from ordered_mix.fitted.streamed import FittedStream
 
 CRITERIA = {"bic": "BIC", "icl": "ICL", "sbic": "sBIC"}
 
@@ -55,7 +56,7 @@ def no_maximum(found: Maximum) -> str:
     return f"EM ends in a component that is narrower than the spacing of the data{at}"
 
 
-def how_many_components(fitted: Fitted) -> Verdict:
+def how_many_components(fitted: Fitted | FittedStream) -> Verdict:
     """Which number of components each criterion prefers."""
     table = fitted.criteria.set_index("components")
     best = {

@@ -16,7 +16,7 @@ import numpy as np
 
 from ordered_mix.data import Data, as_data, load
 from ordered_mix.errors import one_line
-from ordered_mix.files.blocks import DelayedPart, Part, files_of, parts_of, estimated_points
+from ordered_mix.files.blocks import DelayedPart, Part, estimated_points, files_of, parts_of
 from ordered_mix.files.columns import Reading
 from ordered_mix.files.sources import PARQUET, TEXT, split_source
 from ordered_mix.mixture import Array
@@ -221,13 +221,13 @@ def _in_blocks(path: str) -> bool:
 
 
 def _of_dask(source: Any, client: Any) -> Stream:
-    shape = getattr(source, "shape", ())
+    shape: tuple[int, ...] = getattr(source, "shape", ())
     if len(shape) > 1 and shape[1] != 1:
         raise ValueError(f"data must be one column of numbers, got an array of shape {shape}")
     called = getattr(source, "name", None)
     name = called if isinstance(called, str) and not hasattr(source, "chunks") else "data"
     delayed = np.ravel(np.array(source.to_delayed(), dtype=object))
-    parts = [DelayedPart(one, number, name) for number, one in enumerate(delayed)]
+    parts: list[Part] = [DelayedPart(one, number, name) for number, one in enumerate(delayed)]
     return _first_pass(parts, name, client, str(called))
 
 

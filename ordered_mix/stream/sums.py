@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from ordered_mix.passes import kernels
 
 FARTHEST = 1e150
 AT_ONCE = 1 << 17
-"""Points that are standardised at once: 1 MB, which stays in a processor's cache."""
+"""Points that are summed at once: 1 MB, which stays in a processor's cache."""
 
 
 class Summary(NamedTuple):
@@ -57,7 +57,7 @@ class Summary(NamedTuple):
 
 def summarise(blocks: Iterable[Block]) -> Summary | None:
     """The first pass over the blocks of a part; None if it has no points of positive weight."""
-    return joined([_of_block(block) for block in blocks])
+    return joined([_of_points(*part) for block in blocks for part in _pieces(block)])
 
 
 def joined(found: Sequence[Summary]) -> Summary | None:
@@ -90,8 +90,15 @@ def joined(found: Sequence[Summary]) -> Summary | None:
     )
 
 
-def _of_block(block: Block) -> Summary:
+def _pieces(block: Block) -> Iterator[Block]:
+    """Parts of a block that stay in a processor's cache."""
     y, weight = block
+    for start in range(0, y.size, AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
+        yield Block(y[rows], None if weight is None else weight[rows])
+
+
+def _of_points(y: Array, weight: Array | None) -> Summary:
     rows = y.size
     if weight is not None:
         y, weight = y[weight > 0], weight[weight > 0]
@@ -103,13 +110,11 @@ def _of_block(block: Block) -> Summary:
             f"data must lie between {-FARTHEST:g} and {FARTHEST:g}, they go from {low:g} to "
             f"{high:g}: give them in another unit"
         )
-    center = low + (high - low) / 2
-    total = float(rows) if weight is None else float(weight.sum())
-    for _ in range(2):  # from the middle to near the mean, where squares do not cancel
-        deviation = y - center
-        center += float(deviation.sum() if weight is None else weight @ deviation) / total
+    # squares about the middle cancel where points are far from it
+    center = min(max(float(np.average(y, weights=weight)), low), high)
     deviation = y - center
     weighted = deviation if weight is None else weight * deviation
+    total = float(rows) if weight is None else float(weight.sum())
     return Summary(
         rows, total, low, high, center, float(weighted.sum()), float(weighted @ deviation)
     )
@@ -134,13 +139,12 @@ def pass_sums(
     """
     found, work = [], np.empty(AT_ONCE)
     rows = np.zeros(len(mu), dtype=np.intp)
-    for y, weight in blocks:
-        for start in range(0, y.size, AT_ONCE):
-            points = y[start : start + AT_ONCE]
-            here = np.subtract(points, location, out=work[: points.size])
-            here *= 1 / scale
-            part = None if weight is None else weight[None, start : start + AT_ONCE]
-            moments = kernels.e_step(here[None], w, mu, sigma, part, rows=rows)
+    for block in blocks:
+        for y, weight in _pieces(block):
+            points = np.subtract(y, location, out=work[: y.size])
+            points *= 1 / scale
+            of_runs = None if weight is None else weight[None]
+            moments = kernels.e_step(points[None], w, mu, sigma, of_runs, rows=rows)
             found.append(np.column_stack(moments))
     return rounded_once(found) if found else None
 
@@ -149,6 +153,7 @@ def rounded_once(terms: Sequence[Array]) -> Array:
     """The sum of arrays, each entry rounded once, so that the order does not matter."""
     stacked = np.stack(terms)
     if len(terms) == 1 or not np.isfinite(stacked).all():
-        return stacked.sum(axis=0)
+        with np.errstate(invalid="ignore"):
+            return stacked.sum(axis=0)
     flat = stacked.reshape(len(terms), -1).T.tolist()
     return np.array([math.fsum(column) for column in flat]).reshape(stacked.shape[1:])

@@ -44,9 +44,7 @@ class Estimator:
         if self.snapshots < 2:
             raise ValueError(f"snapshots must be at least 2, got {self.snapshots}")
 
-    def fit(
-        self, parameterization: Parameterization, data: Data | Stream, starts: Mixture
-    ) -> Fit:
+    def fit(self, parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Fit:
         """Fit every start to every data set.
 
         Parameters

@@ -178,9 +178,7 @@ class Problem:
         return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()
 
 
-def problem_of(
-    parameterization: Parameterization, data: Data | Stream, starts: Mixture
-) -> Problem:
+def problem_of(parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Problem:
     """The runs of an estimator, checked before any work.
 
     Raises

@@ -1,0 +1,394 @@
+"""A fit of more points than memory holds: exact maxima and modes, a posterior of binned data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ordered_mix.errors import RunError
+from ordered_mix.fitted.estimates import estimates
+from ordered_mix.fitted.maximum import Maximum, criteria_by_components, criteria_of, find_maximum
+from ordered_mix.fitted.options import SAMPLERS
+from ordered_mix.fitted.questions import how_many_components, no_maximum
+from ordered_mix.fitted.restriction import Restriction
+from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict, headline
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.stream.binned import Binned, binned
+from ordered_mix.stream.stream import Stream
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from ordered_mix.draws.draws import Draws
+    from ordered_mix.draws.relabel.assignment import Permutation
+    from ordered_mix.fitted.agreement import Agreement
+    from ordered_mix.optima.importance import Importance
+    from ordered_mix.prior import Prior
+
+FINE = 0.01
+"""Nats by which binning may change a log likelihood."""
+GRIDS, SHRINK = 3, 0.8
+MOST_PASSES = 100
+DRAWS, DRAWS_OF_A_STREAM = 1000, 100
+MOST_BOUNDS = 100
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FittedStream:
+    """One fitted mixture of streamed data; components are numbered in the order of their means.
+
+    Parameters
+    ----------
+    data : Stream
+    components : int
+    maximum : Maximum
+        What EM found: from many starts on binned data, then on all points.
+    criteria : DataFrame
+        One row for each number of components, as in `Fitted`; of binned data.
+    binned : Binned
+        The points on a grid.
+    hdi_prob : float
+        Mass of the intervals.
+    prior : Prior, optional
+    mode : Mixture, optional
+        Posterior mode of weights, means and scales, on all points.
+    importance : Importance, optional
+        Weighted draws of Laplace's approximation; None where the Hessian is not definite.
+    draws : Draws, optional
+        Of the posterior of the binned data.
+    permutation : ndarray of int, optional
+        Labels of the draws by what separates the components.
+    settings : mapping
+        What was asked.
+    """
+
+    data: Stream
+    components: int
+    maximum: Maximum
+    criteria: pd.DataFrame
+    binned: Binned
+    hdi_prob: float
+    prior: Prior | None = None
+    mode: Mixture | None = None
+    importance: Importance | None = None
+    draws: Draws | None = None
+    permutation: Permutation | None = None
+    settings: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"FittedStream({self.data.name!r}, n={self.data.n}, K={self.components})"
+
+    @property
+    def estimate(self) -> Mixture:
+        """One mixture: the posterior mode, else the maximum."""
+        one = self.mode if self.mode is not None else self.maximum.mixture
+        assert one is not None
+        return one
+
+    @cached_property
+    def labelled(self) -> Mixture | None:
+        """Draws with labels, batch shape (chain, draw): of NUTS, else of Laplace's approximation.
+
+        The latter are resampled by their importance weights, unless those are of no use.
+        """
+        if self.draws is not None and self.permutation is not None:
+            return self.draws.mixture.permute(self.permutation)
+        if self.importance is None:
+            return None
+        drawn = self.importance.resampled(self.importance.weight.size, 1)
+        order = np.argsort(drawn.mu.mean(axis=0), kind="stable")
+        return drawn.permute(np.broadcast_to(order, drawn.mu.shape)).reshape(1, -1)
+
+    @cached_property
+    def estimates(self) -> pd.DataFrame:
+        """Weights, means and scales of each component, as `Fitted.estimates`."""
+        points = {"em": self.maximum.mixture, "map": self.mode}
+        table = estimates(self.components, self.labelled, points, self.hdi_prob)
+        most = self.estimate.responsibilities(self.binned.data.y).argmax(axis=-1)
+        counts = np.bincount(most, self.binned.data.weight, minlength=self.components)
+        return table.assign(points=counts[table["component"] - 1].round().astype(np.int64))
+
+    @cached_property
+    def bound(self) -> float:
+        """How far the log likelihood of the binned data may be off: at the estimates, at draws."""
+        at = [self.estimate.reshape(1)]
+        if self.draws is not None:
+            drawn = self.draws.mixture.reshape(-1)
+            at.append(drawn[np.linspace(0, drawn.batch_shape[0] - 1, MOST_BOUNDS).astype(int)])
+        return max(float(self.binned.bound(mixtures).max()) for mixtures in at)
+
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """What tells whether the chains agree; None without chains."""
+        from ordered_mix.fitted.agreement import agreement
+
+        if self.draws is None or self.labelled is None:
+            return None
+        diverged = int(self.draws.statistics["diverging"].sum())
+        data = self.binned.data
+        return agreement(data.y, self.labelled, diverged, weight=data.weight)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """The questions that can be asked without the points themselves."""
+        from ordered_mix.fitted.agreement import did_the_chains_agree
+
+        found = [is_the_grid_fine(self.bound, self.binned)]
+        if self.agreement is not None:
+            found.append(did_the_chains_agree(self.agreement, self.components))
+        if self.mode is not None:
+            found.append(does_laplace_serve(self.importance))
+        if len(self.criteria) > 1:
+            found.append(how_many_components(self))
+        return found
+
+    @property
+    def headline(self) -> str:
+        """The answers in one sentence."""
+        return headline(self.verdicts)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was computed on what, in sentences."""
+        how = {True: "EM and MAP are", False: "EM is"}[self.mode is not None]
+        found = [
+            f"{self.data.n:,} points were read in blocks for every pass: {how} exact, starts and "
+            f"criteria are those of {self.binned.data.n:,} weighted points on a grid."
+        ]
+        if self.draws is not None:
+            found.append("Means, sds and intervals are of NUTS on these weighted points.")
+        elif self.importance is not None:
+            found.append("Means, sds and intervals are of Laplace's approximation, reweighted.")
+        if self.maximum.mixture is None:
+            found.append(f"There are no EM estimates: {no_maximum(self.maximum)}.")
+        wanted = {*(self.settings or {}).get("estimators", ())} & {*SAMPLERS}
+        if wanted and self.draws is None:
+            found.append(
+                "NUTS was left out: it would go over all points many times for each draw, and no "
+                f"grid was fine enough to stand for them (within {FINE:g} nats)."
+            )
+        return found
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """Draws as `Fitted.tree`, without pointwise groups: those would be of weighted points.
+
+        Raises
+        ------
+        ValueError
+            If nothing was sampled.
+        """
+        from ordered_mix.draws.published import published
+        from ordered_mix.fitted.labels import method_of
+
+        if self.draws is None or self.permutation is None:
+            raise ValueError("estimators must hold a sampler for there to be draws, nothing was")
+        tree = self.draws.tree.copy()
+        for name in ("log_likelihood", "observed_data"):
+            if name in tree.children:
+                del tree[name]
+        return published(tree, self.permutation, method_of(self.draws.mixture))
+
+
+def is_the_grid_fine(bound: float, grid: Binned) -> Verdict:
+    """Whether binned data stand for the points, by the bound on the log likelihood."""
+    status = GOOD if bound <= FINE else NEARLY if bound <= 100 * FINE else BAD
+    answer = {GOOD: "Yes", NEARLY: "Nearly", BAD: "No"}[status]
+    return Verdict(
+        "grid",
+        status,
+        "Do the weighted points stand for all points?",
+        f"{answer}, within {bound:.2g} nats.",
+        f"Bins of width {grid.width:.3g} with their first four moments; the bound on the change "
+        f"of the log likelihood holds at the estimates and at the draws that were looked at "
+        f"(at most {FINE:g} is asked).",
+        f"binning changes the log likelihood by {bound:.1g} nats at most",
+        {"bound": bound, "width": grid.width},
+    )
+
+
+def does_laplace_serve(found: Importance | None) -> Verdict:
+    """Whether Laplace's approximation is near the posterior, by its importance weights."""
+    from ordered_mix.optima import importance as limits
+
+    question = "Is Laplace's approximation near the posterior?"
+    if found is None:
+        reason = "Minus the Hessian at the mode is not positive definite."
+        return Verdict("laplace", BAD, question, "No, there is none.", reason)
+    k = found.pareto_k
+    status = GOOD if k < limits.GOOD else NEARLY if k < limits.USABLE else BAD
+    answer = {GOOD: "Yes.", NEARLY: "Nearly, with its weights.", BAD: "No."}[status]
+    reason = (
+        f"Pareto k of its importance weights {k:.2f} (good below {limits.GOOD}, of use below "
+        f"{limits.USABLE}), effective number {found.ess:.0f} of {found.weight.size}."
+    )
+    values = {"pareto_k": k, "ess": found.ess}
+    return Verdict("laplace", status, question, answer, reason, "", values)
+
+
+def fit_stream(
+    data: Stream,
+    components: tuple[int, int],
+    settings: dict[str, Any],
+    prior: Prior | str,
+    mass: float,
+    restriction: Restriction,
+    progress: Callable[[str], None],
+) -> FittedStream:
+    """Fit streamed data, as `fit` asks for it once all is checked.
+
+    Raises
+    ------
+    RunError
+        If EM alone was asked and has no maximum to find.
+    """
+    import pandas as pd
+
+    seed, estimators = settings["seed"], settings["estimators"]
+    rows, grid = _explored(data, components, seed, restriction, progress)
+    table = pd.DataFrame(
+        {"components": components[0] + at} | criteria for at, (_, criteria) in enumerate(rows)
+    )
+    best = int(table["bic"].idxmin()) if table["bic"].notna().any() else 0
+    k, found = int(table["components"][best]), rows[best][0]
+    progress(f"EM on all points, K = {k}")
+    maximum = _on_all_points(data, found, restriction.search(seed).estimator)
+    made = FittedStream(data, k, maximum, table, grid, mass, settings=settings)
+    if set(estimators) == {"em"}:
+        if maximum.mixture is None:
+            raise RunError(f"EM has no maximum to find with K = {k}: {no_maximum(maximum)}")
+        return made
+    return _bayesian(made, prior, restriction, progress)
+
+
+def _explored(
+    data: Stream,
+    components: tuple[int, int],
+    seed: int,
+    restriction: Restriction,
+    progress: Callable[[str], None],
+) -> tuple[list[tuple[Maximum, dict[str, float]]], Binned]:
+    """Maxima of binned data, on a grid that is fine against their scales if there is one."""
+    smallest, largest = components
+    width = None
+    for _ in range(GRIDS):
+        progress("bins")
+        grid = binned(data, width)
+        progress("EM from many starts on bins")
+        if smallest == largest:
+            found = find_maximum(grid.data, largest, seed, restriction)
+            rows = [(found, criteria_of(grid.data, found, largest, restriction))]
+        else:
+            every = criteria_by_components(grid.data, largest, seed, restriction)
+            rows = every[smallest - 1 :]
+        bound = max((float(grid.bound(one.mixture)) for one, _ in rows if one.mixture), default=0)
+        finer = grid.width * SHRINK * (FINE / max(bound, FINE)) ** 0.25
+        if bound <= FINE or (width is not None and grid.width > 1.01 * width):
+            break
+        width = finer
+    return rows, grid
+
+
+def _on_all_points(data: Stream, found: Maximum, estimator: Any) -> Maximum:
+    """The maximum once EM went on over all points."""
+    if found.mixture is None:
+        return found
+    stop = replace(estimator.stop, passes=MOST_PASSES)
+    model = catalog.parameterization("unordered", found.mixture.k)
+    fit = replace(estimator, stop=stop).fit(model, data, found.mixture.reshape(1))
+    best = fit.mixture[0]
+    return replace(
+        found, mixture=best.permute(best.order()), log_likelihood=float(fit.log_likelihood[0])
+    )
+
+
+def _bayesian(
+    made: FittedStream,
+    prior: Prior | str,
+    restriction: Restriction,
+    progress: Callable[[str], None],
+) -> FittedStream:
+    from ordered_mix.estimators.loop.initial import initial_mixtures
+    from ordered_mix.estimators.map import MAP
+    from ordered_mix.fitted.mode import posterior_mode
+    from ordered_mix.prior import default_prior
+
+    given, k, grid = made.settings or {}, made.components, made.binned.data
+    kind = default_prior(grid, prior) if isinstance(prior, str) else prior
+    kind = restriction.of_prior(kind)
+    progress(f"posterior mode, K = {k}")
+    starts = initial_mixtures(grid, k, given["chains"], "random", given["seed"])
+    begin = made.maximum.mixture
+    near = posterior_mode(
+        grid, kind, starts, None if begin is None else restriction.in_order(begin)
+    )
+    plain = catalog.parameterization("unordered", k, kind)
+    climbed = MAP(jacobian=False, snapshots=2).fit(
+        plain, made.data, kind.holding(restriction.in_order(near)).reshape(1)
+    )
+    mode = climbed.mixture[0]
+    made = replace(made, prior=kind, mode=mode.permute(mode.order()))
+    progress(f"Laplace's approximation, K = {k}")
+    made = replace(made, importance=_weighed(made, climbed.mixture))
+    sampler = next((name for name in given["estimators"] if name in SAMPLERS), "")
+    return _sampled(made, sampler, restriction, progress) if sampler and fine(made) else made
+
+
+def fine(made: FittedStream) -> bool:
+    """Whether the grid is fine enough at the estimates for its data to be sampled."""
+    return float(made.binned.bound(made.estimate)) <= FINE
+
+
+def _weighed(made: FittedStream, mode: Mixture) -> Importance | None:
+    """Laplace's approximation on bins if they are fine, else on all points, with its weights."""
+    import warnings
+
+    from ordered_mix.estimators.map import MAP
+    from ordered_mix.optima.importance import importance
+    from ordered_mix.optima.laplace import laplace
+
+    assert made.prior is not None and made.settings is not None
+    chosen = catalog.parameterization(
+        made.settings["parameterization"], made.components, made.prior
+    )
+    on_bins = fine(made)
+    data = made.binned.data if on_bins else made.data
+    top = MAP(snapshots=2).fit(chosen, data, mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the verdict says so
+        found = laplace(chosen, data, top.mixture[0])
+    if not found.positive_definite:
+        return None
+    return importance(found, data, DRAWS if on_bins else DRAWS_OF_A_STREAM, made.settings["seed"])
+
+
+def _sampled(
+    made: FittedStream, sampler: str, restriction: Restriction, progress: Callable[[str], None]
+) -> FittedStream:
+    """NUTS on the weighted points, from draws of Laplace's approximation."""
+    from ordered_mix.fitted.labels import labels_by_what_separates
+    from ordered_mix.samplers.nuts import NUTS
+
+    given, data = made.settings or {}, made.binned.data
+    assert made.prior is not None
+    chosen = catalog.parameterization(given["parameterization"], made.components, made.prior)
+    progress(f"{sampler} on weighted points, {chosen.label}, K = {made.components}")
+    chains = given["chains"]
+    if made.importance is None:
+        starts = Mixture.stack([made.estimate] * chains)
+    else:
+        starts = made.importance.resampled(chains, given["seed"])
+    nuts = NUTS(
+        draws=given["draws"], tune=given["tune"], sampler=SAMPLERS[sampler],
+        target_accept=given["target_accept"], cores=given["cores"],
+        time_limit=given["time_limit"],
+    )  # fmt: skip
+    draws = nuts.sample(chosen, data, made.prior.holding(starts), given["seed"])
+    labels = labels_by_what_separates(draws.mixture, data.y, made.prior.exchangeable)
+    return replace(made, draws=draws, permutation=labels)
