@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FINE = 0.01
 """Nats by which binning may change a log likelihood."""
-GRIDS, SHRINK = 3, 0.8
+GRIDS, SHRINK, LEAST_SHARE = 4, 0.8, 1 / 16
 MOST_PASSES = 100
 DRAWS, DRAWS_OF_A_STREAM = 1000, 100
 MOST_BOUNDS = 100
@@ -287,12 +287,26 @@ def _explored(
         else:
             every = criteria_by_components(grid.data, largest, seed, restriction)
             rows = every[smallest - 1 :]
-        bound = max((float(grid.bound(one.mixture)) for one, _ in rows if one.mixture), default=0)
-        finer = grid.width * SHRINK * (FINE / max(bound, FINE)) ** 0.25
-        if bound <= FINE or (width is not None and grid.width > 1.01 * width):
+        finer = _finer([one for one, _ in rows], grid, first=width is None)
+        at_most = width is not None and grid.width > 1.01 * width
+        if finer is None or at_most:
             break
         width = finer
     return rows, grid
+
+
+def _finer(found: list[Maximum], grid: Binned, first: bool) -> float | None:
+    """Width of the bins of a grid that is fine enough for these maxima, None if this one is.
+
+    Where starts shrank a component onto one value it may be narrower than a bin: that is looked
+    at once.
+    """
+    fits = [one.optima.fit.mixture for one in found if one.optima is not None]
+    bound = max((float(grid.bound(one).max()) for one in fits), default=0.0)
+    share = SHRINK * (FINE / bound) ** 0.25 if bound > FINE else 1.0
+    if first and any(one.collapsed for one in found):
+        share = min(share, LEAST_SHARE)
+    return None if share == 1 else grid.width * max(share, LEAST_SHARE)
 
 
 def _on_all_points(data: Stream, found: Maximum, estimator: Any) -> Maximum:
