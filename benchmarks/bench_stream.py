@@ -43,7 +43,7 @@ def write(path: Path, n: int) -> None:
 
 def measure(source: str, name: str) -> None:
     """Print seconds, processor seconds and the peak of the memory of one thing."""
-    from ordered_mix.files.blocks import parts_of
+    from ordered_mix.files.parts import parts_of
     from ordered_mix.passes.kernels import e_step
     from ordered_mix.stream.binned import binned
     from ordered_mix.stream.stream import stream

@@ -73,7 +73,7 @@ def test_a_narrow_component_asks_for_a_finer_grid(tmp_path):
 
 
 def test_the_smallest_bic_of_several_numbers_is_fitted(tmp_path):
-    found = fit(written(tmp_path / "a.parquet", sample()), (1, 3), estimators=("em",))
+    found = fit(written(tmp_path / "a.parquet", sample(1_500)), (1, 3), estimators=("em",))
     assert found.components == 2
     assert found.criteria["components"].tolist() == [1, 2, 3]
     assert [verdict.key for verdict in found.verdicts] == ["grid", "components"]

@@ -18,11 +18,12 @@ from ordered_mix import Data, Mixture, default_prior, load, parameterization, st
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent
+from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.penalty import VariancePenalty
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.natural import NaturalGradient
-from ordered_mix.files import blocks
+from ordered_mix.files import blocks, parts
 from ordered_mix.files.columns import Reading
 from ordered_mix.optima.laplace import laplace
 from ordered_mix.parameterization import catalog
@@ -65,7 +66,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Several parts of small files, several blocks of each."""
-    monkeypatch.setattr(blocks, "LEAST", 3 * GROUP)
+    monkeypatch.setattr(parts, "LEAST", 3 * GROUP)
     monkeypatch.setattr(blocks, "ROWS", 4_000)
 
 
@@ -282,6 +283,12 @@ def test_a_hard_assignment_is_refused(folder):
     found = stream(folder / "one.parquet:x")
     with pytest.raises(ValueError, match="assignment must be soft for data that are streamed"):
         EM(assignment="hard").fit(parameterization("unordered", 2), found, START)
+
+
+def test_several_dimensions_are_refused(folder):
+    found = stream(folder / "one.parquet:x")
+    with pytest.raises(ValueError, match=r"must be MultivariateData .* n=20000\) is streamed$"):
+        MultivariateEM().fit(found, START)
 
 
 # --- reading ahead, and memory --------------------------------------------------------------------

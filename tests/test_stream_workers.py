@@ -13,9 +13,10 @@ from fleets import fleet
 from numpy.testing import assert_array_equal
 
 from ordered_mix import Mixture, parameterization, stream
+from ordered_mix.errors import RunError
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.files import blocks
+from ordered_mix.files import parts
 from ordered_mix.stream import workers
 from ordered_mix.stream.binned import binned
 
@@ -35,7 +36,7 @@ def client(tmp_path_factory):
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(blocks, "LEAST", 5_000)
+    monkeypatch.setattr(parts, "LEAST", 5_000)
     y = np.random.default_rng(0).standard_normal(40_000) + np.repeat([-1.5, 1.5], 20_000)
     pq.write_table(pa.table({"x": y}), tmp_path / "a.parquet", row_group_size=2_500)
     return tmp_path / "a.parquet"
@@ -81,7 +82,7 @@ def test_parts_that_do_not_fit_are_read_again(client, path, monkeypatch):
 
 
 def test_a_dask_array_is_summed_where_it_is(client, path):
-    y = np.concatenate([block.y for block in blocks.parts_of(str(path), "x", "x")[0].blocks()])
+    y = np.concatenate([block.y for block in parts.parts_of(str(path), "x", "x")[0].blocks()])
     array = dask.array.from_array(y, chunks=1_000)
     same(em(stream(array, client=client), 3), em(stream(array), 3))
 
@@ -94,3 +95,14 @@ def test_what_is_wrong_with_a_file_is_said_from_afar(client, path):
         stream(f"{path}:x", client=client)
     with pytest.raises(ValueError, match="not at all, its columns are x"):
         stream(f"{path}:z", client=client)
+
+
+def test_a_scheduler_that_is_lost_ends_in_one_sentence(path, tmp_path):
+    with (
+        fleet(tmp_path, workers=1) as (scheduler, address),
+        Client(address, timeout=60, set_as_default=False) as client,
+    ):
+        data = stream(f"{path}:x", client=client)
+        scheduler.kill()
+        with pytest.raises(RunError, match="the Dask scheduler is lost"):
+            em(data, 50)

@@ -10,13 +10,11 @@ from os.path import isdir, isfile
 from pathlib import Path
 
 from ordered_mix.errors import one_line
-from ordered_mix.files.blocks import parts_of, whole
 from ordered_mix.files.columns import Array, Reading, Row, column_of, read_column
+from ordered_mix.files.parts import COMPRESSED, PARQUET, TEXT, parts_of, whole
 
 STANDARD_INPUT = "-"
-TEXT = (".csv", ".tsv", ".txt", ".tab")
-COMPRESSED = tuple(f"{suffix}.gz" for suffix in TEXT)
-PARQUET, EXCEL = (".parquet", ".pq"), (".xlsx", ".xls", ".ods")
+EXCEL = (".xlsx", ".xls", ".ods")
 SUFFIXES = (*TEXT, *COMPRESSED, *PARQUET, *EXCEL)
 MOST_BYTES = 4 << 30
 

@@ -115,7 +115,7 @@ def fit(
     sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
     mass = (hdi_prob or default_mass()) if sampled else np.nan
     if isinstance(data, Stream):
-        from ordered_mix.fitted.streamed import fit_stream
+        from ordered_mix.fitted.fit_streamed import fit_stream
 
         mass = hdi_prob or default_mass()
         return fit_stream(data, (smallest, largest), settings, prior, mass, restriction, progress)

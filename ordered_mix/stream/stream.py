@@ -16,9 +16,10 @@ import numpy as np
 
 from ordered_mix.data import Data, as_data, load
 from ordered_mix.errors import one_line
-from ordered_mix.files.blocks import DelayedPart, Part, estimated_points, files_of, parts_of
+from ordered_mix.files.blocks import DelayedPart, Part
 from ordered_mix.files.columns import Reading
-from ordered_mix.files.sources import PARQUET, TEXT, split_source
+from ordered_mix.files.parts import SUFFIXES, estimated_points, files_of, parts_of
+from ordered_mix.files.sources import split_source
 from ordered_mix.mixture import Array
 from ordered_mix.passes.kernels import Moments, e_step
 from ordered_mix.stream.ahead import read_ahead
@@ -217,7 +218,7 @@ def opened(source: Any, *, client: Any = None, **options: Any) -> Data | Stream:
 
 
 def _in_blocks(path: str) -> bool:
-    return isdir(path) or path.lower().endswith((*PARQUET, *TEXT, *(f"{end}.gz" for end in TEXT)))
+    return isdir(path) or path.lower().endswith(SUFFIXES)
 
 
 def _of_dask(source: Any, client: Any) -> Stream:

@@ -60,7 +60,8 @@ class Workers:
     def _placed(self) -> list[Any]:
         """Parts as futures that workers keep, or as they are if they would not fit."""
         workers = self.client.scheduler_info(-1)["workers"].values()
-        room = SHARE * sum(one["memory_limit"] for one in workers)
+        # one without a limit has none
+        room = SHARE * sum(one["memory_limit"] or np.inf for one in workers)
         if sum(part.bytes for part in self.parts) > room:
             return list(self.parts)
         return [self._read(part) for part in self.parts]
