@@ -169,25 +169,31 @@ def _ess(draws):
     return float(arviz_stats.ess(draws, method="mean", chain_axis=0, draw_axis=1))
 
 
-def test_laplace_is_weighed_by_the_posterior():
-    data = sample(20_000)
+def laplace_of(data):
     model = parameterization("unordered", 2, default_prior(data))
-    mode = MAP().fit(model, data, TRUTH.reshape(1)).mixture[0]
-    found = importance(laplace(model, data, mode), data, 400, seed=1)
-    assert found.pareto_k < 0.7
-    assert 300 < found.ess <= 400
+    return laplace(model, data, MAP().fit(model, data, TRUTH.reshape(1)).mixture[0])
+
+
+def test_pareto_k_tells_a_good_approximation_from_one_that_is_too_narrow():
+    """Means of eight: of good ones 0.37 with an error of 0.05, of narrow ones 1.2 and 0.1."""
+    data = sample(2_000, seed=5)
+    good = laplace_of(data)
+    narrow = replace(good, covariance=good.covariance / 25)
+    found = [[importance(one, data, 400, seed=at) for at in range(8)] for one in (good, narrow)]
+    k, ess = (
+        [[getattr(one, name) for one in row] for row in found] for name in ("pareto_k", "ess")
+    )
+    assert np.mean(k[0]) < 0.7 < np.mean(k[1])
+    assert min(ess[0]) > 300 > 150 > max(ess[1])
+
+
+def test_weighted_draws_are_drawn_again_with_equal_weights():
+    data = sample(2_000, seed=5)
+    found = importance(laplace_of(data), data, 400)
     assert_allclose(found.weight.sum(), 1.0)
-    again = found.resampled(4_000, 0)
-    error = np.std(found.mixture.mu[:, 0]) / np.sqrt(found.ess)
-    assert abs(again.mu[:, 0].mean() - found.weight @ found.mixture.mu[:, 0]) < 0.1 * error
+    means, again = found.mixture.mu[:, 0], found.resampled(40_000, 0).mu[:, 0]
+    # systematic resampling takes each draw as often as its weight says, up to one
+    counts = np.array([np.sum(again == one) for one in means])
+    assert np.abs(counts - 40_000 * found.weight).max() <= 1 + 1e-6
     with pytest.raises(ValueError, match="draws must be at least 100 for a Pareto k, got 99"):
-        importance(laplace(model, data, mode), data, 99)
-
-
-def test_an_approximation_that_is_too_narrow_has_a_large_pareto_k():
-    data = sample(60, seed=4)
-    model = parameterization("unordered", 2, default_prior(data))
-    mode = MAP().fit(model, data, TRUTH.reshape(1)).mixture[0]
-    found = laplace(model, data, mode)
-    narrow = replace(found, covariance=found.covariance / 9)
-    assert importance(narrow, data, 1_000, seed=0).pareto_k > 0.7
+        importance(laplace_of(data), data, 99)
