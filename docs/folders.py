@@ -28,6 +28,7 @@ PAGES = {
     "parameterization": ("Parameterizations", ("parameterization", "models")),
     "estimators": ("Estimators", ("estimators", "optima", "estimators.loop")),
     "samplers": ("Samplers", ("samplers", "samplers.moves")),
+    "stream": ("Data larger than memory", ("stream",)),
     "draws": ("Draws: labels, convergence, prediction", ("draws", "draws.relabel")),
     "passes": ("The pass over the data", ("passes",)),
     "theory": ("What the studies measure", ("theory",)),
@@ -43,6 +44,7 @@ INTERNAL = {
     "estimators.loop": "affine climb coordinates expectation lockstep metric penalty problem "
     "record scale_gaps tempered_pass transforms",
     "passes": "addresses batches fused",
+    "stream": "ahead sums workers",
     "engine": "batches dispatch folder progress provenance schedule store tables",
     "references": "augmentation plain writing",
     "report": "contents of_comparison of_diagnosis of_fit of_study page study_setup words",

@@ -25,6 +25,7 @@ if _typing.TYPE_CHECKING:
     from ordered_mix.samplers.nuts import NUTS
     from ordered_mix.samplers.smc import SMC
     from ordered_mix.samplers.tempering import Tempering
+    from ordered_mix.stream.stream import stream
 
 _HOMES = {
     "Data": "data.Data",
@@ -45,6 +46,7 @@ _HOMES = {
     "relabel": "draws.relabel.tree.relabel_tree",
     "sample": "compare.sample.sample",
     "simulate": "data.simulate",
+    "stream": "stream.stream.stream",
 }
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "relabel",
     "sample",
     "simulate",
+    "stream",
 ]
 
 

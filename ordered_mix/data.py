@@ -77,6 +77,11 @@ class Data:
         """Number of points of each sample."""
         return self.y.shape[-1]
 
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """Shape of the batch of samples, () for one."""
+        return self.y.shape[:-1]
+
     @cached_property
     def total_weight(self) -> Array:
         """Sum of the weights, n without weights; shape (...)."""
@@ -167,7 +172,8 @@ def load(
         A name that `shipped` lists (``faithful:waiting``, ``galaxies``, ...) or ``FILE:column``;
         the column may be left out if the file has only one. Text in UTF-8 with a header line
         (.csv, .tsv, either with .gz behind), Parquet, Excel where pandas can read it, or ``-`` for
-        standard input. ``FILE:x*count`` repeats each x as often as the column count says.
+        standard input; ``FOLDER/:column`` for the Parquet and text files of a folder.
+        ``FILE:x*count`` repeats each x as often as the column count says.
     separator : str
         What stands between the cells of text; tabs in .tsv files.
     decimal_comma : bool

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,9 +30,9 @@ from ordered_mix.cli.options import (
     Separator,
     Verbose,
     Where,
+    between_cells,
     chosen_prior,
     known_values,
-    loaded,
     log,
     names_between_commas,
     refuse_other_likelihoods,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from ordered_mix.data import Data
     from ordered_mix.files.results import ResultFolder
     from ordered_mix.fitted.fitted import Fitted
+    from ordered_mix.fitted.streamed import FittedStream
+    from ordered_mix.stream.stream import Stream
 
 SUMMARY = "summary.json"
 EXAMPLES = """Examples:
@@ -50,15 +54,17 @@ ordered-mix fit faithful:waiting
 
 ordered-mix fit my.csv:height --components 1-6
 
-ordered-mix fit my.csv:height --components auto --estimators em"""
+ordered-mix fit my.csv:height --components auto --estimators em
+
+ordered-mix fit folder/:x --dask tcp://localhost:8786"""
 
 
 def fit_command(
     data: Annotated[
         str,
         typer.Argument(
-            help="FILE:column (csv, tsv, gz, parquet, xlsx), - for standard input, or a shipped "
-            "data set (see list).",
+            help="FILE:column (csv, tsv, gz, parquet, xlsx), FOLDER/:column, - for standard input, "
+            "or a shipped data set (see list). Large files are streamed.",
             autocompletion=complete.data,
         ),
     ],
@@ -104,6 +110,10 @@ def fit_command(
     decimal_comma: DecimalComma = False,
     drop_missing: DropMissing = False,
     where: Where = "",
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler whose workers read the data and sum."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder.", show_default="results/DATA/fit-kK")
     ] = None,
@@ -116,13 +126,12 @@ def fit_command(
 
     Prints the estimates of each component and whether to trust them, and writes estimates.csv,
     points.csv (which point belongs where), criteria.csv and, if sampled, report.html and draws.nc
-    for ArviZ.
+    for ArviZ. More points than memory should hold are read in blocks for every pass, and have
+    neither points.csv nor report.html.
     """
-    from ordered_mix.fitted.fit import check, check_restriction
-    from ordered_mix.fitted.restriction import Restriction
+    from ordered_mix.stream.stream import opened
 
     refuse_other_likelihoods(errors, lower, upper)
-    column = loaded(data, separator, decimal_comma, drop_missing, where)
     asked: dict[str, Any] = {
         "components": components, "estimators": names_between_commas(estimators),
         "parameterization": parameterization, "draws": draws, "tune": tune, "chains": chains,
@@ -130,20 +139,46 @@ def fit_command(
         "fixed": known_values(fixed),
     }  # fmt: skip
     free = {"cores": cores, "time_limit": time_limit}
-    smallest, largest = check(column, components, asked | free, hdi_prob)
-    check_restriction(Restriction(scales, asked["fixed"]), smallest, largest, asked)
-    chosen: Any = prior
-    if set(asked["estimators"]) != {"em"}:
-        chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
-    summary = _fit(column, asked, chosen, free, out, force, quiet or as_json)
+    between = between_cells(separator)
+    with _client(dask) as client:
+        column = opened(
+            data, client=client, separator=between, decimal_comma=decimal_comma,
+            drop_missing=drop_missing, where=where,
+        )  # fmt: skip
+        _check(column, asked, free)
+        chosen: Any = prior
+        if set(asked["estimators"]) != {"em"}:
+            chosen = chosen_prior(column, prior, prior_scale, prior_mean, prior_weights)
+        summary = _fit(column, asked, chosen, free, out, force, quiet or as_json)
     if as_json:
         print(json.dumps(summary, indent=1))
     elif not quiet:
         print_fit(summary)
 
 
+@contextmanager
+def _client(address: str | None) -> Iterator[Any]:
+    """A client of the scheduler at an address, None without one."""
+    if address is None:
+        yield None
+        return
+    # distributed takes half a second to import
+    from ordered_mix.engine.cluster import connected
+
+    with connected(address=address) as connection:
+        yield connection.client
+
+
+def _check(data: Data | Stream, asked: dict[str, Any], free: dict[str, Any]) -> None:
+    from ordered_mix.fitted.fit import check, check_restriction
+    from ordered_mix.fitted.restriction import Restriction
+
+    smallest, largest = check(data, asked["components"], asked | free, asked["hdi_prob"])
+    check_restriction(Restriction(asked["scales"], asked["fixed"]), smallest, largest, asked)
+
+
 def _fit(
-    data: Data,
+    data: Data | Stream,
     asked: dict[str, Any],
     prior: Any,
     free: dict[str, Any],
@@ -153,9 +188,12 @@ def _fit(
 ) -> dict[str, Any]:
     from ordered_mix.files.results import ResultFolder, digest, slug
     from ordered_mix.fitted.fit import fit
+    from ordered_mix.stream.stream import Stream
 
-    log.info("data %s, n = %d", data.name, data.n)
-    identity = {"data": data.name, "sha256": digest(data.y), "prior": repr(prior), **asked}
+    streamed = isinstance(data, Stream)
+    log.info("data %s, n = %d%s", data.name, data.n, ", read in blocks" if streamed else "")
+    held = data.digest if isinstance(data, Stream) else digest(data.y)
+    identity = {"data": data.name, "sha256": held, "prior": repr(prior), **asked}
     place = out or Path("results") / slug(data.name) / f"fit-k{slug(str(asked['components']))}"
     folder = ResultFolder(place, identity)
     with folder.locked(force):
@@ -169,22 +207,27 @@ def _fit(
         return json.loads((folder.path / SUMMARY).read_text())
 
 
-def _write(result: Fitted, folder: ResultFolder) -> None:
-    tables = {"estimates": result.estimates, "points": result.points, "criteria": result.criteria}
+def _write(result: Fitted | FittedStream, folder: ResultFolder) -> None:
+    from ordered_mix.fitted.fitted import Fitted
+
+    tables = {"estimates": result.estimates, "criteria": result.criteria}
+    if isinstance(result, Fitted):
+        tables["points"] = result.points
     for name, table in tables.items():
         folder.write(f"{name}.csv", partial(table.to_csv, index=False))
-    if result.draws is not None:
+    if result.draws is not None and isinstance(result, Fitted):
         # PyMC takes seconds to import, which EM alone need not wait for
         from ordered_mix.report import render
 
         page = render(result)
         folder.write("report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    if result.draws is not None:
         folder.write_tree("draws.nc", result.tree)
     summary = summary_of(result) | {"folder": str(folder.path)}
     folder.write(SUMMARY, lambda path: path.write_text(json.dumps(summary, indent=1)))
 
 
-def summary_of(result: Fitted) -> dict[str, Any]:
+def summary_of(result: Fitted | FittedStream) -> dict[str, Any]:
     """What `--json` prints, and what the terminal shows."""
     records = {
         name: json.loads(getattr(result, name).to_json(orient="records", double_precision=15))
@@ -195,7 +238,7 @@ def summary_of(result: Fitted) -> dict[str, Any]:
         "n": result.data.n,
         "components": result.components,
         "headline": result.headline,
-        "hdi_prob": None if result.draws is None else result.hdi_prob,
+        "hdi_prob": None if result.labelled is None else result.hdi_prob,
         **records,
         "verdicts": [vars(verdict) for verdict in result.verdicts],
         "notes": result.notes,

@@ -15,6 +15,7 @@ from ordered_mix.cli import complete
 if TYPE_CHECKING:
     from ordered_mix.data import Data
     from ordered_mix.prior import Prior
+    from ordered_mix.stream.stream import Stream
 
 log = logging.getLogger("ordered_mix")
 
@@ -163,6 +164,22 @@ def refuse_other_likelihoods(errors: str | None, lower: float | None, upper: flo
             )
 
 
+def between_cells(separator: str) -> str:
+    """What the option --separator says.
+
+    Raises
+    ------
+    ValueError
+        If it is none of those accepted.
+    """
+    from ordered_mix.files.columns import NAMES
+
+    between = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
+    if between not in NAMES:
+        raise ValueError(f"--separator must be one of ',', ';' and tab, got {separator!r}")
+    return between
+
+
 def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, where: str) -> Data:
     """The column that the options ask for.
 
@@ -172,18 +189,15 @@ def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, w
         If it cannot be read as asked; the message says why.
     """
     from ordered_mix.data import load
-    from ordered_mix.files.columns import NAMES
 
-    between = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
-    if between not in NAMES:
-        raise ValueError(f"--separator must be one of ',', ';' and tab, got {separator!r}")
+    between = between_cells(separator)
     return load(
         data, separator=between, decimal_comma=decimal_comma, drop_missing=drop_missing, where=where
     )
 
 
 def chosen_prior(
-    data: Data, kind: str, scale: float | None, mean: str | None, weights: float
+    data: Data | Stream, kind: str, scale: float | None, mean: str | None, weights: float
 ) -> Prior:
     """The prior that the options ask for.
 
@@ -192,12 +206,17 @@ def chosen_prior(
     ValueError
         If a value is wrong; the message has the option as it is spelled.
     """
+    from ordered_mix.data import Data
     from ordered_mix.prior import KINDS, default_prior
 
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, n=1, cutoff=0.4)
         hint = f", did you mean {near[0]!r}" if near else ""
         raise ValueError(f"--prior must be one of {', '.join(KINDS)}, got {kind!r}{hint}")
+    if not isinstance(data, Data):
+        from ordered_mix.stream.binned import binned
+
+        data = binned(data).data
     for option, value in (("--prior-scale", scale), ("--prior-weights", weights)):
         if value is not None and not 0 < value < inf:
             raise ValueError(f"{option} must be positive and finite, got {value}")

@@ -60,10 +60,10 @@ def print_fit(summary: Mapping[str, Any]) -> None:
         console.print()
         console.print(Text(verdict["question"], style="bold"), Text(verdict["answer"]))
         console.print(Text(f"  {verdict['reason']}"))
-    name = "report.html" if summary["hdi_prob"] is not None else ""
-    if not name:
+    if summary["hdi_prob"] is None:
         console.print(Text(f"\n{POINTS_ONLY}"))
-    console.print(Text(f"\n{'Report' if name else 'Files'}: {Path(summary['folder']) / name}"))
+    page = Path(summary["folder"]) / "report.html"
+    console.print(Text(f"\nReport: {page}" if page.exists() else f"\nFiles: {page.parent}"))
     if "note" in summary:
         console.print(Text(f"Note: {summary['note']}."))
 

@@ -20,7 +20,9 @@ class Criteria(NamedTuple):
     icl: Array
 
 
-def point_criteria(y: ArrayLike, mixture: Mixture, parameters: int) -> Criteria:
+def point_criteria(
+    y: ArrayLike, mixture: Mixture, parameters: int, weight: ArrayLike | None = None
+) -> Criteria:
     """AIC, BIC and ICL of maximum likelihood fits.
 
     With L the log likelihood, d the number of free parameters and r_ik the responsibilities:
@@ -34,6 +36,8 @@ def point_criteria(y: ArrayLike, mixture: Mixture, parameters: int) -> Criteria:
         A fit, or a batch of fits to the same data.
     parameters : int
         Number of free parameters d; ``3 K - 1`` if weights, means and scales are all free.
+    weight : array_like, shape (point,), optional
+        How often each point counts; n is their sum.
 
     References
     ----------
@@ -47,15 +51,18 @@ def point_criteria(y: ArrayLike, mixture: Mixture, parameters: int) -> Criteria:
         raise ValueError(f"parameters must be at least 1, got {parameters}")
     log_components = mixture.log_components(y)
     log_density = np.logaddexp.reduce(log_components, axis=-1)
-    deviance = -2 * log_density.sum(axis=-1)
+    counts = np.ones(y.shape) if weight is None else finite("weight", weight)
+    deviance = -2 * (counts * log_density).sum(axis=-1)
     log_responsibilities = log_components - log_density[..., None]
     responsibilities = np.exp(log_responsibilities)
     terms = np.zeros_like(responsibilities)
     np.multiply(
         responsibilities, log_responsibilities, out=terms, where=np.isfinite(log_responsibilities)
     )
-    bic = deviance + parameters * np.log(y.size)
-    return Criteria(deviance + 2 * parameters, bic, bic - 2 * terms.sum(axis=(-2, -1)))
+    bic = deviance + parameters * np.log(counts.sum())
+    return Criteria(
+        deviance + 2 * parameters, bic, bic - 2 * (counts[:, None] * terms).sum(axis=(-2, -1))
+    )
 
 
 def mixture_learning_coefficients(

@@ -21,7 +21,7 @@ from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.loop.whitening import expected_gain, labelled_information
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.passes.kernels import e_step
+from ordered_mix.stream.stream import Stream, moments_of
 
 METHODS = {"lbfgs": "L-BFGS-B", "trust_region": "trust-exact"}
 ROUNDING = 1e-14
@@ -84,24 +84,23 @@ class MAP(Estimator):
         if self.stop.parameters:
             raise ValueError(f"stop of MAP has no rule parameters, got {self.stop.parameters}")
 
-    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Fit:
+    def fit(self, parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Fit:
         """Fit every start to every data set, see `Estimator.fit`."""
         problem = problem_of(parameterization, data, starts)
         begins = _begins(problem)
         found: list[tuple[Parameterization, NDArray[np.int64], list[_Path]]] = []
-        for row in range(len(problem.points)):
+        for row in range(max(1, int(np.prod(data.batch_shape)))):
             runs = np.flatnonzero(problem.rows == row)
             if not runs.size:
                 continue
             location, scale = problem.location[runs[0]], problem.scale[runs[0]]
             standard = parameterization.affine(float(-location / scale), float(1 / scale))
-            weight = None if problem.weight is None else problem.weight[row]
             points = standard.start(begins[runs].affine(-location / scale, 1 / scale))
-            paths = self._paths(standard, Data(problem.points[row], weight), points)
+            paths = self._paths(standard, problem.sample(row), points)
             found.append((standard, runs, paths))
         return _fit(found, problem)
 
-    def _paths(self, standard: Parameterization, data: Data, points: Array) -> list[_Path]:
+    def _paths(self, standard: Parameterization, data: Data | Stream, points: Array) -> list[_Path]:
         def evaluate(z: Array) -> tuple[Array, Array]:
             with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
                 return standard.log_posterior(z, data, self.jacobian)
@@ -111,7 +110,7 @@ class MAP(Estimator):
     def _climb(
         self,
         standard: Parameterization,
-        data: Data,
+        data: Data | Stream,
         start: Array,
         evaluate: Callable[[Array], tuple[Array, Array]],
     ) -> _Path:
@@ -130,7 +129,7 @@ class MAP(Estimator):
         return _path(run, self.snapshots, *_ending(run, result))
 
     def _in_fitting_units(
-        self, run: _Run, standard: Parameterization, data: Data, start: Array
+        self, run: _Run, standard: Parameterization, data: Data | Stream, start: Array
     ) -> OptimizeResult:
         """L-BFGS, again in units of the information as long as that says there is more to gain."""
         options = {"ftol": ROUNDING, "gtol": self.stop.gradient, "maxls": 40}
@@ -279,8 +278,7 @@ def _fit(
             value[:, runs] = getattr(mixture, name)
     shape = (length, *problem.shape)
     mixture = Mixture(*(value.reshape(*shape, problem.k) for value in values))
-    data = problem.data
-    moments = e_step(data.y, mixture.w, mixture.mu, mixture.sigma, weight=data.weight)
+    moments = moments_of(problem.data, mixture.w, mixture.mu, mixture.sigma)
     scalars: dict[str, Any] = {name: value.reshape(shape) for name, value in columns.items()}
     trace = Trace(mixture=mixture, log_likelihood=moments.log_likelihood, **scalars)
     ends = {name: word.reshape(problem.shape) for name, word in words.items()}

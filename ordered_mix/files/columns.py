@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.errors import one_line
 
@@ -130,8 +130,8 @@ def column_of(rows: list[Row], column: str, source: str, reading: Reading) -> Ar
     if not value:
         return numbers
     place = _position(header, count, source, reading)
-    return _repeated(numbers, [_number(row, place, line, source, reading) for line, row in kept],
-                     count, source)  # fmt: skip
+    return repeated(numbers, [_number(row, place, line, source, reading) for line, row in kept],
+                    count, source)  # fmt: skip
 
 
 def _rows(text: str, source: str, reading: Reading) -> list[Row]:
@@ -155,7 +155,7 @@ def _position(header: list[str], column: str, source: str, reading: Reading) -> 
                 f"{HINTS[separator]}"
             )
     if not column and len(header) > 1:
-        raise ValueError(f"data {source!r} must name one of its columns: {_listed(header)}")
+        raise ValueError(f"data {source!r} must name one of its columns: {listed(header)}")
     if not column and reading.number(header[0]) is not None:
         raise ValueError(
             f"data {source!r} must begin with a header line, it begins with {_shown(header[0])}"
@@ -164,7 +164,7 @@ def _position(header: list[str], column: str, source: str, reading: Reading) -> 
     if header.count(column) != 1:
         problem = "more than once" if column in header else "not at all"
         raise ValueError(
-            f"column {column!r} is in {source!r} {problem}, its columns are {_listed(header)}"
+            f"column {column!r} is in {source!r} {problem}, its columns are {listed(header)}"
         )
     return header.index(column)
 
@@ -212,8 +212,9 @@ def _number(row: list[str], index: int, line: int, source: str, reading: Reading
     return value
 
 
-def _repeated(numbers: Array, counts: list[float], column: str, source: str) -> Array:
-    times = np.array(counts)
+def repeated(numbers: Array, counts: ArrayLike, column: str, source: str) -> Array:
+    """Each number as often as its count says, which are those of a column of the source."""
+    times = np.asarray(counts)
     if np.any((times < 0) | (times != np.round(times))) or not 0 < times.sum() <= MOST_POINTS:
         raise ValueError(
             f"column {column!r} of {source!r} must hold counts, whole numbers of at least 0 and "
@@ -222,7 +223,7 @@ def _repeated(numbers: Array, counts: list[float], column: str, source: str) -> 
     return np.repeat(numbers, times.astype(np.int64))
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     """Column names on one line, the first of many, without what a terminal might obey."""
     more = f", and {len(names) - MOST:,} more" if len(names) > MOST else ""
     shown = [name if len(name) <= SHOWN else f"{name[:SHOWN]}..." for name in names[:MOST]]

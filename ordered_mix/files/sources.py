@@ -6,32 +6,31 @@ import gzip
 import sys
 import zlib
 from dataclasses import replace
-from os.path import isfile
+from os.path import isdir, isfile
 from pathlib import Path
 
 from ordered_mix.errors import one_line
 from ordered_mix.files.columns import Array, Reading, Row, column_of, read_column
+from ordered_mix.files.parts import COMPRESSED, PARQUET, TEXT, parts_of, whole
 
 STANDARD_INPUT = "-"
-TEXT = (".csv", ".tsv", ".txt", ".tab")
-COMPRESSED = tuple(f"{suffix}.gz" for suffix in TEXT)
-PARQUET, EXCEL = (".parquet", ".pq"), (".xlsx", ".xls", ".ods")
+EXCEL = (".xlsx", ".xls", ".ods")
 SUFFIXES = (*TEXT, *COMPRESSED, *PARQUET, *EXCEL)
 MOST_BYTES = 4 << 30
 
 
 def split_source(source: str) -> tuple[str, str] | None:
-    """Path and column of ``FILE:column``, ``FILE`` or ``-``; None if it is none of them.
+    """Path and column of ``FILE:column``, ``FILE``, ``FOLDER/:column`` or ``-``; else None.
 
     Raises
     ------
     ValueError
         If it is spelled like a file that does not exist.
     """
-    if isfile(source) or source == STANDARD_INPUT:
+    if isfile(source) or source == STANDARD_INPUT or _folder(source):
         return source, ""
     head, colon, column = source.rpartition(":")
-    if colon and (isfile(head) or head == STANDARD_INPUT):
+    if colon and (isfile(head) or head == STANDARD_INPUT or _folder(head)):
         return head, column
     for name in (head, source):
         if name.lower().endswith(SUFFIXES):
@@ -47,6 +46,8 @@ def read_source(path: str, column: str, source: str, reading: Reading) -> Array:
     ValueError
         If it cannot be read, or as `files.columns.read_column`.
     """
+    if isdir(path):
+        return whole(parts_of(path, column, source, reading), column, source)
     name = path.lower()
     if name.endswith((*PARQUET, *EXCEL)):
         return column_of(_frame_rows(path, source), column, source, reading)
@@ -57,6 +58,11 @@ def read_source(path: str, column: str, source: str, reading: Reading) -> Array:
     except UnicodeDecodeError:
         raise ValueError(f"data {source!r} must be text in UTF-8, it is not") from None
     return read_column(text, column, source, reading)
+
+
+def _folder(path: str) -> bool:
+    """Whether it is spelled like a folder that there is: the name of a data set is no folder."""
+    return path.endswith(("/", "\\")) and isdir(path)
 
 
 def _bytes(path: str, source: str) -> bytes:

@@ -71,9 +71,15 @@ class Agreement:
         return int(np.ceil(self.draws * factor / 500) * 500)
 
 
-def agreement(y: Array, labelled: Mixture, divergences: int, restarted: int = 0) -> Agreement:
+def agreement(
+    y: Array,
+    labelled: Mixture,
+    divergences: int,
+    restarted: int = 0,
+    weight: Array | None = None,
+) -> Agreement:
     """Measure labelled draws, batch shape (chain, draw), of at least two chains."""
-    heights = log_likelihoods(y, thinned(labelled, y.size))
+    heights = log_likelihoods(y, thinned(labelled, y.size), weight)
     draws = {name: getattr(labelled, name) for name in PARAMETERS}
     table = convergence(draws | {"log_likelihood": heights})
     below = nats_below(heights)
@@ -91,9 +97,9 @@ def agreement(y: Array, labelled: Mixture, divergences: int, restarted: int = 0)
     )
 
 
-def log_likelihoods(y: Array, draws: Mixture) -> Array:
+def log_likelihoods(y: Array, draws: Mixture, weight: Array | None = None) -> Array:
     """Log likelihood of every draw, shape (chain, draw)."""
-    return e_step(y, draws.w, draws.mu, draws.sigma).log_likelihood
+    return e_step(y, draws.w, draws.mu, draws.sigma, weight=weight).log_likelihood
 
 
 def nats_below(heights: Array) -> Array:

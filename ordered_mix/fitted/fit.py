@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ordered_mix.data import Data, as_data
+from ordered_mix.data import Data
 from ordered_mix.errors import RunError
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.fitted.fitted import Fitted, default_mass
@@ -23,12 +23,14 @@ from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
 from ordered_mix.fitted.questions import chosen_components, no_maximum
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
+from ordered_mix.stream.stream import Stream, opened
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ordered_mix.draws.draws import Draws
     from ordered_mix.fitted.posterior import Posterior
+    from ordered_mix.fitted.streamed import FittedStream
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
@@ -55,7 +57,7 @@ def fit(
     fixed: Mapping[str, Sequence[float]] | None = None,
     time_limit: float = 3600.0,
     progress: Callable[[str], None] = lambda stage: None,
-) -> Fitted:
+) -> Fitted | FittedStream:
     """Fit a Gaussian mixture to one column of numbers.
 
     EM from many starts, the posterior mode, then NUTS in one parameterization; components are
@@ -63,8 +65,9 @@ def fit(
 
     Parameters
     ----------
-    data : Data, str, path or array_like
-        One column of numbers, see `data.as_data`.
+    data : Data, Stream, str, path or array_like
+        One column of numbers, see `data.as_data`; more than memory should hold is streamed, see
+        `stream.opened`.
     components : int, (int, int), str
         K; a range, as (1, 6) or ``"1-6"``, of which the smallest BIC is fitted; or ``"auto"``,
         which is 1 to 6 by EM alone. In a range every K is sampled, for its LOO. With a sampler
@@ -89,6 +92,7 @@ def fit(
     Returns
     -------
     Fitted
+        Or `FittedStream` of a stream: EM and MAP on all points, NUTS on weighted points of a grid.
 
     Raises
     ------
@@ -97,7 +101,7 @@ def fit(
     RunError
         If EM alone was asked and has no maximum to find.
     """
-    data = as_data(data)
+    data = opened(data)
     settings: dict[str, Any] = {
         "estimators": tuple(estimators), "parameterization": parameterization, "draws": draws,
         "tune": tune, "chains": chains, "seed": seed, "cores": cores,
@@ -110,6 +114,11 @@ def fit(
     check_restriction(restriction, smallest, largest, settings)
     sampled = not set(settings["estimators"]).isdisjoint(SAMPLERS)
     mass = (hdi_prob or default_mass()) if sampled else np.nan
+    if isinstance(data, Stream):
+        from ordered_mix.fitted.fit_streamed import fit_stream
+
+        mass = hdi_prob or default_mass()
+        return fit_stream(data, (smallest, largest), settings, prior, mass, restriction, progress)
     work = _Work(data, settings, prior, mass, restriction, progress)
     if smallest == largest and components != AUTO:
         progress("EM from many starts")
@@ -132,7 +141,7 @@ def fit(
 
 
 def check(
-    data: Data,
+    data: Data | Stream,
     components: int | str | tuple[int, int],
     settings: Mapping[str, Any],
     hdi_prob: float | None,
@@ -150,7 +159,8 @@ def check(
     if hdi_prob is not None and not 0 < hdi_prob < 1:
         raise ValueError(f"hdi_prob must lie between 0 and 1, got {hdi_prob}")
     check_sample(data, smallest)
-    return smallest, max(smallest, min(largest, data.n // 2, np.unique(data.y).size))
+    most = data.n // 2 if isinstance(data, Stream) else min(data.n // 2, np.unique(data.y).size)
+    return smallest, max(smallest, min(largest, most))
 
 
 def component_range(components: int | str | tuple[int, int]) -> tuple[int, int]:
@@ -190,10 +200,24 @@ def check_components(value: Any, given: Any) -> None:
         )
 
 
-def check_sample(data: Data, components: int) -> None:
+def check_sample(data: Data | Stream, components: int) -> None:
     """Raise a ValueError if so many components cannot be fitted to these data."""
-    if data.weight is not None or data.y.ndim != 1:
+    if isinstance(data, Data) and data.y.ndim == 1 and data.weight is None:
+        _check_distinct(data, components)
+    elif isinstance(data, Data):
         raise ValueError(f"data must be one unweighted sample, {data!r} is not")
+    elif data.summary.low == data.summary.high:
+        raise ValueError(
+            f"data must not be constant, all points of {data.name} are {data.summary.low:g}"
+        )
+    if not SMALLEST < data.scale < LARGEST:
+        raise ValueError(
+            f"data must have a standard deviation between {SMALLEST:g} and {LARGEST:g}, that of "
+            f"{data.name} is {data.scale:g}: give them in another unit"
+        )
+
+
+def _check_distinct(data: Data, components: int) -> None:
     if data.n < 2 * components:
         raise ValueError(
             f"data must hold at least {2 * components} points for {components} components, "
@@ -206,11 +230,6 @@ def check_sample(data: Data, components: int) -> None:
         raise ValueError(
             f"data must hold at least {components} distinct values for {components} components, "
             f"{data.name} holds {distinct}"
-        )
-    if not SMALLEST < data.scale < LARGEST:
-        raise ValueError(
-            f"data must have a standard deviation between {SMALLEST:g} and {LARGEST:g}, that of "
-            f"{data.name} is {data.scale:g}: give them in another unit"
         )
 
 

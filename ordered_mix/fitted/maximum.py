@@ -133,11 +133,13 @@ def in_the_way(data: Data, at: Array) -> str:
     """The data values nearest to these, and how often each is there: ``0 (86 of 300)``."""
     if not at.size:
         return ""
-    points, counts = np.unique(data.y, return_counts=True)
+    points, place = np.unique(data.y, return_inverse=True)
+    counts = np.bincount(place, data.weight).round().astype(int)
     nearest = points[np.abs(points - at[:, None]).argmin(axis=1)]
     common = [value for value, _ in Counter(nearest.tolist()).most_common(2)]
     held = dict(zip(points.tolist(), counts.tolist(), strict=True))
-    return " and ".join(f"{value:.10g} ({times(held[value], data.n)})" for value in sorted(common))
+    n = round(float(data.total_weight))
+    return " and ".join(f"{value:.10g} ({times(held[value], n)})" for value in sorted(common))
 
 
 def criteria_by_components(
@@ -158,7 +160,7 @@ def criteria_by_components(
     restriction = restriction or Restriction()
     if reach and restriction.nothing:
         coefficients = mixture_learning_coefficients(reach)
-        singular[:reach] = sbic(heights[:reach], data.n, coefficients)
+        singular[:reach] = sbic(heights[:reach], int(data.total_weight), coefficients)
     rows = []
     for index, found in enumerate(maxima):
         rows.append(
@@ -176,6 +178,7 @@ def criteria_of(
     """Log likelihood, BIC and ICL of a maximum; NaN if there is none."""
     if found.mixture is None:
         return dict.fromkeys(("log_likelihood", "bic", "icl"), np.nan)
-    point = point_criteria(data.y, found.mixture, (restriction or Restriction()).parameters(k))
+    parameters = (restriction or Restriction()).parameters(k)
+    point = point_criteria(data.y, found.mixture, parameters, data.weight)
     height = found.log_likelihood
     return {"log_likelihood": height, "bic": float(point.bic), "icl": float(point.icl)}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ordered_mix.fitted.fitted import Fitted
+    from ordered_mix.fitted.streamed import FittedStream
 
 BARE_MENTION = 2
 CRITERIA = {"bic": "BIC", "icl": "ICL", "sbic": "sBIC"}
@@ -112,7 +113,7 @@ def known(table: pd.DataFrame) -> bool:
     return "probability" in table and bool(table["probability"].notna().all())
 
 
-def how_many_components(fitted: Fitted) -> Verdict:
+def how_many_components(fitted: Fitted | FittedStream) -> Verdict:
     """Which number of components each criterion prefers."""
     table, k = fitted.criteria.set_index("components"), fitted.components
     best = {

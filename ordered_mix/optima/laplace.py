@@ -11,6 +11,7 @@ from ordered_mix.data import Data
 from ordered_mix.estimators.loop.hessian import hessian
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.stream.stream import Stream
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +50,35 @@ class Laplace:
         ValueError
             If the Hessian was not positive definite.
         """
+        z, _ = self.draw(draws, seed)
+        return self.parameterization.forward(z).affine(self.location, self.scale)
+
+    def draw(self, draws: int, seed: int) -> tuple[Array, Array]:
+        """Draws in the unconstrained coordinates, (draws, dimension), and their log densities.
+
+        Raises
+        ------
+        ValueError
+            If the Hessian was not positive definite.
+        """
         if not self.positive_definite:
             raise ValueError("draws need a positive definite Hessian, this mode has none")
         rng = np.random.default_rng(seed)
         z = rng.multivariate_normal(self.mean, self.covariance, size=draws)
-        return self.parameterization.forward(z).affine(self.location, self.scale)
+        root = np.linalg.cholesky(self.covariance)
+        standard = np.linalg.solve(root, (z - self.mean).T)
+        constant = 0.5 * self.mean.size * np.log(2 * np.pi) + np.sum(np.log(np.diag(root)))
+        return z, -0.5 * np.sum(standard**2, axis=0) - constant
 
 
-def laplace(parameterization: Parameterization, data: Data, mode: Mixture) -> Laplace:
+def laplace(parameterization: Parameterization, data: Data | Stream, mode: Mixture) -> Laplace:
     """Laplace's approximation at a mode of the density of the unconstrained coordinates.
 
     Parameters
     ----------
     parameterization : Parameterization
         With its prior in the units of the data.
-    data : Data
+    data : Data or Stream
         One sample.
     mode : Mixture
         A single mixture, such as the best of `MAP(jacobian=True).fit`.

@@ -25,8 +25,8 @@ from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.domain import Domain, sorted_keys
-from ordered_mix.passes import kernels
 from ordered_mix.prior import COMPONENT, Prior
+from ordered_mix.stream.stream import Stream, moments_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -278,14 +278,16 @@ class Parameterization:
         """Log prior density at z, of z itself or (``jacobian=False``) of the free coordinates."""
         return self.graph.log_prior(z, self.prior, jacobian)[0]
 
-    def log_posterior(self, z: Array, data: Data, jacobian: bool = True) -> tuple[Array, Array]:
+    def log_posterior(
+        self, z: Array, data: Data | Stream, jacobian: bool = True
+    ) -> tuple[Array, Array]:
         """Unnormalised log posterior and its gradient in z, for one pass over the data.
 
         Parameters
         ----------
         z : array, shape (..., dimension)
             Unconstrained coordinates.
-        data : Data
+        data : Data or Stream
             One sample, or a batch that broadcasts against the batch axes of z.
         jacobian : bool
             Whether the density is that of z or that of the free coordinates.
@@ -296,7 +298,7 @@ class Parameterization:
         gradient : array, shape (..., dimension)
         """
         w, mu, sigma, log_prior = self.graph.everything(z, self.prior, jacobian)
-        moments = kernels.e_step(data.y, w, mu, sigma, weight=data.weight)
+        moments = moments_of(data, w, mu, sigma)
         scores = (
             moments.s0 / w,
             moments.s1 / sigma**2,

@@ -15,6 +15,7 @@ from ordered_mix.estimators.loop.state import Codes, Failure, Index, State
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.passes.multivariate_pass import MultivariateMoments, MultivariateProblem, factor
+from ordered_mix.stream.stream import Stream
 
 Array = NDArray[np.float64]
 
@@ -93,6 +94,10 @@ class MultivariateEM:
             If the dimensions differ, the batch shapes do not broadcast, or there is no such
             coordinate.
         """
+        if isinstance(data, Stream):
+            raise ValueError(
+                f"data must be MultivariateData for EM in several dimensions, {data!r} is streamed"
+            )
         if not 0 <= self.coordinate < data.d:
             raise ValueError(f"coordinate must be from 0 to {data.d - 1}, got {self.coordinate}")
         problem = MultivariateProblem(data, starts)

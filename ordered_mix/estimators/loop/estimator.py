@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ordered_mix.mixture import Mixture
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
+    from ordered_mix.stream.stream import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Estimator:
         if self.snapshots < 2:
             raise ValueError(f"snapshots must be at least 2, got {self.snapshots}")
 
-    def fit(self, parameterization: Parameterization, data: Data, starts: Mixture) -> Fit:
+    def fit(self, parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Fit:
         """Fit every start to every data set.
 
         Parameters
@@ -51,7 +52,7 @@ class Estimator:
         parameterization : Parameterization
             The coordinates, with options and prior in the units of the data. What its prior knows
             of weights or scales stays as it is.
-        data : Data, batch shape (...)
+        data : Data, batch shape (...), or Stream
         starts : Mixture, batch shape (...)
             In the units of the data. The two batch shapes broadcast: data of shape (sets, 1, n)
             with starts of batch shape (sets, starts) make sets x starts runs.

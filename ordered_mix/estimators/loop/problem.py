@@ -13,6 +13,7 @@ from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
 from ordered_mix.passes import batches, fused, kernels
 from ordered_mix.passes.kernels import Moments
+from ordered_mix.stream.stream import Stream
 
 if TYPE_CHECKING:
     from ordered_mix.parameterization.parameterization import Parameterization
@@ -33,7 +34,7 @@ class Problem:
 
     Parameters
     ----------
-    data : Data, batch shape (...)
+    data : Data, batch shape (...), or Stream
         The samples; its batch shape broadcasts against that of the starts, so data of shape
         (sets, 1, n) and starts of batch shape (sets, starts) make sets x starts runs.
     starts : Mixture, batch shape (...)
@@ -45,11 +46,11 @@ class Problem:
         If the batch shapes do not broadcast, or the data are constant.
     """
 
-    data: Data
+    data: Data | Stream
     starts: Mixture
 
     def __post_init__(self) -> None:
-        samples, starts = self.data.y.shape[:-1], self.starts.batch_shape
+        samples, starts = self.data.batch_shape, self.starts.batch_shape
         try:
             np.broadcast_shapes(samples, starts)
         except ValueError:
@@ -57,12 +58,12 @@ class Problem:
                 f"starts must have a batch shape that broadcasts with that of the data, "
                 f"{samples}, got {starts}"
             ) from None
-        _ = self.points
+        self.data.standardized()
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Batch shape of the runs."""
-        return np.broadcast_shapes(self.data.y.shape[:-1], self.starts.batch_shape)
+        return np.broadcast_shapes(self.data.batch_shape, self.starts.batch_shape)
 
     @cached_property
     def size(self) -> int:
@@ -92,18 +93,18 @@ class Problem:
     @cached_property
     def points(self) -> Array:
         """Standardised points, shape (sets, n)."""
-        return self.data.standardized().y.reshape(-1, self.data.n)
+        return self._held.standardized().y.reshape(-1, self.data.n)
 
     @cached_property
     def weight(self) -> Array | None:
         """Weights of the points, shape (sets, n)."""
-        weight = self.data.weight
+        weight = self._held.weight
         return None if weight is None else weight.reshape(-1, self.data.n)
 
     @cached_property
     def rows(self) -> Index:
         """Data set of each run, shape (runs,)."""
-        samples = self.data.y.shape[:-1]
+        samples = self.data.batch_shape
         index = np.arange(int(np.prod(samples))).reshape(samples)
         return np.ascontiguousarray(np.broadcast_to(index, self.shape)).ravel()
 
@@ -128,6 +129,8 @@ class Problem:
 
     def moments(self, runs: Index, w: Array, mu: Array, sigma: Array) -> Moments:
         """One pass for each of these runs, in working units."""
+        if isinstance(self.data, Stream):
+            return self.data.standardized().moments(w, mu, sigma)
         if runs.size == 1 and self.points.shape[1] <= ALONE:
             row = self.rows[runs[0]]
             weight = UNWEIGHTED if self.weight is None else self.weight[row]
@@ -143,6 +146,12 @@ class Problem:
         weight = np.ones_like(self.points) if self.weight is None else self.weight
         return self.points[rows], weight[rows]
 
+    def sample(self, row: int) -> Data | Stream:
+        """One of the data sets, standardised."""
+        if isinstance(self.data, Stream):
+            return self.data.standardized()
+        return Data(self.points[row], None if self.weight is None else self.weight[row])
+
     def restore(self, w: Array, mu: Array, sigma: Array) -> Mixture:
         """Mixtures in the units of the data, from working units (..., runs, k)."""
         scale = self.scale[:, None]
@@ -150,11 +159,27 @@ class Problem:
         arrays = (w, self.location[:, None] + scale * mu, scale * sigma)
         return Mixture(*(value.reshape(shape) for value in arrays))
 
+    @property
+    def _held(self) -> Data:
+        """The data, for what asks for the points themselves.
+
+        Raises
+        ------
+        ValueError
+            If they are streamed.
+        """
+        if isinstance(self.data, Stream):
+            raise ValueError(
+                "assignment must be soft for data that are streamed, as a hard one is no sum that "
+                "the pass makes, got 'hard'"
+            )
+        return self.data
+
     def _flat(self, value: Array) -> Array:
         return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()
 
 
-def problem_of(parameterization: Parameterization, data: Data, starts: Mixture) -> Problem:
+def problem_of(parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Problem:
     """The runs of an estimator, checked before any work.
 
     Raises

@@ -7,11 +7,14 @@ import numpy as np
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array
 from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.stream.stream import Stream
 
 STEP = 1e-6
 
 
-def labelled_information(parameterization: Parameterization, data: Data, z: Array) -> Array:
+def labelled_information(
+    parameterization: Parameterization, data: Data | Stream, z: Array
+) -> Array:
     """Expected information of the data and their labels, plus 1 for the prior.
 
     If the components were known, n points would have the information n / w_k in a weight,
@@ -22,7 +25,7 @@ def labelled_information(parameterization: Parameterization, data: Data, z: Arra
     Parameters
     ----------
     parameterization : Parameterization
-    data : Data
+    data : Data or Stream
         One sample, weighted or not.
     z : array, shape (dimension,)
 
@@ -31,7 +34,7 @@ def labelled_information(parameterization: Parameterization, data: Data, z: Arra
     array, shape (dimension, dimension)
     """
     at = parameterization.forward(z)
-    size = data.n if data.weight is None else float(data.weight.sum())
+    size = float(data.total_weight)
     known = size * np.concatenate([1 / at.w, at.w / at.sigma**2, 2 * at.w / at.sigma**2])
     shifts = STEP * np.maximum(1.0, np.abs(z)) * np.eye(z.size)
     ahead, behind = (parameterization.forward(z + shift) for shift in (shifts, -shifts))

@@ -6,16 +6,23 @@ from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.parameterization.proper import proper_draws
+from ordered_mix.stream.stream import Stream
 
 
-def one_sample(data: Data) -> tuple[float, float]:
+def one_sample(data: Data | Stream) -> tuple[float, float]:
     """Location and scale of one sample.
 
     Raises
     ------
     ValueError
-        If the data are a batch or constant.
+        If the data are a batch, constant or streamed.
     """
+    if isinstance(data, Stream):
+        raise ValueError(
+            f"data must be in memory for a sampler, as every draw goes over all of it many times, "
+            f"and {data.name} is a stream of {data.n:,} points: sample binned(stream).data, or "
+            "take optima.laplace and check it by importance"
+        )
     if data.y.ndim != 1:
         raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
     if not float(data.scale) > 0:

@@ -1,0 +1,1 @@
+"""Data that are read again for every pass: larger than memory, or than one machine."""
