@@ -3,8 +3,8 @@
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
