@@ -47,10 +47,13 @@ if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
 
 TRUTHS = {
-    "two close": Mixture([0.5, 0.5], [-1.25, 1.25], [1.0, 1.0]),
-    "two scales": Mixture([0.7, 0.3], [0.0, 0.0], [1.0, 4.0]),
-    "three": Mixture([0.4, 0.35, 0.25], [-4.0, 0.0, 4.0], [1.0, 1.0, 1.0]),
-    "four": Mixture([0.4, 0.3, 0.2, 0.1], [0.0, 3.0, 6.0, 10.0], [0.6, 1.0, 1.0, 1.5]),
+    name: Mixture(*np.array(values))
+    for name, values in {
+        "two close": ([0.5, 0.5], [-1.25, 1.25], [1.0, 1.0]),
+        "two scales": ([0.7, 0.3], [0.0, 0.0], [1.0, 4.0]),
+        "three": ([0.4, 0.35, 0.25], [-4.0, 0.0, 4.0], [1.0, 1.0, 1.0]),
+        "four": ([0.4, 0.3, 0.2, 0.1], [0.0, 3.0, 6.0, 10.0], [0.6, 1.0, 1.0, 1.5]),
+    }.items()
 }
 LARGEST = 5
 PARTICLES = SMC(particles=128, islands=8, length=8)
