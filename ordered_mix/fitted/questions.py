@@ -9,6 +9,8 @@ from ordered_mix.fitted.prior_question import does_the_prior_decide
 from ordered_mix.fitted.verdict import BAD, GOOD, UNDECIDED, Verdict
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ordered_mix.fitted.fitted import Fitted
     from ordered_mix.fitted.maximum import Maximum
 
@@ -55,6 +57,16 @@ def no_maximum(found: Maximum) -> str:
     return f"EM ends in a component that is narrower than the spacing of the data{at}"
 
 
+def warnings_of_evidence(table: pd.DataFrame) -> str:
+    """What to beware of in the evidence of the rows, in one sentence; empty if nothing."""
+    if "evidence_warning" not in table:
+        return ""
+    rows = table[table["evidence_warning"] != ""]
+    pairs = zip(rows["components"], rows["evidence_warning"], strict=True)
+    found = "; ".join(f"K = {k}, {warning}" for k, warning in pairs)
+    return f" Beware of the evidence: {found}." if found else ""
+
+
 def how_many_components(fitted: Fitted) -> Verdict:
     """Which number of components each criterion prefers."""
     table = fitted.criteria.set_index("components")
@@ -70,14 +82,15 @@ def how_many_components(fitted: Fitted) -> Verdict:
             f" The evidence gives K = {best['evidence']} a probability of "
             f"{table['probability'].max():.2f} among K = {table.index[0]} to {table.index[-1]}."
         )
+    warned = warnings_of_evidence(fitted.criteria)
     agree = len(set(best.values())) == 1
     listed = ", ".join(f"{name} {value}" for name, value in best.items())
     return Verdict(
         "components",
-        GOOD if agree else UNDECIDED,
+        GOOD if agree and not warned else UNDECIDED,
         "How many components?",
         f"{fitted.components}, by BIC{'' if agree else '; the criteria differ'}.",
-        f"Preferred number of components: {listed}.{reason}",
+        f"Preferred number of components: {listed}.{reason}{warned}",
         f"K = {fitted.components} has the smallest BIC",
         {"best": best, "chosen": fitted.components},
     )
