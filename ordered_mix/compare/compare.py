@@ -120,7 +120,9 @@ def compare(
         reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
         raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
     fewer_components = _fewer_components(data, settings, prior, sample) if numbers is None else None
-    crossing = _particles(data, settings, prior, sampled, sample, starts, best)
+    crossing = None
+    if any(disagree(item.agreement) for item in sampled.values()):
+        crossing = _particles(data, settings, prior, sample, starts, best)
     return Comparison(
         data, settings, prior, starts, maximum, mode, fits, fit_seconds, sampled, skipped | failed,
         fewer_components, tuple(failed), crossing, numbers,
@@ -267,17 +269,16 @@ def _particles(
     data: Data,
     settings: Settings,
     prior: Prior,
-    sampled: dict[str, Posterior],
     sample: Callable[..., Posterior | None],
     starts: Mixture,
     best: Mixture,
+    note: str = "",
 ) -> Posterior | None:
-    """Sequential Monte Carlo where chains disagree, unless it would take far longer than they."""
-    apart = any(disagree(item.agreement) for item in sampled.values())
-    if not apart or data.n > MOST_POINTS:
+    """Sequential Monte Carlo, unless it would take far longer than chains."""
+    if data.n > MOST_POINTS:
         return None
-    model = catalog.parameterization("unordered", settings.components, prior)
-    return sample(model, SMC, particle_sampler(settings.cores), starts, best)
+    model = catalog.parameterization("unordered", best.k, prior)
+    return sample(model, SMC, particle_sampler(settings.cores), starts, best, note)
 
 
 def _fewer_components(
@@ -291,5 +292,11 @@ def _fewer_components(
     estimator = next(name for name in settings.estimators if name in SAMPLERS)
     maximum = find_maximum(data, k, settings.seed, Restriction.of(prior, k)).mixture
     best = posterior_mode(data, prior, starts, maximum) if maximum is None else maximum
-    sampler = settings.nuts(estimator)
-    return sample(parameterization, estimator, sampler, starts, best, f", K = {k}")
+    note = f", K = {k}"
+    chains = sample(parameterization, estimator, settings.nuts(estimator), starts, best, note)
+    if chains is None or not disagree(chains.agreement):
+        return chains
+    crossing = _particles(data, settings, prior, sample, starts, best, note)
+    if crossing is None or crossing.agreement.rhat >= chains.agreement.rhat:
+        return chains
+    return crossing
