@@ -4,15 +4,16 @@ import chance
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ordered_mix.compare import compare as stages
-from ordered_mix.compare import several as numbers
 from ordered_mix.compare.compare import asked, compare
 from ordered_mix.compare.several import Several, how_many, several
 from ordered_mix.data import Data, simulate
 from ordered_mix.draws.evidence import Evidence
 from ordered_mix.files.results import ResultFolder
 from ordered_mix.fitted import crossing
+from ordered_mix.fitted import evidence as by_components
 from ordered_mix.fitted.evidence import evidence
 from ordered_mix.fitted.modes import modes_found
 from ordered_mix.fitted.verdict import GOOD, UNDECIDED
@@ -71,7 +72,7 @@ def table(probabilities, bic, loo):
             "components": range(1, count + 1), "log_likelihood": -1.0, "bic": bic, "sbic": bic,
             "icl": bic, "log_evidence": np.log(probabilities), "log_evidence_se": 0.1,
             "probability": probabilities, "probability_se": 0.01, "elpd_loo": loo,
-            "elpd_loo_se": 1.0, "elpd_waic": loo, "elpd_waic_se": 1.0,
+            "elpd_loo_se": 1.0, "elpd_waic": loo, "elpd_waic_se": 1.0, "evidence_warning": "",
         }
     )  # fmt: skip
 
@@ -87,15 +88,20 @@ def test_the_answer_says_what_is_supported():
     assert "K = 3 is the largest looked at" in open_.reason
     assert "evidence 2, LOO 3, WAIC 3, BIC 2" in open_.reason
     many = table([np.nan] * 3, [3.0, 1.0, 2.0], [np.nan] * 3)
-    without = how_many(Several(many, "uniform"))
+    without = how_many(Several(many.assign(evidence_warning="no maximum"), "uniform"))
     assert without.status == UNDECIDED and without.answer == "2, by BIC."
-    assert "evidence is not computed" in without.reason
+    assert "Beware of the evidence: K = 1, no maximum; K = 2, no maximum; K" in without.reason
+    some = table([0.01, 0.98, 0.01], [3.0, 1.0, 2.0], [1.0, 3.0, 2.0])
+    doubted = how_many(Several(some.assign(evidence_warning=["", "", "they differ"]), "uniform"))
+    assert doubted.status == UNDECIDED
+    assert doubted.answer == "2, but not every evidence is to be trusted."
+    assert doubted.reason.endswith("Beware of the evidence: K = 3, they differ.")
 
 
 def test_criteria_of_every_number_of_the_range(monkeypatch):
     data = simulate(TRUTH, 60, seed=1)
     prior, small = default_prior(data), SMC(particles=64, islands=8, length=8)
-    monkeypatch.setattr(numbers, "SMC", lambda: small)
+    monkeypatch.setattr(by_components, "SMC", lambda cores: small)
     found = several(data, prior, 1, 3, prior_components="poisson")
     rows = found.table.set_index("components")
     assert rows.index.tolist() == [1, 2, 3] and not rows.isna().any(axis=None)
@@ -104,8 +110,25 @@ def test_criteria_of_every_number_of_the_range(monkeypatch):
     mass = np.exp(rows["log_evidence"] - rows["log_evidence"].max()) * [1, 1, 0.5]
     assert rows["probability"].tolist() == pytest.approx((mass / mass.sum()).tolist())
     assert found.best == found.preferred["evidence"] == 2
-    monkeypatch.setattr(numbers, "MOST_POINTS", 10)
-    assert several(data, prior, 1, 2).table["log_evidence"].isna().all()
+
+
+@pytest.mark.chance
+def test_many_points_have_the_evidence_of_chains(monkeypatch):
+    data = simulate(TRUTH, 60, seed=1)
+    prior, stages = default_prior(data), []
+    particles = several(data, prior, 1, 2, seed=chance.seed(1)).table
+    monkeypatch.setattr(by_components, "MOST_POINTS", 10)
+    chains = several(data, prior, 1, 2, seed=chance.seed(2), progress=stages.append).table
+    assert stages[1:] == ["bridge sampling, K = 1", "bridge sampling, K = 2"]
+    assert (chains["evidence_warning"] == "").all() and (chains["log_evidence_se"] < 0.05).all()
+    errors = np.hypot(chains["log_evidence_se"], particles["log_evidence_se"])
+    off = (chains["log_evidence"] - particles["log_evidence"]).abs() / errors
+    # the error of the particles is estimated from 16 islands
+    assert (off < stats.t.isf(chance.alpha(2) / 2, 15)).all()
+    assert (chains["elpd_loo"] - particles["elpd_loo"]).abs().max() < 0.5
+    half_normal = several(data, default_prior(data, "half-normal"), 2, 2)
+    assert half_normal.table["log_evidence"].isna().all()
+    assert "must be conditionally conjugate for the evidence" in how_many(half_normal).reason
 
 
 def _model(k, prior):
@@ -130,11 +153,30 @@ def test_an_interrupted_run_takes_the_numbers_from_its_folder(tmp_path, monkeypa
     folder = ResultFolder(tmp_path / "new", stages.identity(data, settings, prior))
     folder.open()
     small = SMC(particles=64, islands=4, length=8)
-    monkeypatch.setattr(numbers, "SMC", lambda: small)
-    first = stages._several(data, settings, prior, print, folder)
+    monkeypatch.setattr(by_components, "SMC", lambda cores: small)
+    sampled = []
+
+    def until(most):
+        def progress(stage):
+            sampled.append(stage)
+            if "Monte Carlo" in stage and len(sampled) > most:
+                raise KeyboardInterrupt
+
+        return progress
+
+    with pytest.raises(KeyboardInterrupt):
+        stages._several(data, settings, prior, until(2), folder)
+    assert sampled[1:] == [f"sequential Monte Carlo, K = {k}" for k in (1, 2)]
+    sampled.clear()
+    first = stages._several(data, settings, prior, until(9), folder)
+    assert sampled[1:] == ["sequential Monte Carlo, K = 2"]
     monkeypatch.setattr(stages, "several", None)  # nothing is computed again
     again = stages._several(data, settings, prior, print, folder)
     pd.testing.assert_frame_equal(first.table, again.table)
+    monkeypatch.undo()
+    monkeypatch.setattr(by_components, "SMC", lambda cores: small)
+    fresh = several(data, prior, 1, 2, seed=settings.seed)
+    pd.testing.assert_frame_equal(first.table, fresh.table)
 
 
 def test_particles_take_over_where_chains_disagree(monkeypatch):
@@ -153,7 +195,9 @@ def test_particles_take_over_where_chains_disagree(monkeypatch):
         verdicts["agree"].status == "bad"
     )
     assert sum(verdicts["modes"].values["weights"]) > 0.9
-    assert "nuts unordered, chain 1" in verdicts["modes"].reason
+    assert "nuts unordered (chains 1 and 2)" in verdicts["modes"].reason or (
+        "nuts unordered (chain 1)" in verdicts["modes"].reason
+    )
     assert "Which modes did the chains sit in?" in render(found)
 
 

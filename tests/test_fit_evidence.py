@@ -12,6 +12,7 @@ from ordered_mix.data import Data
 from ordered_mix.draws.evidence import Evidence
 from ordered_mix.fitted import evidence as by_components
 from ordered_mix.fitted.evidence import evidence, with_evidence
+from ordered_mix.mixture import Mixture
 from ordered_mix.prior import default_prior
 from ordered_mix.report.figures.components import criteria
 from ordered_mix.samplers.smc import SMC
@@ -49,20 +50,35 @@ def test_probabilities_take_every_number_as_equally_probable():
     assert part["probability"].isna().all() and part["log_evidence"].notna().sum() == 1
 
 
-def test_particles_know_the_evidence_and_many_points_go_without():
+def test_particles_know_the_evidence_and_many_points_need_a_maximum(monkeypatch):
     prior = default_prior(POINTS)
     draws = SMC(particles=64, length=8).sample(
         by_components.catalog.parameterization("unordered", 2, prior), POINTS, seed=1
     )
     known = evidence(POINTS, prior, 2, draws=draws)
     assert known.log_evidence == draws.tree.attrs["log_evidence"]
-    many = Data(np.random.default_rng(1).standard_normal(by_components.MOST_POINTS + 1))
-    assert np.isnan(evidence(many, default_prior(many), 2).log_evidence)
+    monkeypatch.setattr(by_components, "MOST_POINTS", 7)
+    without = evidence(POINTS, prior, 2)
+    assert np.isnan(without.log_evidence)
+    assert without.warning == "EM has no maximum with K = 2 to begin at"
+
+
+@pytest.mark.chance
+def test_many_points_have_the_evidence_of_quadrature(monkeypatch):
+    monkeypatch.setattr(by_components, "MOST_POINTS", 7)
+    fixed, begin = default_prior(POINTS, "fixed"), Mixture([1.0], [0.2], [1.0])
+    one, two = (
+        evidence(POINTS, fixed, 1, chance.seed(4), begin=begin, cores=cores) for cores in (1, 2)
+    )
+    assert one == two and one.method == "bridge sampling" and one.warning == ""
+    off = abs(one.log_evidence - one_component(POINTS.y, fixed).log_evidence)
+    assert one.standard_error < 0.01 and off < chance.z_for(1, 1000) * one.standard_error
 
 
 @pytest.mark.parametrize("components", ["1-2", "auto"])
 def test_a_range_has_the_evidence_of_every_number(monkeypatch, components):
-    monkeypatch.setattr(by_components, "PARTICLES", 64)
+    small = SMC(particles=64)
+    monkeypatch.setattr(by_components, "SMC", lambda cores: small)
     stages = []
     found = fit(POINTS, components, draws=100, tune=100, chains=2, cores=1, progress=stages.append)
     table = found.criteria

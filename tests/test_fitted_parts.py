@@ -32,8 +32,9 @@ from ordered_mix.fitted.estimates import matched_to
 from ordered_mix.fitted.labels import labels_by_what_separates
 from ordered_mix.fitted.prior_question import does_the_prior_decide
 from ordered_mix.fitted.questions import questions
-from ordered_mix.fitted.restart import restart_stuck_chains
+from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
 
 TRUTH = Mixture([0.3, 0.7], [-2.0, 2.0], [1.0, 1.0])
 CHAINS, LENGTH = 4, 250
@@ -79,13 +80,23 @@ def test_a_chain_without_mass_is_restarted_and_said_so(y):
     bad = with_chain(good, 2, away)
     asked = []
 
-    def sample(starts):
-        asked.append(starts)
-        return Draws(tree_of(around(TRUTH, rng)[: starts.batch_shape[0]], y))
+    class Canned:
+        """A sampler that gives these draws first, and from then on some around the truth."""
 
-    draws, restarted = restart_stuck_chains(Draws(tree_of(bad, y)), y, TRUTH, sample)
-    assert restarted == 1 and asked[0].batch_shape == (1,)
-    assert np.array_equal(asked[0].mu[0], TRUTH.mu)
+        def __init__(self, first, takes_starts=True):
+            self.first, self.takes_starts = Draws(tree_of(first, y)), takes_starts
+
+        def sample(self, parameterization, data, starts, seed):
+            asked.append((starts, seed))
+            if starts is begin:
+                return self.first
+            return Draws(tree_of(around(TRUTH, rng)[: starts.batch_shape[0]], y))
+
+    begin, model = good[:, 0], catalog.parameterization("unordered", 2)
+    given = (model, Data(y), begin, TRUTH, 7)
+    draws, restarted = sample_restarting(Canned(bad), *given)
+    assert restarted == 1 and [seed for _, seed in asked] == [7, 8]
+    assert asked[1][0].batch_shape == (1,) and np.array_equal(asked[1][0].mu[0], TRUTH.mu)
     kept = [0, 1, 3]
     assert np.array_equal(draws.mixture.mu[kept], bad.mu[kept])
     assert not np.array_equal(draws.mixture.mu[2], bad.mu[2]) and draws.seconds == 2.0
@@ -95,8 +106,9 @@ def test_a_chain_without_mass_is_restarted_and_said_so(y):
     assert "1 of 4 chains was restarted from the best optimum" in verdict.answer
     before = did_the_chains_agree(agreement(y, bad, 0), 2)
     assert before.status == "bad" and before.values["stuck"] == [False, False, True, False]
-    same, none = restart_stuck_chains(draws, y, TRUTH, sample)
-    assert none == 0 and same is draws
+    for sampler in (Canned(draws.mixture), Canned(bad, takes_starts=False)):
+        same, none = sample_restarting(sampler, *given)
+        assert none == 0 and same is sampler.first
 
 
 def test_chains_are_stuck_only_when_far_below():

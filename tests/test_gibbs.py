@@ -193,6 +193,16 @@ def test_fifty_components_and_weights_that_are_counts():
     assert one.passes.tolist() == [20] * 4 and one.warmup_passes.tolist() == [5] * 4
 
 
+@pytest.mark.parametrize("n", [1_000, 1_000_000])
+def test_a_sweep_is_one_pass_whatever_the_number_of_points(n):
+    data = simulate(Mixture([0.4, 0.6], [-2.0, 1.0], [1.0, 0.5]), n, seed=7)
+    parameterization = catalog.parameterization("unordered", 2, PRIOR)
+    drawn = Gibbs(draws=30, tune=4).sample(parameterization, data, starts(2)[:1], 3)
+    assert drawn.passes.tolist() == [30] and drawn.warmup_passes.tolist() == [4]
+    # no array of draws by points is made where it would be large
+    assert ("log_likelihood" in drawn.tree.children) == (n == 1_000)
+
+
 @pytest.mark.parametrize(
     ("prior", "label", "settings", "message"),
     [

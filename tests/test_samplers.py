@@ -94,6 +94,33 @@ def test_the_seed_decides_every_byte_and_the_unit_of_the_data_nothing(name):
     assert np.array_equal(0.5 * one, half)
 
 
+def test_a_sampler_says_whether_it_takes_starts(name):
+    sampler = made(name, draws=40, tune=40, particles=32, length=4, islands=3, temperatures=4)
+    parameterization = catalog.parameterization("relative", 2, PRIOR)
+    all_, two = (
+        sampler.sample(parameterization, DATA, starts, 1).mixture.mu
+        for starts in (STARTS, STARTS[:2])
+    )
+    if sampler.takes_starts:  # each begins a chain of its own
+        assert len(all_) == 4 and len(two) == 2
+    else:
+        assert all_.tobytes() == two.tobytes()
+
+
+def test_draws_do_not_depend_on_cores(name):
+    if "cores" not in {field.name for field in fields(sampler_class(name))}:
+        pytest.skip(f"{name} has no setting of cores")
+    settings = {"draws": 40, "tune": 40, "particles": 32, "length": 4, "islands": 3}
+    parameterization = catalog.parameterization("relative", 2, PRIOR)
+    one, *others = (
+        made(name, **settings, cores=cores).sample(parameterization, DATA, STARTS, 1).mixture
+        for cores in (1, 2, 4)
+    )
+    for other in others:
+        assert one.mu.tobytes() == other.mu.tobytes()
+        assert one.sigma.tobytes() == other.sigma.tobytes()
+
+
 def test_bad_data_are_refused_before_any_work(name):
     parameterization = catalog.parameterization("relative", 2, PRIOR)
     sampler = made(name)

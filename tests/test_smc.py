@@ -139,6 +139,19 @@ def test_the_seed_decides_every_byte_and_the_unit_of_the_data_nothing():
     assert difference == pytest.approx(data.n * np.log(2), rel=1e-9)
 
 
+def test_the_evidence_does_not_depend_on_cores():
+    parameterization = catalog.parameterization("signed", 2, MEANS_ONLY)
+    one, two, more = (
+        SMC(particles=32, islands=3, length=4, cores=cores)
+        .sample(parameterization, QUANTILES, seed=2)
+        .tree
+        for cores in (1, 2, 8)
+    )
+    for other in (two, more):
+        assert one.attrs["log_evidence"] == other.attrs["log_evidence"]
+        assert one["warmup_sample_stats"].equals(other["warmup_sample_stats"])
+
+
 def test_systematic_resampling_keeps_expected_counts():
     weight = np.array([0.5, 0.0, 0.3, 0.2])
     index = systematic(weight, 1000, np.random.default_rng(0))

@@ -21,20 +21,21 @@ from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
-from ordered_mix.fitted.crossing import disagree, particles
+from ordered_mix.fitted.crossing import disagree, particle_sampler
 from ordered_mix.fitted.evidence import MOST_POINTS
 from ordered_mix.fitted.fit import check_sample, component_range
-from ordered_mix.fitted.labels import labels_by_what_separates, method_of
+from ordered_mix.fitted.labels import method_of
 from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
 from ordered_mix.fitted.mode import posterior_mode
 from ordered_mix.fitted.options import SAMPLERS
-from ordered_mix.fitted.posterior import Posterior, posterior_of
-from ordered_mix.fitted.restart import Restarted, restart_stuck_chains
+from ordered_mix.fitted.posterior import Posterior, labels_of, posterior_of
+from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
+from ordered_mix.samplers.moves.sampler import Sampler
 
 SMC, NUMBERS = "smc", "components.parquet"
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -111,14 +112,17 @@ def compare(
                     parameterization.reason_not_sampled
                 )
                 continue
-            item = sample(parameterization, estimator, starts, best)
+            sampler = settings.nuts(estimator)
+            item = sample(parameterization, estimator, sampler, starts, best)
             if item is not None:
                 sampled[item.label] = item
     if not sampled:
         reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
         raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
     fewer_components = _fewer_components(data, settings, prior, sample) if numbers is None else None
-    crossing = _particles(data, settings, prior, sampled, sample, starts, best)
+    crossing = None
+    if any(disagree(item.agreement) for item in sampled.values()):
+        crossing = _particles(data, settings, prior, sample, starts, best)
     return Comparison(
         data, settings, prior, starts, maximum, mode, fits, fit_seconds, sampled, skipped | failed,
         fewer_components, tuple(failed), crossing, numbers,
@@ -170,7 +174,8 @@ def _several(
     most = min(settings.up_to, data.n // 2, np.unique(data.y).size)
     found = several(
         data, prior, settings.components, max(settings.components, most), seed=settings.seed,
-        prior_components=settings.prior_components, progress=progress,
+        prior_components=settings.prior_components, cores=settings.cores, folder=folder,
+        progress=progress,
     )  # fmt: skip
     if folder is not None:
         folder.write(NUMBERS, lambda path: found.table.to_parquet(path, index=False))
@@ -228,6 +233,7 @@ def _sample(
     settings: Settings,
     parameterization: Parameterization,
     estimator: str,
+    sampler: Sampler,
     starts: Mixture,
     best: Mixture,
     note: str = "",
@@ -244,55 +250,35 @@ def _sample(
         draws, restarted = Draws(raw_draws(tree)), int(tree.attrs["restarted"])
     else:
         try:
-            draws, restarted = _drawn(data, settings, parameterization, estimator, starts, best)
+            draws, restarted = sample_restarting(
+                sampler, parameterization, data, starts, best, settings.seed
+            )
         except (ValueError, SamplingFailed) as error:
             failed[label] = str(error)
             return None
-    permutation = labels_by_what_separates(
-        draws.mixture, data.y, parameterization.prior.exchangeable
-    )
+    permutation = labels_of(draws, parameterization)
     if tree is None and folder is not None:
         made = published(draws.tree, permutation, method_of(draws.mixture))
         made.attrs["restarted"] = restarted
         folder.write_tree(name, made)
     progress(f"WAIC and LOO, {label}")
-    return posterior_of(draws, parameterization, estimator, label, restarted, permutation)
-
-
-def _drawn(
-    data: Data,
-    settings: Settings,
-    parameterization: Parameterization,
-    estimator: str,
-    starts: Mixture,
-    best: Mixture,
-) -> Restarted:
-    """Draws from over-dispersed starts; chains that are stuck begin again at the best optimum."""
-    if estimator == SMC:
-        k, prior = parameterization.k, parameterization.prior
-        return Restarted(particles(data, prior, k, settings.seed), 0)
-    nuts, seed = settings.nuts(estimator), settings.seed
-    draws = nuts.sample(parameterization, data, starts, seed)
-    return restart_stuck_chains(
-        draws, data.y, best, lambda begin: nuts.sample(parameterization, data, begin, seed + 1)
-    )
+    return posterior_of(draws, parameterization, estimator, label, permutation, restarted)
 
 
 def _particles(
     data: Data,
     settings: Settings,
     prior: Prior,
-    sampled: dict[str, Posterior],
     sample: Callable[..., Posterior | None],
     starts: Mixture,
     best: Mixture,
+    note: str = "",
 ) -> Posterior | None:
-    """Sequential Monte Carlo where chains disagree, unless it would take far longer than they."""
-    apart = any(disagree(item.agreement) for item in sampled.values())
-    if not apart or data.n > MOST_POINTS:
+    """Sequential Monte Carlo, unless it would take far longer than chains."""
+    if data.n > MOST_POINTS:
         return None
-    model = catalog.parameterization("unordered", settings.components, prior)
-    return sample(model, SMC, starts, best)
+    model = catalog.parameterization("unordered", best.k, prior)
+    return sample(model, SMC, particle_sampler(settings.cores), starts, best, note)
 
 
 def _fewer_components(
@@ -306,4 +292,11 @@ def _fewer_components(
     estimator = next(name for name in settings.estimators if name in SAMPLERS)
     maximum = find_maximum(data, k, settings.seed, Restriction.of(prior, k)).mixture
     best = posterior_mode(data, prior, starts, maximum) if maximum is None else maximum
-    return sample(parameterization, estimator, starts, best, f", K = {k}")
+    note = f", K = {k}"
+    chains = sample(parameterization, estimator, settings.nuts(estimator), starts, best, note)
+    if chains is None or not disagree(chains.agreement):
+        return chains
+    crossing = _particles(data, settings, prior, sample, starts, best, note)
+    if crossing is None or crossing.agreement.rhat >= chains.agreement.rhat:
+        return chains
+    return crossing

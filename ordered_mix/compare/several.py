@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +12,14 @@ import pandas as pd
 
 from ordered_mix.data import Data
 from ordered_mix.draws.components import PRIORS, posterior_components
+from ordered_mix.draws.evidence import Evidence
 from ordered_mix.draws.predictive import predictive
-from ordered_mix.fitted.evidence import MOST_POINTS, evidence
+from ordered_mix.files.results import ResultFolder
+from ordered_mix.fitted.evidence import Estimated, estimate, method_for
 from ordered_mix.fitted.maximum import criteria_by_components
+from ordered_mix.fitted.questions import warnings_of_evidence
 from ordered_mix.fitted.verdict import GOOD, UNDECIDED, Verdict, listed
-from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
-from ordered_mix.samplers.smc import SMC
 
 PLAUSIBLE = 0.05
 CRITERIA = {"bic": "BIC", "sbic": "sBIC", "icl": "ICL"}
@@ -33,8 +35,8 @@ class Several:
     table : DataFrame
         One row for each: components, log_likelihood (the maximum), bic, sbic, icl (smaller is
         better), log_evidence with log_evidence_se, probability with probability_se, elpd_loo and
-        elpd_waic with their standard errors. NaN where EM has no maximum, or above 5,000 points
-        for what particles give.
+        elpd_waic with their standard errors, and evidence_warning, what to beware of. NaN where EM
+        has no maximum, and for the evidence where the warning says why.
     prior_components : str
         Prior over the number of components, of `draws.components.PRIORS`.
     """
@@ -77,11 +79,13 @@ def several(
     *,
     seed: int = 1,
     prior_components: str = "uniform",
+    cores: int = 1,
+    folder: ResultFolder | None = None,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> Several:
-    """Fit every number of components by EM, and by sequential Monte Carlo from the prior.
+    """Fit every number of components by EM, and estimate its evidence.
 
-    Particles give the evidence, and from the same draws LOO and WAIC.
+    LOO and WAIC are of the draws that give the evidence (`fitted.evidence.estimate`).
 
     Parameters
     ----------
@@ -93,42 +97,68 @@ def several(
     seed : int
     prior_components : {"uniform", "poisson", "beta_negative_binomial"}
         Prior over the number of components.
+    cores : int
+        Islands or chains sampled at the same time; the numbers do not depend on it.
+    folder : ResultFolder, optional
+        What is known of a number of components is kept there and taken from there.
     progress : callable
         Called with the name of each stage before it begins.
     """
     progress(f"EM from many starts, K = 1 to {largest}")
-    points = [row for _, row in criteria_by_components(data, largest, seed)][smallest - 1 :]
-    table = pd.DataFrame({"components": range(smallest, largest + 1)}).join(pd.DataFrame(points))
-    if data.n > MOST_POINTS:
-        names = ("log_evidence", "probability", *ELPD)
-        columns = [column for name in names for column in (name, f"{name}_se")]
-        return Several(table.assign(**dict.fromkeys(columns, np.nan)), prior_components)
-    rows, evidences = [], {}
-    for k in table["components"].tolist():
-        progress(f"sequential Monte Carlo, K = {k}")
-        model = catalog.parameterization("unordered", k, prior)
-        draws = SMC().sample(model, data, seed=seed)
-        evidences[k] = evidence(data, prior, k, seed, draws)
-        rows.append(_predictive(data, draws))
-    table = table.join(pd.DataFrame(rows))
+    found = criteria_by_components(data, largest, seed)[smallest - 1 :]
+    table = pd.DataFrame({"components": range(smallest, largest + 1)})
+    table = table.join(pd.DataFrame([row for _, row in found]))
+    rows = []
+    for k, (maximum, _) in enumerate(found, start=smallest):
+        row = _kept(folder, k)
+        if row is None:
+            progress(f"{method_for(data)}, K = {k}")
+            row = _row(data, estimate(data, prior, k, seed, maximum.mixture, cores))
+            _keep(folder, k, row)
+        rows.append(row)
+    return Several(_with_probability(table.join(pd.DataFrame(rows)), prior_components),
+                   prior_components)  # fmt: skip
+
+
+def _kept(folder: ResultFolder | None, k: int) -> dict[str, Any] | None:
+    """What an interrupted run left of this number of components."""
+    name = f"components-{k}.json"
+    if folder is None or name not in folder:
+        return None
+    return json.loads((folder.path / name).read_text(encoding="utf-8"))
+
+
+def _keep(folder: ResultFolder | None, k: int, row: Mapping[str, Any]) -> None:
+    if folder is not None:
+        text = json.dumps(row)
+        folder.write(f"components-{k}.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _with_probability(table: pd.DataFrame, prior_components: str) -> pd.DataFrame:
+    """The table with the posterior over the number of components, NaN unless all are known."""
+    if table["log_evidence"].isna().any():
+        return table.assign(probability=np.nan, probability_se=np.nan)
+    columns = table[["components", "log_evidence", "log_evidence_se"]]
+    evidences = {int(k): Evidence(value, error, "") for k, value, error in columns.to_numpy()}
     posterior = posterior_components(evidences, prior_components)
-    table = table.assign(
-        log_evidence=posterior["log_evidence"],
-        log_evidence_se=posterior["standard_error"],
-        probability=posterior["posterior"],
-        probability_se=posterior["posterior_error"],
-    )
-    return Several(table, prior_components)
+    shares = {"probability": posterior["posterior"], "probability_se": posterior["posterior_error"]}
+    return table.assign(**shares)
 
 
-def _predictive(data: Data, draws: Any) -> dict[str, float]:
-    found = predictive(data.y, draws.mixture)
-    return {
-        "elpd_loo": float(found.loo.elpd),
-        "elpd_loo_se": float(found.loo.se),
-        "elpd_waic": float(found.waic.elpd),
-        "elpd_waic_se": float(found.waic.se),
+def _row(data: Data, found: Estimated) -> dict[str, Any]:
+    """The evidence, and LOO and WAIC of the same draws."""
+    row: dict[str, Any] = {
+        "log_evidence": found.evidence.log_evidence,
+        "log_evidence_se": found.evidence.standard_error,
+        "evidence_warning": found.evidence.warning,
     }
+    if found.draws is None:
+        names = (column for name in ELPD for column in (name, f"{name}_se"))
+        return row | dict.fromkeys(names, np.nan)
+    both = predictive(data.y, found.draws)
+    for name, elpd in (("elpd_loo", both.loo), ("elpd_waic", both.waic)):
+        row |= {name: float(elpd.elpd), f"{name}_se": float(elpd.se)}
+    return row
 
 
 def check_prior_components(name: str) -> None:
@@ -146,8 +176,9 @@ def how_many(found: Several) -> Verdict:
     reason = f"Preferred among K = {low} to {high}: {told}."
     values: dict[str, Any] = {"preferred": preferred, "chosen": best}
     agree = len(set(preferred.values())) == 1
+    warned = warnings_of_evidence(found.table)
+    reason += warned
     if "evidence" not in preferred:
-        reason += f" Above {MOST_POINTS:,} points the evidence is not computed."
         answer = f"{best}, by BIC{'' if agree else '; the criteria differ'}."
         return Verdict("components", UNDECIDED, question, answer, reason, "", values)
     rows = found.table.set_index("components")
@@ -162,12 +193,16 @@ def how_many(found: Several) -> Verdict:
     if high in plausible and len(rows) > 1:
         reason += f" K = {high} is the largest looked at: more may be supported, too."
     values |= {"probability": {int(k): float(v) for k, v in share.items()}}
-    if len(plausible) == 1:
+    if len(plausible) == 1 and not warned:
         rest = 1 - float(share.iloc[0])
         answer = f"{best}; all others together have a probability of {rest:.1%}."
         clause = f"{best} component{'' if best == 1 else 's'} supported by the evidence"
         status = GOOD if agree else UNDECIDED
         return Verdict("components", status, question, answer, reason, clause, values)
+    if len(plausible) == 1:
+        answer = f"{best}, but not every evidence is to be trusted."
+        clause = f"{best} components by an evidence that is not to be trusted"
+        return Verdict("components", UNDECIDED, question, answer, reason, clause, values)
     names = listed([str(k) for k in sorted(plausible)])
     answer = f"The data do not decide between {names}; {best} is the most probable."
     clause = f"the data do not decide between {names} components"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,12 +79,12 @@ def _modes(comparison: Comparison) -> Verdict | None:
     if not comparison.crossed:
         return None
     modes = comparison.modes
-    labels = [f"{item.label}, chain {chain + 1}" for item in comparison.sampled.values()
+    labels = [(item.label, chain + 1) for item in comparison.sampled.values()
               for chain in range(item.draws.mixture.batch_shape[0])]  # fmt: skip
     told = [
         f"{mode.weight:.1%} (standard error {mode.error:.1%}) of the posterior, means "
-        f"{', '.join(f'{value:.4g}' for value in mode.means)}: "
-        f"{'; '.join(labels[chain] for chain in mode.chains)}"
+        f"{', '.join(f'{float(f"{value:.4g}"):g}' for value in mode.means)}: "
+        f"{_chains_in_words([labels[chain] for chain in mode.chains])}"
         for mode in modes
     ]
     rest = 1 - sum(mode.weight for mode in modes)
@@ -100,6 +100,17 @@ def _modes(comparison: Comparison) -> Verdict | None:
     status = NEARLY if rest > LEAST_WEIGHT else GOOD
     return Verdict(
         "modes", status, "Which modes did the chains sit in?", answer, reason, "", values
+    )
+
+
+def _chains_in_words(chains: Sequence[tuple[str, int]]) -> str:
+    """Samplers with the numbers of their chains: *nuts ordered (chains 1 and 3)*."""
+    numbers: dict[str, list[str]] = {}
+    for label, chain in chains:
+        numbers.setdefault(label, []).append(str(chain))
+    return ", ".join(
+        f"{label} (chain{'s' if len(own) > 1 else ''} {listed(own)})"
+        for label, own in numbers.items()
     )
 
 
@@ -120,9 +131,9 @@ def _last_component(comparison: Comparison) -> Verdict | None:
         return None
     k, best, smaller = comparison.settings.components, comparison.best, comparison.fewer_components
     question = f"Is component {k} supported?"
-    for item, count in ((best, k), (smaller, k - 1)):
+    for item, where in ((best, f" with K = {k}"), (smaller, "")):
         if item.agreement.status == BAD:
-            reason = f"The chains of {item.label} with K = {count} disagree."
+            reason = f"The chains of {item.label}{where} disagree."
             answer = "No answer: the chains disagree."
             return Verdict("component", UNDECIDED, question, answer, reason)
     gain = elpd.difference(best.elpd_loo, smaller.elpd_loo)

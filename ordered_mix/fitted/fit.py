@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ordered_mix.fitted.streamed import FittedStream
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
+    from ordered_mix.samplers.nuts import NUTS
 
 AUTO = "auto"
 LARGEST_AUTO = 6
@@ -134,7 +135,8 @@ def fit(
     if components != AUTO:
         several = {k: work.fitted(k, rows[k - 1][0], table) for k in range(smallest, largest + 1)}
         table = _with_loo(table, several)
-    table = work.with_evidence(table, several)
+    maxima = {k: found.mixture for k, (found, _) in enumerate(rows, start=1)}
+    table = work.with_evidence(table, several, maxima)
     chosen = chosen_components(table)
     found = several.get(chosen) or work.fitted(chosen, rows[chosen - 1][0], table)
     return replace(found, criteria=table)
@@ -300,7 +302,12 @@ class _Work:
         given = self.kind if isinstance(self.kind, Prior) else default_prior(self.data, self.kind)
         return self.restriction.of_prior(given)
 
-    def with_evidence(self, table: pd.DataFrame, several: Mapping[int, Fitted]) -> pd.DataFrame:
+    def with_evidence(
+        self,
+        table: pd.DataFrame,
+        several: Mapping[int, Fitted],
+        maxima: Mapping[int, Mixture | None],
+    ) -> pd.DataFrame:
         """The table with the evidence of each number of components."""
         from ordered_mix.fitted.evidence import evidence, with_evidence
 
@@ -308,7 +315,8 @@ class _Work:
         for k in table["components"].tolist():
             self.progress(f"evidence, K = {k}")
             draws = several[k].draws if k in several else None
-            found[k] = evidence(self.data, prior, k, self.settings["seed"], draws)
+            seed, cores = self.settings["seed"], self.settings["cores"]
+            found[k] = evidence(self.data, prior, k, seed, draws, maxima[k], cores)
         return with_evidence(table, found)
 
     def _bayesian(self, k: int, maximum: Maximum, common: dict[str, Any]) -> Fitted:
@@ -329,24 +337,24 @@ class _Work:
         return self._sampled(made, chosen, starts) if self.sampler else made
 
     def _sampled(self, made: Fitted, chosen: Parameterization, starts: Mixture) -> Fitted:
-        from ordered_mix.fitted.crossing import disagree, particles
-        from ordered_mix.fitted.restart import restart_stuck_chains
+        from ordered_mix.fitted.crossing import disagree, particle_sampler
+        from ordered_mix.fitted.restart import sample_restarting
+        from ordered_mix.parameterization import catalog
 
-        k, prior = made.components, chosen.prior
+        k, seed = made.components, self.settings["seed"]
         self.progress(f"{self.sampler} {chosen.label}, K = {k}")
-        draws = self._nuts(0, chosen, starts)
         best = made.mode if made.maximum.mixture is None else made.maximum.mixture
         assert best is not None
         best = self.restriction.in_order(best)
-        draws, restarted = restart_stuck_chains(
-            draws, self.data.y, best, lambda again: self._nuts(1, chosen, again)
-        )
+        draws, restarted = sample_restarting(self._nuts(), chosen, self.data, starts, best, seed)
         posterior = self._measured(k, draws, chosen, restarted)
         made, chains = replace(made, posterior=posterior), posterior.agreement
         if not disagree(chains):
             return made
         self.progress(f"sequential Monte Carlo, K = {k}: the chains sit in different modes")
-        draws = particles(self.data, prior, k, self.settings["seed"])
+        model = catalog.parameterization("unordered", k, chosen.prior)
+        sampler = particle_sampler(self.settings["cores"])
+        draws, _ = sample_restarting(sampler, model, self.data, starts, best, seed)
         other = self._measured(k, draws, chosen, 0)
         if other.agreement.rhat >= chains.rhat:
             return made
@@ -355,21 +363,21 @@ class _Work:
     def _measured(
         self, k: int, draws: Draws, chosen: Parameterization, restarted: int
     ) -> Posterior:
-        from ordered_mix.fitted.posterior import posterior_of
+        from ordered_mix.fitted.posterior import labels_of, posterior_of
 
         self.progress(f"labels, WAIC and LOO, K = {k}")
-        return posterior_of(draws, chosen, self.sampler, chosen.label, restarted)
+        labels = labels_of(draws, chosen)
+        return posterior_of(draws, chosen, self.sampler, chosen.label, labels, restarted)
 
-    def _nuts(self, attempt: int, chosen: Parameterization, starts: Mixture) -> Draws:
+    def _nuts(self) -> NUTS:
         from ordered_mix.samplers.nuts import NUTS
 
         given = self.settings
-        sampler = NUTS(
+        return NUTS(
             draws=given["draws"], tune=given["tune"], sampler=SAMPLERS[self.sampler],
             target_accept=given["target_accept"], cores=given["cores"],
             time_limit=given["time_limit"],
         )  # fmt: skip
-        return sampler.sample(chosen, self.data, starts, given["seed"] + attempt)
 
 
 def _table(rows: list[tuple[Maximum, dict[str, float]]], first: int = 1) -> pd.DataFrame:

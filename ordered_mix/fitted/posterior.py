@@ -102,18 +102,21 @@ class Posterior:
         return float(rows.max() if column == "rhat" else rows.min())
 
 
+def labels_of(draws: Draws, parameterization: Parameterization) -> Permutation:
+    """Labels of draws by what separates the components."""
+    y = draws.tree["observed_data"]["y"].to_numpy()
+    return labels_by_what_separates(draws.mixture, y, parameterization.prior.exchangeable)
+
+
 def posterior_of(
     draws: Draws,
     parameterization: Parameterization,
     estimator: str,
     label: str,
+    permutation: Permutation,
     restarted: int = 0,
-    permutation: Permutation | None = None,
 ) -> Posterior:
-    """Choose the labels of draws, unless they are known, and compute WAIC and LOO."""
+    """Draws and their labels with WAIC and LOO."""
     y = draws.tree["observed_data"]["y"].to_numpy()
-    if permutation is None:
-        exchangeable = parameterization.prior.exchangeable
-        permutation = labels_by_what_separates(draws.mixture, y, exchangeable)
     waic, loo = predictive(y, draws.mixture)
     return Posterior(label, estimator, parameterization, draws, waic, loo, permutation, restarted)

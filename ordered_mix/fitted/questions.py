@@ -113,6 +113,16 @@ def known(table: pd.DataFrame) -> bool:
     return "probability" in table and bool(table["probability"].notna().all())
 
 
+def warnings_of_evidence(table: pd.DataFrame) -> str:
+    """What to beware of in the evidence of the rows, in one sentence; empty if nothing."""
+    if "evidence_warning" not in table:
+        return ""
+    rows = table[table["evidence_warning"] != ""]
+    pairs = zip(rows["components"], rows["evidence_warning"], strict=True)
+    found = "; ".join(f"K = {k}, {warning}" for k, warning in pairs)
+    return f" Beware of the evidence: {found}." if found else ""
+
+
 def how_many_components(fitted: Fitted | FittedStream) -> Verdict:
     """Which number of components each criterion prefers."""
     table, k = fitted.criteria.set_index("components"), fitted.components
@@ -128,14 +138,18 @@ def how_many_components(fitted: Fitted | FittedStream) -> Verdict:
             f" The evidence gives K = {best['evidence']} a probability of "
             f"{table['probability'].max():.2f} among K = {table.index[0]} to {table.index[-1]}."
         )
+    warned = warnings_of_evidence(fitted.criteria)
     agree = len(set(best.values())) == 1
     values = {"best": best, "chosen": k}
     told = ", ".join(f"{name} {value}" for name, value in best.items())
-    reason = f"Preferred number of components: {told}.{reason}"
+    reason = f"Preferred number of components: {told}.{reason}{warned}"
     question, obstructed = "How many components?", in_the_way(table)
     if not obstructed:
         answer = f"{k}, by BIC{'' if agree else '; the criteria differ'}."
-        clause, status = f"K = {k} has the smallest BIC", GOOD if agree else UNDECIDED
+        clause, status = (
+            f"K = {k} has the smallest BIC",
+            GOOD if agree and not warned else UNDECIDED,
+        )
         return Verdict("components", status, question, answer, reason, clause, values)
     where = listed([str(at) for at, note in table["in_the_way"].items() if note])
     reason += f" With K = {where} EM shrinks components onto {obstructed}, and BIC does not count."

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import thinned
 from ordered_mix.fitted.agreement import log_likelihoods, stuck
-from ordered_mix.mixture import Array, Mixture
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.samplers.moves.sampler import Sampler
 
 
 class Restarted(NamedTuple):
@@ -22,29 +24,36 @@ class Restarted(NamedTuple):
     restarted: int
 
 
-def restart_stuck_chains(
-    draws: Draws, y: Array, best: Mixture, sample: Callable[[Mixture], Draws]
-) -> Restarted:
-    """Replace chains that are far below the others by chains from the best optimum.
+def sample_restarting(
+    sampler: Sampler, parameterization: Parameterization, data: Data, starts: Mixture,
+    best: Mixture, seed: int,
+) -> Restarted:  # fmt: skip
+    """Sample, and replace chains that are far below the others by chains from the best optimum.
 
     Over-dispersed starts show whether chains find each other, and lose some of them where modes
     are far apart; the answer comes from chains that are where the mass is.
 
     Parameters
     ----------
-    draws : Draws
-    y : array, shape (n,)
-        The data.
+    sampler : Sampler
+        One that takes no starts has no chain to begin again.
+    parameterization : Parameterization
+    data : Data
+    starts : Mixture, batch shape (chain,)
+        Over-dispersed.
     best : Mixture
         A single mixture, the best optimum known.
-    sample : callable
-        Draws from these starts, one chain each.
+    seed : int
+        Chains that begin again have the next one.
     """
-    bad = stuck(log_likelihoods(y, thinned(draws.mixture, y.size)))
+    draws = sampler.sample(parameterization, data, starts, seed)
+    if not sampler.takes_starts:
+        return Restarted(draws, 0)
+    bad = stuck(log_likelihoods(data.y, thinned(draws.mixture, data.n)))
     if not bad.any():
         return Restarted(draws, 0)
     count = int(bad.sum())
-    again = sample(Mixture.stack([best] * count))
+    again = sampler.sample(parameterization, data, Mixture.stack([best] * count), seed + 1)
     return Restarted(Draws(_replaced(draws.tree, bad, again.tree)), count)
 
 

@@ -18,7 +18,7 @@ from pytensor.tensor import TensorVariable
 
 from ordered_mix.mixture import Array
 from ordered_mix.parameterization.batching import gradient
-from ordered_mix.parameterization.maps import Map, compile_map
+from ordered_mix.parameterization.maps import Map, TapeMap, compile_map
 from ordered_mix.prior import Prior
 
 
@@ -70,6 +70,12 @@ class MixtureGraph:
         ends = np.cumsum([0, *(int(np.prod(shape)) for shape in self._shapes)]).tolist()
         where = itertools.starmap(slice, itertools.pairwise(ends))
         return dict(zip(self.names, where, strict=True))
+
+    @property
+    def in_threads(self) -> bool:
+        """Whether several threads may evaluate parameters and prior at a time."""
+        maps = (self._map(name) for name in ("parameters at z", "log prior of z"))
+        return all(isinstance(one, TapeMap) for one in maps)
 
     def forward(self, z: Array, prior: Prior) -> Sequence[Array]:
         """(w, mu, sigma) at z."""

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
@@ -49,6 +50,8 @@ class Gibbs:
     ValueError
         If a setting is out of range.
     """
+
+    takes_starts: ClassVar[bool] = True
 
     draws: int = 1000
     tune: int = 1000

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import nutpie
@@ -62,6 +62,8 @@ class NUTS:
     ValueError
         If a setting is out of range.
     """
+
+    takes_starts: ClassVar[bool] = True
 
     draws: int = 1000
     tune: int = 1000

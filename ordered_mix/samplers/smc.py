@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -57,6 +59,9 @@ class SMC:
         Mean number of leapfrog steps of a Hamiltonian move, which is drawn anew for each.
     threshold : float
         The next temperature leaves this share of the particles as effective size.
+    cores : int
+        Islands moved at the same time; the draws do not depend on it. The pass itself takes all
+        cores where there are many points, whatever this says.
 
     Raises
     ------
@@ -64,14 +69,17 @@ class SMC:
         If a setting is out of range.
     """
 
+    takes_starts: ClassVar[bool] = False
+
     particles: int = 512
     islands: int = 16
     length: int = 16
     leaps: int = 4
     threshold: float = 0.5
+    cores: int = 1
 
     def __post_init__(self) -> None:
-        at_least(self, islands=2, length=2, leaps=1)
+        at_least(self, islands=2, length=2, leaps=1, cores=1)
         if self.particles < 2 * self.length or self.particles % self.length:
             raise ValueError(
                 f"particles must be a multiple of length={self.length} and at least twice that, "
@@ -175,24 +183,39 @@ class SMC:
         shared: np.random.Generator,
     ) -> tuple[Points, Array, int]:
         """Resample ancestors and keep every state of their chains; passes of each island."""
-        level = np.full(1, beta)
-        white = whitening(precision(points.gradient(level), weight))
+        white = whitening(precision(points.gradient(np.full(1, beta)), weight))
         ancestors = self.particles // self.length
         index = np.stack(
             [systematic(w, ancestors, rng) for w, rng in zip(weight, rngs, strict=True)]
         )
         here = points.rows(np.arange(self.islands)[:, None], index)
-        states, accepted, passes = [here], [], 0
-        for _ in range(self.length - 1):
-            leaps = int(shared.integers(1, 2 * self.leaps))
-            given = noise(rngs, ancestors, here.z.shape[-1])
-            here, acceptance = move(target, here, level, white, np.full(1, step), leaps, given)
-            states.append(here)
-            accepted.append(acceptance.mean(axis=-1))
-            passes += leaps * ancestors
-        # the chain of an ancestor is contiguous
-        kept = Points(*(np.stack(values, axis=2) for values in zip(*states, strict=True)))
-        return _flat(kept), np.mean(accepted, axis=0), passes
+        leaps = [int(shared.integers(1, 2 * self.leaps)) for _ in range(self.length - 1)]
+        threads = self.cores if target.in_threads else 1
+        parts = np.array_split(np.arange(self.islands), min(threads, self.islands))
+        chains = partial(_chains, target, beta, step, leaps)
+        given = [(here.rows(part), white[part], [rngs[i] for i in part]) for part in parts]
+        with ThreadPoolExecutor(len(parts)) as pool:
+            found = list(pool.map(chains, *zip(*given, strict=True)))
+        moved, acceptance = zip(*found, strict=True)
+        kept = Points(*(np.concatenate(values) for values in zip(*moved, strict=True)))
+        return kept, np.concatenate(acceptance), sum(leaps) * ancestors
+
+
+def _chains(
+    target: Target, beta: float, step: float, leaps: list[int],
+    here: Points, white: Array, rngs: list[np.random.Generator],
+) -> tuple[Points, Array]:  # fmt: skip
+    """All states of the chains of some islands, those of an ancestor contiguous; acceptance."""
+    states, accepted = [here], []
+    for count in leaps:
+        given = noise(rngs, *here.z.shape[1:])
+        here, acceptance = move(
+            target, here, np.full(1, beta), white, np.full(1, step), count, given
+        )
+        states.append(here)
+        accepted.append(acceptance.mean(axis=-1))
+    kept = Points(*(np.stack(values, axis=2) for values in zip(*states, strict=True)))
+    return _flat(kept), np.mean(accepted, axis=0)
 
 
 def _flat(points: Points) -> Points:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import arviz_stats
 import numpy as np
@@ -79,6 +79,8 @@ class Tempering:
     ValueError
         If a setting is out of range.
     """
+
+    takes_starts: ClassVar[bool] = True
 
     draws: int = 1000
     tune: int = 1000

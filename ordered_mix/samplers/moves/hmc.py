@@ -54,6 +54,11 @@ class Target(NamedTuple):
     parameterization: Parameterization
     data: Data
 
+    @property
+    def in_threads(self) -> bool:
+        """Whether several threads may evaluate points at a time."""
+        return self.parameterization.graph.in_threads
+
     def at(self, z: Array) -> Points:
         """Evaluate points z (..., dimension): one pass each."""
         graph, prior = self.parameterization.graph, self.parameterization.prior
