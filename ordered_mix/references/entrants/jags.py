@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,7 +43,9 @@ def _run(reference: Reference, seed: int, size: int, folder: Path) -> Mixture:
     known = {"w": prior.known_w, "tau": prior.known_sigma and np.full(k, prior.known_sigma**-2.0)}
     model = MODEL + FREE_W * (known["w"] is None) + FREE_TAU * (known["tau"] is None) + "}\n"
     used = {"n": reference.data.n, "K": k, "y": reference.data.y, **prior.numbers()}
-    given = {key: value for key, value in {**used, **known}.items() if value is not None}
+    given: dict[str, Any] = {
+        key: value for key, value in {**used, **known}.items() if value is not None
+    }
     (folder / "model.bug").write_text(model)
     (folder / "data.R").write_text("\n".join(map(_dumped, given, given.values())) + "\n")
     kind = '".RNG.name" <- "base::Mersenne-Twister"\n'
