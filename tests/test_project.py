@@ -131,8 +131,8 @@ def test_imports_go_downward_only(module):
 
 @MODULES
 def test_third_party_imports_are_requirements(module):
-    asked = requirements("slurm", "peers")
-    names = {IMPORT_NAME.get(name, name.replace("-", "_")) for name in asked}
+    optional = requirements("slurm", "peers")
+    names = {IMPORT_NAME.get(name, name.replace("-", "_")) for name in optional}
     allowed = names | {"ordered_mix"} | set(sys.stdlib_module_names)
     for name in imported(module):
         top = name.split(".")[0]
