@@ -22,7 +22,7 @@ import tables
 
 ROWS = 1 << 20
 REPEATS = 3
-QUICK, FULL = 20_000_000, 1_000_000_000
+SMALL, FULL = 20_000_000, 1_000_000_000
 SAMPLED = {True: 50_000, False: 1_000_000}
 MEASURES = ("read", "first pass", "pass, K = 2", "pass, K = 3", "bins")
 
@@ -132,9 +132,9 @@ def binned_and_exact(n: int) -> None:
             values = [getattr(drawn, name)[..., k] for drawn, _ in found]
             ess = [arviz_stats.ess(v, method="mean", chain_axis=0, draw_axis=1) for v in values]
             errors = [v.std() / np.sqrt(e) for v, e in zip(values, ess, strict=True)]
-            apart = (values[1].mean() - values[0].mean()) / np.hypot(*errors)
+            difference = (values[1].mean() - values[0].mean()) / np.hypot(*errors)
             cells = [f"{v.mean():.6f}" for v in values] + [f"{v.std():.6f}" for v in values]
-            rows.append([f"{name}[{k + 1}]", *cells, f"{apart:+.1f}"])
+            rows.append([f"{name}[{k + 1}]", *cells, f"{difference:+.1f}"])
     head = ["", "mean", "mean, bins", "sd", "sd, bins", "apart, in standard errors"]
     print(shown(head, rows))
     bound = float(grid.bound(found[1][0][:, ::50]).max())
@@ -173,7 +173,7 @@ def main() -> None:
         else:
             measure(source, name)
         return
-    n = options.points or (QUICK if options.quick else FULL)
+    n = options.points or (SMALL if options.quick else FULL)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "big.parquet"
         write(path, n)

@@ -167,8 +167,8 @@ def test_laplace_is_that_of_data_in_memory(both):
 def test_all_sources_hold_the_same_points(folder, source):
     reading = Reading("\t", decimal_comma=True) if "tsv" in source else None
     found = stream(f"{folder}/{source}", reading=reading)
-    held = np.concatenate([block.y for part in found.parts for block in part.blocks()])
-    assert_array_equal(held, points()[0])
+    rows = np.concatenate([block.y for part in found.parts for block in part.blocks()])
+    assert_array_equal(rows, points()[0])
 
 
 def test_a_small_folder_is_read_whole(folder):
@@ -338,7 +338,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_data(tmp_path):
-    """A single row group of 160 MB: a process that held it twice would be over the limit."""
+    """A single row group of 160 MB: a process that rows it twice would be over the limit."""
     rng, used = np.random.default_rng(0), {}
     for n in (100_000, 20_000_000):
         path = tmp_path / f"{n}.parquet"

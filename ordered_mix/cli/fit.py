@@ -192,8 +192,8 @@ def _fit(
 
     streamed = isinstance(data, Stream)
     log.info("data %s, n = %d%s", data.name, data.n, ", read in blocks" if streamed else "")
-    held = data.digest if isinstance(data, Stream) else digest(data.y)
-    identity = {"data": data.name, "sha256": held, "prior": repr(prior), **asked}
+    content = data.digest if isinstance(data, Stream) else digest(data.y)
+    identity = {"data": data.name, "sha256": content, "prior": repr(prior), **asked}
     place = out or Path("results") / slug(data.name) / f"fit-k{slug(str(asked['components']))}"
     folder = ResultFolder(place, identity)
     with folder.locked(force):

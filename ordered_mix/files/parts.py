@@ -219,12 +219,12 @@ def _parquet_parts(path: str, column: str, source: str, reading: Reading, most: 
             )
     found, groups, rows = list[Part](), list[int](), 0
     for group in range(metadata.num_row_groups):
-        held = metadata.row_group(group).num_rows
-        if groups and rows + held > most:
+        here = metadata.row_group(group).num_rows
+        if groups and rows + here > most:
             found.append(ParquetPart(path, tuple(groups), columns, rows))
             groups, rows = [], 0
         groups.append(group)
-        rows += held
+        rows += here
     return [*found, ParquetPart(path, tuple(groups), columns, rows)] if rows else found
 
 

@@ -81,8 +81,8 @@ class Binned:
         variance_s, variance_c = np.zeros(spread.shape), np.zeros(spread.shape)
         for k, l in zip(*np.triu_indices(mixture.k, 1), strict=True):  # noqa: E741
             both = np.minimum(logs[:, k] + logs[:, l] + spread * self.width, np.log(0.25))
-            apart = np.abs(slopes[..., k] - slopes[..., l]).max(axis=-1)
-            variance_s += np.exp(both) * apart**2
+            difference = np.abs(slopes[..., k] - slopes[..., l]).max(axis=-1)
+            variance_s += np.exp(both) * difference**2
             variance_c += np.exp(both) * (precision[k] - precision[l]) ** 2
         variance_s = np.minimum(variance_s, spread**2 / 4)
         fourth = 3 * variance_c + (6 * np.ptp(precision) + spread**2) * variance_s
@@ -177,9 +177,9 @@ def _add(y, weight, low, width, bins, sums):
 
 def _nodes(grid: Grid, sums: Array, beyond: Array, name: str) -> Binned:
     """From the sums of powers in each bin to the Gauss rule of its points."""
-    held = np.flatnonzero(sums[:, 0] > 0)
-    sums = sums[held]
-    centers = grid.low + (held.astype(np.float64) + 0.5) * grid.width
+    filled = np.flatnonzero(sums[:, 0] > 0)
+    sums = sums[filled]
+    centers = grid.low + (filled.astype(np.float64) + 0.5) * grid.width
     weight, (mean, second, third) = sums[:, 0], (sums[:, 1:4] / sums[:, :1]).T
     variance = second - mean**2
     # one point, or several that are equal up to rounding
@@ -193,7 +193,7 @@ def _nodes(grid: Grid, sums: Array, beyond: Array, name: str) -> Binned:
     # the sum of (u - left)^2 (u - right)^2 over the points of a bin
     total, product = left + right, left * right
     of_powers = np.stack(
-        [product**2, -2 * total * product, total**2 + 2 * product, -2 * total, np.ones(len(held))]
+        [product**2, -2 * total * product, total**2 + 2 * product, -2 * total, np.ones(len(filled))]
     )
     fourth = np.abs(np.einsum("ob,bo->b", of_powers, sums)) + ROUNDING * weight
     y = np.concatenate([centers + grid.width * left, centers + grid.width * right, beyond[0]])

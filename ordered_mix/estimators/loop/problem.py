@@ -93,12 +93,12 @@ class Problem:
     @cached_property
     def points(self) -> Array:
         """Standardised points, shape (sets, n)."""
-        return self._held.standardized().y.reshape(-1, self.data.n)
+        return self._in_memory.standardized().y.reshape(-1, self.data.n)
 
     @cached_property
     def weight(self) -> Array | None:
         """Weights of the points, shape (sets, n)."""
-        weight = self._held.weight
+        weight = self._in_memory.weight
         return None if weight is None else weight.reshape(-1, self.data.n)
 
     @cached_property
@@ -160,7 +160,7 @@ class Problem:
         return Mixture(*(value.reshape(shape) for value in arrays))
 
     @property
-    def _held(self) -> Data:
+    def _in_memory(self) -> Data:
         """The data, for what asks for the points themselves.
 
         Raises
