@@ -76,12 +76,12 @@ def figure(table: pd.DataFrame) -> str:
     """Error against passes, one panel for each posterior, as SVG."""
     found = cells(table)
     found = found[found["takes"] & np.isfinite(found["rms"])]
-    order = ranking(table)["entrant"].tolist()
+    order, posteriors = ranking(table), list(dict.fromkeys(table["posterior"]))
+    order = order[order["posteriors"] == len(posteriors)]["entrant"]
     ours = [name for name in order if name.startswith("nuts(")]
     chosen = [*SHOWN[:-2], *ours[:1], *ours[-1:], *SHOWN[-2:]]
-    posteriors = list(dict.fromkeys(table["posterior"]))
     with matplotlib.style.context({"svg.hashsalt": "ordered_mix"}):
-        drawn, axes = panels(1, len(posteriors), (2.6 * len(posteriors), 3.4), sharey=True)
+        drawn, axes = panels(1, len(posteriors), (3.0 * len(posteriors), 3.6), sharey=True)
         for one, posterior in zip(axes[0], posteriors, strict=True):
             own = found[found["posterior"] == posterior]
             for at, name in enumerate(chosen):
@@ -90,7 +90,7 @@ def figure(table: pd.DataFrame) -> str:
                 one.plot(
                     passes,
                     rows["rms"],
-                    label=name,
+                    label=re.sub(r"\w+=|[()]", " ", name),
                     color=SHADES[at % len(SHADES)],
                     marker="osD^vPXh*<>"[at],
                     linestyle=":" if name in BROKEN else "-",

@@ -55,7 +55,7 @@ def test_every_definition_has_its_reference_and_all_are_small():
 @EACH
 def test_the_file_is_of_todays_definition(name):
     today, stored = definitions()[name], load_reference(name).definition
-    assert stored.as_json() == json.loads(json.dumps(today.as_json()))
+    assert json.dumps(stored.as_json()) == json.dumps(today.as_json())
     assert stored.prior == today.prior
     np.testing.assert_array_equal(stored.data.y, today.data.y)
 
