@@ -1,87 +1,13 @@
-"""Points and Gaussian mixtures in several dimensions, as values with leading batch axes."""
+"""Gaussian mixtures in several dimensions, as values with leading batch axes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ordered_mix.data import Data
-
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class MultivariateData:
-    """A weighted sample of points in several dimensions, or a batch of samples of one length.
-
-    Parameters
-    ----------
-    y : array_like, shape (..., n, d)
-        The points.
-    weight : array_like, shape (..., n), optional
-        Non-negative weight of each point; without it every point counts once.
-    name : str
-        What reports call the data.
-
-    Raises
-    ------
-    ValueError
-        If y has fewer than two axes, is empty or not finite, if a coordinate is constant, or if a
-        weight is negative, not finite or of another shape.
-    """
-
-    y: Array
-    weight: Array | None = None
-    name: str = "data"
-
-    def __post_init__(self) -> None:
-        y = np.array(self.y, dtype=np.float64, order="C")
-        if y.ndim < 2 or y.size == 0:
-            raise ValueError(f"y must have shape (..., n, d) and hold points, got {y.shape}")
-        object.__setattr__(self, "y", y)
-        if self.weight is not None:
-            weight = np.array(self.weight, dtype=np.float64, order="C")
-            if weight.shape != y.shape[:-1]:
-                raise ValueError(f"weight must have shape {y.shape[:-1]}, got {weight.shape}")
-            object.__setattr__(self, "weight", weight)
-        if np.any(self.coordinates.scale <= 0):
-            raise ValueError(f"no coordinate of y may be constant, one of {self.name} is")
-
-    @cached_property
-    def coordinates(self) -> Data:
-        """Each coordinate as a univariate sample, y of shape (..., d, n)."""
-        y = np.swapaxes(self.y, -1, -2)
-        if self.weight is None:
-            return Data(y, name=self.name)
-        return Data(y, np.broadcast_to(self.weight[..., None, :], y.shape), self.name)
-
-    @property
-    def n(self) -> int:
-        """Number of points of each sample."""
-        return self.y.shape[-2]
-
-    @property
-    def d(self) -> int:
-        """Number of dimensions."""
-        return self.y.shape[-1]
-
-    @property
-    def total_weight(self) -> Array:
-        """Sum of the weights, n without weights; shape (...)."""
-        return self.coordinates.total_weight[..., 0]
-
-    @property
-    def location(self) -> Array:
-        """Weighted mean, shape (..., d)."""
-        return self.coordinates.location
-
-    @property
-    def scale(self) -> Array:
-        """Weighted standard deviation of each coordinate, shape (..., d)."""
-        return self.coordinates.scale
 
 
 @dataclass(frozen=True, eq=False)
