@@ -35,21 +35,64 @@ def log_density_factors(prior: MultivariatePrior, root: Array) -> Array:
     Of the Wishart's Jacobian, ``2^D prod_i L_ii^(D - i + 2)`` for i from 1 (Muirhead 1982, theorem
     2.1.9, and d L_ii = L_ii d log L_ii).
     """
-    d, kind = prior.d, prior.covariance
-    matrices, _ = free_shape(kind, root.shape[-3], d)
-    logs = np.log(np.diagonal(root, axis1=-2, axis2=-1))[..., :matrices, :]
-    inverse = np.linalg.inv(root[..., :matrices, :, :])
-    precisions = np.sum(inverse**2, axis=-2)  # the diagonal of Sigma^-1
-    if kind == "spherical":
-        logs, precisions = logs[..., :1], precisions[..., :1]
-    if kind in ("full", "tied"):
+    d, matrices = prior.d, free_shape(prior.covariance, root.shape[-3], prior.d)[0]
+    if prior.covariance in ("full", "tied"):
         constant = d * np.log(2.0) - multigammaln(0.5 * (d + 3), d)
-        density = constant - logs @ (d + 2.0 + np.arange(1, d + 1))
     else:
-        # v ~ InverseGamma(2, beta) and dv = 2 v d log L, with Gamma(2) = 1
-        density = np.sum(np.log(2.0) - 4 * logs, axis=-1)
-    total = precisions.sum(axis=-2)
-    return density.sum(axis=-1) + _rates(prior, matrices * prior.power, total)
+        constant = prior.betas.size * np.log(2.0)
+    logs, total = _sizes(prior, root[..., :matrices, :, :])
+    density = matrices * constant - np.sum(logs * _powers(prior), axis=(-1, -2))
+    return density + _rates(prior, matrices * prior.power, total)
+
+
+def gradient_factors(prior: MultivariatePrior, root: Array) -> Array:
+    """Derivatives of `log_density_factors` in the free coordinates, shape (..., *free_shape)."""
+    matrices = free_shape(prior.covariance, root.shape[-3], prior.d)[0]
+    own = root[..., :matrices, :, :]
+    logs, total = _sizes(prior, own)
+    rate = _mean_rates(prior, matrices * prior.power, total)[..., None, :]
+    if prior.covariance not in ("full", "tied"):
+        return -_powers(prior) + 2 * rate * np.exp(-2 * logs)
+    inverse = np.linalg.inv(own)
+    above = np.swapaxes(inverse, -1, -2)
+    return of_factors(prior.covariance, own, 2 * above @ (inverse * rate[..., None, :]) @ above,
+                      -_powers(prior))  # fmt: skip
+
+
+def of_factors(kind: str, root: Array, slope: Array, logs: Array | float = 0.0) -> Array:
+    """Derivatives in the free coordinates, from those in the factors, both of free ones only.
+
+    Parameters
+    ----------
+    kind : str
+    root, slope : array, shape (..., free factors, d, d)
+    logs : array_like
+        Added to the derivatives in the logs of the diagonal.
+    """
+    d = root.shape[-1]
+    both = np.diagonal(root, axis1=-2, axis2=-1) * np.diagonal(slope, axis1=-2, axis2=-1) + logs
+    if kind == "diagonal":
+        return both
+    if kind == "spherical":
+        return both.sum(axis=-1, keepdims=True)
+    return np.concatenate([both, slope[..., *np.tril_indices(d, -1)]], axis=-1)
+
+
+def _sizes(prior: MultivariatePrior, root: Array) -> tuple[Array, Array]:
+    """Logs of the free diagonals of the factors, and the sums of the diagonals of Sigma^-1."""
+    logs = np.log(np.diagonal(root, axis1=-2, axis2=-1))
+    precisions = np.sum(np.linalg.inv(root) ** 2, axis=-2)
+    if prior.covariance == "spherical":
+        logs, precisions = logs[..., :1], precisions[..., :1]
+    return logs, precisions.sum(axis=-2)
+
+
+def _powers(prior: MultivariatePrior) -> Array:
+    """How often the density of a covariance holds the log of each free diagonal entry."""
+    if prior.covariance in ("full", "tied"):
+        return np.arange(1.0, prior.d + 1) + prior.d + 2
+    # v ~ InverseGamma(2, beta) and dv = 2 v d log L, with Gamma(2) = 1
+    return np.full(prior.betas.size, 4.0)
 
 
 def _rates(prior: MultivariatePrior, power: float, total: Array) -> Array:
@@ -60,6 +103,15 @@ def _rates(prior: MultivariatePrior, power: float, total: Array) -> Array:
     bessel = _log_bessel(order, 2 * np.sqrt(b0 * total))
     constant = 0.5 * np.log(b0) - gammaln(0.5) + np.log(2.0)
     return np.sum(constant + 0.5 * order * (np.log(b0) - np.log(total)) + bessel, axis=-1)
+
+
+def _mean_rates(prior: MultivariatePrior, power: float, total: Array) -> Array:
+    """The betas, or their means given the covariances: minus the derivatives of `_rates`."""
+    if prior.scale_family == "inverse_gamma":
+        return np.broadcast_to(prior.betas, total.shape)
+    order, x = power - 0.5, 2 * np.sqrt(prior.b0 * total)
+    ratio = np.exp(_log_bessel(order + 1, x) - _log_bessel(order, x))
+    return np.sqrt(prior.b0 / total) * ratio
 
 
 def _log_bessel(order: float, x: Array) -> Array:
