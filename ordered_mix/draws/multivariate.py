@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -66,19 +68,25 @@ class MultivariateDraws:
 
 
 def assemble(
-    mixture: MultivariateMixture, passes: NDArray[np.int64], tune: int, data: MultivariateData
+    mixture: MultivariateMixture,
+    statistics: Mapping[str, NDArray[Any]],
+    tune: int,
+    data: MultivariateData,
 ) -> xr.DataTree:
     """A tree of draws in the units of the data, the first of which are warm-up.
 
     Parameters
     ----------
     mixture : MultivariateMixture, batch shape (chain, draw)
-    passes : array, shape (chain, draw)
+    statistics : mapping of str to array, shape (chain, draw)
+        By ArviZ's names; ``n_steps`` are the passes of each draw.
     tune : int
     data : MultivariateData
     """
     groups = {}
     for prefix, part in (("warmup_", np.s_[:, :tune]), ("", np.s_[:, tune:])):
+        if prefix and not tune:
+            continue
         chosen = mixture[part]
         variables = {
             name: (("chain", "draw", *dims), getattr(chosen, name))
@@ -87,7 +95,9 @@ def assemble(
         names = list(data.columns)
         coords = {COORDINATE: names, f"{COORDINATE}_2": names}
         groups[f"{prefix}posterior"] = xr.Dataset(variables, coords=coords)
-        groups[f"{prefix}sample_stats"] = xr.Dataset({"n_steps": (("chain", "draw"), passes[part])})
+        groups[f"{prefix}sample_stats"] = xr.Dataset(
+            {name: (("chain", "draw"), values[part]) for name, values in statistics.items()}
+        )
     groups["observed_data"] = xr.Dataset(
         {"y": (("point", COORDINATE), data.y)}, coords={COORDINATE: list(data.columns)}
     )

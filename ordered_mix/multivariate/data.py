@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.errors import one_line
@@ -113,6 +113,11 @@ class MultivariateData:
         weight = np.ones(self.n) if self.weight is None else self.weight
         share = weight / np.sum(weight, axis=-1, keepdims=True)
         return np.einsum("...in,...jn,...n->...ij", z, z, share)
+
+    def affine(self, location: ArrayLike, scale: ArrayLike) -> MultivariateData:
+        """The points as ``location + scale * y``, coordinate by coordinate."""
+        y = np.asarray(location) + np.asarray(scale) * self.y
+        return MultivariateData(y, self.weight, self.name, self.columns)
 
     def check_full(self) -> None:
         """Refuse points that lie in a plane: too few of them, or collinear columns.

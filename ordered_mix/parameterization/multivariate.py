@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ from ordered_mix.multivariate.covariances import factors, free_coordinates, free
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.prior import Prior
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 Array = NDArray[np.float64]
 
@@ -103,6 +106,11 @@ class MultivariateParameterization:
         return self._ends[-1]
 
     @property
+    def reason_not_sampled(self) -> str | None:
+        """Why NUTS cannot sample these coordinates, if so."""
+        return self.along.reason_not_sampled
+
+    @property
     def orders(self) -> bool:
         """Whether the components are sorted along the axis."""
         return self.along.order_by is not None
@@ -128,11 +136,11 @@ class MultivariateParameterization:
     def parameters(self, z: Array) -> tuple[Array, Array, Array]:
         """Weights, means and Cholesky factors at z, shape (..., dimension)."""
         first, across, free = self._split(z)
-        along = self.along.forward(first)
-        offset = along.mu - self.along.prior.location
-        mu = np.asarray(self.prior.location) + offset[..., None] * self._frame[0]
-        mu = mu + across @ self._frame[1].T
-        return along.w, mu, factors(self.prior.covariance, free, self.k, self.prior.d)
+        w, along, _ = self.along.graph.forward(first, self.along.prior)
+        offset = along - self.along.prior.location
+        mu = np.asarray(self.prior.location) + offset[..., None] * self.frame[0]
+        mu = mu + across @ self.frame[1].T
+        return w, mu, factors(self.prior.covariance, free, self.k, self.prior.d)
 
     def forward(self, z: Array) -> MultivariateMixture:
         """Mixture at the unconstrained coordinates z, shape (..., dimension)."""
@@ -187,7 +195,7 @@ class MultivariateParameterization:
         w, mu, root = self.parameters(z)
         moments = white_pass(data.y, w, mu, root, data.weight)
         dw, dmu, droot = moments.scores(w, root)
-        b, across = self._frame
+        b, across = self.frame
         nothing = np.zeros_like(dw)
         slope = self.along.graph.pullback(first, self.along.prior, dw, dmu @ b, nothing)
         if self.prior.covariance == "tied":
@@ -203,9 +211,21 @@ class MultivariateParameterization:
 
     def log_det(self, z: Array) -> Array:
         """Log ``|d(w_1 .. w_(K-1), mu, free coordinates of the factors) / dz|``, shape (...)."""
-        b, across = self._frame
+        b, across = self.frame
         one = np.linalg.slogdet(np.column_stack([b, across]))[1]
         return self.along.log_det(self._split(z)[0]) + self.k * one
+
+    def model(self, data: MultivariateData) -> pm.Model:
+        """The PyMC model a person would write, with the observed variable ``y``.
+
+        Raises
+        ------
+        ValueError
+            If the data are weighted, a batch, or not of the prior's columns.
+        """
+        from ordered_mix.parameterization.multivariate_models import plain_model
+
+        return plain_model(self, data)
 
     def draw_prior(self, count: int, seed: int) -> MultivariateMixture:
         """Draws of the reference prior, in the order of the domain; batch shape (count,)."""
@@ -213,7 +233,7 @@ class MultivariateParameterization:
         return self.sorted(drawn)
 
     @cached_property
-    def _frame(self) -> tuple[Array, Array]:
+    def frame(self) -> tuple[Array, Array]:
         """Regression b (d,) of the means on a.mu, and E (d, d - 1), spread of what is left."""
         a, spread = self.direction, np.asarray(self.prior.spread)
         c = spread * a / np.linalg.norm(spread * a)
@@ -244,7 +264,7 @@ class MultivariateParameterization:
 
     def _joined(self, first: Array, mixture: MultivariateMixture, free: Array) -> Array:
         deviation = mixture.mu - self.prior.location
-        b, across = self._frame
+        b, across = self.frame
         rest = deviation - (deviation @ self.direction)[..., None] * b
         return _flat((first, rest @ np.linalg.pinv(across).T, free), mixture.batch_shape)
 

@@ -60,13 +60,14 @@ def sample_points(
     location, scale = one_sample_of_points(data, parameterization.prior)
     standard = parameterization.affine(-location / scale, 1 / scale)
     begin = standard_starts_of_points(starts, parameterization.k, location, scale)
-    y = np.ascontiguousarray(repeated((data.y - location) / scale, data.weight).T)
+    own = data.affine(-location / scale, 1 / scale)
+    y = np.ascontiguousarray(repeated(own.y, data.weight).T)
     clock = time.perf_counter()
     flat = _run(settings, y, standard.prior, begin, seed)
     seconds = time.perf_counter() - clock
     mixture = standard.sorted(_mixture(flat, standard.k, data.d)).affine(location, scale)
     passes = np.ones(mixture.batch_shape, dtype=np.int64)
-    tree = assemble(mixture, passes, settings.tune, data)
+    tree = assemble(mixture, {"n_steps": passes}, settings.tune, data)
     tree.attrs["seconds"] = seconds
     return MultivariateDraws(tree)
 

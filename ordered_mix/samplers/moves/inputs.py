@@ -7,6 +7,7 @@ import numpy as np
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.parameterization.proper import proper_draws
 
@@ -84,7 +85,9 @@ def standard_starts_of_points(
     return starts.affine(-location / scale, 1 / scale)
 
 
-def prior_points(standard: Parameterization, count: int, seed: int) -> Array:
+def prior_points(
+    standard: Parameterization | MultivariateParameterization, count: int, seed: int
+) -> Array:
     """Unconstrained coordinates of prior draws, shape (count, dimension).
 
     Raises
@@ -92,6 +95,8 @@ def prior_points(standard: Parameterization, count: int, seed: int) -> Array:
     ValueError
         If the prior is improper.
     """
+    if isinstance(standard, MultivariateParameterization):
+        return standard.unconstrain(standard.draw_prior(count, seed))
     return standard.unconstrain_unchecked(proper_draws(standard, count, seed))
 
 
