@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ordered_mix.fitted.points import FittedPoints
 
 SUMMARY = "summary.json"
+TRUSTED = 1.05  # largest R-hat of chains that agree
 
 
 def several_columns(source: str) -> bool:
@@ -114,6 +115,11 @@ def print_several(summary: Mapping[str, Any]) -> None:
     console.print(table)
     console.print(Text(f"Points by component: {_listed(summary['points_by_component'])}."))
     console.print(Text(f"R-hat at most {summary['rhat']:.3f}, ESS at least {summary['ess']:,.0f}."))
+    if not summary["rhat"] <= TRUSTED:
+        console.print(
+            Text("The chains disagree, so the estimates are not to be trusted: raise --draws and "
+                 "--tune, or take fewer components.", style="bold")
+        )  # fmt: skip
     console.print(Text(f"\nFiles: {summary['folder']}"))
     if "note" in summary:
         console.print(Text(f"Note: {summary['note']}."))

@@ -1,4 +1,4 @@
-"""NUTS in several dimensions: the posterior as nutpie calls it, Python around the pass."""
+"""NUTS in several dimensions: the compiled posterior as a Python function that nutpie calls."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ordered_mix.draws.multivariate import MultivariateDraws, assemble
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.samplers.moves.density_multivariate import density, given
 from ordered_mix.samplers.moves.inputs import one_sample_of_points, standard_starts_of_points
 from ordered_mix.samplers.moves.starts import off_stationary
 from ordered_mix.samplers.moves.trace import traces
@@ -71,24 +72,31 @@ def log_posterior(
         Power of the likelihood.
     """
 
-    def density(z: Array) -> tuple[float, Array]:
-        with np.errstate(all="ignore"):
-            try:
-                prior, slope = standard.log_prior(z)
-                likelihood, more = standard.log_likelihood(z, data)
-            except np.linalg.LinAlgError:  # a factor with a diagonal of 0
-                return -np.inf, np.zeros_like(z)
+    compiled = given(standard, data, inverse_temperature)
+
+    def interpreted(z: Array) -> tuple[float, Array]:
+        try:
+            prior, slope = standard.log_prior(z)
+            likelihood, more = standard.log_likelihood(z, data)
+        except np.linalg.LinAlgError:  # a factor with a diagonal of 0
+            return np.nan, np.zeros_like(z)
         value = float(prior + inverse_temperature * likelihood)
         return value, slope + inverse_temperature * more
 
-    return density
+    def found(z: Array) -> tuple[float, Array]:
+        with np.errstate(all="ignore"):
+            value, slope = interpreted(z) if compiled is None else density(z, compiled)
+        finite = np.isfinite(value) and np.isfinite(slope).all()
+        return (value, slope) if finite else (-np.inf, np.zeros_like(z))
+
+    return found
 
 
-def posterior(density: Callable[[Array], tuple[float, Array]], dimension: int) -> Any:
+def posterior(found: Callable[[Array], tuple[float, Array]], dimension: int) -> Any:
     """That density as a model that nutpie samples."""
     return from_pyfunc(
         dimension,
-        lambda: density,
+        lambda: found,
         lambda _seed, _other, _chain: lambda z: {POINT: z},
         [np.dtype(np.float64)],
         [(dimension,)],
