@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ordered_mix.engine.outcome import load_result, write_verdicts
 from ordered_mix.engine.run import load_study
-from ordered_mix.report.figures.interval import claimed_in_words, with_unit
+from ordered_mix.report.figures.interval import claimed_in_words, reach_in_words, with_unit
 from ordered_mix.report.of_study import headline
 from ordered_mix.report.page import write_report
 from ordered_mix.report.study_setup import command, last_run
@@ -44,7 +44,8 @@ def page(found: Sequence[StudyResult]) -> str:
 
     Written by `make findings` from the tables in `studies/results/`. A claim *holds* or *fails*
     only if the interval of its effect lies wholly on one side of the margin, which was fixed
-    before the study was run; otherwise it is *undecided*.
+    before the study was run; otherwise it is *undecided*. What is deterministic has no interval:
+    its *numerical reach* is how far off the computation may be.
     """
     return "\n".join([inspect.cleandoc(head), *map(section, found)])
 
@@ -52,12 +53,16 @@ def page(found: Sequence[StudyResult]) -> str:
 def section(result: StudyResult) -> str:
     """One study: its question, its findings, its verdicts and the command."""
     name, run = result.study.name, last_run(result)
-    rows = ["| claim | verdict | effect | claimed | source |", "|---|---|---|---|---|"]
+    rows = [
+        "| claim | verdict | effect | numerical reach | claimed | source |",
+        "|---|---|---|---|---|---|",
+    ]
     for verdict in result.verdicts:
         claim, effect = verdict.claim, verdict.effect
         measured = with_unit(effect, claim) if effect else verdict.reason
-        cells = [claim.statement, f"**{verdict.outcome}**", measured, claimed_in_words(claim)]
-        rows.append(f"| {' | '.join(map(_cell, [*cells, claim.source]))} |")
+        cells = [claim.statement, f"**{verdict.outcome}**", measured, reach_in_words(effect)]
+        cells += [claimed_in_words(claim), claim.source]
+        rows.append(f"| {' | '.join(map(_cell, cells))} |")
     report = f"[Report](../studies/results/{name}/report.html), by `{command(result, run)}`."
     paragraphs = [f"\n## {name}", result.study.question, result.study.findings(result),
                   "\n".join(rows), report]  # fmt: skip

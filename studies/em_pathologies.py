@@ -52,6 +52,7 @@ Array = NDArray[np.float64]
 Rows = list[dict[str, Any]]
 
 NOTES = "the lecture notes on mixtures and EM among the sources"
+PROJECT = "a question of this project"
 METHODS = ("random", "kmeans++", "quantile")
 STARTS = 20
 STOP = Stop(log_likelihood=1e-6, passes=600)
@@ -590,10 +591,10 @@ CLAIMS = (
     claim("law of the collapse", "Near a point the variance falls like ln(1/v') = 2 / v a step.",
           NOTES, law, "within 0.01", "relative error"),
     claim("collapse falls with n", "With more data fewer starts degenerate (4 fitted).",
-          NOTES, partial(collapse_change, factor="n", k=4),
+          PROJECT, partial(collapse_change, factor="n", k=4),
           "below 0", "share of starts, largest n less smallest"),
     claim("collapse rises with K", "With more components more starts degenerate.",
-          NOTES, change_with_k, "above 0", "share of starts, 4 less 2 components"),
+          PROJECT, change_with_k, "above 0", "share of starts, 4 less 2 components"),
     claim("remedies work", "A penalty, tied scales or the prior prevent degenerate ends.",
           "Day 1969; Hathaway 1985; Ciuperca, Ridolfi & Idier 2003", remedied, "below 0.05",
           "share of data sets with any"),
@@ -608,11 +609,11 @@ CLAIMS = (
     claim("inverse gamma chains leave", "NUTS from a narrow component leaves it (inverse gamma).",
           HALF, partial(stuck, prior="inverse_gamma"), "below 0.5", "share of chains"),
     claim("tied scales save passes", "Tied scales need fewer passes than free ones.",
-          NOTES, tied_passes, "below 1", "passes for one with free scales"),
+          PROJECT, tied_passes, "below 1", "passes for one with free scales"),
     claim("tied scales are stable", "With tied scales more starts reach the best optimum.",
-          NOTES, tied_stability, "above 0", "share of starts"),
+          PROJECT, tied_stability, "above 0", "share of starts"),
     claim("tied scales cost fit", "Tied scales cost log likelihood on the shipped data.",
-          NOTES, tied_cost, "above 0", "nats a point"),
+          PROJECT, tied_cost, "above 0", "nats a point"),
     claim("k-means is the limit", "As c goes to 0 EM's means become those of k-means.",
           NOTES, limit, "below 1e-6", "distance"),
     claim("first split", "The merged point loses its hold where c is the data's variance.",
@@ -628,7 +629,7 @@ CLAIMS = (
           partial(annealed, value="share_best", one="cooled variance", other="em", k=5),
           "above 0", "share of starts"),
     claim("EM is more accurate", "EM assigns more points rightly than k-means.",
-          NOTES,
+          PROJECT,
           partial(annealed, value="accuracy", one="em", other="kmeans", k=2),
           "above 0", "share of points"),
     claim("hybrid shrinks scales", "Hard assignment makes scales too small.",

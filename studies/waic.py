@@ -57,7 +57,7 @@ from ordered_mix.study.drawing import (
     nothing,
     panels,
 )
-from ordered_mix.study.effects import mean, paired_ratio, rows_of
+from ordered_mix.study.effects import difference_of_shares, mean, paired_ratio, rows_of
 from ordered_mix.study.result import StudyResult
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, measured, paragraph
 from ordered_mix.theory.prediction import generalisation_loss, log_predictive
@@ -326,7 +326,7 @@ def more_often_wrong(
     """Share of data sets near the singularity on which first is wrong, less that of second."""
     missed = wrong(table, target, [first, second])
     near = missed[missed.index.get_level_values("separation") <= nearest]
-    return mean(near[first].astype(float) - near[second].astype(float))
+    return difference_of_shares(near[first], near[second])
 
 
 def z_scores(table: pd.DataFrame, criterion: str) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from ordered_mix.theory.dynamics import (
     derivatives,
     expanded,
     mean_slope,
+    printed_flow,
     times_to,
     velocity,
 )
@@ -60,7 +61,7 @@ def of_u(v, u, w, sigma=(1.0, 1.0)):
     return two(v, (w + (1 - v) * u, w - v * u), sigma)
 
 
-# --- 1 to 5: the algorithms -----------------------------------------------------------------------
+# --- 1 to 6: the algorithms -----------------------------------------------------------------------
 
 
 def test_the_derived_reference_mean_maximises_q():
@@ -118,6 +119,9 @@ def test_q_needs_the_logarithm_of_the_joint_density():
     def of_the_labels_only(mu):
         return float(np.sum(r * np.log(two(0.5, mu).responsibilities(data.y))))
 
+    def of_the_data(mu):  # what line 5 takes the expectation of: no label occurs in it
+        return float(np.sum(r * two(0.5, mu).log_density(data.y)[:, None]))
+
     right = data.n * mean_slope(at, data.y)
     assert slope_of(q, at.mu) == pytest.approx(right, rel=1e-7)
     assert slope_of(of_the_labels_only, at.mu) == pytest.approx([0, 0], abs=1e-7)
@@ -125,6 +129,9 @@ def test_q_needs_the_logarithm_of_the_joint_density():
     ends = [minimize(lambda mu, f=f: -f(mu), at.mu).x for f in (q, without_logarithm)]
     assert ends[0] == pytest.approx(em, abs=1e-4)
     assert np.abs(ends[1] - em).max() > 0.1
+    best = EM(frozen=KNOWN, stop=TIGHT).fit(UNORDERED, data, at).mixture.mu
+    assert minimize(lambda mu: -of_the_data(mu), at.mu).x == pytest.approx(best, abs=1e-4)
+    assert np.abs(best - em).max() > 0.1
 
 
 def test_the_gap_at_its_bound_has_a_multiplier_that_pushes_up():
@@ -151,15 +158,30 @@ def test_the_gap_at_its_bound_has_a_multiplier_that_pushes_up():
     assert all(q(clearance + more) < q(clearance) for more in (1e-3, 0.1, 1.0))
 
 
-def test_the_gap_of_appendix_b_becomes_negative():
+def test_the_printed_gaps_become_negative():
     data, start = simulate(two(0.5, (5.0, 5.1)), 200, seed=1), np.array([5.0, 8.0])
-    gaps = {
-        name: float(np.diff(STUDY.printed_sweep(name, TRUTH, data, start))[0])
-        for name in STUDY.PRINTED
-    }
-    assert gaps["as in Appendix B"] < -1 and gaps["as in Algorithm 1"] == 0
+    for name in STUDY.PRINTED:
+        at, gaps = start, []
+        for _ in range(4):
+            at = STUDY.printed_sweep(name, TRUTH, data, at)
+            gaps.append(at[1] - at[0])
+        assert min(gaps) < -1, name
     fit = ECM(frozen=KNOWN).fit(RELATIVE, data, Mixture(TRUTH.w, start, TRUTH.sigma))
     assert np.diff(fit.trace.mixture.mu).min() > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_algorithm_1_as_printed_goes_to_and_fro(seed):
+    data, at = simulate(TRUTH, 200, seed=seed), START.mu
+    path = []
+    for _ in range(1000):
+        at = STUDY.printed_sweep("as in Algorithm 1", TRUTH, data, at)
+        path.append(at)
+    assert path[-1] == pytest.approx(path[-3], abs=1e-9)
+    assert np.diff(path[-2:], axis=1).max() < 0  # the second mean is the smaller one in both
+    assert np.abs(path[-1] - path[-2]).max() > 1
+    derived = STUDY.follow("ecm", TRUTH, data, START.mu)
+    assert derived.settled and np.diff(derived.log_likelihood).min() > -1e-9
 
 
 def test_conditional_steps_after_a_full_m_step_move_nothing():
@@ -193,7 +215,7 @@ def test_counts_divided_by_n_break_weights_and_means():
         assert np.allclose(means, after.mu, rtol=1e-9) == right
 
 
-# --- 6 to 10: Appendix D --------------------------------------------------------------------------
+# --- 7 to 12: Appendix D --------------------------------------------------------------------------
 
 
 def test_the_relative_jacobian_and_its_product():
@@ -309,19 +331,72 @@ def test_the_derivative_in_u_has_the_sign_of_mu1_minus_mu2():
     assert reversed_ == pytest.approx(-right, abs=1e-8) and abs(right) > 0.01
 
 
-# --- 11 to 14: statements -------------------------------------------------------------------------
+@pytest.mark.parametrize(("v", "first", "gap"), [(0.5, -0.4, 0.9), (0.3, 1.1, -0.6)])
+def test_the_relative_flow_as_printed_depends_on_the_origin(v, first, gap):
+    at, shift = two(v, (first, first + gap)), 20.0
+    data = population(two(0.5, (0, 0)))
+    for label, follows in (("unordered", True), ("relative", False)):
+        flow = printed_flow(label, at, data.y, data.weight)
+        after = printed_flow(label, at.affine(shift, 1.0), data.y + shift, data.weight)
+        assert (np.abs(after - flow).max() < 1e-9) == follows
+    # letter by letter, at single points
+    w = first + (1 - v) * gap
+    for x in (-1.3, 0.4, 2.0):
+        u = gap
+        two_x, skew = w**2 - 2 * w * x + x**2 - 1, 2 * v**2 - 3 * v + 1
+        three_x = w**3 - 3 * w**2 * x + 3 * w * (x**2 - 1) - x * (x**2 - 3)
+        by_w = x - w + u**2 * (1 - v) * v * (w - x) - 3 / 2 * u**3 * v * skew * two_x
+        by_v = -1 / 2 * u**2 * (2 * v - 1) * two_x
+        by_v -= 1 / 2 * u**3 * (6 * v**2 - 6 * v + 1) * three_x
+        by_u = u * (1 - v) * v * two_x + 3 / 2 * u**2 * v * skew * ((x - w) ** 3 + 3 * (w - x))
+        opening = by_u - (1 - v - gap) * by_v
+        moving = (
+            (first + gap) * by_v - (1 - v - gap) * by_v
+            + (first**2 + 2 * gap * first + 3 * gap**2 + 2 * v**2 + 2 - 4 * gap) * by_w
+        )  # fmt: skip
+        means = [moving - (1 - v) * opening, moving + v * opening]
+        assert printed_flow("relative", at, np.array([x])) == pytest.approx(means, rel=1e-10)
 
 
-def test_equal_scales_alone_are_not_singular():
-    # in (first weight, mu1, mu2, sigma1, sigma2)
-    jacobian = np.vstack([[1, 0, 0, 0, 0], [-1, 0, 0, 0, 0], np.eye(5)[1:]])
+# --- 13 to 18: statements -------------------------------------------------------------------------
 
-    def smallest(mu, sigma):
-        return np.linalg.eigvalsh(information(two(0.4, mu, sigma), jacobian)).min()
+# derivatives of (w, mu, sigma) in (first weight, mu1, mu2, sigma1, sigma2)
+FREE = np.vstack([[1, 0, 0, 0, 0], [-1, 0, 0, 0, 0], np.eye(5)[1:]])
 
-    assert smallest((-1.5, 1.5), (1.0, 1.0)) > 1e-3
-    assert smallest((0.0, 0.0), (1.0, 3.0)) > 1e-3
-    assert abs(smallest((0.0, 0.0), (1.0, 1.0))) < 1e-10
+
+def smallest(weight, mu, sigma):
+    return np.linalg.eigvalsh(information(two(weight, mu, sigma), FREE)).min()
+
+
+def test_exchangeable_labels_leave_the_information_regular():
+    one = two(0.4, (-1.5, 1.5), (1.0, 0.7))
+    other, y = one.permute([1, 0]), np.linspace(-4, 4, 50)
+    np.testing.assert_allclose(one.log_density(y), other.log_density(y), rtol=1e-12)
+    assert smallest(0.4, (-1.5, 1.5), (1.0, 0.7)) > 1e-3
+    assert smallest(0.6, (1.5, -1.5), (0.7, 1.0)) > 1e-3
+    assert abs(smallest(1.0, (-1.5, 1.5), (1.0, 0.7))) < 1e-10
+
+
+def test_equal_weights_means_or_scales_alone_are_not_singular():
+    assert smallest(0.5, (-1.5, 1.5), (1.0, 0.7)) > 1e-3
+    assert smallest(0.4, (-1.5, 1.5), (1.0, 1.0)) > 1e-3
+    assert smallest(0.4, (0.0, 0.0), (1.0, 3.0)) > 1e-3
+    assert abs(smallest(0.4, (0.0, 0.0), (1.0, 1.0))) < 1e-10
+
+
+def test_distances_to_the_reference_exclude_models_and_order_none():
+    def allowed(means):
+        distances = np.abs(np.array(means) - means[0])  # the first is the reference
+        return len(np.unique(distances[1:])) == len(means) - 1
+
+    mu = np.array([0.0, -1.0, 1.0])
+    excluded = Mixture(np.array([0.2, 0.3, 0.5]), mu, np.full(3, 0.3))
+    chain = np.zeros((9, 8))
+    chain[:3, :2] = [[1, 0], [0, 1], [-1, -1]]
+    chain[3:, 2:] = np.eye(6)
+    assert np.linalg.eigvalsh(information(excluded, chain)).min() > 1e-3
+    assert not allowed(mu)
+    assert allowed([0.0, 2.0, -1.0]) and allowed([0.0, -1.0, 2.0])
 
 
 def test_ordering_means_and_scales_jointly_loses_models():
@@ -380,6 +455,18 @@ def test_mixtures_are_not_an_exponential_family():
     assert ranks == [3, 12]
 
 
+def test_the_length_element_is_the_same_in_relative_coordinates():
+    at, step = two(0.4, (-0.7, 1.1)), np.array([0.3, -0.2])  # (dmu1, dmu2)
+    means = np.vstack([np.zeros((2, 2)), np.eye(2), np.zeros((2, 2))])
+    relative = means @ np.array([[1, 0], [1, 1]])  # mu2 = mu1 + gap
+    along = np.array([step[0], step[1] - step[0]])
+    lengths = [
+        moved @ information(at, jacobian) @ moved
+        for moved, jacobian in ((step, means), (along, relative))
+    ]
+    assert lengths[0] == pytest.approx(lengths[1], rel=1e-10) and lengths[0] > 0.01
+
+
 def test_relative_coordinates_do_not_have_the_smaller_norm():
     assert np.linalg.norm([-1, 1]) == pytest.approx(1.414, abs=5e-4)
     assert np.linalg.norm([-1, 1 - (-1)]) == pytest.approx(2.236, abs=5e-4)
@@ -395,7 +482,7 @@ def test_relative_coordinates_do_not_have_the_smaller_norm():
     assert losses[0].max() == pytest.approx(losses[1].max(), rel=1e-12)
 
 
-# --- 15 to 18: claims -----------------------------------------------------------------------------
+# --- 19 to 22: claims -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("weight", [0.1, 0.3, 0.5, 0.7, 0.9])

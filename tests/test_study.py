@@ -230,6 +230,36 @@ def test_bootstrap_draws_units_whole():
     assert effect == effects.bootstrap(table, lambda rows: float(rows["x"].mean()), "set")
 
 
+def test_the_bootstrap_of_a_biased_statistic_covers():
+    """The rank correlation of few units: percentiles of resamples lie too low (true value .5)."""
+    rng = np.random.default_rng(6)
+
+    def rank_correlation(rows):
+        return float(stats.spearmanr(rows["x"], rows["y"]).statistic)
+
+    covered, estimates = [], []
+    for _ in range(60):
+        x, noise = rng.normal(size=(2, 12))
+        table = pd.DataFrame({"set": np.arange(12), "x": x, "y": x + np.sqrt(3) * noise})
+        effect = effects.bootstrap(table, rank_correlation, "set", resamples=199)
+        covered.append(effect.low <= 0.483 <= effect.high)  # (6 / pi) asin(1 / 4)
+        estimates.append(effect.estimate)
+    assert np.mean(covered) > 0.8  # probability 1e-4 of fewer if it covers 95%
+    assert abs(np.mean(estimates) - 0.46) < 0.15
+
+
+def test_differences_of_shares_are_decided_by_the_exact_test_of_mcnemar():
+    for favour, against in ((10, 21), (3, 14), (30, 10), (5, 5)):
+        first = np.repeat([True, False, True, False], [favour, against, 20, 30])
+        second = np.repeat([False, True, True, False], [favour, against, 20, 30])
+        effect = effects.difference_of_shares(first, second)
+        assert effect.estimate == pytest.approx((favour - against) / len(first))
+        p = stats.binomtest(favour, favour + against).pvalue
+        assert (effect.low > 0 or effect.high < 0) == (p < 0.05)
+    alike = effects.difference_of_shares([True] * 20, [True] * 20)
+    assert alike.estimate == 0 and alike.high == -alike.low == pytest.approx(1 - 0.025 ** (1 / 20))
+
+
 def test_exact_reaches_as_far_as_the_grid_moves_it():
     assert effects.exact(2.0, 2.25) == Effect(2.0, 1.75, 2.25)
 
@@ -242,6 +272,7 @@ def test_exact_reaches_as_far_as_the_grid_moves_it():
         lambda: effects.paired_ratio([1, 2], [1, 2, 3]),
         lambda: effects.paired_ratio([1, 2], [1, 0]),
         lambda: effects.share([]),
+        lambda: effects.difference_of_shares([True], [True, False]),
         lambda: effects.median(range(5)),
         lambda: effects.exact(np.nan, 1.0),
         lambda: effects.winner({"a": [1, 2]}),

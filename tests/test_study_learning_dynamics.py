@@ -72,6 +72,7 @@ def test_verdicts_at_smoke_size(verdicts):
         "printed expansion is of third order": "fails",
         "corrected expansion is of third order": "holds",
         "expansion describes Figure 1": "fails",
+        "printed flow moves with the data": "fails",
     }
     effect = {name: verdict.effect.estimate for name, verdict in verdicts.items()}
     # both flows near the singularity: gap^2 = A / t with A = 10 and 4, curvatures 1.25 and 0.5
@@ -98,6 +99,16 @@ def test_printed_and_corrected_expansions_differ_in_the_weight_only_at_equal_wei
         same = np.allclose(printed["error_u"], corrected["error_u"], rtol=1e-6, atol=0)
         assert same == (weight == 0.5)
         assert not np.allclose(printed["error_v"], corrected["error_v"], rtol=0.01, atol=0)
+
+
+def test_the_printed_flow_of_original_coordinates_moves_with_the_data(result):
+    rows = result.table[result.table["measure"] == "printed"]
+    flows = {
+        key: part[["slope1", "slope2"]].to_numpy()
+        for key, part in rows.groupby(["coordinates", "mean1"])
+    }
+    np.testing.assert_allclose(flows["unordered", 20.0], flows["unordered", 0.0], atol=1e-9)
+    assert not np.allclose(flows["relative", 20.0], flows["relative", 0.0], rtol=0.5)
 
 
 def test_smaller_steps_of_the_quadrature_change_nothing():

@@ -12,7 +12,12 @@ import matplotlib.style
 from matplotlib.animation import Animation
 
 from ordered_mix.report.contents import Card, Report, Section
-from ordered_mix.report.figures.interval import claimed_in_words, picture, with_unit
+from ordered_mix.report.figures.interval import (
+    claimed_in_words,
+    picture,
+    reach_in_words,
+    with_unit,
+)
 from ordered_mix.report.figures.style import OWN, Drawing, to_gif, to_svg
 from ordered_mix.report.study_setup import cells_in_words, last_run, setup
 from ordered_mix.report.tables.of_study import tables
@@ -139,8 +144,10 @@ def card(verdict: Verdict) -> Card:
     terms = [] if effect is None else [("Effect", with_unit(effect, claim))]
     terms.append(("Claimed", claimed_in_words(claim)))
     if effect is not None:
-        count = f"{effect.observations:,}" if effect.observations else "none, it is deterministic"
-        terms.append(("Observations", count))
+        if effect.reach is None:
+            terms.append(("Observations", f"{effect.observations:,}"))
+        else:
+            terms.append(("Numerical reach", f"{reach_in_words(effect)}, it is deterministic"))
     terms.append(("Source", claim.source))
     reason = verdict.reason if effect is None else ""
     answer = verdict.outcome.capitalize()

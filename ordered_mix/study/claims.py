@@ -21,7 +21,8 @@ class Effect(NamedTuple):
     Parameters
     ----------
     estimate, low, high : float
-        The estimate and the ends of its interval, 95% unless its maker says otherwise.
+        The estimate and the ends of its interval, 95% unless its maker says otherwise; for a
+        deterministic quantity they are as far off as its computation may be.
     observations : int
         Number of independent observations behind it, 0 for a deterministic quantity.
     """
@@ -31,7 +32,14 @@ class Effect(NamedTuple):
     high: float
     observations: int = 0
 
+    @property
+    def reach(self) -> float | None:
+        """How far off the computation of a deterministic quantity may be; None for an estimate."""
+        return None if self.observations else (self.high - self.low) / 2
+
     def __str__(self) -> str:
+        if self.reach is not None:
+            return f"{self.estimate:.4g}"
         return f"{self.estimate:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
@@ -125,7 +133,11 @@ class Claim:
         outcome = self._outcome(effect)
         unit = f" {self.unit}" if self.unit else ""
         wanted = f"{self.direction} {'+-' if self._two_sided else ''}{self.margin:g}"
-        counted = f", {effect.observations} observations" if effect.observations else ""
+        counted = (
+            f", {effect.observations} observations"
+            if effect.reach is None
+            else f", numerical reach {effect.reach:.1g}"
+        )
         return Verdict(self, outcome, effect, f"{effect}{unit}, claimed {wanted}{counted}.")
 
     @property

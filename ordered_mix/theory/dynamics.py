@@ -212,10 +212,57 @@ def expanded(
         Factor of the third-order terms; 3 in Appendix D as printed in the version we read.
     """
     _of_two("unordered", mixture)
-    points, weights = _sample(y, weight)
     v, u = mixture.w[..., 0], mixture.mu[..., 0] - mixture.mu[..., 1]
+    return _truncated(v, u, mixture.mean(), *_sample(y, weight), third=third)
+
+
+def printed_flow(
+    label: str, mixture: Mixture, y: ArrayLike, weight: ArrayLike | None = None
+) -> Array:
+    """Velocity of the means by Appendix D of Esser & Nielsen 2022 as printed; shape (..., 2).
+
+    The weight is fixed and eta = 1, as in Figure 1. Of the two forms printed it is the expanded
+    one, with which the appendix says its figures are drawn: derivatives stand in one another's
+    place, the Jacobian of the relative coordinates is wrong, and third-order terms are three times
+    too large (docs/errata.md).
+
+    Parameters
+    ----------
+    label : {"unordered", "relative"}
+        Which of the two flows.
+    mixture : Mixture, batch shape (...)
+        Two components of unit scale.
+    y, weight
+        As in `mean_slope`.
+
+    Raises
+    ------
+    ValueError
+        If label is another one, or there are not two components.
+    """
+    if label not in ("unordered", "relative"):
+        raise ValueError(f"label must be unordered or relative, got {label!r}")
+    _of_two(label, mixture)
+    v, first, w = mixture.w[..., 0], mixture.mu[..., 0], mixture.mean()
+    gap = mixture.mu[..., 1] - first
+    # u' is the gap; the derivatives printed for u = mu1 - mu2 are used for it as they are
+    u = gap if label == "relative" else -gap
+    by_v, by_u, by_w = np.moveaxis(_truncated(v, u, w, *_sample(y, weight), third=3.0), -1, 0)
+    if label == "unordered":
+        du = 2 * by_u - (1 - 2 * v) * by_v
+        dw = (u - 1 + 2 * v) * by_v + (u**2 + v**2 + (1 - v) ** 2) * by_w
+    else:
+        du = by_u - (1 - v - gap) * by_v
+        square = first**2 + 2 * gap * first + 3 * gap**2 + 2 * v**2 + 2 - 4 * gap
+        dw = (first + gap) * by_v - (1 - v - gap) * by_v + square * by_w
+    opening = -du if label == "relative" else du
+    return np.stack([dw + (1 - v) * opening, dw - v * opening], axis=-1)
+
+
+def _truncated(v: Array, u: Array, w: Array, points: Array, weights: Array, third: float) -> Array:
+    """Mean derivatives in (v, u, w) of the log density to third order in u; shape (..., 3)."""
     c, skew = v * (1 - v), 1 - 2 * v
-    x = points - mixture.mean()[..., None]
+    x = points - w[..., None]
     one, two, three = x @ weights, (x**2 - 1) @ weights, (x**3 - 3 * x) @ weights
     by_v = skew * u**2 * two / 2 + third * (1 - 6 * c) * u**3 * three / 6
     by_u = c * u * two + third * c * skew * u**2 * three / 2

@@ -49,8 +49,15 @@ def picture(verdict: Verdict) -> Markup:
 
 
 def in_words(effect: Effect) -> str:
-    """An estimate and its interval, with true minus signs."""
+    """An estimate with its interval, if it has one, and true minus signs."""
     return number(str(effect)) if effect.low != effect.high else number(f"{effect.estimate:.4g}")
+
+
+def reach_in_words(effect: Effect | None) -> str:
+    """How far off a deterministic quantity may be; nothing for one that is estimated."""
+    if effect is None or effect.reach is None:
+        return ""
+    return number(f"{effect.reach:.1g}")
 
 
 def with_unit(effect: Effect, claim: Claim) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ordered_mix.report.figures.interval import claimed_in_words
+from ordered_mix.report.figures.interval import claimed_in_words, reach_in_words
 from ordered_mix.report.tables.table import Row, Table, fixed, significant
 
 if TYPE_CHECKING:
@@ -39,12 +39,19 @@ def verdicts(found: Sequence[Verdict]) -> Table:
     rows = []
     for verdict in found:
         claim, effect = verdict.claim, verdict.effect
-        numbers = [write(value) for value in effect[:3]] if effect else [write(None)] * 3
-        count = fixed(0)(effect.observations if effect and effect.observations else None)
-        cells = [verdict.outcome, *numbers, claimed_in_words(claim), count, claim.unit]
+        deterministic = effect is None or effect.reach is not None
+        ends = (None, None) if effect is None or deterministic else effect[1:3]
+        numbers = [write(effect.estimate if effect else None), *map(write, ends)]
+        count = fixed(0)(effect.observations if effect and not deterministic else None)
+        reach = reach_in_words(effect)
+        cells = [verdict.outcome, *numbers, reach, claimed_in_words(claim), count, claim.unit]
         rows.append(Row(claim.name, f"var(--{verdict.outcome})", cells))
-    columns = ["Outcome", "Effect", "Low", "High", "Claimed", "Observations", "Unit"]
-    note = "Effects with their intervals; observations are independent ones."
+    columns = ["Outcome", "Effect", "Low", "High", "Numerical reach", "Claimed", "Observations",
+               "Unit"]  # fmt: skip
+    note = (
+        "Estimates with their intervals, observations are independent ones; what is deterministic "
+        "has a numerical reach instead."
+    )
     return Table("Claims", note, columns, rows, prose=True)
 
 
