@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, kve, multigammaln
-from scipy.stats import invwishart
 
 from ordered_mix.multivariate.covariances import free_shape
 from ordered_mix.multivariate.mixture import MultivariateMixture
@@ -142,6 +141,8 @@ def _standard_draws(prior: MultivariatePrior, k: int, size: int, rng: np.random.
     """Covariances at beta = 1, shape (size, k or 1, d, d)."""
     d, (matrices, _) = prior.d, free_shape(prior.covariance, k, prior.d)
     if prior.covariance in ("full", "tied"):
+        from scipy.stats import invwishart  # takes a second to import
+
         drawn = invwishart(d + 3, 2 * np.eye(d)).rvs(size * matrices, random_state=rng)
         return np.reshape(drawn, (size, matrices, d, d))
     own = 1 if prior.covariance == "spherical" else d

@@ -124,7 +124,6 @@ def parameterization(
     """
     # PyMC takes seconds to import: studies that do without it should not wait
     from ordered_mix.multivariate import MultivariatePrior
-    from ordered_mix.parameterization.multivariate import MultivariateParameterization
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
@@ -132,6 +131,8 @@ def parameterization(
     found, stem = module(name), Path(name).stem
     given = {**given, **options}
     if isinstance(prior, MultivariatePrior):
+        from ordered_mix.parameterization.multivariate import MultivariateParameterization
+
         axis = given.pop("axis", 0)
         return MultivariateParameterization(stem, found, k, prior, given, axis)
     return Parameterization(stem, found, k, prior or Prior(), given)
