@@ -27,9 +27,8 @@ def several_columns(source: str) -> bool:
     head, colon, columns = source.rpartition(":")
     if colon and "," in columns:
         return isfile(head) or head == "-" or head in shipped_points()
-    return source.partition(":")[0] in set(shipped_points()) - {
-        name.partition(":")[0] for name in shipped()
-    }
+    one_column = {name.partition(":")[0] for name in shipped()}
+    return source in shipped_points() or head in set(shipped_points()) - one_column
 
 
 def fit_several(
