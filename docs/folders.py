@@ -25,6 +25,7 @@ PAGES = {
     "fitted": ("Fitting", ("fitted",)),
     "compare": ("Comparing and diagnosing", ("compare",)),
     "data": ("Data, mixtures and priors", ("data", "mixture", "prior", "distributions")),
+    "multivariate": ("Several dimensions", ("multivariate",)),
     "parameterization": ("Parameterizations", ("parameterization", "models")),
     "estimators": ("Estimators", ("estimators", "optima", "estimators.loop")),
     "samplers": ("Samplers", ("samplers", "samplers.moves")),

@@ -206,7 +206,7 @@ def load(
             f"data must be FILE.csv:column or one of {', '.join(shipped())}, got {source!r}{hint}"
         )
     path, column = found
-    y = read_source(path, column, source, reading)
+    y = read_source(path, [column], source, reading)[:, 0]
     stem = "input" if path == "-" else Path(path).name.partition(".")[0] or Path(path).name
     return Data(y, name=one_line(f"{stem}:{column}" if column else stem))
 

@@ -10,6 +10,7 @@ from inprocess import exit_status
 
 from ordered_mix.cli import complete
 from ordered_mix.data import shipped
+from ordered_mix.multivariate.data import shipped_points
 from ordered_mix.parameterization import catalog
 
 
@@ -56,6 +57,9 @@ def test_the_list_as_json(monkeypatch, capsys):
     assert sorted(found["parameterizations"]) == catalog.names()
     assert sorted(found["studies"]) == catalog.names("study")
     assert found["data_sets"] == shipped()
+    assert found["data_sets_of_several_columns"] == shipped_points()
+    assert exit_status(monkeypatch, "list") in (None, 0)
+    assert "iris" in capsys.readouterr().out
 
 
 def test_a_run_does_not_overwrite_one_of_other_settings(tmp_path, monkeypatch, capsys):

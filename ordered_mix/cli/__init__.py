@@ -99,16 +99,19 @@ def _options(
 def list_command(as_json: Json = False) -> None:
     """List the parameterizations, the studies and the shipped data sets."""
     from ordered_mix.data import shipped
+    from ordered_mix.multivariate.data import shipped_points
     from ordered_mix.parameterization import catalog
 
+    several = {name: "of several columns, for fit" for name in shipped_points()}
     summaries = {
         "Parameterizations": {name: catalog.summary(name) for name in catalog.names()},
         "Studies": {name: catalog.summary(name, "study") for name in catalog.names("study")},
-        "Data sets": dict.fromkeys(shipped(), ""),
+        "Data sets": dict.fromkeys(shipped(), "") | several,
     }
     if as_json:
         found = {key.lower(): values for key, values in summaries.items() if key != "Data sets"}
-        print(json.dumps({**found, "data_sets": shipped()}, indent=1))
+        sets = {"data_sets": shipped(), "data_sets_of_several_columns": list(several)}
+        print(json.dumps({**found, **sets}, indent=1))
         return
     width = max(len(name) for named in summaries.values() for name in named)
     for heading, named in summaries.items():

@@ -30,14 +30,15 @@ from ordered_mix.cli.options import (
     Separator,
     Verbose,
     Where,
-    between_cells,
     chosen_prior,
     known_values,
     log,
     names_between_commas,
+    reading,
     refuse_other_likelihoods,
 )
 from ordered_mix.cli.progress import stages
+from ordered_mix.cli.several import fit_several, print_several, several_columns
 from ordered_mix.cli.text import print_fit
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ ordered-mix fit faithful:waiting
 ordered-mix fit my.csv:height --components 1-6
 
 ordered-mix fit my.csv:height --components auto --estimators em
+
+ordered-mix fit my.csv:height,weight --components 3
 
 ordered-mix fit folder/:x --dask tcp://localhost:8786"""
 
@@ -103,6 +106,12 @@ def fit_command(
     ] = 3600.0,
     scales: Scales = "free",
     fixed: Fixed = None,
+    covariance: Annotated[
+        str,
+        typer.Option(
+            help="Of several columns: full, diagonal, spherical or tied.", show_default="full"
+        ),
+    ] = "",
     errors: Errors = None,
     lower: Bound = None,
     upper: Bound = None,
@@ -122,7 +131,7 @@ def fit_command(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Fit a Gaussian mixture to one column of numbers.
+    """Fit a Gaussian mixture to one column of numbers, or to several, as FILE:x,y.
 
     Prints the estimates of each component and whether to trust them, and writes estimates.csv,
     points.csv (which point belongs where), criteria.csv and, if sampled, report.html and draws.nc
@@ -132,6 +141,32 @@ def fit_command(
     from ordered_mix.stream.stream import opened
 
     refuse_other_likelihoods(errors, lower, upper)
+    if several_columns(data):
+        summary = fit_several(
+            data,
+            reading(separator, decimal_comma, drop_missing, where),
+            {
+                "components": components, "covariance": covariance or "full", "prior": prior,
+                "concentration": prior_weights, "draws": draws, "tune": tune, "chains": chains,
+                "seed": seed, "cores": cores, "hdi_prob": hdi_prob or 0.89,
+            },
+            {
+                "--estimators": (estimators, "em,map,nuts"), "--fixed": (fixed, None),
+                "--parameterization": (parameterization, "unordered"), "--dask": (dask, None),
+                "--prior-scale": (prior_scale, None), "--prior-mean": (prior_mean, None),
+                "--scales": (scales, "free"), "--target-accept": (target_accept, 0.8),
+            },
+            out,
+            force,
+            quiet or as_json,
+        )  # fmt: skip
+        if as_json:
+            print(json.dumps(summary, indent=1))
+        elif not quiet:
+            print_several(summary)
+        return
+    if covariance:
+        raise ValueError(f"--covariance must be left out for one column, got {covariance!r}")
     asked: dict[str, Any] = {
         "components": components, "estimators": names_between_commas(estimators),
         "parameterization": parameterization, "draws": draws, "tune": tune, "chains": chains,
@@ -139,12 +174,9 @@ def fit_command(
         "fixed": known_values(fixed),
     }  # fmt: skip
     free = {"cores": cores, "time_limit": time_limit}
-    between = between_cells(separator)
     with _client(dask) as client:
-        column = opened(
-            data, client=client, separator=between, decimal_comma=decimal_comma,
-            drop_missing=drop_missing, where=where,
-        )  # fmt: skip
+        how = reading(separator, decimal_comma, drop_missing, where)
+        column = opened(data, client=client, **how)
         _check(column, asked, free)
         chosen: Any = prior
         if set(asked["estimators"]) != {"em"}:

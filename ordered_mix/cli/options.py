@@ -6,7 +6,7 @@ import logging
 import re
 from difflib import get_close_matches
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -164,22 +164,6 @@ def refuse_other_likelihoods(errors: str | None, lower: float | None, upper: flo
             )
 
 
-def between_cells(separator: str) -> str:
-    """What the option --separator says.
-
-    Raises
-    ------
-    ValueError
-        If it is none of those accepted.
-    """
-    from ordered_mix.files.columns import NAMES
-
-    between = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
-    if between not in NAMES:
-        raise ValueError(f"--separator must be one of ',', ';' and tab, got {separator!r}")
-    return between
-
-
 def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, where: str) -> Data:
     """The column that the options ask for.
 
@@ -190,10 +174,26 @@ def loaded(data: str, separator: str, decimal_comma: bool, drop_missing: bool, w
     """
     from ordered_mix.data import load
 
-    between = between_cells(separator)
-    return load(
-        data, separator=between, decimal_comma=decimal_comma, drop_missing=drop_missing, where=where
-    )
+    return load(data, **reading(separator, decimal_comma, drop_missing, where))
+
+
+def reading(separator: str, decimal_comma: bool, drop_missing: bool, where: str) -> dict[str, Any]:
+    """How a file is read, as `data.load` takes it.
+
+    Raises
+    ------
+    ValueError
+        If the separator is none that is known.
+    """
+    from ordered_mix.files.columns import NAMES
+
+    between = {"tab": "\t", "\\t": "\t"}.get(separator, separator)
+    if between not in NAMES:
+        raise ValueError(f"--separator must be one of ',', ';' and tab, got {separator!r}")
+    return {
+        "separator": between, "decimal_comma": decimal_comma, "drop_missing": drop_missing,
+        "where": where,
+    }  # fmt: skip
 
 
 def chosen_prior(

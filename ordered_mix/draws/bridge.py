@@ -78,7 +78,7 @@ def bridge(
     sort = exchangeable(parameterization)
     half = draws.batch_shape[1] // 2
     agreed = agreed_labels(units, sort)
-    proposal = _Normal.fitted(units.parameterization.unconstrain(agreed[:, :half]))
+    proposal = Normal.fitted(units.parameterization.unconstrain(agreed[:, :half]))
     kept = units.parameterization.unconstrain((units.draws if symmetrise else agreed)[:, half:])
     sort = sort and not symmetrise
     drawn = proposal.draw(kept[..., 0].size, np.random.default_rng(seed))
@@ -87,35 +87,38 @@ def bridge(
         for points in (kept.reshape(drawn.shape), drawn)
     ]
     posterior = ratios[0].reshape(kept.shape[:2])
-    log_evidence, error = _meng_wong(posterior, ratios[1])
+    log_evidence, error = meng_wong(posterior, ratios[1])
     return Evidence(
-        log_evidence - units.constant, error, f"bridge, {labels}", _warning(posterior, error)
+        log_evidence - units.constant, error, f"bridge, {labels}", warning(posterior, error)
     )
 
 
-class _Normal(NamedTuple):
+class Normal(NamedTuple):
     """A normal proposal by its mean and the Cholesky factor of its covariance."""
 
     mean: Array
     factor: Array
 
     @classmethod
-    def fitted(cls, z: Array) -> _Normal:
+    def fitted(cls, z: Array) -> Normal:
+        """The normal with the mean and the covariance of points z (..., dimension)."""
         flat = z.reshape(-1, z.shape[-1])
         covariance = np.atleast_2d(np.cov(flat, rowvar=False))
         ridge = 1e-10 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
         return cls(flat.mean(axis=0), np.linalg.cholesky(covariance + ridge))
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
+        """Independent draws, shape (count, dimension)."""
         return self.mean + rng.standard_normal((count, self.mean.size)) @ self.factor.T
 
     def log_density(self, z: Array) -> Array:
+        """Log density at z (points, dimension)."""
         white = solve_triangular(self.factor, (z - self.mean).T, lower=True)
         constant = np.sum(np.log(np.diag(self.factor))) + 0.5 * self.mean.size * np.log(2 * np.pi)
         return -0.5 * np.sum(white**2, axis=0) - constant
 
 
-def _log_ratio(units: Standard, proposal: _Normal, z: Array, sort: bool, symmetrise: bool) -> Array:
+def _log_ratio(units: Standard, proposal: Normal, z: Array, sort: bool, symmetrise: bool) -> Array:
     """Log of the unnormalised posterior over the proposal at z (points, dimension)."""
     height, mixture = units.log_density(z)
     if symmetrise:
@@ -127,7 +130,7 @@ def _log_ratio(units: Standard, proposal: _Normal, z: Array, sort: bool, symmetr
     return height - proposal.log_density(z)
 
 
-def _symmetrised(units: Standard, proposal: _Normal, z: Array, mixture: Mixture) -> Array:
+def _symmetrised(units: Standard, proposal: Normal, z: Array, mixture: Mixture) -> Array:
     """Log density of the proposal averaged over the labellings."""
     parameterization = units.parameterization
     here, terms = parameterization.log_det(z), []
@@ -138,7 +141,7 @@ def _symmetrised(units: Standard, proposal: _Normal, z: Array, mixture: Mixture)
     return np.logaddexp.reduce(terms, axis=0) - log_labellings(parameterization)
 
 
-def _meng_wong(posterior: Array, proposal: Array) -> tuple[float, float]:
+def meng_wong(posterior: Array, proposal: Array) -> tuple[float, float]:
     """Log normalising constant and its relative error, from log ratios at draws of both."""
     effective = min(float(arviz_stats.ess(posterior, chain_axis=0, draw_axis=1)), posterior.size)
     share = effective / (effective + proposal.size)
@@ -161,7 +164,8 @@ def _meng_wong(posterior: Array, proposal: Array) -> tuple[float, float]:
     return new, math.sqrt(own + (mcse / second.mean()) ** 2)
 
 
-def _warning(posterior: Array, error: float) -> str:
+def warning(posterior: Array, error: float) -> str:
+    """What to beware of, from log ratios at draws (chain, draw); empty if nothing."""
     effective = float(arviz_stats.ess(posterior, chain_axis=0, draw_axis=1))
     if len(posterior) > 1:
         rhat = float(arviz_stats.rhat(posterior, chain_axis=0, draw_axis=1))

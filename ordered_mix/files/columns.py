@@ -1,4 +1,4 @@
-"""One column of a table as numbers, or a sentence that says what is wrong with it."""
+"""Columns of a table as numbers, or a sentence that says what is wrong with them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,18 +100,40 @@ def read_column(text: str, column: str, source: str, reading: Reading | None = N
         If the text is empty, has no header or no rows, is separated or punctuated otherwise, has
         no or several such columns, or if a cell of the column is empty, no number or not finite.
     """
+    return read_columns(text, [column], source, reading)[:, 0]
+
+
+def read_columns(
+    text: str, columns: Sequence[str], source: str, reading: Reading | None = None
+) -> Array:
+    """Numbers of several columns of text, shape (rows, columns).
+
+    Parameters
+    ----------
+    text, source, reading
+        As for `read_column`.
+    columns : sequence of str
+        Their names; ``*count`` behind the last one repeats each row as often as the column count
+        says. With ``drop_missing`` rows are left out where any of them is missing.
+
+    Raises
+    ------
+    ValueError
+        As `read_column`.
+    """
     reading = reading or Reading()
     rows = _rows(text, source, reading)
     if not rows:
         raise ValueError(f"data {source!r} is an empty file")
-    return column_of(rows, column, source, reading)
+    return columns_of(rows, columns, source, reading)
 
 
-def column_of(rows: list[Row], column: str, source: str, reading: Reading) -> Array:
-    """A column of rows of cells with their line numbers, the header first."""
+def columns_of(rows: list[Row], columns: Sequence[str], source: str, reading: Reading) -> Array:
+    """Columns of rows of cells with their line numbers, the header first."""
     header = [name.strip() for name in rows[0][1]]
-    value, _, count = column.rpartition("*") if column not in header else ("", "", "")
-    index = _position(header, value or column, source, reading)
+    *others, last = columns
+    value, _, count = last.rpartition("*") if last not in header else ("", "", "")
+    indices = [_position(header, name, source, reading) for name in (*others, value or last)]
     if len(rows) == 1:
         raise ValueError(f"data {source!r} has a header and no rows")
     for line, row in rows[1:]:
@@ -123,10 +145,12 @@ def column_of(rows: list[Row], column: str, source: str, reading: Reading) -> Ar
             )
     kept = _chosen(rows[1:], header, source, reading)
     if reading.drop_missing:
-        kept = [row for row in kept if not _missing(row[1], index)]
+        kept = [row for row in kept if not any(_missing(row[1], index) for index in indices)]
     if not kept:
         raise ValueError(f"data {source!r} has no rows left once some are left out")
-    numbers = np.array([_number(row, index, line, source, reading) for line, row in kept])
+    numbers = np.array(
+        [[_number(row, index, line, source, reading) for index in indices] for line, row in kept]
+    )
     if not value:
         return numbers
     place = _position(header, count, source, reading)
@@ -220,7 +244,7 @@ def repeated(numbers: Array, counts: ArrayLike, column: str, source: str) -> Arr
             f"column {column!r} of {source!r} must hold counts, whole numbers of at least 0 and "
             f"at most {MOST_POINTS:,} in all"
         )
-    return np.repeat(numbers, times.astype(np.int64))
+    return np.repeat(numbers, times.astype(np.int64), axis=0)
 
 
 def listed(names: list[str]) -> str:

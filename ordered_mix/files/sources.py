@@ -1,16 +1,17 @@
-"""Where a column comes from: text, compressed or from standard input, Parquet, Excel."""
+"""Where columns come from: text, compressed or from standard input, Parquet, Excel."""
 
 from __future__ import annotations
 
 import gzip
 import sys
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from os.path import isdir, isfile
 from pathlib import Path
 
 from ordered_mix.errors import one_line
-from ordered_mix.files.columns import Array, Reading, Row, column_of, read_column
+from ordered_mix.files.columns import Array, Reading, Row, columns_of, read_columns
 from ordered_mix.files.parts import COMPRESSED, PARQUET, TEXT, parts_of, whole
 
 STANDARD_INPUT = "-"
@@ -38,26 +39,29 @@ def split_source(source: str) -> tuple[str, str] | None:
     return None
 
 
-def read_source(path: str, column: str, source: str, reading: Reading) -> Array:
-    """Numbers of one column of a file or of standard input.
+def read_source(path: str, columns: Sequence[str], source: str, reading: Reading) -> Array:
+    """Numbers of columns of a file or of standard input, shape (rows, columns).
 
     Raises
     ------
     ValueError
-        If it cannot be read, or as `files.columns.read_column`.
+        If it cannot be read, or as `files.columns.read_columns`.
     """
     if isdir(path):
-        return whole(parts_of(path, column, source, reading), column, source)
+        if len(columns) > 1:
+            raise ValueError(f"data {source!r} must name one column of a folder, not several")
+        [column] = columns
+        return whole(parts_of(path, column, source, reading), column, source)[:, None]
     name = path.lower()
     if name.endswith((*PARQUET, *EXCEL)):
-        return column_of(_frame_rows(path, source), column, source, reading)
+        return columns_of(_frame_rows(path, source), columns, source, reading)
     if ".tsv" in name[-7:] or ".tab" in name[-7:]:
         reading = replace(reading, separator="\t")
     try:
         text = _bytes(path, source).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"data {source!r} must be text in UTF-8, it is not") from None
-    return read_column(text, column, source, reading)
+    return read_columns(text, columns, source, reading)
 
 
 def _folder(path: str) -> bool:

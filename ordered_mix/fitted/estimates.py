@@ -47,7 +47,7 @@ def estimates(
         for quantity in PARAMETERS:
             row: dict[str, object] = {"component": component + 1, "quantity": quantity}
             if labelled is not None:
-                row |= _posterior(getattr(labelled, quantity)[..., component], hdi_prob)
+                row |= posterior_summary(getattr(labelled, quantity)[..., component], hdi_prob)
             for name, one in matched.items():
                 row[name] = float(getattr(one, quantity)[component])
             rows.append(row)
@@ -86,7 +86,8 @@ def points_table(y: Array, probabilities: Array) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _posterior(values: Array, hdi_prob: float) -> dict[str, float]:
+def posterior_summary(values: Array, hdi_prob: float) -> dict[str, float]:
+    """Mean, sd, interval, effective size and R-hat of draws (chain, draw)."""
     # ArviZ takes a second to import, which EM alone does not need
     import arviz_stats
     from arviz_stats.base import array_stats

@@ -11,9 +11,11 @@ import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
+    from ordered_mix.multivariate import MultivariatePrior
+    from ordered_mix.parameterization.multivariate import MultivariateParameterization
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
@@ -86,9 +88,21 @@ def _value(text: str) -> Any:
     return text
 
 
+@overload
 def parameterization(
     name: str, k: int, prior: Prior | None = None, **options: Any
-) -> Parameterization:
+) -> Parameterization: ...
+
+
+@overload
+def parameterization(
+    name: str, k: int, prior: MultivariatePrior, **options: Any
+) -> MultivariateParameterization: ...
+
+
+def parameterization(
+    name: str, k: int, prior: Prior | MultivariatePrior | None = None, **options: Any
+) -> Parameterization | MultivariateParameterization:
     """The parameterization of this name for k components.
 
     Parameters
@@ -98,10 +112,11 @@ def parameterization(
         brackets behind it, as in a label: ``relative(link=square)``.
     k : int
         Number of components.
-    prior : Prior, optional
-        The reference prior by default.
+    prior : Prior or MultivariatePrior, optional
+        The reference prior of one dimension by default.
     **options
-        Further options of the model file, e.g. ``link="square"``.
+        Further options of the model file, e.g. ``link="square"``; in several dimensions also
+        ``axis``, the coordinate, from 0, or the direction along which the file orders the means.
 
     Raises
     ------
@@ -109,12 +124,19 @@ def parameterization(
         If there is no such name or option, or it does not apply to this k or prior.
     """
     # PyMC takes seconds to import: studies that do without it should not wait
+    from ordered_mix.multivariate import MultivariatePrior
     from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
 
     name, given = split(name)
-    found = module(name)
-    return Parameterization(Path(name).stem, found, k, prior or Prior(), {**given, **options})
+    found, stem = module(name), Path(name).stem
+    given = {**given, **options}
+    if isinstance(prior, MultivariatePrior):
+        from ordered_mix.parameterization.multivariate import MultivariateParameterization
+
+        axis = given.pop("axis", 0)
+        return MultivariateParameterization(stem, found, k, prior, given, axis)
+    return Parameterization(stem, found, k, prior or Prior(), given)
 
 
 def estimator(label: str, **options: Any) -> Any:

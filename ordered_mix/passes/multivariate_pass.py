@@ -1,4 +1,4 @@
-"""The pass over points in several dimensions, and its batch layout in working units."""
+"""The pass over points in several dimensions, its gradient, and its layout in working units."""
 
 from __future__ import annotations
 
@@ -8,15 +8,89 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.passes import points as compiled
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-HALF_LOG_2PI = 0.9189385332046727
 SINGULAR = 1e-13
+
+
+class WhiteMoments(NamedTuple):
+    """What one pass returns, of the whitened points ``z = L^-1 (y - mu)``, per run.
+
+    Attributes
+    ----------
+    log_likelihood : ndarray (...)
+        Sum of weight times log density.
+    s0 : ndarray (..., k)
+        Sum of weight times responsibility, in units of observations.
+    z1, z2 : ndarray (..., k, d) and (..., k, d, d)
+        The same sums of z and of z z^T, without a unit.
+    """
+
+    log_likelihood: Array
+    s0: Array
+    z1: Array
+    z2: Array
+
+    def scores(self, w: Array, root: Array) -> tuple[Array, Array, Array]:
+        """Derivatives of the log likelihood in w, mu and the lower triangle of the roots.
+
+        Fisher's identity: ``s0 / w``, ``L^-T z1`` and ``tril(L^-T (z2 - s0 I))``.
+        """
+        above = np.swapaxes(root, -1, -2)
+        excess = self.z2 - self.s0[..., None, None] * np.eye(root.shape[-1])
+        slope = np.linalg.solve(above, self.z1[..., None])[..., 0]
+        return self.s0 / w, slope, np.tril(np.linalg.solve(above, excess))
+
+
+def white_pass(
+    y: ArrayLike, w: ArrayLike, mu: ArrayLike, root: ArrayLike, weight: ArrayLike | None = None
+) -> WhiteMoments:
+    """One pass over each data set of a batch for each of the mixtures.
+
+    Parameters
+    ----------
+    y : array_like, shape (..., n, d)
+    w : array_like, shape (..., k)
+    mu : array_like, shape (..., k, d)
+    root : array_like, shape (..., k, d, d)
+        Lower Cholesky factors of the covariances.
+    weight : array_like, shape (..., n), optional
+
+    Raises
+    ------
+    ValueError
+        If the dimensions differ or the batch axes do not broadcast.
+    """
+    given = [np.asarray(value, dtype=np.float64) for value in (y, w, mu, root)]
+    points, (k, d) = given[0], given[2].shape[-2:]
+    if points.shape[-1] != d or given[3].shape[-3:] != (k, d, d) or given[1].shape[-1] != k:
+        shapes = ", ".join(str(value.shape) for value in given)
+        raise ValueError(f"y, w, mu and root must agree in dimensions and components, got {shapes}")
+    leads = [value.shape[:-at] for value, at in zip(given, (2, 1, 2, 3), strict=True)]
+    q = np.empty((1, 0)) if weight is None else np.asarray(weight, dtype=np.float64)
+    batch = np.broadcast_shapes(*leads, () if weight is None else q.shape[:-1])
+    sets, rows = _rows(np.swapaxes(points, -1, -2), 2, batch)
+    weights, weight_rows = _rows(q, 1, batch) if q.size else (q, np.zeros_like(rows))
+    parameters = [_flat(value, at, batch) for at, value in enumerate(given[1:], start=1)]
+    out = _empty(rows.size, k, d)
+    compiled.passes(sets, rows, weights, weight_rows, *parameters, *out)
+    return WhiteMoments(*(value.reshape((*batch, *value.shape[1:])) for value in out))
+
+
+def log_density(y: ArrayLike, w: Array, mu: Array, root: Array) -> Array:
+    """Log density of batches of mixtures at the points y (n, d); shape (..., n)."""
+    points = np.ascontiguousarray(np.asarray(y, dtype=np.float64).T)
+    batch = mu.shape[:-2]
+    parameters = [_flat(value, at, batch) for at, value in enumerate((w, mu, root), start=1)]
+    out = np.empty((len(parameters[0]), points.shape[1]))
+    compiled.densities(points, *parameters, out)
+    return out.reshape((*batch, points.shape[1]))
 
 
 class MultivariateMoments(NamedTuple):
@@ -97,16 +171,16 @@ class MultivariateProblem:
 
     @cached_property
     def points(self) -> Array:
-        """Points in working units, shape (sets, n, d)."""
+        """Points in working units, coordinate by coordinate, shape (sets, d, n)."""
         scale = self.data.scale.max(axis=-1)[..., None, None]
         y = (self.data.y - self.data.location[..., None, :]) / scale
-        return np.ascontiguousarray(y.reshape(-1, self.data.n, self.data.d))
+        return np.ascontiguousarray(np.swapaxes(y.reshape(-1, self.data.n, self.data.d), 1, 2))
 
     @cached_property
     def weight(self) -> Array:
         """Weights of the points, shape (sets, n)."""
         if self.data.weight is None:
-            return np.ones(self.points.shape[:2])
+            return np.ones((len(self.points), self.data.n))
         return self.data.weight.reshape(-1, self.data.n)
 
     @cached_property
@@ -125,7 +199,12 @@ class MultivariateProblem:
     def moments(self, runs: Index, w: Array, mu: Array, covariance: Array) -> MultivariateMoments:
         """One pass for each of these runs, in working units."""
         root, _ = factor(covariance, self.variances[runs])
-        return MultivariateMoments(*_pass(self.points, self.weight, self.rows[runs], w, mu, root))
+        rows, out = self.rows[runs], _empty(*mu.shape)
+        given = (np.ascontiguousarray(value) for value in (w, mu, root))
+        compiled.passes(self.points, rows, self.weight, rows, *given, *out)
+        log_likelihood, s0, z1, z2 = out
+        s1 = np.einsum("rkij,rkj->rki", root, z1)
+        return MultivariateMoments(log_likelihood, s0, s1, root @ z2 @ np.swapaxes(root, -1, -2))
 
     def widths(self, covariance: Array) -> Array:
         """Standard deviations of each coordinate."""
@@ -177,53 +256,18 @@ def factor(covariance, variances):
     return root, regular
 
 
-@numba.njit(cache=True, nogil=True)
-def _pass(y, weight, rows, w, mu, root):
-    runs, k, d = mu.shape
-    log_likelihood, s0 = np.zeros(runs), np.zeros((runs, k))
-    s1, s2 = np.zeros((runs, k, d)), np.zeros((runs, k, d, d))
-    for run in range(runs):
-        log_likelihood[run] = _one_run(
-            y[rows[run]], weight[rows[run]], w[run], mu[run], root[run], s0[run], s1[run], s2[run]
-        )
-    return log_likelihood, s0, s1, s2
+def _rows(values: NDArray[Any], trailing: int, batch: tuple[int, ...]) -> tuple[Array, Index]:
+    """Values as contiguous rows, and for each run of the batch its row."""
+    lead = values.shape[: values.ndim - trailing]
+    index = np.arange(int(np.prod(lead))).reshape(lead)
+    rows = np.ascontiguousarray(values).reshape(index.size, *values.shape[values.ndim - trailing :])
+    return rows, np.broadcast_to(index, batch).flatten()
 
 
-@numba.njit(cache=True, nogil=True)
-def _one_run(y, weight, w, mu, root, s0, s1, s2):
-    n, d = y.shape
-    k = len(w)
-    constant, terms = np.empty(k), np.empty(k)
-    deviation, whitened = np.empty((k, d)), np.empty(d)
-    for j in range(k):
-        log_w = np.log(w[j]) if w[j] > 0 else -np.inf
-        constant[j] = log_w - d * HALF_LOG_2PI - np.sum(np.log(np.diag(root[j])))
-    log_likelihood = 0.0
-    for i in range(n):
-        for j in range(k):
-            square = 0.0
-            for row in range(d):
-                deviation[j, row] = y[i, row] - mu[j, row]
-                value = deviation[j, row]
-                for column in range(row):
-                    value -= root[j, row, column] * whitened[column]
-                whitened[row] = value / root[j, row, row]
-                square += whitened[row] ** 2
-            terms[j] = constant[j] - 0.5 * square
-        top = terms.max()
-        total = np.sum(np.exp(terms - top))
-        log_likelihood += weight[i] * (top + np.log(total))
-        for j in range(k):
-            r = weight[i] * np.exp(terms[j] - top) / total
-            if r == 0.0:
-                continue
-            s0[j] += r
-            for row in range(d):
-                s1[j, row] += r * deviation[j, row]
-                for column in range(row + 1):
-                    s2[j, row, column] += r * deviation[j, row] * deviation[j, column]
-    for j in range(k):
-        for row in range(d):
-            for column in range(row):
-                s2[j, column, row] = s2[j, row, column]
-    return log_likelihood
+def _flat(value: Array, trailing: int, batch: tuple[int, ...]) -> Array:
+    shape = value.shape[value.ndim - trailing :]
+    return np.ascontiguousarray(np.broadcast_to(value, (*batch, *shape))).reshape(-1, *shape)
+
+
+def _empty(runs: int, k: int, d: int) -> tuple[Array, Array, Array, Array]:
+    return np.empty(runs), np.empty((runs, k)), np.empty((runs, k, d)), np.empty((runs, k, d, d))

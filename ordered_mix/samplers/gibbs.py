@@ -6,18 +6,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
+from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.parameterization.conjugate import check_conjugate
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
-from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
+from ordered_mix.samplers.moves.gibbs_multivariate import sample_points
+from ordered_mix.samplers.moves.inputs import one_sample, repeated, standard_starts
 from ordered_mix.samplers.moves.settings import at_least, check_seed
 from ordered_mix.samplers.moves.sweeps import Conjugate, sweeps
 
@@ -69,18 +73,32 @@ class Gibbs:
         if self.permute and self.frozen:
             raise ValueError(f"permute needs all parameters free, got frozen={self.frozen}")
 
+    @overload
     def sample(
         self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
-    ) -> Draws:
+    ) -> Draws: ...
+
+    @overload
+    def sample(
+        self,
+        parameterization: MultivariateParameterization,
+        data: MultivariateData,
+        starts: MultivariateMixture,
+        seed: int,
+    ) -> MultivariateDraws: ...
+
+    def sample(
+        self, parameterization: Any, data: Any, starts: Any, seed: int
+    ) -> Draws | MultivariateDraws:
         """Sample one chain from each start.
 
         Parameters
         ----------
-        parameterization : Parameterization
+        parameterization : Parameterization or MultivariateParameterization
             With the reference prior, whose scales are inverse gamma, adaptive or known.
-        data : Data
+        data : Data or MultivariateData
             One sample; weights must be whole numbers.
-        starts : Mixture, batch shape (chain,)
+        starts : Mixture or MultivariateMixture, batch shape (chain,)
             One start for each chain, in the units of the data.
         seed : int
             The same seed gives the same draws for any number of cores.
@@ -92,25 +110,32 @@ class Gibbs:
         """
         check_seed(seed)
         self._check(parameterization)
+        if isinstance(parameterization, MultivariateParameterization):
+            return sample_points(self, parameterization, data, starts, seed)
         location, scale = one_sample(data)
         standard = parameterization.affine(-location / scale, 1 / scale)
         begin = standard_starts(starts, parameterization.k, location, scale)
-        y = repeated(data.standardized())
+        standardized = data.standardized()
+        y = np.ascontiguousarray(repeated(standardized.y, data.weight))
         clock = time.perf_counter()
         states = self._run(y, standard.prior, begin, seed)
         seconds = time.perf_counter() - clock
         mixture = standard.domain.sorted(Mixture(*np.moveaxis(states, 2, 0)))
         return assemble(self._tree(mixture), seconds, parameterization, standard, data)
 
-    def _check(self, parameterization: Parameterization) -> None:
-        check_conjugate(parameterization, "Gibbs sampling")
+    def _check(self, parameterization: Parameterization | MultivariateParameterization) -> None:
+        if isinstance(parameterization, MultivariateParameterization):
+            along = parameterization.along
+        else:
+            along = parameterization
+        check_conjugate(along, "Gibbs sampling")
         label = parameterization.label
-        if self.frozen and parameterization.order_by:
+        if self.frozen and along.order_by:
             raise ValueError(
                 f"frozen must be empty for coordinates that sort the components, "
                 f"got {self.frozen} for {label}"
             )
-        if self.permute and not parameterization.prior.exchangeable:
+        if self.permute and not along.prior.exchangeable:
             raise ValueError("permute must be False for known weights that differ, got True")
 
     def _run(self, y: Array, prior: Prior, begin: Mixture, seed: int) -> Array:
@@ -171,18 +196,3 @@ def _conjugate(prior: Prior, frozen: tuple[str, ...]) -> Conjugate:
         free_mu="mu" not in frozen,
         free_sigma=prior.known_sigma is None and "sigma" not in frozen,
     )
-
-
-def repeated(data: Data) -> Array:
-    """The points, each as often as its weight says.
-
-    Raises
-    ------
-    ValueError
-        If a weight is not a whole number.
-    """
-    if data.weight is None:
-        return np.ascontiguousarray(data.y)
-    if np.any(data.weight != np.round(data.weight)):
-        raise ValueError("weights of the data must be whole numbers for Gibbs sampling")
-    return np.repeat(data.y, data.weight.astype(np.int64))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import nutpie
@@ -16,20 +16,25 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
+from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.samplers.moves.density import density, posterior
 from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
+from ordered_mix.samplers.moves.nuts_multivariate import sample_points
 from ordered_mix.samplers.moves.settings import among, at_least, check_seed
 from ordered_mix.samplers.moves.starts import off_stationary
-from ordered_mix.samplers.moves.trace import traces
+from ordered_mix.samplers.moves.trace import mixtures
 
 SAMPLERS = ("nutpie", "pymc")
 ADAPTATIONS = ("diagonal", "low_rank")
 REJECTED = "nutpie rejects at least one start, the density near it is at fault"
 TOO_SLOW = "no result within {:g} s: raise the time limit, take fewer draws, or leave it out"
 FOR_EVER = 1e9
+INITIAL_POINTS = "_make_initial_points"  # of a nutpie model around a Python function
 
 
 @dataclass(frozen=True)
@@ -88,18 +93,32 @@ class NUTS:
         if self.sampler == "pymc" and self.adaptation != "diagonal":
             raise ValueError("adaptation of PyMC's own sampler is diagonal, got 'low_rank'")
 
+    @overload
     def sample(
         self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
-    ) -> Draws:
+    ) -> Draws: ...
+
+    @overload
+    def sample(
+        self,
+        parameterization: MultivariateParameterization,
+        data: MultivariateData,
+        starts: MultivariateMixture,
+        seed: int,
+    ) -> MultivariateDraws: ...
+
+    def sample(
+        self, parameterization: Any, data: Any, starts: Any, seed: int
+    ) -> Draws | MultivariateDraws:
         """Sample one chain from each start.
 
         Parameters
         ----------
-        parameterization : Parameterization
+        parameterization : Parameterization or MultivariateParameterization
             With its prior in the units of the data.
-        data : Data
+        data : Data or MultivariateData
             One sample, weighted or not.
-        starts : Mixture, batch shape (chain,)
+        starts : Mixture or MultivariateMixture, batch shape (chain,)
             One start for each chain, in the units of the data.
         seed : int
             The same seed gives the same draws for any number of cores.
@@ -117,6 +136,11 @@ class NUTS:
         check_seed(seed)
         if parameterization.reason_not_sampled:
             raise NotApplicable(parameterization.reason_not_sampled)
+        if isinstance(parameterization, MultivariateParameterization):
+            if self.sampler != "nutpie":
+                raise ValueError("sampler must be 'nutpie' in several dimensions, got 'pymc'")
+            given = (parameterization, data, starts, self.tune, self.inverse_temperature)
+            return sample_points(partial(self._chains, seed=seed), *given)
         location, scale = one_sample(data)
         standard = parameterization.affine(-location / scale, 1 / scale)
         points = standard.start(standard_starts(starts, parameterization.k, location, scale))
@@ -132,6 +156,13 @@ class NUTS:
     ) -> tuple[xr.DataTree, float]:
         compiled = posterior(standard, data, self.inverse_temperature)
         points, moved = off_stationary(points, partial(density, compiled))
+        raw, seconds = self._chains(compiled, points, seed)
+        raw = mixtures(raw, standard)
+        raw.attrs["start_moved"] = moved
+        return raw, seconds
+
+    def _chains(self, compiled: Any, points: Array, seed: int) -> tuple[Any, float]:
+        """What nutpie returns, and how long it took."""
         chains = len(points)
         cores = min(self.cores, chains)
         starts: Callable[[int], Array] = _InOrder(points)
@@ -154,8 +185,6 @@ class NUTS:
             target_accept=self.target_accept,
             adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
         )
-        raw = _mixtures(raw, standard)
-        raw.attrs["start_moved"] = moved
         return raw, time.perf_counter() - begin
 
     def _pymc(
@@ -204,32 +233,12 @@ def _sample(
     limit: float = np.inf,
     **given: Any,
 ) -> Any:
-    compiled = dataclasses.replace(compiled, initial_point_func=starts)
+    field = "initial_point_func" if hasattr(compiled, "initial_point_func") else INITIAL_POINTS
+    compiled = dataclasses.replace(compiled, **{field: starts})
     raw = _uninterrupted(compiled, limit, cores=cores, progress_bar=False, **given)
     if isinstance(starts, _InOrder) and len(starts.seeds) != len(starts.points):
         raise ValueError(REJECTED)
     return raw
-
-
-def _mixtures(raw: Any, standard: Parameterization) -> xr.DataTree:
-    """Groups of nutpie's draws as those of PyMC: coordinates and mixtures, statistics."""
-    groups = {}
-    for prefix, trace in zip(("warmup_", ""), traces(raw), strict=True):
-        mixture = standard.forward(trace.z)
-        values = {"w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma}
-        groups[f"{prefix}sample_stats"] = _named(trace.statistics)
-        groups[f"{prefix}unconstrained_posterior"] = _named({"z": trace.z})
-        groups[f"{prefix}posterior"] = _named(values)
-    return xr.DataTree.from_dict(groups)
-
-
-def _named(values: dict[str, Array]) -> xr.Dataset:
-    return xr.Dataset(
-        {
-            name: (("chain", "draw", f"{name}_index")[: value.ndim], value)
-            for name, value in values.items()
-        }
-    )
 
 
 def _uninterrupted(compiled: Any, limit: float, **given: Any) -> Any:

@@ -6,35 +6,35 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, overload
 
 import numpy as np
-import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
-from ordered_mix.draws.evidence import log_mean
+from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.multivariate import assemble as assemble_points
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.samplers.moves.hmc import Points, Target, move, noise, precision, whitening
-from ordered_mix.samplers.moves.inputs import one_sample, prior_points
+from ordered_mix.samplers.moves.hmc import (
+    Points,
+    Target,
+    TargetOfPoints,
+    move,
+    noise,
+    precision,
+    whitening,
+)
+from ordered_mix.samplers.moves.inputs import one_sample, one_sample_of_points, prior_points
 from ordered_mix.samplers.moves.settings import at_least, check_seed
+from ordered_mix.samplers.moves.stages import Stage, record, tree_of
 
 MOST_STAGES = 1000
 LEAST_STEP = 1e-9
 TARGET = 0.8
-
-
-class Stage(NamedTuple):
-    """One inverse temperature of a run; arrays have one entry for each island."""
-
-    beta: float
-    log_ratio: Array
-    ess: Array
-    acceptance: Array
-    step: float
-    passes: int
 
 
 @dataclass(frozen=True)
@@ -91,28 +91,42 @@ class SMC:
                 f"got {self.threshold}"
             )
 
+    @overload
     def sample(
         self,
         parameterization: Parameterization,
         data: Data,
         starts: Mixture | None = None,
         seed: int = 0,
-    ) -> Draws:
+    ) -> Draws: ...
+
+    @overload
+    def sample(
+        self,
+        parameterization: MultivariateParameterization,
+        data: MultivariateData,
+        starts: MultivariateMixture | None = None,
+        seed: int = 0,
+    ) -> MultivariateDraws: ...
+
+    def sample(
+        self, parameterization: Any, data: Any, starts: Any = None, seed: int = 0
+    ) -> Draws | MultivariateDraws:
         """Sample the posterior, one chain of draws for each island.
 
         Parameters
         ----------
-        parameterization : Parameterization
+        parameterization : Parameterization or MultivariateParameterization
             With a proper prior, in the units of the data.
-        data : Data
+        data : Data or MultivariateData
             One sample, weighted or not.
-        starts : Mixture, optional
+        starts : Mixture or MultivariateMixture, optional
             Not used: particles are drawn from the prior.
         seed : int
 
         Returns
         -------
-        Draws
+        Draws or MultivariateDraws
             The attributes ``log_evidence`` and ``log_evidence_se`` of its tree are for the data
             in their own units; ``warmup_sample_stats`` holds one draw for each temperature.
 
@@ -124,18 +138,32 @@ class SMC:
             If the schedule stalls.
         """
         check_seed(seed)
-        location, scale = one_sample(data)
+        several = isinstance(parameterization, MultivariateParameterization)
+        given = one_sample_of_points(data, parameterization.prior) if several else one_sample(data)
+        location, scale = given
         standard = parameterization.affine(-location / scale, 1 / scale)
         clock = time.perf_counter()
-        target = Target(standard, data.standardized())
+        target: Target | TargetOfPoints
+        if several:
+            target = TargetOfPoints(standard, data.affine(-location / scale, 1 / scale))
+        else:
+            target = Target(standard, data.standardized())
         points, stages = self._run(target, seed)
         seconds = time.perf_counter() - clock
-        mixture = standard.forward(points.z)
-        draws = assemble(_raw(mixture, points), seconds, parameterization, standard, data)
-        constant = float(data.total_weight) * np.log(scale)
-        return _recorded(draws, stages, points, constant, self.length)
+        mixture, log_density = standard.forward(points.z), points.log_density(np.ones(1))
+        draws: Draws | MultivariateDraws
+        if several:
+            own = mixture.affine(location, scale)
+            draws = MultivariateDraws(assemble_points(own, {"lp": log_density}, 0, data))
+            draws.tree.attrs["seconds"] = seconds
+        else:
+            raw = tree_of(mixture, log_density)
+            draws = assemble(raw, seconds, parameterization, standard, data)
+        constant = float(data.total_weight) * float(np.sum(np.log(scale)))
+        record(draws.tree, stages, points.log_prior.shape, constant)
+        return draws
 
-    def _run(self, target: Target, seed: int) -> tuple[Points, list[Stage]]:
+    def _run(self, target: Target | TargetOfPoints, seed: int) -> tuple[Points, list[Stage]]:
         seeds = np.random.SeedSequence(seed).spawn(self.islands + 1)
         first, *rngs = [np.random.default_rng(child) for child in seeds]
         total = self.islands * self.particles
@@ -174,7 +202,7 @@ class SMC:
 
     def _moved(
         self,
-        target: Target,
+        target: Target | TargetOfPoints,
         points: Points,
         weight: Array,
         beta: float,
@@ -202,7 +230,7 @@ class SMC:
 
 
 def _chains(
-    target: Target, beta: float, step: float, leaps: list[int],
+    target: Target | TargetOfPoints, beta: float, step: float, leaps: list[int],
     here: Points, white: Array, rngs: list[np.random.Generator],
 ) -> tuple[Points, Array]:  # fmt: skip
     """All states of the chains of some islands, those of an ancestor contiguous; acceptance."""
@@ -245,39 +273,3 @@ def _increment(log_likelihood: Array, most: float, threshold: float) -> float:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if share(middle) >= threshold else (low, middle)
     return low
-
-
-def _raw(mixture: Mixture, points: Points) -> xr.DataTree:
-    values = {name: getattr(mixture, name) for name in ("w", "mu", "sigma")}
-    posterior = {name: (("chain", "draw", "component"), value) for name, value in values.items()}
-    lp = xr.Dataset({"lp": (("chain", "draw"), points.log_density(np.ones(1)))})
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(posterior), "sample_stats": lp})
-
-
-def _recorded(
-    draws: Draws, stages: list[Stage], points: Points, constant: float, length: int
-) -> Draws:
-    """The draws with schedule, passes and evidence in their tree."""
-    islands, particles = points.log_prior.shape
-    columns = {
-        "inverse_temperature": np.array([[stage.beta] * islands for stage in stages]).T,
-        "log_ratio": np.array([stage.log_ratio for stage in stages]).T,
-        "ess": np.array([stage.ess for stage in stages]).T,
-        "acceptance_rate": np.array([stage.acceptance for stage in stages]).T,
-        "step_size": np.array([[stage.step] * islands for stage in stages]).T,
-        "n_steps": np.array(
-            [[stage.passes] * islands for stage in stages[:-1]] + [[0] * islands]
-        ).T,
-    }
-    log_evidence, error = log_mean(columns["log_ratio"].sum(axis=1))
-    statistics = draws.tree["sample_stats"].to_dataset()
-    steps = np.zeros((islands, particles), dtype=np.int64)
-    steps[:, 0] = stages[-1].passes
-    statistics["n_steps"] = (("chain", "draw"), steps)
-    draws.tree["sample_stats"] = xr.DataTree(statistics)
-    warmup = {name: (("chain", "draw"), value) for name, value in columns.items()}
-    coords = {"chain": np.arange(islands), "draw": np.arange(len(stages))}
-    draws.tree["warmup_sample_stats"] = xr.DataTree(xr.Dataset(warmup, coords=coords))
-    draws.tree.attrs["log_evidence"] = log_evidence - constant
-    draws.tree.attrs["log_evidence_se"] = error
-    return draws

@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array
+from ordered_mix.multivariate import MultivariateData
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes import kernels
+
+FARTHEST = 300.0  # exp of an unconstrained coordinate is still a number
 
 
 class Points(NamedTuple):
@@ -72,16 +76,43 @@ class Target(NamedTuple):
             )
             slope = graph.pullback(z, prior, *scores)
             log_prior, prior_slope = graph.log_prior(z, prior, True)
-        log_likelihood = moments.log_likelihood
-        finite = np.isfinite(log_prior) & np.isfinite(log_likelihood)
-        finite &= np.isfinite(slope).all(axis=-1) & np.isfinite(prior_slope).all(axis=-1)
-        return Points(
-            np.asarray(z),
-            np.where(finite, log_prior, -np.inf),
-            np.where(finite, log_likelihood, 0.0),
-            np.where(finite[..., None], prior_slope, 0.0),
-            np.where(finite[..., None], slope, 0.0),
-        )
+        return _points(z, log_prior, moments.log_likelihood, prior_slope, slope)
+
+
+class TargetOfPoints(NamedTuple):
+    """The same in several dimensions."""
+
+    parameterization: MultivariateParameterization
+    data: MultivariateData
+
+    @property
+    def in_threads(self) -> bool:
+        """Whether several threads may evaluate points at a time; not in several dimensions."""
+        return False
+
+    def at(self, z: Array) -> Points:
+        """Evaluate points z (..., dimension): one pass each."""
+        inside = np.all(np.abs(z) < FARTHEST, axis=-1)
+        there = np.where(inside[..., None], z, 0.0)
+        with np.errstate(all="ignore"):
+            log_prior, prior_slope = self.parameterization.log_prior(there)
+            log_likelihood, slope = self.parameterization.log_likelihood(there, self.data)
+        log_prior = np.where(inside, log_prior, -np.inf)
+        return _points(z, log_prior, log_likelihood, prior_slope, slope)
+
+
+def _points(
+    z: Array, log_prior: Array, log_likelihood: Array, prior_slope: Array, slope: Array
+) -> Points:
+    finite = np.isfinite(log_prior) & np.isfinite(log_likelihood)
+    finite &= np.isfinite(slope).all(axis=-1) & np.isfinite(prior_slope).all(axis=-1)
+    return Points(
+        np.asarray(z),
+        np.where(finite, log_prior, -np.inf),
+        np.where(finite, log_likelihood, 0.0),
+        np.where(finite[..., None], prior_slope, 0.0),
+        np.where(finite[..., None], slope, 0.0),
+    )
 
 
 class Noise(NamedTuple):
@@ -100,14 +131,14 @@ def noise(rngs: list[np.random.Generator], *shape: int) -> Noise:
 
 
 def move(
-    target: Target, points: Points, beta: Array, whitening: Array, step: Array, leaps: int,
-    given: Noise,
+    target: Target | TargetOfPoints, points: Points, beta: Array, whitening: Array, step: Array,
+    leaps: int, given: Noise,
 ) -> tuple[Points, Array]:  # fmt: skip
     """One Hamiltonian move of every point (Neal 2011, Handbook of MCMC, section 5.3).
 
     Parameters
     ----------
-    target : Target
+    target : Target or TargetOfPoints
     points : Points, shape (..., chain)
     beta : array, broadcasts against (..., chain)
     whitening : array, shape (..., dimension, dimension)

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow
+import xarray as xr
 
 from ordered_mix.draws.draws import STATISTICS
 from ordered_mix.draws.statistics import arviz_names
 from ordered_mix.mixture import Array
+from ordered_mix.parameterization.parameterization import Parameterization
 
 
 class Trace(NamedTuple):
@@ -43,6 +45,27 @@ def traces(raw: Any) -> tuple[Trace, Trace]:
         Trace(z[:, part], {name: values[:, part] for name, values in found.items()})
         for part in (slice(None, tuning), slice(tuning, None))
     )  # type: ignore[return-value]
+
+
+def mixtures(raw: Any, standard: Parameterization) -> xr.DataTree:
+    """Groups of nutpie's draws as those of PyMC: coordinates and mixtures, statistics."""
+    groups = {}
+    for prefix, trace in zip(("warmup_", ""), traces(raw), strict=True):
+        mixture = standard.forward(trace.z)
+        values = {"w": mixture.w, "mu": mixture.mu, "sigma": mixture.sigma}
+        groups[f"{prefix}sample_stats"] = _named(trace.statistics)
+        groups[f"{prefix}unconstrained_posterior"] = _named({"z": trace.z})
+        groups[f"{prefix}posterior"] = _named(values)
+    return xr.DataTree.from_dict(groups)
+
+
+def _named(values: dict[str, Array]) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            name: (("chain", "draw", f"{name}_index")[: value.ndim], value)
+            for name, value in values.items()
+        }
+    )
 
 
 def _column(chain: Any, name: str) -> Array:

@@ -1,87 +1,17 @@
-"""Points and Gaussian mixtures in several dimensions, as values with leading batch axes."""
+"""Gaussian mixtures in several dimensions, as values with leading batch axes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ordered_mix.data import Data
+from ordered_mix.multivariate.axis import unit_axis
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class MultivariateData:
-    """A weighted sample of points in several dimensions, or a batch of samples of one length.
-
-    Parameters
-    ----------
-    y : array_like, shape (..., n, d)
-        The points.
-    weight : array_like, shape (..., n), optional
-        Non-negative weight of each point; without it every point counts once.
-    name : str
-        What reports call the data.
-
-    Raises
-    ------
-    ValueError
-        If y has fewer than two axes, is empty or not finite, if a coordinate is constant, or if a
-        weight is negative, not finite or of another shape.
-    """
-
-    y: Array
-    weight: Array | None = None
-    name: str = "data"
-
-    def __post_init__(self) -> None:
-        y = np.array(self.y, dtype=np.float64, order="C")
-        if y.ndim < 2 or y.size == 0:
-            raise ValueError(f"y must have shape (..., n, d) and hold points, got {y.shape}")
-        object.__setattr__(self, "y", y)
-        if self.weight is not None:
-            weight = np.array(self.weight, dtype=np.float64, order="C")
-            if weight.shape != y.shape[:-1]:
-                raise ValueError(f"weight must have shape {y.shape[:-1]}, got {weight.shape}")
-            object.__setattr__(self, "weight", weight)
-        if np.any(self.coordinates.scale <= 0):
-            raise ValueError(f"no coordinate of y may be constant, one of {self.name} is")
-
-    @cached_property
-    def coordinates(self) -> Data:
-        """Each coordinate as a univariate sample, y of shape (..., d, n)."""
-        y = np.swapaxes(self.y, -1, -2)
-        if self.weight is None:
-            return Data(y, name=self.name)
-        return Data(y, np.broadcast_to(self.weight[..., None, :], y.shape), self.name)
-
-    @property
-    def n(self) -> int:
-        """Number of points of each sample."""
-        return self.y.shape[-2]
-
-    @property
-    def d(self) -> int:
-        """Number of dimensions."""
-        return self.y.shape[-1]
-
-    @property
-    def total_weight(self) -> Array:
-        """Sum of the weights, n without weights; shape (...)."""
-        return self.coordinates.total_weight[..., 0]
-
-    @property
-    def location(self) -> Array:
-        """Weighted mean, shape (..., d)."""
-        return self.coordinates.location
-
-    @property
-    def scale(self) -> Array:
-        """Weighted standard deviation of each coordinate, shape (..., d)."""
-        return self.coordinates.scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,23 +106,69 @@ class MultivariateMixture:
         if self.batch_shape:
             raise ValueError(f"sample needs a single mixture, got a batch of {self.batch_shape}")
         component = rng.choice(self.k, n, p=self.w / self.w.sum())
-        root = np.linalg.cholesky(self.covariance)[component]
+        root = self.root[component]
         return self.mu[component] + np.einsum("nij,nj->ni", root, rng.standard_normal((n, self.d)))
 
-    def sorted(self, coordinate: int = 0) -> MultivariateMixture:
-        """Components sorted by one coordinate of their means, the rest carried along."""
-        order = np.argsort(self.mu[..., coordinate], axis=-1, kind="stable")
+    @cached_property
+    def root(self) -> Array:
+        """Lower Cholesky factors of the covariances, shape (..., k, d, d)."""
+        return np.linalg.cholesky(self.covariance)
+
+    def mean(self) -> Array:
+        """Mean of the mixture distribution, shape (..., d)."""
+        return np.sum(self.w[..., None] * self.mu, axis=-2)
+
+    def total_covariance(self) -> Array:
+        """Covariance of the mixture distribution, shape (..., d, d)."""
+        deviation = self.mu - self.mean()[..., None, :]
+        between = deviation[..., :, None] * deviation[..., None, :]
+        return np.sum(self.w[..., None, None] * (self.covariance + between), axis=-3)
+
+    def order(self, axis: Any = 0) -> NDArray[np.int64]:
+        """Permutation that sorts the means along a coordinate or a direction; shape (..., k)."""
+        return np.argsort(self.mu @ unit_axis(axis, self.d), axis=-1, kind="stable")
+
+    def permute(self, permutation: ArrayLike) -> MultivariateMixture:
+        """Relabel the components; permutation has shape (..., k).
+
+        Raises
+        ------
+        ValueError
+            If a row of permutation does not hold each of 0 .. k - 1 once.
+        """
+        order = np.asarray(permutation)
+        if np.any(np.sort(order, axis=-1) != np.arange(self.k)):
+            raise ValueError(f"permutation must hold each of 0 to {self.k - 1} once, got {order}")
+        order = np.broadcast_to(order, self.w.shape)
         return MultivariateMixture(
             np.take_along_axis(self.w, order, axis=-1),
             np.take_along_axis(self.mu, order[..., None], axis=-2),
             np.take_along_axis(self.covariance, order[..., None, None], axis=-3),
         )
 
+    def sorted(self, axis: Any = 0) -> MultivariateMixture:
+        """Components in the order of their means along a coordinate or a direction."""
+        return self.permute(self.order(axis))
+
+    def affine(self, location: ArrayLike, scale: ArrayLike) -> MultivariateMixture:
+        """The mixture of ``location + scale * y``, coordinate by coordinate.
+
+        Raises
+        ------
+        ValueError
+            If scale is not positive.
+        """
+        scale = np.broadcast_to(np.asarray(scale, dtype=np.float64), (self.d,))
+        if np.any(scale <= 0):
+            raise ValueError(f"scale must be positive, got {scale}")
+        mu = np.asarray(location, dtype=np.float64) + scale * self.mu
+        return MultivariateMixture(self.w, mu, self.covariance * np.outer(scale, scale))
+
     def _log_components(self, y: ArrayLike) -> Array:
         y = np.asarray(y, dtype=np.float64)
         if y.ndim != 2 or y.shape[1] != self.d:
             raise ValueError(f"y must have shape (n, {self.d}), got {y.shape}")
-        root = np.linalg.cholesky(self.covariance)
+        root = self.root
         deviation = np.swapaxes(y - self.mu[..., None, :], -1, -2)
         whitened = np.linalg.solve(root, deviation)
         log_det = np.log(np.diagonal(root, axis1=-1, axis2=-2)).sum(axis=-1)

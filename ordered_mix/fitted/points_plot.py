@@ -1,0 +1,81 @@
+"""Pair plots of a mixture in several dimensions, with ellipses and their uncertainty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ordered_mix.fitted.points import FittedPoints
+    from ordered_mix.multivariate import MultivariateMixture
+
+MASS = 0.9
+MOST_COLUMNS = 8
+DRAWS = 30
+ANGLES = np.linspace(0.0, 2 * np.pi, 100)
+
+
+def plot_points(fitted: FittedPoints) -> Figure:
+    """Every pair of the first columns: points by component, and the ellipses of the components.
+
+    Thin lines are single draws, thick ones the maximum of the likelihood; each ellipse holds 90%
+    of its component in the two columns.
+    """
+    from matplotlib.figure import Figure
+
+    data = fitted.data
+    count = min(data.d, MOST_COLUMNS)
+    size = max(2, count)
+    figure = Figure(figsize=(2.2 * size, 2.2 * size), layout="constrained")
+    grid = figure.subplots(count, count, squeeze=False)
+    for row in range(count):
+        for column in range(count):
+            axes = grid[row, column]
+            if column > row:
+                axes.set_visible(False)
+            elif column == row:
+                _histogram(axes, fitted, row)
+            else:
+                _pair(axes, fitted, column, row)
+            if row == count - 1:
+                axes.set_xlabel(data.columns[column])
+            if column == 0 and row > 0:
+                axes.set_ylabel(data.columns[row])
+    return figure
+
+
+def ellipse(
+    mixture: MultivariateMixture, component: int, pair: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Outline that holds 90% of one component in two coordinates, shape (2, points)."""
+    index = np.array(pair)
+    covariance = mixture.covariance[component][np.ix_(index, index)]
+    circle = np.stack([np.cos(ANGLES), np.sin(ANGLES)])
+    radius = np.sqrt(-2 * np.log(1 - MASS))  # chi squared with two degrees of freedom
+    return mixture.mu[component][index, None] + radius * np.linalg.cholesky(covariance) @ circle
+
+
+def _histogram(axes: Axes, fitted: FittedPoints, at: int) -> None:
+    component = fitted.points["component"].to_numpy()
+    groups = [fitted.data.y[component == own + 1, at] for own in range(fitted.maximum.k)]
+    colours = [f"C{own}" for own in range(fitted.maximum.k)]
+    axes.hist(groups, bins=20, stacked=True, color=colours, alpha=0.6)
+    axes.set_yticks([])
+
+
+def _pair(axes: Axes, fitted: FittedPoints, column: int, row: int) -> None:
+    component = fitted.points["component"].to_numpy()
+    y, chains, draws = fitted.data.y, *fitted.labelled.batch_shape
+    chosen = np.linspace(0, chains * draws - 1, min(DRAWS, chains * draws)).astype(int)
+    for own in range(fitted.maximum.k):
+        mine = component == own + 1
+        axes.scatter(y[mine, column], y[mine, row], s=6, color=f"C{own}", alpha=0.6, linewidths=0)
+        for at in chosen:
+            drawn = fitted.labelled[at // draws, at % draws]
+            axes.plot(*ellipse(drawn, own, (column, row)), color=f"C{own}", lw=0.4, alpha=0.3)
+        axes.plot(*ellipse(fitted.maximum, own, (column, row)), color=f"C{own}", lw=1.6)

@@ -1,0 +1,14 @@
+"""Points, Gaussian mixtures and their prior in several dimensions."""
+
+from ordered_mix.multivariate.data import MultivariateData, as_points, load_points
+from ordered_mix.multivariate.mixture import MultivariateMixture
+from ordered_mix.multivariate.prior import MultivariatePrior, default_multivariate_prior
+
+__all__ = [
+    "MultivariateData",
+    "MultivariateMixture",
+    "MultivariatePrior",
+    "as_points",
+    "default_multivariate_prior",
+    "load_points",
+]

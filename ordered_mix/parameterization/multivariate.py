@@ -1,0 +1,273 @@
+"""Parameterizations in several dimensions: a model file orders the means along one direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import (
+    MultivariateData,
+    MultivariateMixture,
+    MultivariatePrior,
+    reference,
+)
+from ordered_mix.multivariate.axis import unit_axis
+from ordered_mix.multivariate.covariances import factors, free_coordinates, free_shape
+from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.passes.multivariate_pass import white_pass
+from ordered_mix.prior import Prior
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MultivariateParameterization:
+    """A coordinate system for mixtures in D dimensions, from a model file of one dimension.
+
+    The model file takes weights and the means along a unit vector a, whose reference prior is
+    Normal(a.location, a.spread). Given it, ``mu_k = location + (a.mu_k - a.location) b + E v_k``
+    with ``v_k`` standard normal in D - 1 dimensions, which no order concerns; b is the regression
+    of the means on a.mu. Covariances have the logs of the diagonals of their Cholesky factors and
+    what is below. Unconstrained coordinates are those of the model file, the v_k, the factors.
+
+    Parameters
+    ----------
+    name : str
+        What tables call it.
+    module : module
+        The model file.
+    k : int
+        Number of components.
+    prior : MultivariatePrior
+        The prior, in the units of the data it will meet.
+    options : mapping
+        Keyword options of the model file.
+    axis : int or array_like, shape (d,)
+        Coordinate, from 0, or direction a, along which the file orders the means.
+
+    Raises
+    ------
+    NotApplicable
+        If the model file skips this k or option, with its reason.
+    ValueError
+        If axis is no coordinate or direction.
+    """
+
+    name: str
+    module: ModuleType = field(repr=False)
+    k: int
+    prior: MultivariatePrior
+    options: Mapping[str, Any] = field(default_factory=dict)
+    axis: Any = 0
+
+    def __post_init__(self) -> None:
+        _ = self.along
+
+    @property
+    def label(self) -> str:
+        """Name with the options and the axis, e.g. ``relative(axis=1, link=square)``."""
+        a = self.direction
+        at = np.flatnonzero(a)
+        shown = str(at[0]) if at.size == 1 and a[at[0]] > 0 else str(a.round(4).tolist())
+        given = {"axis": shown, **self.options}
+        return f"{self.name}({', '.join(f'{key}={value}' for key, value in given.items())})"
+
+    @cached_property
+    def direction(self) -> Array:
+        """The unit vector a, shape (d,)."""
+        return unit_axis(self.axis, self.prior.d)
+
+    @cached_property
+    def along(self) -> Parameterization:
+        """The model file's own parameterization, of the weights and the means along a."""
+        a, unit = self.direction, float(np.linalg.norm(self.direction * self.prior.scale))
+        prior = Prior(
+            location=float(a @ self.prior.location),
+            spread=float(np.linalg.norm(a * self.prior.spread)),
+            concentration=self.prior.concentration,
+            known_sigma=unit,
+        )
+        return Parameterization(self.name, self.module, self.k, prior, self.options)
+
+    @property
+    def dimension(self) -> int:
+        """Number of free coordinates."""
+        return self._ends[-1]
+
+    @property
+    def reason_not_sampled(self) -> str | None:
+        """Why NUTS cannot sample these coordinates, if so."""
+        return self.along.reason_not_sampled
+
+    @property
+    def orders(self) -> bool:
+        """Whether the components are sorted along the axis."""
+        return self.along.order_by is not None
+
+    @property
+    def labellings(self) -> int:
+        """How often the domain covers each unlabelled mixture: 1 if identifiable, else K!."""
+        return self.along.labellings
+
+    def sorted(self, mixture: MultivariateMixture) -> MultivariateMixture:
+        """The mixture with its components in the order of the domain."""
+        return mixture.sorted(self.direction) if self.orders else mixture
+
+    def affine(self, location: ArrayLike, scale: ArrayLike) -> MultivariateParameterization:
+        """This parameterization for ``location + scale * y``, coordinate by coordinate."""
+        turned = self.direction / np.asarray(scale)
+        rescaled = getattr(self.module, "rescaled", None)
+        factor = float(1 / np.linalg.norm(turned))
+        options = rescaled(factor, **self.options) if rescaled else self.options
+        prior = self.prior.affine(location, scale)
+        return replace(self, prior=prior, options=options, axis=turned)
+
+    def parameters(self, z: Array) -> tuple[Array, Array, Array]:
+        """Weights, means and Cholesky factors at z, shape (..., dimension)."""
+        first, across, free = self._split(z)
+        w, along, _ = self.along.graph.forward(first, self.along.prior)
+        offset = along - self.along.prior.location
+        mu = np.asarray(self.prior.location) + offset[..., None] * self.frame[0]
+        mu = mu + across @ self.frame[1].T
+        return w, mu, factors(self.prior.covariance, free, self.k, self.prior.d)
+
+    def forward(self, z: Array) -> MultivariateMixture:
+        """Mixture at the unconstrained coordinates z, shape (..., dimension)."""
+        w, mu, root = self.parameters(z)
+        return MultivariateMixture(w, mu, root @ np.swapaxes(root, -1, -2))
+
+    def unconstrain(self, mixture: MultivariateMixture) -> Array:
+        """Unconstrained coordinates of a mixture, sorted first, shape (..., dimension).
+
+        Raises
+        ------
+        ValueError
+            If the mixture has another size, lies outside the domain, or its covariances are not
+            of the prior's kind.
+        """
+        if (mixture.k, mixture.d) != (self.k, self.prior.d):
+            raise ValueError(
+                f"mixture must have {self.k} components in {self.prior.d} dimensions, "
+                f"it has {mixture.k} in {mixture.d}"
+            )
+        mixture, kind = self.sorted(mixture), self.prior.covariance
+        free = free_coordinates(kind, mixture.root)
+        if not np.allclose(factors(kind, free, self.k, self.prior.d), mixture.root, rtol=1e-6):
+            raise ValueError(f"covariance of the mixture must be {kind}, it is not")
+        first = self.along.unconstrain(self._along(mixture))
+        return self._joined(first, mixture, free)
+
+    def start(self, mixture: MultivariateMixture) -> Array:
+        """Unconstrained coordinates of the nearest mixture inside the domain, sorted if it sorts.
+
+        Gaps along the axis are kept a thousandth of the prior's scale above their clearance.
+        """
+        ascending = self.sorted(mixture)
+        first = self.along.start(self._along(ascending))
+        free = free_coordinates(self.prior.covariance, ascending.root)
+        return self._joined(first, ascending, free)
+
+    def log_prior(self, z: Array) -> tuple[Array, Array]:
+        """Log prior density of z and its gradient."""
+        first, across, free = self._split(z)
+        root = factors(self.prior.covariance, free, self.k, self.prior.d)
+        density, slope = self.along.graph.log_prior(first, self.along.prior, True)
+        constant = 0.5 * self.k * (self.prior.d - 1) * np.log(2 * np.pi)
+        density = density - 0.5 * np.sum(across**2, axis=(-1, -2)) - constant
+        density = density + reference.log_density_factors(self.prior, root)
+        pieces = (slope, -across, reference.gradient_factors(self.prior, root))
+        return density, _flat(pieces, z.shape[:-1])
+
+    def log_likelihood(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
+        """Log likelihood at z and its gradient, for one pass over the data."""
+        first, _, _ = self._split(z)
+        w, mu, root = self.parameters(z)
+        moments = white_pass(data.y, w, mu, root, data.weight)
+        dw, dmu, droot = moments.scores(w, root)
+        b, across = self.frame
+        nothing = np.zeros_like(dw)
+        slope = self.along.graph.pullback(first, self.along.prior, dw, dmu @ b, nothing)
+        if self.prior.covariance == "tied":
+            root, droot = root[..., :1, :, :], droot.sum(axis=-3, keepdims=True)
+        free = reference.of_factors(self.prior.covariance, root, droot)
+        return moments.log_likelihood, _flat((slope, dmu @ across, free), z.shape[:-1])
+
+    def log_posterior(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
+        """Unnormalised log posterior of z and its gradient, for one pass over the data."""
+        prior, slope = self.log_prior(z)
+        likelihood, more = self.log_likelihood(z, data)
+        return prior + likelihood, slope + more
+
+    def log_det(self, z: Array) -> Array:
+        """Log ``|d(w_1 .. w_(K-1), mu, free coordinates of the factors) / dz|``, shape (...)."""
+        b, across = self.frame
+        one = np.linalg.slogdet(np.column_stack([b, across]))[1]
+        return self.along.log_det(self._split(z)[0]) + self.k * one
+
+    def model(self, data: MultivariateData) -> pm.Model:
+        """The PyMC model a person would write, with the observed variable ``y``.
+
+        Raises
+        ------
+        ValueError
+            If the data are weighted, a batch, or not of the prior's columns.
+        """
+        from ordered_mix.parameterization.multivariate_models import plain_model
+
+        return plain_model(self, data)
+
+    def draw_prior(self, count: int, seed: int) -> MultivariateMixture:
+        """Draws of the reference prior, in the order of the domain; batch shape (count,)."""
+        drawn = reference.draw(self.prior, self.k, count, np.random.default_rng(seed))
+        return self.sorted(drawn)
+
+    @cached_property
+    def frame(self) -> tuple[Array, Array]:
+        """Regression b (d,) of the means on a.mu, and E (d, d - 1), spread of what is left."""
+        a, spread = self.direction, np.asarray(self.prior.spread)
+        c = spread * a / np.linalg.norm(spread * a)
+        # a reflection that takes the largest entry's unit vector to c: the rest spans what is left
+        at = int(np.argmax(np.abs(c)))
+        sign = math.copysign(1.0, c[at])
+        h = c - sign * np.eye(c.size)[at]
+        square = float(h @ h)
+        reflection = np.eye(c.size) - (2 / square * np.outer(h, h) if square > 0 else 0.0)
+        b = spread * c / np.linalg.norm(spread * a)
+        return b, spread[:, None] * np.delete(reflection, at, axis=1)
+
+    @property
+    def _ends(self) -> tuple[int, int, int]:
+        first = self.along.dimension
+        second = first + self.k * (self.prior.d - 1)
+        size = free_shape(self.prior.covariance, self.k, self.prior.d)
+        return first, second, second + size[0] * size[1]
+
+    def _split(self, z: Array) -> tuple[Array, Array, Array]:
+        first, second, _ = self._ends
+        across = z[..., first:second].reshape(*z.shape[:-1], self.k, self.prior.d - 1)
+        size = free_shape(self.prior.covariance, self.k, self.prior.d)
+        return z[..., :first], across, z[..., second:].reshape(*z.shape[:-1], *size)
+
+    def _along(self, mixture: MultivariateMixture) -> Mixture:
+        return Mixture(mixture.w, mixture.mu @ self.direction, self.along.prior.known_sigma)
+
+    def _joined(self, first: Array, mixture: MultivariateMixture, free: Array) -> Array:
+        deviation = mixture.mu - self.prior.location
+        b, across = self.frame
+        rest = deviation - (deviation @ self.direction)[..., None] * b
+        return _flat((first, rest @ np.linalg.pinv(across).T, free), mixture.batch_shape)
+
+
+def _flat(pieces: tuple[Array, ...], batch: tuple[int, ...]) -> Array:
+    return np.concatenate([piece.reshape(*batch, -1) for piece in pieces], axis=-1)

@@ -1,0 +1,265 @@
+"""The compiled pass over points in several dimensions; `multivariate_pass` is its interface.
+
+Points lie coordinate by coordinate, so that every inner loop runs along them and becomes vector
+instructions. With L the Cholesky factor of a component's covariance, z = L^-1 (y - mu) is kept for
+a block of points and all components; the moments are those of z, from which the gradient by L
+follows without another factorisation.
+"""
+
+# numba's own types do not know what an intrinsic takes.
+# mypy: disable-error-code="call-arg,unreachable"
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ordered_mix.passes.fused import (
+    HALF_LOG_2PI,
+    LOG_ZERO,
+    _exact,
+    _fused,
+    _log,
+    _log_sum,
+    _relative_terms,
+    _summing,
+    _widest,
+)
+
+BLOCK = 512
+Array = NDArray[np.float64]
+
+
+@numba.njit(**_fused)
+def _subtracted(z, first, last, root, out):
+    """Subtract root[c] z[c] for c from first to last from out, four of them at a time."""
+    _widest()
+    c = first
+    while c + 4 <= last:
+        a0, a1, a2, a3 = root[c], root[c + 1], root[c + 2], root[c + 3]
+        z0, z1, z2, z3 = z[c], z[c + 1], z[c + 2], z[c + 3]
+        for i in range(out.size):
+            out[i] -= a0 * z0[i] + a1 * z1[i] + a2 * z2[i] + a3 * z3[i]
+        c += 4
+    if c + 2 <= last:
+        a0, a1 = root[c], root[c + 1]
+        z0, z1 = z[c], z[c + 1]
+        for i in range(out.size):
+            out[i] -= a0 * z0[i] + a1 * z1[i]
+        c += 2
+    if c < last:
+        a0, z0 = root[c], z[c]
+        for i in range(out.size):
+            out[i] -= a0 * z0[i]
+
+
+@numba.njit(**_fused)
+def _deviation(y, mu, out):
+    _widest()
+    for i in range(y.size):
+        out[i] = y[i] - mu
+
+
+@numba.njit(**_fused)
+def _scaled(z, inverse, square):
+    """Multiply z and add its squares to square."""
+    _widest()
+    for i in range(z.size):
+        z[i] *= inverse
+        square[i] += z[i] * z[i]
+
+
+@numba.njit(**_fused)
+def _log_term(square, c, term, top):
+    """Write c - square / 2, and keep the larger of it and top."""
+    _widest()
+    for i in range(square.size):
+        e = c - 0.5 * square[i]
+        term[i] = e
+        top[i] = e if e > top[i] else top[i]
+
+
+@numba.njit(**_exact)
+def _height(w, root):
+    """Log of w over the determinant, less all but one half log 2 pi, which `_log_sum` takes."""
+    if w <= 0.0:
+        return LOG_ZERO
+    total = np.log(w) - (root.shape[0] - 1) * HALF_LOG_2PI
+    for row in range(root.shape[0]):
+        total -= np.log(root[row, row])
+    return total
+
+
+@numba.njit(**_exact)
+def terms(y, start, size, w, mu, root, z, work):
+    """Terms of the density over the largest, of so many points from start on.
+
+    Parameters
+    ----------
+    y : ndarray (D, n)
+    z : ndarray (K, D, block)
+        Filled with the whitened points.
+    work : ndarray (K + 3, block)
+        Filled with the terms of each component, the largest log term, their total, and scratch.
+    """
+    k, d = mu.shape
+    # slices of whole rows, which the compiler knows to be contiguous
+    top, total, square = work[k, :size], work[k + 1, :size], work[k + 2, :size]
+    top[:] = -np.inf
+    total[:] = 0.0
+    for j in range(k):
+        square[:] = 0.0
+        for row in range(d):
+            out = z[j, row, :size]
+            _deviation(y[row, start : start + size], mu[j, row], out)
+            _subtracted(z[j], 0, row, root[j, row], out)
+            _scaled(out, 1.0 / root[j, row, row], square)
+        _log_term(square, _height(w[j], root[j]), work[j, :size], top)
+    for j in range(k):
+        _relative_terms(work[j, :size], top, total)
+
+
+@numba.njit(**_summing)
+def _weighted(term, factor):
+    """Turn term into responsibilities; return their sum."""
+    _widest()
+    total = 0.0
+    for i in range(term.size):
+        term[i] *= factor[i]
+        total += term[i]
+    return total
+
+
+@numba.njit(**_summing)
+def _times(r, z, out):
+    """Write r z and return its sum."""
+    _widest()
+    total = 0.0
+    for i in range(z.size):
+        out[i] = r[i] * z[i]
+        total += out[i]
+    return total
+
+
+@numba.njit(**_summing)
+def _products(rz, z, last, out):
+    """Add the sums of rz z[c] for c below last to out, four of them at a time."""
+    _widest()
+    c = 0
+    while c + 4 <= last:
+        z0, z1, z2, z3 = z[c], z[c + 1], z[c + 2], z[c + 3]
+        a0 = a1 = a2 = a3 = 0.0
+        for i in range(rz.size):
+            a0 += rz[i] * z0[i]
+            a1 += rz[i] * z1[i]
+            a2 += rz[i] * z2[i]
+            a3 += rz[i] * z3[i]
+        out[c] += a0
+        out[c + 1] += a1
+        out[c + 2] += a2
+        out[c + 3] += a3
+        c += 4
+    if c + 2 <= last:
+        z0, z1 = z[c], z[c + 1]
+        a0 = a1 = 0.0
+        for i in range(rz.size):
+            a0 += rz[i] * z0[i]
+            a1 += rz[i] * z1[i]
+        out[c] += a0
+        out[c + 1] += a1
+        c += 2
+    if c < last:
+        z0 = z[c]
+        a0 = 0.0
+        for i in range(rz.size):
+            a0 += rz[i] * z0[i]
+        out[c] += a0
+
+
+@numba.njit(**_exact)
+def moments_of(r, z, scratch, z1, z2):
+    """Add the moments of whitened points (D, block) with weights r to z1 (D), lower z2 (D, D)."""
+    for row in range(z.shape[0]):
+        z1[row] += _times(r, z[row, : r.size], scratch)
+        _products(scratch, z, row + 1, z2[row])
+
+
+@numba.njit(**_exact)
+def one_pass(
+    y: Array, weight: Array, w: Array, mu: Array, root: Array
+) -> tuple[float, Array, Array, Array]:
+    """Go once over one data set on one core, without the GIL.
+
+    Compiled code for compiled callers: the arguments are not checked.
+
+    Parameters
+    ----------
+    y : ndarray (D, n), C-contiguous
+    weight : ndarray (n) or (0)
+        Weights of the points; an empty array means that all are 1.
+    w : ndarray (K)
+    mu : ndarray (K, D)
+    root : ndarray (K, D, D)
+        Lower Cholesky factors; what lies above the diagonal is not read.
+
+    Returns
+    -------
+    log_likelihood : float
+    s0 : ndarray (K)
+    z1 : ndarray (K, D)
+    z2 : ndarray (K, D, D)
+        See `multivariate_pass.WhiteMoments`.
+    """
+    k, d = mu.shape
+    n = y.shape[1]
+    block = min(BLOCK, n)
+    z, work = np.empty((k, d, block)), np.empty((k + 3, block))
+    ones = np.ones(block)
+    log_likelihood = 0.0
+    s0, z1, z2 = np.zeros(k), np.zeros((k, d)), np.zeros((k, d, d))
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        terms(y, start, size, w, mu, root, z, work)
+        q = weight[start : start + size] if weight.size else ones[:size]
+        factor, scratch = work[k + 1, :size], work[k + 2, :size]
+        log_likelihood += _log_sum(work[k, :size], factor, q)
+        for j in range(k):
+            r = work[j, :size]
+            s0[j] += _weighted(r, factor)
+            moments_of(r, z[j], scratch, z1[j], z2[j])
+    for j in range(k):
+        for row in range(d):
+            for column in range(row):
+                z2[j, column, row] = z2[j, row, column]
+    return log_likelihood, s0, z1, z2
+
+
+@numba.njit(**_exact)
+def passes(y, rows, weight, weight_rows, w, mu, root, log_likelihood, s0, z1, z2):
+    """Do one pass for each run, on the data set and the weights in its rows."""
+    for run in range(rows.size):
+        found = one_pass(y[rows[run]], weight[weight_rows[run]], w[run], mu[run], root[run])
+        log_likelihood[run] = found[0]
+        s0[run] = found[1]
+        z1[run] = found[2]
+        z2[run] = found[3]
+
+
+@numba.njit(**_exact)
+def densities(y, w, mu, root, out):
+    """Write the log density of every point of y (D, n) in every run to out (runs, n)."""
+    runs, k, d = mu.shape
+    n = y.shape[1]
+    block = min(BLOCK, n)
+    z, work = np.empty((k, d, block)), np.empty((k + 3, block))
+    for run in range(runs):
+        for start in range(0, n, BLOCK):
+            size = min(BLOCK, n - start)
+            terms(y, start, size, w[run], mu[run], root[run], z, work)
+            _logs(work[k, :size], work[k + 1, :size], out[run, start : start + size])
+
+
+@numba.njit(**_fused)
+def _logs(top, total, out):
+    _widest()
+    for i in range(top.size):
+        out[i] = top[i] - HALF_LOG_2PI + _log(total[i])
