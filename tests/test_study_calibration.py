@@ -1,18 +1,16 @@
 """Calibration: its smoke size, and its effects on tables with known answers."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import run_here
+from inprocess import result_of, run_here
 from matplotlib.figure import Figure
 
 from ordered_mix.data import simulate
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module
-from ordered_mix.study.result import StudyResult
 from ordered_mix.theory.fisher import information
 
 file = module("calibration", "study")
@@ -51,15 +49,9 @@ def world(holds=True):
     return pd.concat(parts, ignore_index=True)
 
 
-def judged(table):
-    verdicts = tuple(claim.judge(table) for claim in file.CLAIMS)
-    rows = table.assign(seed=1, status="done", error=None)
-    return StudyResult(file.study, Path(), rows, verdicts)
-
-
 @pytest.mark.parametrize("holds", [True, False])
 def test_every_claim_can_hold_and_fail(holds):
-    for verdict in judged(world(holds)).verdicts:
+    for verdict in result_of(file.study, world(holds)).verdicts:
         assert verdict.outcome == ("holds" if holds else "fails"), verdict.reason
         assert np.isfinite(verdict.effect[:3]).all() and verdict.effect.observations >= 1000
 
@@ -100,14 +92,14 @@ def test_departures():
 
 
 def test_findings_say_what_the_table_holds():
-    text = file.findings(judged(world()))
+    text = file.findings(result_of(file.study, world()))
     assert "NUTS is calibrated within the margin of 0.1 in unordered, signed" in text
     assert "With 1024 simulations each, each difference is known to 0.052" in text
     assert (
         "EM: 95% intervals of the lower mean cover 75% at separation 0 and 95% at 4, at least 75%"
         in text
     )
-    assert "NUTS is off by more than 0.1" in file.findings(judged(world(False)))
+    assert "NUTS is off by more than 0.1" in file.findings(result_of(file.study, world(False)))
 
 
 def test_standard_errors_tend_to_those_of_the_fisher_information():
@@ -153,6 +145,6 @@ def test_smoke(tmp_path):
         assert verdict.effect or "no such runs" in verdict.reason
     assert "EM: 95% intervals" in file.findings(result)
     for draw in file.study.figures.values():
-        for shown in (result, judged(world())):
+        for shown in (result, result_of(file.study, world())):
             assert isinstance(draw(shown), Figure)
             draw(shown).draw_without_rendering()

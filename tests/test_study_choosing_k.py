@@ -1,14 +1,11 @@
 """Choosing K by criteria: the smoke size, and the effects on tables with known answers."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import run_here
+from inprocess import result_of, run_here
 
 from ordered_mix.parameterization.catalog import module
-from ordered_mix.study.result import StudyResult
 
 file = module("choosing_k", "study")
 CLAIMS = {claim.name: claim for claim in file.CLAIMS}
@@ -48,15 +45,9 @@ def world(holds=True, replicates=20):
     return pd.concat(parts, ignore_index=True)
 
 
-def judged(table):
-    verdicts = tuple(claim.judge(table) for claim in file.CLAIMS)
-    rows = table.assign(seed=1, status="done", error=None)
-    return StudyResult(file.study, Path(), rows, verdicts)
-
-
 @pytest.mark.parametrize("holds", [True, False])
 def test_every_claim_can_hold_and_fail(holds):
-    for verdict in judged(world(holds)).verdicts:
+    for verdict in result_of(file.study, world(holds)).verdicts:
         assert verdict.outcome == ("holds" if holds else "fails"), verdict.reason
         assert np.isfinite(verdict.effect[:3]).all()
 
@@ -66,7 +57,7 @@ def test_losses_are_those_put_in():
     for name, rank in HOLDS[1].items():
         assert losses[name] == pytest.approx(HOLDS[0][rank], rel=0.05)
     assert losses[file.AVERAGED] == pytest.approx(-0.1, rel=0.05)
-    told = file.findings(judged(world()))
+    told = file.findings(result_of(file.study, world()))
     assert "averaged -0.10" in told and "100% at n = 500" in told and "0% at n = 50" in told
 
 

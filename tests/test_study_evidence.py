@@ -1,15 +1,13 @@
 """The study of the evidence: its smoke size, and its effects on tables with known answers."""
 
 from math import lgamma
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import run_here
+from inprocess import result_of, run_here
 
 from ordered_mix.parameterization.catalog import module
-from ordered_mix.study.result import StudyResult
 
 file = module("evidence", "study")
 CLAIMS = {claim.name: claim for claim in file.CLAIMS}
@@ -54,15 +52,9 @@ def world(holds=True, replicates=40):
     )  # fmt: skip
 
 
-def judged(table):
-    verdicts = tuple(claim.judge(table) for claim in file.CLAIMS)
-    rows = table.assign(seed=1, status="done", error=None)
-    return StudyResult(file.study, Path(), rows, verdicts)
-
-
 @pytest.mark.parametrize("holds", [True, False])
 def test_every_claim_can_hold_and_fail(holds):
-    for verdict in judged(world(holds)).verdicts:
+    for verdict in result_of(file.study, world(holds)).verdicts:
         assert verdict.outcome == ("holds" if holds else "fails"), (verdict.claim.name, verdict)
         assert np.isfinite(verdict.effect[:3]).all()
 
@@ -73,7 +65,7 @@ def test_a_run_that_warns_is_left_out_and_counted():
     table = table.assign(warned=warned)
     table.loc[warned, "log_evidence"] += 50.0
     assert CLAIMS["SMC and bridge agree"].judge(table).outcome == "holds"
-    assert "bridge 25%" in file.findings(judged(table))
+    assert "bridge 25%" in file.findings(result_of(file.study, table))
 
 
 def test_standardised_deviations_have_unit_size_for_few_seeds_too():

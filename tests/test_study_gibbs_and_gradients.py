@@ -2,12 +2,11 @@
 
 import itertools
 from math import factorial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import run_here
+from inprocess import result_of, run_here
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
@@ -15,7 +14,6 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module, parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.gibbs import Gibbs
-from ordered_mix.study.result import StudyResult
 
 file = module("gibbs_and_gradients", "study")
 CLAIMS = {claim.name: claim for claim in file.CLAIMS}
@@ -46,15 +44,9 @@ def world(holds=True, noise=0.02, replicates=10):
     )
 
 
-def judged(table):
-    verdicts = tuple(claim.judge(table) for claim in file.CLAIMS)
-    rows = table.assign(seed=1, status="done", error=None)
-    return StudyResult(file.study, Path(), rows, verdicts)
-
-
 @pytest.mark.parametrize("holds", [True, False])
 def test_every_claim_can_hold_and_fail(holds):
-    for verdict in judged(world(holds)).verdicts:
+    for verdict in result_of(file.study, world(holds)).verdicts:
         assert verdict.outcome == ("holds" if holds else "fails"), verdict.reason
         assert np.isfinite(verdict.effect[:3]).all() and verdict.effect.observations >= 10
 

@@ -1,14 +1,11 @@
 """Calibration of samplers: its smoke size, and its effects on tables with known answers."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import run_here
+from inprocess import result_of, run_here
 
 from ordered_mix.parameterization.catalog import module
-from ordered_mix.study.result import StudyResult
 
 file = module("sampler_calibration", "study")
 CLAIMS = {claim.name: claim for claim in file.CLAIMS}
@@ -32,15 +29,9 @@ def world(holds=True, count=1024):
     return pd.concat([*parts, over], ignore_index=True).assign(batch=0)
 
 
-def judged(table):
-    verdicts = tuple(claim.judge(table) for claim in file.CLAIMS)
-    rows = table.assign(seed=1, status="done", error=None)
-    return StudyResult(file.study, Path(), rows, verdicts)
-
-
 @pytest.mark.parametrize("holds", [True, False])
 def test_every_claim_can_hold_and_fail(holds):
-    for verdict in judged(world(holds)).verdicts:
+    for verdict in result_of(file.study, world(holds)).verdicts:
         expected = "holds" if holds else "fails"
         assert verdict.outcome == expected, verdict.reason
         assert np.isfinite(verdict.effect[:3]).all() and verdict.effect.observations == 1024

@@ -10,7 +10,7 @@ import numpy as np
 import ordered_mix
 
 rng = np.random.default_rng(2)
-apart = np.concatenate([rng.normal(0, 1, 90), rng.normal(5, 1, 60)])
+two_groups = np.concatenate([rng.normal(0, 1, 90), rng.normal(5, 1, 60)])
 
 # %%
 # **In a second or two, by EM.** ``components="auto"`` looks at 1 to 6. All criteria are on one
@@ -18,16 +18,16 @@ apart = np.concatenate([rng.normal(0, 1, 90), rng.normal(5, 1, 60)])
 # sBIC pays less where components coincide, as fewer parameters are then needed (Drton & Plummer
 # 2017); ICL asks for clusters that can be told apart.
 
-quick = ordered_mix.fit(apart, "auto", estimators=("em",))
-print(quick.criteria[["components", "log_likelihood", "bic", "icl", "sbic"]].round(1))
-print(quick.headline)
+by_em = ordered_mix.fit(two_groups, "auto", estimators=("em",))
+print(by_em.criteria[["components", "log_likelihood", "bic", "icl", "sbic"]].round(1))
+print(by_em.headline)
 
 # %%
 # **With sampling**, a range has the expected log predictive density by leave-one-out
 # cross-validation (LOO, larger is better) and the evidence, from which the probability of each
 # number follows if all were equally probable before.
 
-sampled = ordered_mix.fit(apart, "1-2", draws=500)
+sampled = ordered_mix.fit(two_groups, "1-2", draws=500)
 print(sampled.criteria[["components", "bic", "elpd_loo", "log_evidence", "probability"]].round(2))
 for verdict in sampled.verdicts:
     print(f"{verdict.question} {verdict.answer}")

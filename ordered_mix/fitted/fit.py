@@ -277,14 +277,14 @@ class _Work:
 
     def fitted(self, k: int, maximum: Maximum, table: pd.DataFrame | None) -> Fitted:
         """EM, then what else was asked."""
-        fewer = None
+        one_less = None
         if table is None and k > 1 and self.restriction.nothing:
-            fewer = find_maximum(self.data, k - 1, self.settings["seed"])
+            one_less = find_maximum(self.data, k - 1, self.settings["seed"])
         if table is None:
             row = criteria_of(self.data, maximum, k, self.restriction)
             table = _table([(maximum, row)], k)
         common = {"data": self.data, "components": k, "criteria": table, "hdi_prob": self.mass,
-                  "settings": self.settings, "fewer": fewer}  # fmt: skip
+                  "settings": self.settings, "one_less": one_less}  # fmt: skip
         if not self.sampler and "map" not in self.settings["estimators"]:
             if maximum.mixture is None:
                 raise RunError(

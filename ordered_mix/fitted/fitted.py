@@ -74,7 +74,7 @@ class Fitted:
         sequential Monte Carlo.
     settings : mapping
         What was asked.
-    fewer : Maximum, optional
+    one_less : Maximum, optional
         What EM found with one component less; None for K = 1 and in a range of K.
     """
 
@@ -88,7 +88,7 @@ class Fitted:
     posterior: Posterior | None = None
     chains: Agreement | None = None
     settings: Mapping[str, Any] | None = None
-    fewer: Maximum | None = None
+    one_less: Maximum | None = None
 
     def __repr__(self) -> str:
         best = self.estimate

@@ -30,8 +30,8 @@ def questions(fitted: Fitted) -> list[Verdict]:
         found.append(description_question(fitted))
     if fitted.mode is not None:
         found.append(prior_question(fitted))
-    if fitted.fewer is not None and fitted.fewer.mixture is not None:
-        found.append(is_the_last_supported(fitted, fitted.fewer))
+    if fitted.one_less is not None and fitted.one_less.mixture is not None:
+        found.append(is_the_last_supported(fitted, fitted.one_less))
     if len(fitted.criteria) > 1:
         found.append(how_many_components(fitted))
     return found
@@ -67,14 +67,14 @@ def no_maximum(found: Maximum) -> str:
     return f"EM ends in a component that is narrower than the spacing of the data{at}"
 
 
-def is_the_last_supported(fitted: Fitted, fewer: Maximum) -> Verdict:
+def is_the_last_supported(fitted: Fitted, one_less: Maximum) -> Verdict:
     """Whether BIC is smaller with this number of components than with one less.
 
     Where the likelihood has no maximum, its value at the posterior mode stands for it. Differences
     below 2 are "not worth more than a bare mention" (Kass & Raftery 1995, section 3.2).
     """
     k, none = fitted.components, fitted.maximum.mixture is None
-    gain = criteria_of(fitted.data, fewer, k - 1)["bic"] - fitted.bic
+    gain = criteria_of(fitted.data, one_less, k - 1)["bic"] - fitted.bic
     less = f"{k - 1} component{'s' if k > 2 else ''}"
     if abs(gain) < BARE_MENTION:
         status, answer = UNDECIDED, "Undecided: the data do not tell."

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
@@ -12,6 +13,7 @@ from ordered_mix.engine.batches import run_cell
 from ordered_mix.engine.outcome import judged
 from ordered_mix.engine.store import Store
 from ordered_mix.engine.tables import write_tables
+from ordered_mix.study.result import StudyResult
 
 
 def run_here(study, path, size="smoke", overrides=None):
@@ -25,6 +27,12 @@ def run_here(study, path, size="smoke", overrides=None):
             store.write(cell, run_cell(study.cell, cell, study.time_limit))
     write_tables(store, cells, skips, study.factors)
     return judged(study, path)
+
+
+def result_of(study, table):
+    """The result that a study would have with this table of cells, nothing failed."""
+    verdicts = tuple(claim.judge(table) for claim in study.claims)
+    return StudyResult(study, Path(), table.assign(seed=1, status="done", error=None), verdicts)
 
 
 def exit_status(monkeypatch, *arguments):
