@@ -24,12 +24,14 @@ HERE = Path(__file__).resolve().parent
 PAGES = {
     "fitted": ("Fitting", ("fitted",)),
     "compare": ("Comparing and diagnosing", ("compare",)),
-    "data": ("Data, mixtures and priors", ("data", "mixture", "prior", "distributions")),
+    "data": (
+        "Data, mixtures and priors",
+        ("data", "stream", "mixture", "prior", "distributions"),
+    ),
     "multivariate": ("Several dimensions", ("multivariate",)),
     "parameterization": ("Parameterizations", ("parameterization", "models")),
     "estimators": ("Estimators", ("estimators", "optima", "estimators.loop")),
     "samplers": ("Samplers", ("samplers", "samplers.moves")),
-    "stream": ("Data larger than memory", ("stream",)),
     "draws": ("Draws: labels, convergence, prediction", ("draws", "draws.relabel")),
     "passes": ("The pass over the data", ("passes",)),
     "theory": ("What the studies measure", ("theory",)),

@@ -237,6 +237,9 @@ CLAIMS = (
 def loss_figure(result: StudyResult) -> Figure:
     """What each choice of K loses in prediction, in nats for n new points: means, 95% intervals."""
     figure, axes = panels(1, len(TRUTHS), (9.0, 3.4), sharey=True)
+    if result.table.empty:
+        nothing(axes[0, 0])
+        return figure
     rows = lost(result.table).rename_axis(columns="criterion").stack().rename("lost").reset_index()
     for one, name in zip(axes[0], TRUTHS, strict=True):
         one.set_title(f"{name} (K = {TRUTHS[name].k})", fontsize=9)
@@ -249,6 +252,9 @@ def loss_figure(result: StudyResult) -> Figure:
 def number_figure(result: StudyResult) -> Figure:
     """Mean number of components that each criterion chooses, and that predicts best."""
     figure, axes = panels(1, len(TRUTHS), (9.0, 2.8), sharey=True)
+    if result.table.empty:
+        nothing(axes[0, 0])
+        return figure
     choices = chosen(result.table)
     for one, name in zip(axes[0], TRUTHS, strict=True):
         one.set_title(f"{name} (K = {TRUTHS[name].k})", fontsize=9)

@@ -48,7 +48,8 @@ def fit_stream(
     seed, estimators = settings["seed"], settings["estimators"]
     rows, grid = _explored(data, components, seed, restriction, progress)
     table = pd.DataFrame(
-        {"components": components[0] + at} | criteria for at, (_, criteria) in enumerate(rows)
+        {"components": components[0] + at} | criteria | {"in_the_way": one.note}
+        for at, (one, criteria) in enumerate(rows)
     )
     best = int(table["bic"].idxmin()) if table["bic"].notna().any() else 0
     k, found = int(table["components"][best]), rows[best][0]

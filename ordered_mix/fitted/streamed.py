@@ -109,7 +109,8 @@ class FittedStream:
         table = estimates(self.components, self.labelled, points, self.hdi_prob)
         most = self.estimate.responsibilities(self.binned.data.y).argmax(axis=-1)
         counts = np.bincount(most, self.binned.data.weight, minlength=self.components)
-        return table.assign(points=counts[table["component"] - 1].round().astype(np.int64))
+        own = counts[table["component"] - 1].round().astype(np.int64)
+        return table.assign(points=own, lone=own < 2)
 
     @cached_property
     def bound(self) -> float:

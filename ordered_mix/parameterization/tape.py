@@ -198,7 +198,8 @@ def _fill(v, start, given):
 
 
 @numba.njit(**_options)
-def _run(program, fixed, points, outputs, scores, backwards):
+def run(program, fixed, points, outputs, scores, backwards):
+    """`values`, or `pullback` if backwards, for compiled callers."""
     base = fixed.size + points.shape[1]
     size = base + program.shape[0]
     v, d = np.empty(size), np.empty(size)
@@ -225,7 +226,7 @@ def values(
     program: NDArray[np.int64], fixed: Array, points: Array, outputs: NDArray[np.int64]
 ) -> Array:
     """Outputs (rows, outputs) at points (rows, dimension)."""
-    return _run(program, fixed, read_only(points), outputs, NO_SCORES, False)
+    return run(program, fixed, read_only(points), outputs, NO_SCORES, False)
 
 
 def pullback(
@@ -236,7 +237,7 @@ def pullback(
     scores: Array,
 ) -> Array:
     """Derivatives (rows, dimension) of a function, from those in the outputs, scores."""
-    return _run(program, fixed, read_only(points), outputs, scores, True)
+    return run(program, fixed, read_only(points), outputs, scores, True)
 
 
 # what a density is given, as whole numbers: addresses, lengths and slots

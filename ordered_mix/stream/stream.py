@@ -21,7 +21,8 @@ from ordered_mix.files.columns import Reading
 from ordered_mix.files.parts import SUFFIXES, estimated_points, files_of, parts_of
 from ordered_mix.files.sources import split_source
 from ordered_mix.mixture import Array
-from ordered_mix.passes.kernels import Moments, e_step
+from ordered_mix.passes import kernels
+from ordered_mix.passes.kernels import Moments
 from ordered_mix.stream.ahead import read_ahead
 from ordered_mix.stream.sums import Summary, joined, pass_sums, rounded_once, summarise
 
@@ -150,7 +151,7 @@ def moments_of(data: Data | Stream, w: Array, mu: Array, sigma: Array) -> Moment
     """One pass over data in memory or over a stream, see `passes.kernels.e_step`."""
     if isinstance(data, Stream):
         return data.moments(w, mu, sigma)
-    return e_step(data.y, w, mu, sigma, weight=data.weight)
+    return kernels.e_step(data.y, w, mu, sigma, weight=data.weight)
 
 
 def stream(source: Any, *, client: Any = None, reading: Reading | None = None) -> Stream:

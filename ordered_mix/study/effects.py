@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -283,11 +284,18 @@ def bootstrap(
 
     units = np.arange(len(parts))
     estimate = of_units(units)
-    found = stats.bootstrap(
-        (units,), of_units, vectorized=False, n_resamples=resamples, method="BCa",
-        confidence_level=CONFIDENCE, rng=np.random.default_rng(seed),
-    ).confidence_interval  # fmt: skip
-    return Effect(estimate, float(found.low), float(found.high), len(parts))
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            (units,), of_units, vectorized=False, n_resamples=resamples, method="BCa",
+            confidence_level=CONFIDENCE, rng=np.random.default_rng(seed),
+        )  # fmt: skip
+    low, high = found.confidence_interval
+    if not np.isfinite([low, high]).all():
+        # no resample lies beyond the estimate: there is no bias to correct
+        ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+        low, high = np.quantile(found.bootstrap_distribution, ends)
+    return Effect(estimate, float(low), float(high), len(parts))
 
 
 def exact(value: float, coarse: float) -> Effect:

@@ -17,7 +17,7 @@ from ordered_mix.multivariate.covariances import free_shape
 from ordered_mix.multivariate.reference import log_density_factors
 from ordered_mix.parameterization.maps import TapeMap
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
-from ordered_mix.parameterization.tape import pullback, values
+from ordered_mix.parameterization.tape import NO_SCORES, run
 from ordered_mix.passes.fused import _exact
 from ordered_mix.passes.points import one_pass
 from ordered_mix.samplers.moves.sweeps_multivariate import FULL, KINDS, SPHERICAL, TIED, _inverse
@@ -97,7 +97,7 @@ def density(z: Array, given: Given) -> tuple[float, Array]:
     second = z.size - matrices * entries
     first = second - k * (d - 1)
     own = z[:first].copy().reshape(1, first)
-    found = values(given.program, given.fixed, own, given.outputs)[0]
+    found = run(given.program, given.fixed, own, given.outputs, NO_SCORES, False)[0]
     across = z[first:second].copy().reshape(k, d - 1)
     free = z[second:].copy().reshape(matrices, entries)
     w, mu = found[:k].copy(), np.empty((k, d))
@@ -128,7 +128,7 @@ def density(z: Array, given: Given) -> tuple[float, Array]:
             for row in range(d):
                 total += given.across[row, column] * z1[j, row]
             out[first + j * (d - 1) + column] = total
-    out[:first] = pullback(given.program, given.fixed, own, given.outputs, scores)[0]
+    out[:first] = run(given.program, given.fixed, own, given.outputs, scores, True)[0]
     value += _factors(given, free, root, inverse, s0, z2, out[second:])
     return value, out
 
