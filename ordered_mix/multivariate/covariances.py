@@ -33,7 +33,7 @@ def free_shape(kind: str, k: int, d: int) -> tuple[int, int]:
 
 
 def factors(kind: str, free: Array, k: int, d: int) -> Array:
-    """Cholesky factors (..., k, d, d) of free coordinates (..., *free_shape)."""
+    """Cholesky factors (..., k, d, d) of free coordinates (..., matrices, entries)."""
     matrices, entries = free_shape(kind, k, d)
     free = np.asarray(free, dtype=np.float64).reshape(*free.shape[:-2], matrices, entries)
     root = np.zeros((*free.shape[:-1], d, d))
@@ -45,7 +45,7 @@ def factors(kind: str, free: Array, k: int, d: int) -> Array:
 
 
 def free_coordinates(kind: str, root: Array) -> Array:
-    """Free coordinates (..., *free_shape) of Cholesky factors (..., k, d, d) of this kind."""
+    """Free coordinates (..., matrices, entries) of Cholesky factors (..., k, d, d) of this kind."""
     d = root.shape[-1]
     logs = np.log(np.diagonal(root, axis1=-2, axis2=-1))
     if kind == "diagonal":
