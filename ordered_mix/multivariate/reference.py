@@ -45,7 +45,7 @@ def log_density_factors(prior: MultivariatePrior, root: Array) -> Array:
 
 
 def gradient_factors(prior: MultivariatePrior, root: Array) -> Array:
-    """Derivatives of `log_density_factors` in the free coordinates, shape (..., matrices, entries)."""
+    """Derivatives of `log_density_factors` in free coordinates, shape (..., matrices, entries)."""
     matrices = free_shape(prior.covariance, root.shape[-3], prior.d)[0]
     own = root[..., :matrices, :, :]
     logs, total = _sizes(prior, own)
