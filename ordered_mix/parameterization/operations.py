@@ -160,6 +160,13 @@ def _shuffle(recorder: Recorder, node: Any, inputs: list[Any]) -> Any:
     return storage[0]
 
 
+def _joined(recorder: Recorder, node: Any, inputs: list[Any]) -> Any:
+    if hasattr(node.op, "axis"):
+        return np.concatenate(inputs, axis=node.op.axis)
+    axis, *parts = inputs  # the axis is an input in the lowest versions that are admitted
+    return np.concatenate(parts, axis=int(axis.item()))
+
+
 def _fill(recorder: Recorder, node: Any, inputs: list[Any]) -> Any:
     return np.broadcast_to(inputs[0], tuple(map(_whole, inputs[1:])))
 
@@ -175,7 +182,7 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {
     Shape: lambda recorder, node, inputs: objects(np.array(inputs[0].shape)),
     SpecifyShape: lambda recorder, node, inputs: inputs[0],
     Reshape: lambda recorder, node, inputs: inputs[0].reshape([_whole(n) for n in inputs[1]]),
-    tb.Join: lambda recorder, node, inputs: np.concatenate(inputs, axis=node.op.axis),
+    tb.Join: _joined,
     tb.MakeVector: lambda recorder, node, inputs: objects([item.item() for item in inputs]),
     tb.ScalarFromTensor: lambda recorder, node, inputs: inputs[0],
     tb.TensorFromScalar: lambda recorder, node, inputs: _as_objects(inputs[0]),
