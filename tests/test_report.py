@@ -6,14 +6,10 @@ from importlib.metadata import version
 import numpy as np
 import pytest
 from pages import (
-    check_accessibility,
+    LawsOfAPage,
     check_contrast,
     check_document,
-    check_layout,
     check_outline,
-    check_print,
-    check_silence,
-    check_words_in_figures,
     opened,
     words_of,
 )
@@ -146,32 +142,15 @@ def browser(page, tmp_path_factory):
         yield shown
 
 
-def test_browser_reports_no_error_and_asks_for_nothing_else(browser):
-    check_silence(browser)
+class TestInABrowser(LawsOfAPage):
+    """The laws of every report."""
+
+
+def test_the_title_begins_with_the_name_of_the_data(browser):
     assert browser.evaluate("document.title").startswith(NAME)
-
-
-@pytest.mark.parametrize("width", [360, 1920])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_browser_shows_the_page_without_overflow(browser, width, scheme):
-    check_layout(browser, width, scheme)
-
-
-@pytest.mark.parametrize("width", [360, 1920])
-def test_words_in_figures_fit_and_can_be_read(browser, width):
-    check_words_in_figures(browser, width)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("selector", ["h1", ".note", ".card .reason", ".card h3", "nav a", "dt"])
 def test_words_stand_out_from_the_page(browser, scheme, selector):
     check_contrast(browser, selector, scheme)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser, scheme):
-    check_accessibility(browser, scheme)
-
-
-def test_it_fits_paper(browser):
-    check_print(browser)

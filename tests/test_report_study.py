@@ -14,14 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from pages import (
     CLOSED,
-    check_accessibility,
+    LawsOfAPage,
     check_contrast,
     check_document,
-    check_layout,
     check_outline,
     check_print,
-    check_silence,
-    check_words_in_figures,
     opened,
     words_of,
 )
@@ -279,19 +276,8 @@ def browser(page, tmp_path_factory):
         yield shown
 
 
-def test_browser_reports_no_error_and_asks_for_nothing_else(browser):
-    check_silence(browser)
-
-
-@pytest.mark.parametrize("width", [360, 1920])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_browser_shows_the_page_without_overflow(browser, width, scheme):
-    check_layout(browser, width, scheme)
-
-
-@pytest.mark.parametrize("width", [360, 1920])
-def test_words_in_figures_fit_and_can_be_read(browser, width):
-    check_words_in_figures(browser, width)
+class TestInABrowser(LawsOfAPage):
+    """The laws of every report."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -300,15 +286,6 @@ def test_words_in_figures_fit_and_can_be_read(browser, width):
 )
 def test_words_stand_out_from_the_page(browser, scheme, selector):
     check_contrast(browser, selector, scheme)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser, scheme):
-    check_accessibility(browser, scheme)
-
-
-def test_it_fits_paper(browser):
-    check_print(browser)
 
 
 def test_a_long_table_is_collapsed_on_screen_and_open_on_paper(tmp_path):

@@ -37,13 +37,13 @@ from ordered_mix.cli.options import (
     refuse_other_likelihoods,
 )
 from ordered_mix.cli.progress import stages
+from ordered_mix.cli.summary import SUMMARY, THERE_ALREADY, read_summary
 from ordered_mix.cli.text import print_summary
 
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Comparison, Settings
     from ordered_mix.prior import Prior
 
-SUMMARY = "summary.json"
 EXAMPLES = """Examples:
 
 ordered-mix compare faithful:waiting
@@ -168,23 +168,18 @@ def _compare(
     place = out or Path("results") / slug(data.name) / f"compare-k{_numbers(settings)}"
     folder = ResultFolder(place, identity(data, settings, prior))
     with folder.locked(force):
-        if SUMMARY in folder and not (summary := _summary(folder))["failed"]:
-            note = "these results were there already, --force computes them anew"
-            return summary | {"note": note}
+        if SUMMARY in folder and not (summary := read_summary(folder))["failed"]:
+            return summary | {"note": THERE_ALREADY}
         with stages(quiet) as progress:
             result = compare(data, settings, prior=prior, folder=folder, progress=progress)
             progress("report")
             _write(result, folder)
-        return _summary(folder)
+        return read_summary(folder)
 
 
 def _numbers(settings: Settings) -> str:
     low, high = settings.components, settings.up_to
     return f"{low}" if high is None else f"{low}-{high}"
-
-
-def _summary(folder: Any) -> dict[str, Any]:
-    return json.loads((folder.path / SUMMARY).read_text())
 
 
 def _records(result: Comparison) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,8 @@ from ordered_mix.cli.options import (
     reading,
     refuse_other_likelihoods,
 )
-from ordered_mix.cli.progress import stages
 from ordered_mix.cli.several import fit_several, print_several, several_columns
+from ordered_mix.cli.summary import SUMMARY, made_once
 from ordered_mix.cli.text import print_fit
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from ordered_mix.fitted.streamed import FittedStream
     from ordered_mix.stream.stream import Stream
 
-SUMMARY = "summary.json"
 EXAMPLES = """Examples:
 
 ordered-mix fit faithful:waiting
@@ -142,13 +141,15 @@ def fit_command(
 
     refuse_other_likelihoods(errors, lower, upper)
     if several_columns(data):
+        from ordered_mix.fitted.fitted import default_mass
+
         summary = fit_several(
             data,
             reading(separator, decimal_comma, drop_missing, where),
             {
                 "components": components, "covariance": covariance or "full", "prior": prior,
                 "concentration": prior_weights, "draws": draws, "tune": tune, "chains": chains,
-                "seed": seed, "cores": cores, "hdi_prob": hdi_prob or 0.89,
+                "seed": seed, "cores": cores, "hdi_prob": hdi_prob or default_mass(),
             },
             {
                 "--estimators": (estimators, "em,map,nuts"), "--fixed": (fixed, None),
@@ -228,15 +229,13 @@ def _fit(
     identity = {"data": data.name, "sha256": content, "prior": repr(prior), **asked}
     place = out or Path("results") / slug(data.name) / f"fit-k{slug(str(asked['components']))}"
     folder = ResultFolder(place, identity)
-    with folder.locked(force):
-        if SUMMARY in folder:
-            note = "these results were there already, --force computes them anew"
-            return json.loads((folder.path / SUMMARY).read_text()) | {"note": note}
-        with stages(quiet) as progress:
-            result = fit(data, prior=prior, progress=progress, **asked, **free)
-            progress("report")
-            _write(result, folder)
-        return json.loads((folder.path / SUMMARY).read_text())
+
+    def make(progress: Callable[[str], None]) -> None:
+        result = fit(data, prior=prior, progress=progress, **asked, **free)
+        progress("report")
+        _write(result, folder)
+
+    return made_once(folder, force, quiet, make)
 
 
 def _write(result: Fitted | FittedStream, folder: ResultFolder) -> None:

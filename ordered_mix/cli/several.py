@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ordered_mix.cli.progress import stages
+from ordered_mix.cli.summary import SUMMARY, made_once
 
 if TYPE_CHECKING:
     from ordered_mix.files.results import ResultFolder
     from ordered_mix.fitted.points import FittedPoints
 
-SUMMARY = "summary.json"
 TRUSTED = 1.05  # largest R-hat of chains that agree
 
 
@@ -79,16 +78,14 @@ def fit_several(
     identity = {"data": data.name, "sha256": digest(data.y), **settings, "cores": None}
     place = out or Path("results") / slug(data.name) / f"fit-k{settings['components']}"
     folder = ResultFolder(place, identity)
-    with folder.locked(force):
-        if SUMMARY in folder:
-            note = "these results were there already, --force computes them anew"
-            return json.loads((folder.path / SUMMARY).read_text()) | {"note": note}
-        with stages(quiet) as progress:
-            progress("em and gibbs")
-            result = fit_points(data, **settings)
-            progress("files")
-            _write(result, folder)
-        return json.loads((folder.path / SUMMARY).read_text())
+
+    def make(progress: Callable[[str], None]) -> None:
+        progress("em and gibbs")
+        result = fit_points(data, **settings)
+        progress("files")
+        _write(result, folder)
+
+    return made_once(folder, force, quiet, make)
 
 
 def print_several(summary: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from ordered_mix.fitted.maximum import (
     Maximum,
     criteria_by_components,
     criteria_of,
+    criteria_table,
     find_maximum,
     judged_by_mode,
 )
@@ -126,7 +127,7 @@ def fit(
         return work.fitted(largest, find_maximum(data, largest, seed, restriction), None)
     progress(f"EM from many starts, K = 1 to {largest}")
     rows = criteria_by_components(data, largest, seed, restriction)
-    table = _table(rows)
+    table = criteria_table(rows)
     table = table[table["components"] >= smallest].reset_index(drop=True)
     if not work.sampler:
         chosen = chosen_components(table)
@@ -282,7 +283,7 @@ class _Work:
             one_less = find_maximum(self.data, k - 1, self.settings["seed"])
         if table is None:
             row = criteria_of(self.data, maximum, k, self.restriction)
-            table = _table([(maximum, row)], k)
+            table = criteria_table([(maximum, row)], k)
         common = {"data": self.data, "components": k, "criteria": table, "hdi_prob": self.mass,
                   "settings": self.settings, "one_less": one_less}  # fmt: skip
         if not self.sampler and "map" not in self.settings["estimators"]:
@@ -378,15 +379,6 @@ class _Work:
             target_accept=given["target_accept"], cores=given["cores"],
             time_limit=given["time_limit"],
         )  # fmt: skip
-
-
-def _table(rows: list[tuple[Maximum, dict[str, float]]], first: int = 1) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        {"components": first + index} | criteria | {"in_the_way": found.note}
-        for index, (found, criteria) in enumerate(rows)
-    )
 
 
 def _with_loo(table: pd.DataFrame, several: dict[int, Fitted]) -> pd.DataFrame:

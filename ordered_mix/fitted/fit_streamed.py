@@ -8,9 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ordered_mix.errors import RunError
-from ordered_mix.fitted.maximum import Maximum, criteria_by_components, criteria_of, find_maximum
+from ordered_mix.fitted.maximum import (
+    Maximum,
+    criteria_by_components,
+    criteria_of,
+    criteria_table,
+    find_maximum,
+)
 from ordered_mix.fitted.options import SAMPLERS
-from ordered_mix.fitted.questions import no_maximum
+from ordered_mix.fitted.questions import chosen_components, no_maximum
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.fitted.streamed import FINE, FittedStream
 from ordered_mix.mixture import Mixture
@@ -43,16 +49,11 @@ def fit_stream(
     RunError
         If EM alone was asked and has no maximum to find.
     """
-    import pandas as pd
-
     seed, estimators = settings["seed"], settings["estimators"]
     rows, grid = _explored(data, components, seed, restriction, progress)
-    table = pd.DataFrame(
-        {"components": components[0] + at} | criteria | {"in_the_way": one.note}
-        for at, (one, criteria) in enumerate(rows)
-    )
-    best = int(table["bic"].idxmin()) if table["bic"].notna().any() else 0
-    k, found = int(table["components"][best]), rows[best][0]
+    table = criteria_table(rows, components[0])
+    k = chosen_components(table)
+    found = rows[k - components[0]][0]
     progress(f"EM on all points, K = {k}")
     maximum = _on_all_points(data, found, restriction.search(seed).estimator)
     made = FittedStream(data, k, maximum, table, grid, mass, settings=settings)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from ordered_mix.mixture import Array, Mixture
 from ordered_mix.optima.optima import NoOptimum, Optima, spurious
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BETTER = 1e-3
 
@@ -170,6 +175,18 @@ def criteria_by_components(
             )
         )
     return rows
+
+
+def criteria_table(
+    rows: Sequence[tuple[Maximum, Mapping[str, float]]], first: int = 1
+) -> pd.DataFrame:
+    """One row for each number of components, from first on; what is in EM's way, beside."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {"components": first + index, **criteria, "in_the_way": found.note}
+        for index, (found, criteria) in enumerate(rows)
+    )
 
 
 def criteria_of(

@@ -80,7 +80,7 @@ class FittedPoints:
     @cached_property
     def points(self) -> pd.DataFrame:
         """One row for each point: its coordinates, component (from 1), probability_1, ..."""
-        flat = _flat(self.labelled)
+        flat = self.labelled.reshape(-1)
         thin = flat[np.linspace(0, len(flat.w) - 1, min(MOST_DRAWS, len(flat.w))).astype(int)]
         share = np.zeros((self.data.n, self.maximum.k))
         for at in range(len(thin.w)):
@@ -211,18 +211,10 @@ def _labelled(
     y = data.y[::step]
     given = multivariate_normal(y, draws.w, draws.mu, draws.root)
     agreed = draws.permute(stephens(given).permutation)
-    flat = _flat(agreed)
+    flat = agreed.reshape(-1)
     mean = np.mean([flat[at].responsibilities(y) for at in range(0, len(flat.w), 10)], axis=0)
     _, order = linear_sum_assignment(-maximum.responsibilities(y).T @ mean)
     return agreed.permute(order)
-
-
-def _flat(mixture: MultivariateMixture) -> MultivariateMixture:
-    k, d = mixture.k, mixture.d
-    return MultivariateMixture(
-        mixture.w.reshape(-1, k), mixture.mu.reshape(-1, k, d),
-        mixture.covariance.reshape(-1, k, d, d),
-    )  # fmt: skip
 
 
 def _quantities(mixture: MultivariateMixture, data: MultivariateData) -> dict[str, Array]:

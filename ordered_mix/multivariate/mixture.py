@@ -85,6 +85,14 @@ class MultivariateMixture:
         covariance = self.covariance.reshape(-1, k, d, d)
         return MultivariateMixture(w[positions], mu[positions], covariance[positions])
 
+    def reshape(self, *batch_shape: int) -> MultivariateMixture:
+        """These mixtures with another arrangement of the batch axes."""
+        k, d = self.k, self.d
+        return MultivariateMixture(
+            self.w.reshape(*batch_shape, k), self.mu.reshape(*batch_shape, k, d),
+            self.covariance.reshape(*batch_shape, k, d, d),
+        )  # fmt: skip
+
     def log_density(self, y: ArrayLike) -> Array:
         """Log density at the points y, shape (n, d); returns shape (..., n)."""
         return np.logaddexp.reduce(self._log_components(y), axis=-1)

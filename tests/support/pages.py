@@ -22,6 +22,29 @@ from PIL import Image
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
+class LawsOfAPage:
+    """What holds of every report in a browser; the file has a fixture ``browser``."""
+
+    def test_browser_reports_no_error_and_asks_for_nothing_else(self, browser):
+        check_silence(browser)
+
+    @pytest.mark.parametrize("width", [360, 1920])
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_browser_shows_the_page_without_overflow(self, browser, width, scheme):
+        check_layout(browser, width, scheme)
+
+    @pytest.mark.parametrize("width", [360, 1920])
+    def test_words_in_figures_fit_and_can_be_read(self, browser, width):
+        check_words_in_figures(browser, width)
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_axe_finds_nothing(self, browser, scheme):
+        check_accessibility(browser, scheme)
+
+    def test_it_fits_paper(self, browser):
+        check_print(browser)
+
+
 class Outline(HTMLParser):
     """Elements, headings and identifiers of a page; fails on a tag that is not closed."""
 
