@@ -23,9 +23,10 @@ OLD = $(or $(shell $(or $(PYTHON),python3) --version 2>/dev/null),no Python that
 NEEDED = $(if $(FOUND),,$(error ordered_mix needs Python 3.12 or newer and found $(OLD): \
 	install one, or name one with "make PYTHON=/path/to/python3.12 ..."))
 
+# A worker that has crashed is not replaced: xdist would wait for ever for its last file.
 # A cache of its own: PyTensor's does not know which version wrote it, and warns about the others'.
 PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
-	$(1)/bin/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(1)/bin/pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 # What depends on the last bits of compiled code: vectors are at most as wide as CPU has them.
 NUMERICAL = tests/test_kernels.py tests/test_kernels_batches.py tests/test_kernels_rows.py \

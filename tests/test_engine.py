@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pandas as pd
 import psutil
 import pytest
 from disks import enlarge, small_disk
-from distributed import Client
 from fleets import fleet, until
 
 from ordered_mix.engine import cluster
@@ -77,7 +77,7 @@ class Fleets:
 
     def _complete(self):
         try:
-            with Client(self.found, timeout=20, set_as_default=False) as client:
+            with cluster.ClosingClient(self.found, timeout=20, set_as_default=False) as client:
                 client.wait_for_workers(2, timeout=20)
         except OSError:
             return False
@@ -390,6 +390,15 @@ def test_killed_runs_leave_the_same_table():
 
 
 # --- one clear sentence ---------------------------------------------------------------------------
+
+
+def test_a_client_that_cannot_be_opened_is_closed():
+    with pytest.raises(ValueError, match="unknown address scheme") as raised:
+        cluster.ClosingClient("nonsense://x", timeout=0.2, set_as_default=False)
+    frames = [frame for frame, _ in traceback.walk_tb(raised.tb)]
+    found = {id(frame.f_locals.get("self")): frame.f_locals.get("self") for frame in frames}
+    clients = [one for one in found.values() if isinstance(one, cluster.ClosingClient)]
+    assert [one.status for one in clients] == ["closed"]
 
 
 def test_no_scheduler_at_the_address(run, tmp_path, monkeypatch):

@@ -35,6 +35,21 @@ WORKER_RULES = {
 IGNORE_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
+class ClosingClient(Client):
+    """A Dask client that is closed when it cannot be opened.
+
+    Dask leaves that to the garbage collector, which may come while another client is being opened
+    and then waits for ever for the lock that one has.
+    """
+
+    def start(self, **settings: Any) -> None:
+        try:
+            super().start(**settings)
+        except BaseException:
+            self.close()
+            raise
+
+
 class Connection(NamedTuple):
     """A client, and what its cluster wants to be told now and then.
 
@@ -92,14 +107,14 @@ def connected(
         elif slurm:
             with (
                 _patient(_slurm(slurm)) as cluster,
-                _patient(_started(Client, cluster, set_as_default=False)) as client,
+                _patient(_started(ClosingClient, cluster, set_as_default=False)) as client,
             ):
                 yield Connection(client, lambda present: None)
         else:
             local = LocalWorkers(workers, memory_limit)
             with (
                 _patient(local.cluster) as cluster,
-                _patient(_started(Client, cluster, set_as_default=False)) as client,
+                _patient(_started(ClosingClient, cluster, set_as_default=False)) as client,
             ):
                 yield Connection(client, local.tend)
 
@@ -182,7 +197,7 @@ def _started(kind: Callable[..., Any], *given: Any, **settings: Any) -> Any:
 def _client(address: str) -> Client:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        return _started(Client, address, timeout=PATIENCE, set_as_default=False)
+        return _started(ClosingClient, address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         raise RunError(f"no Dask scheduler answers at {address!r}: {error}") from None
 
