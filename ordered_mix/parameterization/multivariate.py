@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+FARTHEST = 300.0  # the exponential of an unconstrained coordinate, squared, is still a number
+
 
 @dataclass(frozen=True, eq=False)
 class MultivariateParameterization(MultivariateMaps):
@@ -119,6 +121,17 @@ class MultivariateParameterization(MultivariateMaps):
         first = self.along.unconstrain(self._along(mixture))
         return self._joined(first, mixture, free)
 
+    def coordinates(self, mixture: MultivariateMixture) -> Array:
+        """Free coordinates of a mixture, sorted first, on the boundary too; (..., dimension)."""
+        mixture = self.sorted(mixture)
+        along = self._along(mixture)
+        first = self.along.graph.flatten(self.along.coordinates(along), mixture.batch_shape)
+        factor = free_coordinates(self.prior.covariance, mixture.root)
+        z = self._joined(first, mixture, factor)
+        _, across, _ = self._split(z)
+        return flat((first, across * self._lengths, self._with_logs(factor, np.exp)),
+                    mixture.batch_shape)  # fmt: skip
+
     def start(self, mixture: MultivariateMixture) -> Array:
         """Unconstrained coordinates of the nearest mixture inside the domain, sorted if it sorts.
 
@@ -140,8 +153,8 @@ class MultivariateParameterization(MultivariateMaps):
         factor = reference.gradient_factors(self.prior, root)
         if not jacobian:
             density = density - self.k * np.sum(np.log(self._lengths))
-            density = density - np.sum(free[..., : self._logs], axis=(-1, -2))
-            factor[..., : self._logs] -= 1
+            density = density - np.sum(free[..., : self._diagonal], axis=(-1, -2))
+            factor[..., : self._diagonal] -= 1
         return density, flat((slope, -across, factor), z.shape[:-1])
 
     def log_likelihood(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
@@ -162,10 +175,19 @@ class MultivariateParameterization(MultivariateMaps):
         data : MultivariateData
         jacobian : bool
             Whether the density is that of z or that of the free coordinates.
+
+        Returns
+        -------
+        log_posterior : array, shape (...)
+            Minus infinity, with a gradient of 0, where a coordinate is beyond 300.
+        gradient : array, shape (..., dimension)
         """
-        prior, slope = self.log_prior(z, jacobian)
-        likelihood, more = self.log_likelihood(z, data)
-        return prior + likelihood, slope + more
+        inside = np.all(np.abs(z) < FARTHEST, axis=-1)
+        there = np.where(inside[..., None], z, 0.0)
+        prior, slope = self.log_prior(there, jacobian)
+        likelihood, more = self.log_likelihood(there, data)
+        value = np.where(inside, prior + likelihood, -np.inf)
+        return value, np.where(inside[..., None], slope + more, 0.0)
 
     def log_det(self, z: Array) -> Array:
         """Log ``|d(w_1 .. w_(K-1), mu, free coordinates of the factors) / dz|``, shape (...)."""

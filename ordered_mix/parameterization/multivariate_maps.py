@@ -115,14 +115,21 @@ class MultivariateMaps:
         return first, second, second + size[0] * size[1]
 
     @cached_property
-    def _logs(self) -> int:
-        """How many of the coordinates of a factor are logs."""
+    def logs(self) -> NDArray[np.bool_]:
+        """Which coordinates are logs of diagonal entries of factors, shape (dimension,)."""
+        found = np.zeros(self.dimension, dtype=bool)
+        self._split(found)[2][..., : self._diagonal] = True
+        return found
+
+    @cached_property
+    def _diagonal(self) -> int:
+        """How many of the coordinates of a factor are on its diagonal."""
         return 1 if self.prior.covariance == "spherical" else self.prior.d
 
     def _with_logs(self, factor: Array, change: Any) -> Array:
         """Coordinates of factors with the first of each changed to logs or back."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            pieces = [change(factor[..., : self._logs]), factor[..., self._logs :]]
+            pieces = [change(factor[..., : self._diagonal]), factor[..., self._diagonal :]]
         return np.concatenate(pieces, axis=-1)
 
     def _split(self, z: Array) -> tuple[Array, Array, Array]:

@@ -17,7 +17,7 @@ from ordered_mix.multivariate.covariances import closest
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.passes import batches, fused, kernels
 from ordered_mix.passes.kernels import Moments
-from ordered_mix.stream.stream import Stream
+from ordered_mix.stream.stream import Stream, moments_of
 
 if TYPE_CHECKING:
     from ordered_mix.parameterization.parameterization import Parameterization
@@ -155,6 +155,10 @@ class Problem:
         if isinstance(self.data, Stream):
             return self.data.standardized()
         return Data(self.points[row], None if self.weight is None else self.weight[row])
+
+    def log_likelihood(self, mixture: Mixture) -> Array:
+        """Of mixtures (..., *shape), in the units of the data; no pass of a run."""
+        return moments_of(self.data, mixture.w, mixture.mu, mixture.sigma).log_likelihood
 
     def restore(self, w: Array, mu: Array, sigma: Array) -> Mixture:
         """Mixtures in the units of the data, from working units (..., runs, k)."""

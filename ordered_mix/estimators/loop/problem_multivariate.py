@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
-from ordered_mix.passes.multivariate_pass import WhiteMoments, one_by_one
+from ordered_mix.passes.multivariate_pass import WhiteMoments, one_by_one, white_pass
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -137,6 +137,18 @@ class MultivariateProblem:
     def widths(self, covariance: Array) -> Array:
         """Standard deviations of each coordinate."""
         return np.sqrt(np.diagonal(covariance, axis1=-1, axis2=-2))
+
+    def sample(self, row: int) -> MultivariateData:
+        """One of the data sets, in its own units."""
+        data = self.data
+        y = data.y.reshape(-1, data.n, data.d)[row]
+        weight = None if data.weight is None else data.weight.reshape(-1, data.n)[row]
+        return MultivariateData(y, weight, data.name, data.columns)
+
+    def log_likelihood(self, mixture: MultivariateMixture) -> Array:
+        """Of mixtures (..., *shape), in the units of the data; no pass of a run."""
+        data, parameters = self.data, (mixture.w, mixture.mu, mixture.root)
+        return white_pass(data.y, *parameters, data.weight).log_likelihood
 
     def restore(self, w: Array, mu: Array, covariance: Array) -> MultivariateMixture:
         """Mixtures in the units of the data."""
