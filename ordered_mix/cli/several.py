@@ -75,6 +75,7 @@ def fit_several(
         )
     settings = {**asked, "components": int(asked["components"])}
     data = load_points(source, **reading)
+    settings["axis"] = _axis(str(asked["axis"]), data.columns)
     identity = {"data": data.name, "sha256": digest(data.y), **settings, "cores": None}
     place = out or Path("results") / slug(data.name) / f"fit-k{settings['components']}"
     folder = ResultFolder(place, identity)
@@ -119,6 +120,18 @@ def print_several(summary: Mapping[str, Any]) -> None:
     console.print(Text(f"\nFiles: {summary['folder']}"))
     if "note" in summary:
         console.print(Text(f"Note: {summary['note']}."))
+
+
+def _axis(text: str, columns: tuple[str, ...]) -> int | str | list[float]:
+    """What --axis names: a column, a direction of the data, a number of a column, or numbers."""
+    if text in columns:
+        return text
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+    whole = text.removeprefix("-").isdecimal()
+    return int(text) if whole else numbers
 
 
 def _write(result: FittedPoints, folder: ResultFolder) -> None:

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.stephens import stephens
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
+from ordered_mix.estimators.em import EM
 from ordered_mix.fitted.estimates import posterior_summary
 from ordered_mix.multivariate import (
     MultivariateData,
     MultivariateMixture,
     as_points,
+    axis_of,
     default_multivariate_prior,
 )
 from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.gibbs import Gibbs
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class FittedPoints:
     ----------
     data : MultivariateData
     maximum : MultivariateMixture
-        The best end of EM, its components sorted by the means of the first coordinate.
+        The best end of EM, its components sorted by their means along the axis.
     draws : MultivariateDraws
         Gibbs draws as they came.
     labelled : MultivariateMixture, batch shape (chain, draw)
@@ -112,6 +114,7 @@ def fit_points(
     components: int = 2,
     *,
     covariance: str = "full",
+    axis: Any = 0,
     prior: str = "adaptive",
     concentration: float = 2.0,
     draws: int = 1000,
@@ -130,6 +133,9 @@ def fit_points(
     components : int
         Number of components, K.
     covariance : {"full", "diagonal", "spherical", "tied"}
+    axis : int, str or array_like, shape (d,)
+        Along which the components are listed: a column by number, from 0, or by name,
+        ``principal``, ``discriminant``, or a direction; see `multivariate.axis_of`.
     prior : {"adaptive", "fixed"}
         See `default_multivariate_prior`.
     concentration : float
@@ -157,10 +163,13 @@ def fit_points(
     chosen = default_multivariate_prior(
         points, prior, covariance=covariance, concentration=concentration
     )
+    by_fit = isinstance(axis, str) and axis == "discriminant" and components > 1
+    direction = None if by_fit else axis_of(axis, points)
     sampler = Gibbs(draws=draws, tune=tune, cores=cores)
     one = catalog.parameterization("unordered", components, chosen)
     starts = initial_points(points, components, STARTS + chains, seed)
-    maximum = _maximum(points, starts[:STARTS], covariance)
+    maximum = _maximum(points, starts[:STARTS], one)
+    maximum = maximum.sorted(axis_of(axis, points, maximum) if direction is None else direction)
     drawn = sampler.sample(one, points, starts[STARTS:], seed)
     labelled = _labelled(points, drawn.mixture, maximum)
     return FittedPoints(points, maximum, drawn, labelled, hdi_prob)
@@ -185,10 +194,10 @@ def initial_points(data: MultivariateData, k: int, starts: int, seed: int) -> Mu
 
 
 def _maximum(
-    data: MultivariateData, starts: MultivariateMixture, covariance: str
+    data: MultivariateData, starts: MultivariateMixture, one: MultivariateParameterization
 ) -> MultivariateMixture:
-    """The best converged end of EM, sorted by the first coordinate."""
-    fit = MultivariateEM(covariance).fit(data, starts)
+    """The best converged end of EM."""
+    fit = EM().fit(one, data, starts)
     converged = np.asarray(fit.converged)
     if not converged.any():
         raise ValueError(
@@ -198,7 +207,7 @@ def _maximum(
     best = int(np.argmax(np.where(converged, fit.log_likelihood, -np.inf)))
     ends: Any = fit.mixture
     found: MultivariateMixture = ends[best]
-    return found.sorted(0)
+    return found
 
 
 def _labelled(

@@ -41,9 +41,10 @@ def unit_axis(axis: Any, d: int) -> Array:
         vector = np.empty(0)
     length = np.linalg.norm(vector) if vector.shape == (d,) else 0.0
     if not 0 < length < np.inf:
+        hint = ", whose name axis_of finds in data" if isinstance(axis, str) else ""
         raise ValueError(
-            f"axis must be a coordinate from 0 to {d - 1} or a direction of {d} numbers, "
-            f"got {axis!r}"
+            f"axis must be a coordinate from 0 to {d - 1} or a direction of {d} numbers that are "
+            f"not all 0, got {axis!r}{hint}"
         )
     return vector / length
 
