@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.passes.fused import _exact
-from ordered_mix.passes.points import BLOCK, moments_of, terms
+from ordered_mix.passes.point_loops import moments_of
+from ordered_mix.passes.points import BLOCK, terms
 from ordered_mix.samplers.moves.gig import gig
 from ordered_mix.samplers.moves.matrices import cholesky, inverted, matmul, product, square
 from ordered_mix.samplers.moves.sweeps import _draw_weights, _uniforms
