@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,19 +82,32 @@ def agreement(
     """Measure labelled draws, batch shape (chain, draw), of at least two chains."""
     heights = log_likelihoods(y, thinned(labelled, y.size), weight)
     draws = {name: getattr(labelled, name) for name in PARAMETERS}
-    table = convergence(draws | {"log_likelihood": heights})
+    mass = gap_mass(labelled.w, labelled.mu, labelled.sigma)
+    return agreement_of(draws, heights, mass, divergences, restarted)
+
+
+def agreement_of(
+    draws: Mapping[str, Array],
+    heights: Array,
+    gap_mass: float,
+    divergences: int,
+    restarted: int = 0,
+) -> Agreement:
+    """Measure labelled quantities, (chain, draw, component), and log likelihoods, (chain, draw)."""
+    table = convergence(dict(draws) | {"log_likelihood": heights})
+    shape = next(iter(draws.values())).shape
     below = nats_below(heights)
     return Agreement(
         rhat=float(table["rhat"].max()),
         ess=float(table["ess_bulk"].min()),
         ess_tail=float(table["ess_tail"].min()),
         divergences=divergences,
-        chains=labelled.mu.shape[0],
-        draws=labelled.mu.shape[1],
+        chains=shape[0],
+        draws=shape[1],
         nats_below=below,
         stuck=stuck(heights),
         restarted=restarted,
-        gap_mass=gap_mass(labelled.w, labelled.mu, labelled.sigma),
+        gap_mass=gap_mass,
     )
 
 
