@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
+from ordered_mix.compare.compare_points import compare_points
 from ordered_mix.compare.comparison import Comparison, Settings
+from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
@@ -32,6 +34,7 @@ from ordered_mix.fitted.posterior import Posterior, labels_of, posterior_of
 from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate.data import MultivariateData, several_columns
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
@@ -44,25 +47,38 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 """Variants of a point estimator that are all run, by the note behind their label."""
 
 
+@overload
+def compare(
+    data: MultivariateData, settings: SettingsOfPoints | None = None, **changes: Any
+) -> ComparisonOfPoints: ...
+
+
+@overload
+def compare(data: Any, settings: Settings | None = None, **changes: Any) -> Comparison: ...
+
+
 def compare(
     data: Any,
-    settings: Settings | None = None,
+    settings: Any = None,
     *,
-    prior: Prior | str = "adaptive",
+    prior: Any = "adaptive",
     folder: ResultFolder | None = None,
     progress: Callable[[str], None] = lambda stage: None,
     **changes: Any,
-) -> Comparison:
-    """Compare parameterizations and estimators of a Gaussian mixture on one column of numbers.
+) -> Comparison | ComparisonOfPoints:
+    """Compare parameterizations and estimators of a Gaussian mixture on numbers or on points.
 
     Parameters
     ----------
-    data : Data, str, path or array_like
-        One column of numbers, see `data.as_data`: at least 2 K points.
+    data : Data, MultivariateData, str, path or array_like
+        One column of numbers, see `data.as_data`, or several, see `multivariate.as_points`: at
+        least 2 K points.
     settings : Settings, optional
-        Defaults to two components, three parameterizations, EM, MAP and NUTS.
-    prior : Prior or {"adaptive", "fixed", "half-normal"}
-        One in the units of the data, or the kind of `default_prior` to take.
+        Defaults to two components, three parameterizations, EM, MAP and NUTS; for several columns
+        `compare.points.SettingsOfPoints`.
+    prior : Prior, MultivariatePrior or {"adaptive", "fixed", "half-normal"}
+        One in the units of the data, or the kind of `default_prior` or
+        `default_multivariate_prior` to take.
     folder : ResultFolder, optional
         An opened folder: finished draws are kept there and taken from there.
     progress : callable
@@ -74,7 +90,8 @@ def compare(
 
     Returns
     -------
-    Comparison
+    Comparison or ComparisonOfPoints
+        The latter for several columns.
 
     Raises
     ------
@@ -83,6 +100,9 @@ def compare(
     RunError
         If no sampler gives draws, or the folder cannot be written.
     """
+    if several_columns(data):
+        chosen = settings or asked(kind=SettingsOfPoints, **changes)
+        return compare_points(data, chosen, prior=prior, folder=folder, progress=progress)
     data, settings = as_data(data), settings or asked(**changes)
     check(data, settings)
     prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
@@ -129,8 +149,8 @@ def compare(
     )  # fmt: skip
 
 
-def asked(components: Any = 2, **changes: Any) -> Settings:
-    """Settings in which the number of components may be a range or ``"auto"``.
+def asked(components: Any = 2, kind: Any = Settings, **changes: Any) -> Any:
+    """Settings of a kind, in which the number of components may be a range or ``"auto"``.
 
     Raises
     ------
@@ -139,7 +159,7 @@ def asked(components: Any = 2, **changes: Any) -> Settings:
     """
     smallest, largest = component_range(components)
     up_to = None if largest == smallest else largest
-    return Settings(components=smallest, up_to=up_to, **changes)
+    return kind(components=smallest, up_to=up_to, **changes)
 
 
 def check(data: Data, settings: Settings) -> None:

@@ -18,7 +18,7 @@ from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.permute import permute
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.switching import Switching, gap_mass, switching_of
-from ordered_mix.fitted.agreement import Agreement, agreement_of
+from ordered_mix.fitted.agreement import Agreement, agreement_of, log_likelihoods
 from ordered_mix.fitted.posterior import Sampled
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
@@ -71,7 +71,7 @@ class PosteriorOfPoints(Sampled):
     def agreement(self) -> Agreement:
         """What tells whether the chains agree."""
         kept = thinned(self.draws.mixture, self.data.n)
-        heights = invariant_quantities(self.data, kept)["log likelihood"]
+        heights = log_likelihoods(self.data.y, kept, self.data.weight)
         named = self.quantities(self.labelled)
         mass = coincidence(self.labelled)
         return agreement_of(named, heights, mass, self.divergences, self.restarted)
