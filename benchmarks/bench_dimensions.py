@@ -13,6 +13,8 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from ctypes import POINTER, c_double
+from typing import Any
 
 for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
@@ -27,7 +29,7 @@ from ordered_mix.multivariate import (  # noqa: E402
 )
 from ordered_mix.parameterization import catalog  # noqa: E402
 from ordered_mix.passes import points  # noqa: E402
-from ordered_mix.samplers.moves.nuts_multivariate import log_posterior  # noqa: E402
+from ordered_mix.samplers.moves.nuts_multivariate import posterior  # noqa: E402
 
 SIZES = ((2, 2), (2, 3), (4, 3), (8, 5))
 COUNTS = (1_000, 10_000, 100_000)
@@ -80,14 +82,22 @@ def own_gradient(data: MultivariateData, k: int, family: str) -> Callable[[], ob
     prior = MultivariatePrior([0.0] * d, [2.0] * d, [0.5] * d, 2.0, family)
     one = catalog.parameterization("unordered", k, prior)
     z = one.start(MultivariateMixture(np.full(k, 1 / k), data.y[:k], np.eye(d)))
-    found = log_posterior(one, data, 1.0)
-    return lambda: found(z)
+    return as_nutpie_calls(posterior(one, data, 1.0)[0], z)
+
+
+def as_nutpie_calls(model: Any, z: np.ndarray) -> Callable[[], object]:
+    """A call of the compiled density at z, which has to give a number."""
+    z, gradient, value = np.ascontiguousarray(z), np.empty(z.size), np.empty(1)
+    arrays = [array.ctypes.data_as(POINTER(c_double)) for array in (z, gradient, value)]
+    call, user = model.compiled_logp_func.ctypes, model.user_data.ctypes.data
+    if call(z.size, *arrays, user) or not np.isfinite(gradient).all():
+        raise RuntimeError("the density is not finite where it is timed")
+    # what the addresses point to lives as long as the call
+    return lambda: (model, z, gradient, value, call(z.size, *arrays, user))
 
 
 def pymc_gradient(data: MultivariateData, k: int) -> Callable[[], object]:
     """The mixture of multivariate normals that people write, compiled by nutpie."""
-    from ctypes import POINTER, c_double
-
     import nutpie
     import pymc as pm
 
@@ -98,10 +108,7 @@ def pymc_gradient(data: MultivariateData, k: int) -> Callable[[], object]:
         normals = [pm.MvNormal.dist(mu[j], chol=factors[j]) for j in range(k)]
         pm.Mixture("y", w, normals, observed=data.y)
     compiled = nutpie.compile_pymc_model(model)
-    z, gradient, value = np.full(compiled.n_dim, 0.1), np.empty(compiled.n_dim), np.empty(1)
-    arrays = [array.ctypes.data_as(POINTER(c_double)) for array in (z, gradient, value)]
-    user = compiled.user_data.ctypes.data
-    return lambda: (z, compiled.compiled_logp_func.ctypes(z.size, *arrays, user))
+    return as_nutpie_calls(compiled, np.full(compiled.n_dim, 0.1))
 
 
 def gradients(turns: int, quick: bool) -> list[dict[str, object]]:

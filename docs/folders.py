@@ -42,10 +42,11 @@ PAGES = {
 }
 """Pages of the reference: their titles, and the packages or modules on each."""
 INTERNAL = {
-    "parameterization": "batching domain graphs laws maps operations prior_draws reference symbols "
-    "tape tracing",
-    "estimators.loop": "affine climb coordinates expectation lockstep metric penalty problem "
-    "record scale_gaps tempered_pass transforms",
+    "parameterization": "batching domain graphs laws maps multivariate_maps operations prior_draws "
+    "reference symbols tape tracing",
+    "estimators.loop": "affine bounds clearance climb coordinates coordinates_multivariate "
+    "em_multivariate expectation lockstep metric optimiser penalty problem problem_multivariate "
+    "record scale_gaps standard tempered_pass transforms",
     "passes": "addresses batches fused",
     "stream": "ahead sums workers",
     "engine": "batches dispatch folder progress provenance schedule store tables",

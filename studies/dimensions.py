@@ -33,7 +33,7 @@ from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.rhat import rhat
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
+from ordered_mix.estimators.em import EM
 from ordered_mix.multivariate import (
     MultivariateData,
     MultivariateMixture,
@@ -174,9 +174,9 @@ def fitted(
     seconds = pass_seconds(many, begin)
     rows = []
     for kind, start in begin.items():
-        fit = MultivariateEM(kind).fit(data, start)
-        end: Any = fit.mixture
-        error = divergence(fresh, truth, end) if np.all(fit.converged) else None
+        prior = default_multivariate_prior(data, covariance=kind)
+        fit: Any = EM().fit(catalog.parameterization(UNORDERED, k, prior), data, start)
+        error = divergence(fresh, truth, fit.mixture) if np.all(fit.converged) else None
         measured = {"divergence": error, "em_passes": int(np.sum(fit.passes))}
         count = k - 1 + k * d + k * (d * (d + 1) // 2 if kind == FULL else d)
         rows.append({"covariance": kind, **measured, "pass_seconds": seconds[kind],

@@ -27,13 +27,12 @@ from scipy.optimize import linear_sum_assignment
 
 from ordered_mix.data import Data, load, population
 from ordered_mix.estimators.em import EM, VariancePenalty
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
 from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
@@ -292,11 +291,17 @@ def plane_fits(y: Array, k: int, seed: int) -> dict[str, tuple[Fit, NDArray[np.b
     named = {name: (name, none) for name in ("full", "diagonal", "spherical", "tied")}
     named["full, equal weights"] = ("full", ("w",))
     fits = {
-        name: MultivariateEM(shape, frozen=frozen, stop=STOP, snapshots=2).fit(drawn, starts)
+        name: EM(frozen=frozen, stop=STOP, snapshots=2).fit(free(k, 2, shape), drawn, starts)
         for name, (shape, frozen) in named.items()
     }
     good = ("converged", "budget_exhausted")
     return {name: (fit, ~np.isin(fit.status, good), drawn.n) for name, fit in fits.items()}
+
+
+def free(k: int, d: int, covariance: str = "full") -> Any:
+    """Unordered coordinates; of the prior EM takes the kind of covariances only."""
+    prior = MultivariatePrior([0.0] * d, [2.0] * d, [0.5] * d, covariance=covariance)
+    return catalog.parameterization("unordered", k, prior)
 
 
 def temperature(data: str, n: int, k: int, replicate: int) -> Rows:
@@ -309,12 +314,12 @@ def temperature(data: str, n: int, k: int, replicate: int) -> Rows:
         y = points(data, n, replicate)
         means = initial_means(y, k, 1, "kmeans++", seed_of("c", n=n, replicate=replicate))[0]
     drawn, w, d = MultivariateData(y), np.full(len(means), 1 / len(means)), y.shape[1]
-    em = MultivariateEM(frozen=("w", "covariance"), stop=Stop(0.0, parameters=1e-13, passes=5000))
+    em = EM(frozen=("w", "sigma"), stop=Stop(0.0, parameters=1e-13, passes=5000))
     target = lloyd(y, means)
     rows = []
     for c in VARIANCES:
         start = MultivariateMixture(w, means, c * np.eye(d))
-        fit = em.fit(drawn, start)
+        fit = em.fit(free(len(means), d), drawn, start)
         r = fit.mixture.responsibilities(y)
         row = {"c": c, "distance": float(np.abs(fit.mixture.mu - target).max())}
         row |= {"certainty": float(r.max(axis=1).mean()), "passes": int(fit.passes)}
@@ -436,12 +441,13 @@ def frames(data: str, n: int, k: int, replicate: int) -> Rows:
     drawn, stop = MultivariateData(y), Stop(0.0, passes=FRAMES + 1)
     means = y[np.argsort(y[:, 0], kind="stable")[:k]] + 0.1 * np.arange(k)[:, None]
     starts = {
-        "EM": (MultivariateEM(stop=stop), np.eye(2) / 4),
-        "k-means": (MultivariateEM(frozen=("w", "covariance"), stop=stop), 1e-3 * np.eye(2)),
+        "EM": (EM(stop=stop), np.eye(2) / 4),
+        "k-means": (EM(frozen=("w", "sigma"), stop=stop), 1e-3 * np.eye(2)),
     }
     rows = []
     for name, (em, covariance) in starts.items():
-        path: Any = em.fit(drawn, MultivariateMixture(np.full(k, 1 / k), means, covariance)).trace
+        begin = MultivariateMixture(np.full(k, 1 / k), means, covariance)
+        path: Any = em.fit(free(k, 2), drawn, begin).trace
         for place, iteration in enumerate(np.ravel(path.iteration)):
             one = path.mixture[place]
             for j in range(k):

@@ -30,11 +30,10 @@ from numpy.typing import NDArray
 from ordered_mix.data import Data, population
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Study, seed_of
 from ordered_mix.study.drawing import (
@@ -151,13 +150,11 @@ def run(estimator: str, data: Data | MultivariateData, means: Array, passes: int
         starts = Mixture(w, means[..., 0], np.ones(k))
         model = parameterization("relative" if relative else "unordered", k)
         return replace(kind, stop=stop).fit(model, data, starts).mixture.mu[..., None]
-    em = MultivariateEM(
-        parameterization="relative" if relative else "unordered",
-        frozen=("w", "covariance"),
-        stop=stop,
-        snapshots=2,
-    )
-    fit = em.fit(data, MultivariateMixture(w, means, np.eye(d)))
+    # of the prior EM and ECM take the dimensions only
+    prior = MultivariatePrior([0.0] * d, [2.0] * d, [0.5] * d)
+    one = parameterization("relative" if relative else "unordered", k, prior)
+    em = (ECM if relative else EM)(frozen=KNOWN, stop=stop, snapshots=2)
+    fit = em.fit(one, data, MultivariateMixture(w, means, np.eye(d)))
     return np.asarray(fit.mixture.mu)
 
 

@@ -9,15 +9,16 @@ from inprocess import exit_status
 from pages import check_document, words_of
 
 import ordered_mix
-from ordered_mix.compare.axes import axes_of, direction_of
+from ordered_mix.compare.axes import axes_of
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.draws.quantities import coincidence, invariant_quantities, quantities
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.points import fit_points
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture, axis_of
 from ordered_mix.report import notebook, render
 
 SHORT = {"draws": 150, "tune": 150, "chains": 2}
+LABELS = ("ordered(axis=width)", "relative(axis=discriminant)")
 NAMES = ("unordered", "ordered(axis=width)", "relative")
 
 
@@ -44,9 +45,11 @@ def answers(compared):
 
 def test_every_sampler_and_estimator_has_a_row(compared):
     assert isinstance(compared, ComparisonOfPoints)
-    labels = ["em", "nuts unordered", "nuts ordered(axis=width)",
+    maps = [f"map {name}{note}" for name in ("unordered", *LABELS)
+            for note in ("", ", no Jacobian")]  # fmt: skip
+    labels = ["em", *maps, "nuts unordered", "nuts ordered(axis=width)",
               "nuts relative(axis=discriminant)"]  # fmt: skip
-    assert list(compared.table["label"]) == labels
+    assert sorted(compared.table["label"]) == sorted(labels)
     sampled = compared.table[compared.table["status"] == "sampled"]
     assert np.isfinite(sampled["ess_per_1000_passes"].astype(float)).all()
     assert np.isfinite(sampled["invariant_per_1000_passes"].astype(float)).all()
@@ -58,7 +61,9 @@ def test_every_sampler_and_estimator_has_a_row(compared):
 
 def test_the_questions_of_one_dimension_are_answered(compared):
     found = answers(compared)
-    assert {"agree", "component", "axis", "point", "switching", "ordering"} <= set(found)
+    assert {"agree", "component", "axis", "point", "switching", "ordering", "jacobian"} <= set(
+        found
+    )
     assert found["component"].status == "good"
     assert found["axis"].values["width"]["kept"] == 1.0
     assert found["axis"].status == "good"
@@ -76,16 +81,16 @@ def test_which_axis_separates(compared):
 def test_directions_are_those_of_linear_algebra():
     data = two_groups(400)
     mixture = MultivariateMixture([0.5, 0.5], [[0.0, 0.0], [0.0, 6.0]], np.diag([100.0, 1.0]))
-    np.testing.assert_allclose(direction_of("length", data, mixture), [1, 0])
-    np.testing.assert_allclose(np.abs(direction_of("discriminant", data, mixture)), [0, 1])
-    np.testing.assert_allclose(direction_of(1, data, mixture), [0, 1])
+    np.testing.assert_allclose(axis_of("length", data, mixture), [1, 0])
+    np.testing.assert_allclose(np.abs(axis_of("discriminant", data, mixture)), [0, 1])
+    np.testing.assert_allclose(axis_of(1, data, mixture), [0, 1])
     turned = np.array([[1.0, 0.9], [0.9, 1.0]])
     other = MultivariateMixture([0.5, 0.5], [[0.0, 0.0], [3.0, 0.0]], turned)
     fisher = np.linalg.solve(turned, [3.0, 0.0])
-    found = direction_of("discriminant", data, other)
+    found = axis_of("discriminant", data, other)
     assert abs(found @ fisher) == pytest.approx(np.linalg.norm(fisher))
     with pytest.raises(ValueError, match="axis must be one of length, width, principal"):
-        direction_of("height", data, mixture)
+        axis_of("height", data, mixture)
     draws = MultivariateMixture(*(np.broadcast_to(values, (2, 5, *values.shape)) for values in
                                   (other.w, other.mu, other.covariance)))  # fmt: skip
     table = axes_of(data, draws, other).set_index("axis")

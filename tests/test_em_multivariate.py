@@ -9,11 +9,11 @@ from scipy.optimize import minimize_scalar
 from sklearn.mixture import GaussianMixture
 
 from ordered_mix.data import Data, load
+from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 
 PEER = {"full": "full", "diagonal": "diag", "spherical": "spherical", "tied": "tied"}
@@ -31,6 +31,14 @@ def geyser() -> np.ndarray:
 
 def simulated(n=200, seed=0):
     return TRUTH.sample(n, np.random.default_rng(seed))
+
+
+def fitted(data, start, covariance="full", label="unordered", **fields):
+    """EM in unordered coordinates, ECM in others; of the prior they take the kind only."""
+    data = data if isinstance(data, MultivariateData) else MultivariateData(data)
+    prior = MultivariatePrior([0.0] * data.d, [2.0] * data.d, [0.5] * data.d, covariance=covariance)
+    kind = EM if label == "unordered" else ECM
+    return kind(**fields).fit(parameterization(label, start.k, prior), data, start)
 
 
 def start_of(y, k=3, seed=1):
@@ -65,9 +73,8 @@ def test_parity_with_scikit_learn_after_the_same_iterations(covariance, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer.fit(y)
-    fit = MultivariateEM(covariance, stop=Stop(0.0, passes=21)).fit(
-        MultivariateData(y), MultivariateMixture(w, mu, np.eye(d) / inverse)
-    )
+    start = MultivariateMixture(w, mu, np.eye(d) / inverse)
+    fit = fitted(y, start, covariance, stop=Stop(0.0, passes=21))
     expected = {
         "full": lambda c: c,
         "diagonal": lambda c: c[:, :, None] * np.eye(d),
@@ -83,23 +90,23 @@ def test_parity_with_scikit_learn_after_the_same_iterations(covariance, name):
 def test_one_dimension_is_the_univariate_em():
     data, start = load("enzyme"), Mixture([0.3, 0.3, 0.4], [0.2, 1.0, 1.5], [0.1, 0.2, 0.5])
     one = EM(stop=Stop(passes=40)).fit(parameterization("unordered", 3), data, start)
-    other = MultivariateEM(stop=Stop(passes=40)).fit(
-        MultivariateData(data.y[:, None]),
-        MultivariateMixture(start.w, start.mu[:, None], start.sigma[:, None, None] ** 2),
-    )
+    there = MultivariateMixture(start.w, start.mu[:, None], start.sigma[:, None, None] ** 2)
+    other = fitted(data.y[:, None], there, stop=Stop(passes=40))
     assert one.passes == other.passes
     np.testing.assert_allclose(other.log_likelihood, one.log_likelihood, rtol=1e-12)
     np.testing.assert_allclose(other.mixture.mu[:, 0], one.mixture.mu, rtol=1e-9)
     np.testing.assert_allclose(other.mixture.covariance[:, 0, 0], one.mixture.sigma**2, rtol=1e-9)
 
 
-@pytest.mark.parametrize("parameterization", ["unordered", "relative"])
+LABELS = ["unordered", "relative(axis=1, clearance=0.3)", "centred", "signed(axis=1)"]
+
+
+@pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("covariance", sorted(PEER))
-def test_the_log_likelihood_never_decreases(covariance, parameterization):
-    em = MultivariateEM(covariance, parameterization, coordinate=1, clearance=0.3)
+def test_the_log_likelihood_never_decreases(covariance, label):
     for seed in range(15):
         y = np.random.default_rng(seed).standard_t(3, (40, 2))
-        trace = em.fit(MultivariateData(y), start_of(y, seed=seed)).trace
+        trace = fitted(y, start_of(y, seed=seed), covariance, label).trace
         fall = -np.diff(trace.objective)
         assert np.all(fall <= 1e-10 * np.abs(trace.objective[:-1]))
 
@@ -107,14 +114,9 @@ def test_the_log_likelihood_never_decreases(covariance, parameterization):
 def test_unordered_em_does_not_depend_on_the_units_of_the_data():
     y = geyser()
     start = start_of(y, 2)
-    fit = MultivariateEM().fit(MultivariateData(y), start)
+    fit = fitted(y, start)
     scale = np.array([1e9, 1e-6])
-    moved = MultivariateEM().fit(
-        MultivariateData(y * scale + [1e9, 0.0]),
-        MultivariateMixture(
-            start.w, start.mu * scale + [1e9, 0.0], start.covariance * np.outer(scale, scale)
-        ),
-    )
+    moved = fitted(y * scale + [1e9, 0.0], start.affine([1e9, 0.0], scale))
     assert moved.passes == fit.passes
     np.testing.assert_allclose((moved.mixture.mu - [1e9, 0.0]) / scale, fit.mixture.mu, rtol=1e-6)
     shifted = moved.log_likelihood + 272 * np.log(scale).sum()
@@ -127,9 +129,9 @@ def test_batches_of_data_and_starts_give_what_single_runs_give():
     batch = MultivariateMixture(
         np.stack([s.w for s in starts]), np.stack([s.mu for s in starts]), TRUTH.covariance[0]
     )
-    fit = MultivariateEM().fit(MultivariateData(y), batch)
+    fit = fitted(y, batch)
     assert fit.status.shape == (2, 3)
-    single = MultivariateEM().fit(MultivariateData(y[1, 0]), batch[2])
+    single = fitted(y[1, 0], batch[2])
     np.testing.assert_allclose(fit.mixture.mu[1, 2], single.mixture.mu, rtol=1e-12)
     assert fit.passes[1, 2] == single.passes
 
@@ -137,8 +139,8 @@ def test_batches_of_data_and_starts_give_what_single_runs_give():
 def test_weights_count_points():
     y = simulated(50)
     weight = np.where(np.arange(50) < 10, 2.0, 1.0)
-    one = MultivariateEM().fit(MultivariateData(y, weight), start_of(y, 2))
-    other = MultivariateEM().fit(MultivariateData(np.vstack([y, y[:10]])), start_of(y, 2))
+    one = fitted(MultivariateData(y, weight), start_of(y, 2))
+    other = fitted(np.vstack([y, y[:10]]), start_of(y, 2))
     np.testing.assert_allclose(one.log_likelihood, other.log_likelihood, rtol=1e-12)
 
 
@@ -148,14 +150,8 @@ def test_every_step_of_the_sweep_is_a_conditional_maximum():
     start = MultivariateMixture(
         [0.3, 0.3, 0.4], [[0, 0, 0], [2, 0.4, 0], [-2, 1.5, 0]], np.eye(3) + 0.3
     )
-    em = MultivariateEM(
-        parameterization="relative",
-        coordinate=at,
-        clearance=clearance,
-        frozen=("w", "covariance"),
-        stop=Stop(0.0, passes=2),
-    )
-    after = em.fit(MultivariateData(y), start).mixture
+    label = f"relative(axis={at}, clearance={clearance})"
+    after = fitted(y, start, label=label, frozen=("w", "sigma"), stop=Stop(0.0, passes=2)).mixture
     r = start.responsibilities(y)
 
     def loss(mu):
@@ -198,25 +194,22 @@ def test_every_step_of_the_sweep_is_a_conditional_maximum():
 
 def test_relative_coordinates_keep_the_order_and_reach_the_same_maximum():
     y = geyser()
-    relative = MultivariateEM(parameterization="relative", coordinate=1).fit(
-        MultivariateData(y), start_of(y, 2)
+    relative, plain = (
+        fitted(y, start_of(y, 2), label=label) for label in ("relative(axis=1)", "unordered")
     )
-    plain = MultivariateEM().fit(MultivariateData(y), start_of(y, 2))
     assert np.all(np.diff(relative.trace.mixture.mu[..., 1]) >= 0)
     np.testing.assert_allclose(relative.log_likelihood, plain.log_likelihood, rtol=0, atol=1e-6)
     np.testing.assert_allclose(relative.mixture.mu, plain.mixture.sorted(1).mu, rtol=1e-3)
 
 
 def test_a_clearance_binds():
-    fit = MultivariateEM(parameterization="relative", clearance=4.0).fit(
-        MultivariateData(geyser()), start_of(geyser(), 2)
-    )
+    fit = fitted(geyser(), start_of(geyser(), 2), label="relative(clearance=4.0)")
     np.testing.assert_allclose(np.diff(fit.mixture.mu[:, 0]), 4.0)
 
 
 def test_frozen_parameters_stay():
     y, start = geyser(), start_of(geyser(), 2)
-    fit = MultivariateEM(frozen=("w", "covariance")).fit(MultivariateData(y), start)
+    fit = fitted(y, start, frozen=("w", "sigma"))
     np.testing.assert_allclose(fit.mixture.covariance, start.covariance, rtol=1e-12)
     np.testing.assert_allclose(fit.mixture.w, start.w)
 
@@ -224,30 +217,27 @@ def test_frozen_parameters_stay():
 def test_gradients_vanish_at_the_maximum_in_every_model():
     for covariance in PEER:
         stop = Stop(log_likelihood=0, gradient=1e-7)
-        fit = MultivariateEM(covariance, stop=stop).fit(
-            MultivariateData(geyser()), start_of(geyser(), 2)
-        )
+        fit = fitted(geyser(), start_of(geyser(), 2), covariance, stop=stop)
         assert fit.rule == "gradient"
 
 
 def test_a_collapse_is_a_status():
     y = np.vstack([simulated(30), [[50.0, 50.0, 50.0]]])
     start = MultivariateMixture([0.5, 0.5], [[0, 0, 0], [50, 50, 50]], np.eye(3))
-    fit = MultivariateEM().fit(MultivariateData(y), start)
-    assert fit.status == "variance_collapsed"
-    assert MultivariateEM("tied").fit(MultivariateData(y), start).converged
+    assert fitted(y, start).status == "variance_collapsed"
+    assert fitted(y, start, "tied").converged
 
 
 def test_a_component_far_from_all_data_is_reported_as_empty():
     start = MultivariateMixture([0.5, 0.5], [[0, 0, 0], [500, 500, 500]], np.eye(3))
     data = MultivariateData(simulated(30))
-    assert MultivariateEM().fit(data, start).status == "component_emptied"
-    frozen = MultivariateEM(frozen=("mu", "covariance")).fit(data, start)
+    assert fitted(data, start).status == "component_emptied"
+    frozen = fitted(data, start, frozen=("mu", "sigma"))
     assert frozen.converged and frozen.mixture.w[1] < 1e-12
 
 
 def test_tables_and_plots_name_every_entry():
-    fit = MultivariateEM(stop=Stop(passes=5)).fit(MultivariateData(geyser()), start_of(geyser(), 2))
+    fit = fitted(geyser(), start_of(geyser(), 2), stop=Stop(passes=5))
     table = fit.table()
     assert {"w[1]", "mu[1,0]", "covariance[1,0,1]"} <= set(table)
     assert len(table) == 5
@@ -276,9 +266,8 @@ def test_samples_have_the_moments_of_the_mixture():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: MultivariateEM("diag"), "covariance must be one of full, diagonal, .*'diag'"),
-        (lambda: MultivariateEM(frozen=("sigma",)), "frozen may hold w, mu, covariance"),
-        (lambda: MultivariateEM(clearance=-1.0), "clearance must be at least 0 and finite"),
+        (lambda: MultivariatePrior(covariance="diag"), "covariance must be one of full, .*'diag'"),
+        (lambda: fitted(geyser(), start_of(geyser()), floor=0.1), "floor must be left out in sev"),
         (lambda: MultivariateData(np.ones(3)), r"y must have shape \(..., n, d\)"),
         (lambda: MultivariateData(np.ones((3, 2))), "no coordinate of y may be constant"),
         (lambda: MultivariateData(np.full((3, 2), np.nan)), "y must be finite"),
@@ -287,12 +276,12 @@ def test_samples_have_the_moments_of_the_mixture():
         (lambda: MultivariateMixture([0.9], [[0.0]], [[[1.0]]]), "w must hold"),
         (lambda: TRUTH.log_density(np.zeros((2, 2))), r"y must have shape \(n, 3\)"),
         (
-            lambda: MultivariateEM().fit(MultivariateData(geyser()), TRUTH),
-            "starts must have the 2 dimensions of the data, got 3",
+            lambda: fitted(geyser(), TRUTH),
+            "starts must have the 2 dimensions of the prior, got 3",
         ),
         (
-            lambda: MultivariateEM(coordinate=2).fit(MultivariateData(geyser()), TRUTH),
-            "coordinate must be from 0 to 1, got 2",
+            lambda: fitted(geyser(), start_of(geyser()), label="relative(axis=2)"),
+            "axis must be a coordinate from 0 to 1 or a direction of 2 numbers .*, got 2",
         ),
         (lambda: Data([[1.0, 2.0], [1.0, np.nan]]), "y must be finite"),
     ],

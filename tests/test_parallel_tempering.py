@@ -18,7 +18,8 @@ from ordered_mix.samplers.moves.ladder import (
     exchanged,
     swap_probability,
 )
-from ordered_mix.samplers.tempering import Tempering, stepping_stones
+from ordered_mix.samplers.moves.tempered_record import stepping_stones
+from ordered_mix.samplers.tempering import Tempering
 from ordered_mix.theory.quadrature import means_posterior
 
 PRIOR = Prior(location=0.3, spread=1.5, scale=0.7, concentration=2.0)

@@ -18,7 +18,6 @@ from ordered_mix import Data, Mixture, default_prior, load, parameterization, st
 from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
 from ordered_mix.estimators.loop.penalty import VariancePenalty
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.map import MAP
@@ -26,6 +25,7 @@ from ordered_mix.estimators.natural import NaturalGradient
 from ordered_mix.files import blocks, parts
 from ordered_mix.files.columns import Reading
 from ordered_mix.optima.laplace import laplace
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.stream.ahead import read_ahead
@@ -287,8 +287,9 @@ def test_a_hard_assignment_is_refused(folder):
 
 def test_several_dimensions_are_refused(folder):
     found = stream(folder / "one.parquet:x")
-    with pytest.raises(ValueError, match=r"must be MultivariateData .* n=20000\) is streamed$"):
-        MultivariateEM().fit(found, START)
+    one = parameterization("unordered", 2, MultivariatePrior())
+    with pytest.raises(ValueError, match=r"must be MultivariateData .* n=20000\)$"):
+        EM().fit(one, found, START)
 
 
 # --- reading ahead, and memory --------------------------------------------------------------------

@@ -111,6 +111,14 @@ def fit_command(
             help="Of several columns: full, diagonal, spherical or tied.", show_default="full"
         ),
     ] = "",
+    axis: Annotated[
+        str,
+        typer.Option(
+            help="Along which components of several columns are listed: a column, principal, "
+            "discriminant, or numbers with commas between.",
+            show_default="the first column",
+        ),
+    ] = "",
     errors: Errors = None,
     lower: Bound = None,
     upper: Bound = None,
@@ -148,7 +156,8 @@ def fit_command(
             data,
             reading(separator, decimal_comma, drop_missing, where),
             {
-                "components": components, "covariance": covariance or "full", "prior": prior,
+                "components": components, "covariance": covariance or "full",
+                "axis": axis or "0", "prior": prior,
                 "concentration": prior_weights, "draws": draws, "tune": tune, "chains": chains,
                 "seed": seed, "cores": cores, "hdi_prob": hdi_prob or default_mass(),
             },
@@ -167,8 +176,9 @@ def fit_command(
         elif not quiet:
             print_several(summary)
         return
-    if covariance:
-        raise ValueError(f"--covariance must be left out for one column, got {covariance!r}")
+    for option, given in (("--covariance", covariance), ("--axis", axis)):
+        if given:
+            raise ValueError(f"{option} must be left out for one column, got {given!r}")
     asked: dict[str, Any] = {
         "components": components, "estimators": names_between_commas(estimators),
         "parameterization": parameterization, "draws": draws, "tune": tune, "chains": chains,

@@ -55,6 +55,7 @@ def fit_several(
     refuse_idle(idle, "EM and Gibbs sampling fit")
     component_range(asked["components"])
     data = load_points(source, **reading)
+    asked = {**asked, "axis": axis_named(str(asked["axis"]), data.columns)}
     identity = {"data": data.name, "sha256": digest(data.y), **asked, "cores": None}
     place = out or Path("results") / slug(data.name) / f"fit-k{slug(asked['components'])}"
     folder = ResultFolder(place, identity)
@@ -144,6 +145,18 @@ def _write(result: FittedPoints, folder: ResultFolder) -> None:
         "folder": str(folder.path),
     }
     folder.write(SUMMARY, lambda path: path.write_text(json.dumps(summary, indent=1)))
+
+
+def axis_named(text: str, columns: tuple[str, ...]) -> int | str | list[float]:
+    """What --axis names: a column, a direction of the data, a number of a column, or numbers."""
+    if text in columns:
+        return text
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+    whole = text.removeprefix("-").isdecimal()
+    return int(text) if whole else numbers
 
 
 def write_points(result: FittedPoints, folder: ResultFolder) -> None:

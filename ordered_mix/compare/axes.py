@@ -9,44 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ordered_mix.draws.quantities import along
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
-from ordered_mix.multivariate.axis import unit_axis
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture, axis_of
+from ordered_mix.multivariate.axis import DIRECTIONS
 
 Array = NDArray[np.float64]
 
-PRINCIPAL, DISCRIMINANT = "principal", "discriminant"
 MOST_DRAWS = 1000
-
-
-def direction_of(axis: Any, data: MultivariateData, mixture: MultivariateMixture) -> Array:
-    """A unit vector, shape (d,).
-
-    Parameters
-    ----------
-    axis : str, int or array_like
-        The name of a column; ``principal``, along which the standardised points vary most;
-        ``discriminant``, along which the components of the mixture are farthest apart for their
-        width (Fisher 1936, Annals of Eugenics 7, 179-188); or what `axis.unit_axis` takes.
-    data : MultivariateData
-    mixture : MultivariateMixture
-        A fit.
-
-    Raises
-    ------
-    ValueError
-        If it names no direction.
-    """
-    if isinstance(axis, str) and axis in data.columns:
-        return np.eye(data.d)[data.columns.index(axis)]
-    if isinstance(axis, str) and axis == PRINCIPAL:
-        return unit_axis(np.linalg.eigh(data.correlation)[1][:, -1] / data.scale, data.d)
-    if isinstance(axis, str) and axis == DISCRIMINANT:
-        within = np.einsum("k,kij->ij", mixture.w, mixture.covariance)
-        inverse = np.linalg.inv(np.linalg.cholesky(within))
-        between = inverse @ (mixture.total_covariance() - within) @ inverse.T
-        return unit_axis(np.linalg.eigh(between)[1][:, -1] @ inverse, data.d)
-    check_axis(axis, data)
-    return unit_axis(axis, data.d)
 
 
 def check_axis(axis: Any, data: MultivariateData) -> None:
@@ -56,14 +24,8 @@ def check_axis(axis: Any, data: MultivariateData) -> None:
     ------
     ValueError
     """
-    names = (*data.columns, PRINCIPAL, DISCRIMINANT)
-    if not isinstance(axis, str):
-        unit_axis(axis, data.d)
-    elif axis not in names:
-        raise ValueError(
-            f"axis must be one of {', '.join(names)} or a coordinate from 0 to {data.d - 1}, "
-            f"got {axis!r}"
-        )
+    if not (isinstance(axis, str) and axis in DIRECTIONS):
+        axis_of(axis, data)
 
 
 def axes_of(
@@ -90,8 +52,8 @@ def axes_of(
     flat = labelled.reshape(-1)
     kept = flat[np.linspace(0, len(flat.w) - 1, min(MOST_DRAWS, len(flat.w))).astype(int)]
     rows = []
-    for name in (*data.columns, PRINCIPAL, DISCRIMINANT):
-        mu, sigma = along(kept, direction_of(name, data, mixture))
+    for name in (*data.columns, *DIRECTIONS):
+        mu, sigma = along(kept, axis_of(name, data, mixture))
         usual = np.argsort(mu.mean(axis=0))
         gap = np.diff(mu[:, usual], axis=-1)
         square = sigma[:, usual] ** 2

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -14,13 +13,13 @@ import pandas as pd
 
 from ordered_mix.compare.compare_points import compare_points
 from ordered_mix.compare.comparison import Comparison, Settings
+from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
-from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
 from ordered_mix.fitted.crossing import disagree, particle_sampler
@@ -41,10 +40,6 @@ from ordered_mix.prior import Prior, default_prior
 from ordered_mix.samplers.moves.sampler import Sampler
 
 SMC, NUMBERS = "smc", "components.parquet"
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
-}
-"""Variants of a point estimator that are all run, by the note behind their label."""
 
 
 @overload
@@ -121,7 +116,9 @@ def compare(
     mode = posterior_mode(data, prior, starts, begin)
     maximum = judged_by_mode(data, maximum, mode, held)
     best = held.in_order(mode if maximum.mixture is None else maximum.mixture)
-    fits, fit_seconds = _point_fits(data, settings, found, starts, progress, skipped)
+    unordered = catalog.parameterization("unordered", k, prior)
+    named = {one.label: one for one in found}
+    fits, fit_seconds = point_fits(data, settings, unordered, named, starts, progress, skipped)
     sampled: dict[str, Posterior] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
@@ -214,38 +211,6 @@ def _parameterizations(
     if not found:
         raise ValueError(f"parameterizations must apply: {'; '.join(skipped.values())}")
     return found, skipped
-
-
-def _point_fits(
-    data: Data,
-    settings: Settings,
-    found: Sequence[Parameterization],
-    starts: Mixture,
-    progress: Callable[[str], None],
-    skipped: dict[str, str],
-) -> tuple[dict[str, Fit], dict[str, float]]:
-    unordered = catalog.parameterization("unordered", settings.components, found[0].prior)
-    jobs: dict[str, Callable[[Mixture], Fit]] = {}
-    for name in (name for name in settings.estimators if name not in SAMPLERS):
-        for note, options in VARIANTS.get(name, {"": {}}).items():
-            estimator = catalog.estimator(name, **options)
-            if not estimator.moves_with_coordinates:
-                jobs[f"{name}{note}"] = partial(estimator.fit, unordered, data)
-                continue
-            for item in found:
-                jobs[f"{name} {item.label}{note}"] = partial(estimator.fit, item, data)
-    fits, seconds = {}, {}
-    for label, job in jobs.items():
-        progress(label)
-        try:
-            job(starts[:1])  # reads its graphs, which is not timed
-        except NotApplicable as reason:
-            skipped[label] = str(reason)
-            continue
-        begin = time.perf_counter()
-        fits[label] = job(starts)
-        seconds[label] = time.perf_counter() - begin
-    return fits, seconds
 
 
 def _sample(

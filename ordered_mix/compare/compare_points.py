@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 from ordered_mix.compare.axes import check_axis
+from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints, parameterizations
 from ordered_mix.compare.several import Several, with_probability
 from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
-from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.files.results import ResultFolder, digest, slug
-from ordered_mix.fitted.options import SAMPLERS
 from ordered_mix.fitted.points_numbers import STARTS, maximum_of_points, numbers_of_points
 from ordered_mix.fitted.points_starts import initial_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
@@ -31,7 +28,6 @@ from ordered_mix.multivariate import (
 )
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
-from ordered_mix.parameterization.parameterization import NotApplicable
 
 Progress = Callable[[str], None]
 
@@ -75,10 +71,11 @@ def compare_points(
     k = settings.components
     progress("EM from many starts")
     begun = initial_points(data, k, STARTS + settings.chains, settings.seed)
-    maximum = maximum_of_points(data, begun[:STARTS], prior.covariance)
+    unordered = catalog.parameterization("unordered", k, prior)
+    maximum = maximum_of_points(data, begun[:STARTS], unordered)
     starts, best = begun[STARTS:], maximum.mixture
     found, skipped = parameterizations(data, settings, prior, best)
-    fits, seconds = _point_fits(data, settings, found, starts, progress, skipped)
+    fits, seconds = point_fits(data, settings, unordered, found, starts, progress, skipped)
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
     sampled = {}
@@ -95,8 +92,8 @@ def compare_points(
     fewer = None
     if k > 1 and several is None:
         begun = initial_points(data, k - 1, STARTS + settings.chains, settings.seed)
-        less = maximum_of_points(data, begun[:STARTS], prior.covariance).mixture
         model = catalog.parameterization("unordered", k - 1, prior)
+        less = maximum_of_points(data, begun[:STARTS], model).mixture
         fewer = sample(model, "unordered", begun[STARTS:], less, f", K = {k - 1}")
     directions = {spelled: one.direction for spelled, one in found.items()}
     return ComparisonOfPoints(
@@ -139,45 +136,6 @@ def _several(
     )  # fmt: skip
     kind = settings.prior_components
     return Several(with_probability(table, kind), kind)
-
-
-def _point_fits(
-    data: MultivariateData,
-    settings: SettingsOfPoints,
-    found: dict[str, MultivariateParameterization],
-    starts: MultivariateMixture,
-    progress: Progress,
-    skipped: dict[str, str],
-) -> tuple[dict[str, Fit], dict[str, float]]:
-    fits, seconds = {}, {}
-    for name in (name for name in settings.estimators if name not in SAMPLERS):
-        for label, job in _jobs(name, data, settings, found).items():
-            progress(label)
-            try:
-                job(starts[:1])  # compiles, which is not timed
-            except NotApplicable as reason:
-                skipped[label] = str(reason)
-                continue
-            begin = time.perf_counter()
-            fits[label] = job(starts)
-            seconds[label] = time.perf_counter() - begin
-    return fits, seconds
-
-
-def _jobs(
-    name: str,
-    data: MultivariateData,
-    settings: SettingsOfPoints,
-    found: dict[str, MultivariateParameterization],
-) -> dict[str, Callable[[MultivariateMixture], Fit]]:
-    """What fits starts, by label: once, or in every coordinate system if it moves with them."""
-    if name == "em":
-        return {name: partial(MultivariateEM(settings.covariance).fit, data)}
-    estimator = catalog.estimator(name)
-    if not estimator.moves_with_coordinates:
-        return {name: partial(estimator.fit, next(iter(found.values())), data)}
-    return {f"{name} {spelled}": partial(estimator.fit, one, data)
-            for spelled, one in found.items()}  # fmt: skip
 
 
 def _sample(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ordered_mix.compare.axes import DISCRIMINANT, axes_of, direction_of
+from ordered_mix.compare.axes import axes_of
 from ordered_mix.compare.compared import Compared
 from ordered_mix.compare.comparison import Settings
 from ordered_mix.compare.points_verdicts import verdicts
@@ -25,13 +25,18 @@ from ordered_mix.fitted.points import FittedPoints
 from ordered_mix.fitted.points_numbers import criteria_of_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints
 from ordered_mix.fitted.verdict import Verdict
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import (
+    MultivariateData,
+    MultivariateMixture,
+    MultivariatePrior,
+    axis_of,
+)
 from ordered_mix.multivariate.covariances import check_kind
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.shown import html
 
-ESTIMATORS = ("em", "nuts")
+ESTIMATORS = ("em", "map", "nuts")
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,12 @@ class SettingsOfPoints(Settings):
     axis : str, int or tuple of float
         Direction of parameterizations that name none in brackets, as
         ``ordered(axis=petal_length)``: the name of a column, ``principal``, ``discriminant`` or
-        what `multivariate.axis.unit_axis` takes.
+        what else `multivariate.axis_of` takes.
     """
 
     estimators: tuple[str, ...] = ESTIMATORS
     covariance: str = "full"
-    axis: Any = DISCRIMINANT
+    axis: Any = "discriminant"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,7 +183,7 @@ def parameterizations(
     for label in settings.parameterizations:
         name, options = catalog.split(label)
         axis = options.pop("axis", settings.axis)
-        vector = direction_of(axis, data, maximum)
+        vector = axis_of(axis, data, maximum)
         try:
             one = catalog.parameterization(name, settings.components, prior, **options, axis=vector)
         except NotApplicable as reason:

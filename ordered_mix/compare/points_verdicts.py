@@ -10,6 +10,7 @@ from ordered_mix.compare.verdicts import (
     best_parameterization,
     by_chain,
     criteria,
+    jacobian,
     last_component,
     numbers,
     ordering,
@@ -33,7 +34,7 @@ def verdicts(comparison: ComparisonOfPoints) -> list[Verdict]:
     """The verdicts that apply, the most important first."""
     return answered(
         comparison, agree, numbers, last_component, separating_axis, point_estimators,
-        best_parameterization, invariant_efficiency, switching, ordering, criteria,
+        best_parameterization, invariant_efficiency, switching, ordering, jacobian, criteria,
     )  # fmt: skip
 
 

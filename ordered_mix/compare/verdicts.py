@@ -34,7 +34,7 @@ def verdicts(comparison: Comparison) -> list[Verdict]:
     """The verdicts that apply to a comparison, the most important first."""
     return answered(
         comparison, agree, _modes, _describe, _prior, numbers, last_component, point_estimators,
-        best_parameterization, switching, ordering, _jacobian, criteria,
+        best_parameterization, switching, ordering, jacobian, criteria,
     )  # fmt: skip
 
 
@@ -320,7 +320,7 @@ def ordering(comparison: Compared) -> Verdict | None:
     return Verdict("ordering", GOOD, question, answer, reason, "", values)
 
 
-def _jacobian(comparison: Comparison) -> Verdict | None:
+def jacobian(comparison: Compared) -> Verdict | None:
     shifts = {}
     for item in comparison.sampled.values():
         label = f"map {item.coordinates}"
@@ -345,11 +345,11 @@ def _jacobian(comparison: Comparison) -> Verdict | None:
 
 def _shift(pair: tuple[Any, Any], item: Sampled) -> float:
     best = [fit.mixture[int(np.argmax(fit.objective))] for fit in pair]
-    modes = [mixture.permute(mixture.order()) for mixture in best]
+    modes = [item.quantities(item.in_order(mixture)) for mixture in best]
     distances = []
-    for name in ("w", "mu", "sigma"):
-        sd = getattr(item.labelled, name).std(axis=(0, 1))
-        moved = np.abs(getattr(modes[0], name) - getattr(modes[1], name))
+    for name, drawn in item.quantities(item.labelled).items():
+        sd = drawn.std(axis=(0, 1))
+        moved = np.abs(modes[0][name] - modes[1][name])
         distances.append(np.max(moved[sd > 0] / sd[sd > 0], initial=0.0))
     return float(max(distances))
 

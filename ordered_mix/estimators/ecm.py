@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators.em import EM
+from ordered_mix.estimators.loop.clearance import clear_weights
 from ordered_mix.estimators.loop.directions import Direction, mean_directions
+from ordered_mix.estimators.loop.em_multivariate import PointRuns, PointSweeps
 from ordered_mix.estimators.loop.expectation import Runs, mean_forces
 from ordered_mix.estimators.loop.penalty import Penalty
 from ordered_mix.estimators.loop.problem import Problem
 from ordered_mix.estimators.loop.scale_gaps import scale_step
 from ordered_mix.estimators.loop.state import Index, State
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.kernels import Moments
 
@@ -45,12 +48,15 @@ class ECM(EM):
     weights in force before the sweep are used, and the step of the weights holds the means, so a
     sweep never decreases the objective. Starts are brought into increasing order and to the
     clearance first. Coordinates that move the means along curves (``moment``) have no closed
-    conditional steps and are refused.
+    conditional steps and are refused. In several dimensions only the means along the axis are
+    chained; what is across follows, given these.
     """
 
     moves_with_coordinates: ClassVar[bool] = True
 
-    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Runs:
+    def algorithm(self, parameterization: Any, problem: Any) -> Runs | PointRuns:
+        if isinstance(parameterization, MultivariateParameterization):
+            return PointSweeps(self, parameterization, problem)
         ordered = "sigma" in parameterization.domain.orders
         if ordered and (self.scales == "tied" or self.floor > 0):
             raise ValueError("scales must be free and without a floor to be ordered")
@@ -137,29 +143,3 @@ class _Sweeps(Runs):
             step = scale_step(sigma[:, moved], s0[:, moved], squares[:, moved], room)
             sigma[:, moved] += step[:, None]
         return sigma
-
-
-def clear_weights(w: Array, clearance: float) -> Array:
-    """The maximiser of ``sum w_k log x_k`` over weights x of at least the clearance.
-
-    Parameters
-    ----------
-    w : array, shape (..., k)
-        Weights that add up to 1.
-    clearance : float
-        Below 1 / k.
-
-    Returns
-    -------
-    array, shape (..., k)
-        Small weights at the clearance, the others in proportion.
-    """
-    if clearance == 0:
-        return w
-    low = np.zeros(w.shape, dtype=bool)
-    for _ in range(w.shape[-1]):
-        share = np.where(low, 0.0, w)
-        room = 1 - clearance * low.sum(axis=-1, keepdims=True)
-        scaled = np.where(low, clearance, room * share / share.sum(axis=-1, keepdims=True))
-        low = low | (scaled < clearance)
-    return np.maximum(scaled, clearance)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from ordered_mix.estimators.loop.em_multivariate import PointRuns
 from ordered_mix.estimators.loop.estimator import Estimator, choice
 from ordered_mix.estimators.loop.expectation import PARAMETERS, Runs
 from ordered_mix.estimators.loop.penalty import VariancePenalty
-from ordered_mix.estimators.loop.problem import Problem
-from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.parameterization.parameterization import NotApplicable
 
 if TYPE_CHECKING:
     from ordered_mix.prior import Prior
@@ -21,7 +22,7 @@ COLDEST = 0.05
 
 @dataclass(frozen=True)
 class EM(Estimator):
-    """Expectation maximisation for a univariate Gaussian mixture.
+    """Expectation maximisation for a Gaussian mixture, in one dimension or several.
 
     One iteration costs one pass: the pass at the current parameters gives their log likelihood
     and the moments from which the next parameters follow.
@@ -29,12 +30,14 @@ class EM(Estimator):
     The path is the same in all coordinates: the M-step maximises a function of the mixture over
     all mixtures, and where a maximum lies does not depend on how its argument is written. Of the
     parameterization it takes the number of components, known values, a common scale, and with
-    `posterior` the prior. It cannot keep a clearance, which asks for `ECM`.
+    `posterior` the prior. It cannot keep a clearance, which asks for `ECM`. In several dimensions
+    the prior says the kind of covariances, and only frozen parameters are at choice.
 
     Parameters
     ----------
     frozen : tuple of {"w", "mu", "sigma"}
-        Parameters that keep their starting values, beside those that the prior knows.
+        Parameters that keep their starting values, beside those that the prior knows; ``sigma``
+        are the covariances in several dimensions.
     scales : {"free", "tied"}
         One standard deviation for each component, or one for all.
     floor : float
@@ -96,18 +99,20 @@ class EM(Estimator):
         """Temperature of each iteration, the last one stays."""
         return tuple(np.atleast_1d(np.asarray(self.temperature, dtype=float)).tolist())
 
-    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Runs:
-        kept = [name for name, least in parameterization.clearances.items() if least > 0]
+    def algorithm(self, parameterization: Any, problem: Any) -> Runs | PointRuns:
+        several = isinstance(parameterization, MultivariateParameterization)
+        clearances = (parameterization.along if several else parameterization).clearances
+        kept = [name for name, least in clearances.items() if least > 0]
         if kept:
             raise NotApplicable(
                 f"EM cannot keep the clearance of {kept[0]} of {parameterization.label}: use ECM, "
                 "or leave the clearance out"
             )
-        if {"mu", "sigma"} <= set(parameterization.clearances):
+        if {"mu", "sigma"} <= set(clearances):
             raise NotApplicable(
                 f"EM cannot order means and scales at once as {parameterization.label}: use ECM"
             )
-        return Runs(self, parameterization, problem)
+        return (PointRuns if several else Runs)(self, parameterization, problem)
 
     def penalising(self, prior: Prior) -> Prior | None:
         """The prior that is part of the objective, None if there is none.

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.data import Data
 from ordered_mix.estimators.loop.climb import Climb, FixedStep, LargestStable, LineSearch
-from ordered_mix.estimators.loop.coordinates import COORDINATES, PROBE, Coordinates
+from ordered_mix.estimators.loop.coordinates import (
+    COORDINATES,
+    PROBE,
+    Coordinates,
+    coordinates_of,
+)
 from ordered_mix.estimators.loop.estimator import Estimator, choice
-from ordered_mix.estimators.loop.problem import Problem, problem_of
-from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.estimators.loop.problem import problem_of
 
 Array = NDArray[np.float64]
 
@@ -41,8 +44,8 @@ class GradientAscent(Estimator):
         iteration of one extra pass for each iteration; a unit that all coordinates share does
         not matter to it.
     coordinates : {"free", "unconstrained"}
-        The constrained coordinates of the parameterization (means, gaps, scales, weights), or
-        those a sampler sees.
+        The constrained coordinates of the parameterization (means, gaps, scales, weights; in
+        several dimensions entries of Cholesky factors as scales), or those a sampler sees.
     fraction : float
         Share of the stability limit, below 1.
     stop, snapshots
@@ -68,8 +71,8 @@ class GradientAscent(Estimator):
         if not 0 < self.fraction < 1:
             raise ValueError(f"fraction must be between 0 and 1, got {self.fraction}")
 
-    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Climb:
-        coordinates = Coordinates(parameterization, problem, self.coordinates)
+    def algorithm(self, parameterization: Any, problem: Any) -> Climb:
+        coordinates = coordinates_of(parameterization, problem, self.coordinates)
         if self.step == "line_search":
             return LineSearch(coordinates)
         if self.step == "largest_stable":
@@ -78,7 +81,7 @@ class GradientAscent(Estimator):
 
 
 def largest_curvature(
-    parameterization: Parameterization, data: Data, at: Mixture, coordinates: str = "free"
+    parameterization: Any, data: Any, at: Any, coordinates: str = "free"
 ) -> Array:
     """Largest eigenvalue of the negative Hessian of the mean log likelihood; shape (...).
 
@@ -87,15 +90,15 @@ def largest_curvature(
 
     Parameters
     ----------
-    parameterization : Parameterization
-    data : Data, batch shape (...)
-    at : Mixture, batch shape (...)
+    parameterization : Parameterization or MultivariateParameterization
+    data : Data or MultivariateData, batch shape (...)
+    at : Mixture or MultivariateMixture, batch shape (...)
         Inside the domain, away from its bounds.
     coordinates : {"free", "unconstrained"}
     """
     choice("coordinates", coordinates, COORDINATES)
     problem = problem_of(parameterization, data, at)
-    system = Coordinates(parameterization, problem, coordinates)
+    system = coordinates_of(parameterization, problem, coordinates)
     hessian = central_hessian(system, system.start())
     return np.linalg.eigvalsh(-hessian)[:, -1].reshape(problem.shape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from ordered_mix.estimators.loop.estimator import Estimator, choice
 from ordered_mix.estimators.loop.metric import information
 from ordered_mix.estimators.loop.problem import Problem
 from ordered_mix.estimators.loop.state import Failure, Index, State
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.parameterization import NotApplicable
 
 Array = NDArray[np.float64]
 
@@ -64,7 +65,12 @@ class NaturalGradient(Estimator):
         if not 0 <= self.damping < np.inf:
             raise ValueError(f"damping must be at least 0 and finite, got {self.damping}")
 
-    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Climb:
+    def algorithm(self, parameterization: Any, problem: Any) -> Climb:
+        if not isinstance(problem, Problem):
+            raise NotApplicable(
+                "natural gradient needs the Fisher information, for which there is a rule of "
+                "bounded cost in one dimension only: use gradient, ecm or em in several"
+            )
         coordinates = Coordinates(parameterization, problem, self.coordinates)
         climb: _Natural
         if self.step == "line_search":

@@ -33,6 +33,7 @@ from ordered_mix.multivariate import (
     MultivariateMixture,
     MultivariatePrior,
     as_points,
+    axis_of,
     default_multivariate_prior,
 )
 from ordered_mix.parameterization import catalog
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 MOST_DRAWS = 400
+DISCRIMINANT = "discriminant"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ class FittedPoints:
 
     @property
     def maximum(self) -> MultivariateMixture:
-        """The best end of EM, its components sorted by the means of the first coordinate."""
+        """The best end of EM, its components sorted by their means along the axis."""
         mixture: MultivariateMixture = self.found.mixture
         return mixture
 
@@ -166,6 +168,7 @@ def fit_points(
     components: int | str | tuple[int, int] = 2,
     *,
     covariance: str = "full",
+    axis: Any = 0,
     prior: str = "adaptive",
     concentration: float = 2.0,
     draws: int = 1000,
@@ -186,6 +189,9 @@ def fit_points(
         Number of components K, or a range of them as ``"1-4"`` or (1, 4): then the one of
         smallest BIC is fitted, and all have their evidence, LOO and WAIC in `criteria`.
     covariance : {"full", "diagonal", "spherical", "tied"}
+    axis : int, str or array_like, shape (d,)
+        Along which the components are listed: a column by number, from 0, or by name,
+        ``principal``, ``discriminant``, or a direction; see `multivariate.axis_of`.
     prior : {"adaptive", "fixed"}
         See `default_multivariate_prior`.
     concentration : float
@@ -219,6 +225,8 @@ def fit_points(
     chosen = default_multivariate_prior(
         points, prior, covariance=covariance, concentration=concentration
     )
+    by_fit = isinstance(axis, str) and axis == DISCRIMINANT and smallest > 1
+    axis = axis if by_fit else axis_of(axis, points)
     sampler, k = Gibbs(draws=draws, tune=tune, cores=cores), smallest
     table = None
     if largest > smallest:
@@ -228,8 +236,8 @@ def fit_points(
         k = chosen_components(table)
     progress("em and gibbs")
     starts = initial_points(points, k, STARTS + chains, seed)
-    found = maximum_of_points(points, starts[:STARTS], covariance)
     one = catalog.parameterization("unordered", k, chosen)
+    found = maximum_of_points(points, starts[:STARTS], one, axis)
     drawn = sampler.sample(one, points, starts[STARTS:], seed)
     item = posterior_of_points(drawn, points, one, "gibbs", "unordered", found.mixture)
     if table is None:

@@ -11,12 +11,18 @@ import pandas as pd
 from ordered_mix.draws.criteria import point_criteria
 from ordered_mix.draws.evidence import Evidence
 from ordered_mix.draws.predictive import predictive
-from ordered_mix.estimators.loop.em_multivariate import MultivariateEM
+from ordered_mix.estimators.em import EM
 from ordered_mix.fitted.evidence import OF_PARTICLES, with_evidence
 from ordered_mix.fitted.maximum import Maximum
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import (
+    MultivariateData,
+    MultivariateMixture,
+    MultivariatePrior,
+    axis_of,
+)
 from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.smc import SMC
 
 STARTS = 20
@@ -24,16 +30,28 @@ REACHED = 1e-3
 
 
 def maximum_of_points(
-    data: MultivariateData, starts: MultivariateMixture, covariance: str
+    data: MultivariateData,
+    starts: MultivariateMixture,
+    parameterization: MultivariateParameterization,
+    axis: Any = 0,
 ) -> Maximum:
-    """The best converged end of EM, its components sorted by the means of the first coordinate.
+    """The best converged end of EM, its components sorted by their means along an axis.
+
+    Parameters
+    ----------
+    data : MultivariateData
+    starts : MultivariateMixture, batch shape (starts,)
+    parameterization : MultivariateParameterization
+        Unordered; its prior says the kind of covariances.
+    axis : int, str or array_like
+        What `multivariate.axis_of` takes.
 
     Raises
     ------
     ValueError
         If no run of EM converged.
     """
-    fit = MultivariateEM(covariance).fit(data, starts)
+    fit = EM().fit(parameterization, data, starts)
     converged = np.asarray(fit.converged)
     if not converged.any():
         raise ValueError(
@@ -43,7 +61,8 @@ def maximum_of_points(
     height = np.where(converged, fit.log_likelihood, -np.inf)
     best = int(np.argmax(height))
     ends: Any = fit.mixture
-    found: MultivariateMixture = ends[best].sorted(0)
+    found: MultivariateMixture = ends[best]
+    found = found.sorted(axis_of(axis, data, found))
     reached = int(np.sum(height > height[best] - REACHED))
     collapsed = int(np.sum(~converged))
     return Maximum(found, float(height[best]), len(height), reached, collapsed)
@@ -82,9 +101,9 @@ def numbers_of_points(
     for k in range(smallest, largest + 1):
         progress(f"EM from many starts, K = {k}")
         starts = initial_points(data, k, STARTS, seed)
-        maxima[k] = maximum_of_points(data, starts, prior.covariance)
-        progress(f"{OF_PARTICLES}, K = {k}")
         model = catalog.parameterization("unordered", k, prior)
+        maxima[k] = maximum_of_points(data, starts, model)
+        progress(f"{OF_PARTICLES}, K = {k}")
         draws = SMC(cores=cores).sample(model, data, seed=seed)
         known = draws.tree.attrs
         value, error = float(known["log_evidence"]), float(known["log_evidence_se"])

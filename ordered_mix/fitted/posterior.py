@@ -70,6 +70,10 @@ class Sampled:
         """What is estimated of every component, each (..., component)."""
         raise NotImplementedError
 
+    def in_order(self, mixture: Any) -> Any:
+        """A single mixture with its components in the order of the labels."""
+        raise NotImplementedError
+
     @cached_property
     def convergence(self) -> pd.DataFrame:
         """R-hat, ESS and MCSE, raw and relabelled (`draws.convergence.side_by_side`)."""
@@ -116,6 +120,10 @@ class Posterior(Sampled):
     def quantities(self, mixture: Mixture) -> dict[str, Array]:
         """Weights, means and scales, each (..., component)."""
         return {name: getattr(mixture, name) for name in PARAMETERS}
+
+    def in_order(self, mixture: Mixture) -> Mixture:
+        """A single mixture with its components in the order of their means."""
+        return mixture.permute(mixture.order())
 
     @cached_property
     def agreement(self) -> Agreement:

@@ -59,6 +59,15 @@ class PosteriorOfPoints(Sampled):
         """Weights, means, standard deviations and correlations, each (..., component)."""
         return quantities(mixture, self.data.columns)
 
+    def in_order(self, mixture: MultivariateMixture) -> MultivariateMixture:
+        """A single mixture with the labels of the draws as far as may be."""
+        return mixture.permute(_matched(few(self.data), mixture, self._mean))
+
+    @cached_property
+    def _mean(self) -> Array:
+        """Mean probability of each component at some points, (point, component)."""
+        return _responsibilities(few(self.data), self.labelled)
+
     @cached_property
     def invariants(self) -> pd.DataFrame:
         """`draws.convergence.convergence` of what does not depend on labels."""
@@ -115,13 +124,28 @@ def labels_of_points(
     reference: MultivariateMixture | None = None,
 ) -> Permutation:
     """Permutations that make labels agree, with those of a reference as far as may be."""
-    from scipy.optimize import linear_sum_assignment
-
-    y = data.y[:: max(1, data.n // MOST_POINTS)]
+    y = few(data)
     found = stephens(multivariate_normal(y, draws.w, draws.mu, draws.root)).permutation
     if reference is None:
         return found
-    flat = draws.permute(found).reshape(-1)
-    mean = np.mean([flat[at].responsibilities(y) for at in range(0, len(flat.w), 10)], axis=0)
-    _, order = linear_sum_assignment(-reference.responsibilities(y).T @ mean)
-    return permute(found, np.broadcast_to(order, found.shape))
+    mean = _responsibilities(y, draws.permute(found))
+    own = np.argsort(_matched(y, reference, mean))
+    return permute(found, np.broadcast_to(own, found.shape))
+
+
+def few(data: MultivariateData) -> Array:
+    """Points, of many some that are evenly spread."""
+    return data.y[:: max(1, data.n // MOST_POINTS)]
+
+
+def _responsibilities(y: Array, draws: MultivariateMixture) -> Array:
+    """Mean over some draws of the probabilities of the components, (point, component)."""
+    flat = draws.reshape(-1)
+    return np.mean([flat[at].responsibilities(y) for at in range(0, len(flat.w), 10)], axis=0)
+
+
+def _matched(y: Array, mixture: MultivariateMixture, mean: Array) -> NDArray[np.int64]:
+    """The permutation of a single mixture whose responsibilities are nearest to others."""
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(-mean.T @ mixture.responsibilities(y))[1]

@@ -1,5 +1,6 @@
 """Points, Gaussian mixtures and their prior in several dimensions."""
 
+from ordered_mix.multivariate.axis import axis_of
 from ordered_mix.multivariate.data import MultivariateData, as_points, load_points
 from ordered_mix.multivariate.mixture import MultivariateMixture
 from ordered_mix.multivariate.prior import MultivariatePrior, default_multivariate_prior
@@ -9,6 +10,7 @@ __all__ = [
     "MultivariateMixture",
     "MultivariatePrior",
     "as_points",
+    "axis_of",
     "default_multivariate_prior",
     "load_points",
 ]

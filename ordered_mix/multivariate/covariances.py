@@ -54,3 +54,20 @@ def free_coordinates(kind: str, root: Array) -> Array:
         return logs[..., :1]
     both = np.concatenate([logs, root[..., *np.tril_indices(d, -1)]], axis=-1)
     return both[..., :1, :] if kind == "tied" else both
+
+
+def closest(kind: str, covariance: Array, counts: Array) -> Array:
+    """Covariances of a kind closest to free ones (..., k, d, d), for components of such counts.
+
+    They are the ones of greatest likelihood if the free ones are the components' second moments.
+    """
+    d = covariance.shape[-1]
+    if kind == "diagonal":
+        return covariance * np.eye(d)
+    if kind == "spherical":
+        return np.trace(covariance, axis1=-1, axis2=-2)[..., None, None] / d * np.eye(d)
+    if kind == "tied":
+        share = counts / counts.sum(axis=-1, keepdims=True)
+        common = np.sum(share[..., None, None] * covariance, axis=-3, keepdims=True)
+        return np.repeat(common, covariance.shape[-3], axis=-3)
+    return covariance

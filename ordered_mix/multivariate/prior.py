@@ -168,3 +168,11 @@ def default_multivariate_prior(
         each[0].scale_family,
         covariance,
     )
+
+
+def standard_units(data: MultivariateData, prior: MultivariatePrior) -> tuple[Array, Array]:
+    """Location and scale (..., d) that standardise points, one scale if spherical."""
+    scale = data.scale
+    if prior.covariance == "spherical":
+        scale = np.broadcast_to(scale.max(axis=-1, keepdims=True), scale.shape)
+    return data.location, scale

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ordered_mix.data import Data
 from ordered_mix.estimators.loop.hessian import hessian
-from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.stream.stream import Stream
+from ordered_mix.estimators.loop.standard import standard_of
+from ordered_mix.mixture import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +19,9 @@ class Laplace:
 
     Parameters
     ----------
-    parameterization : Parameterization
+    parameterization : Parameterization or MultivariateParameterization
         In the units of the standardised data, where the approximation is normal.
-    location, scale : float
+    location, scale : float or array, shape (d,)
         Of the data.
     mean : array, shape (dimension,)
         The mode.
@@ -34,16 +33,16 @@ class Laplace:
         hold each mixture K! times it is that of one mode times K!.
     """
 
-    parameterization: Parameterization
-    location: float
-    scale: float
+    parameterization: Any
+    location: Any
+    scale: Any
     mean: Array
     covariance: Array
     positive_definite: bool
     log_evidence: float
 
-    def sample(self, draws: int, seed: int) -> Mixture:
-        """Draws of the approximation, in the units of the data; batch shape (draws,).
+    def sample(self, draws: int, seed: int) -> Any:
+        """Mixtures drawn of the approximation, in the units of the data; batch shape (draws,).
 
         Raises
         ------
@@ -71,16 +70,16 @@ class Laplace:
         return z, -0.5 * np.sum(standard**2, axis=0) - constant
 
 
-def laplace(parameterization: Parameterization, data: Data | Stream, mode: Mixture) -> Laplace:
+def laplace(parameterization: Any, data: Any, mode: Any) -> Laplace:
     """Laplace's approximation at a mode of the density of the unconstrained coordinates.
 
     Parameters
     ----------
-    parameterization : Parameterization
+    parameterization : Parameterization or MultivariateParameterization
         With its prior in the units of the data.
-    data : Data or Stream
+    data : Data, Stream or MultivariateData
         One sample.
-    mode : Mixture
+    mode : Mixture or MultivariateMixture
         A single mixture, such as the best of `MAP(jacobian=True).fit`.
 
     Warns
@@ -89,9 +88,7 @@ def laplace(parameterization: Parameterization, data: Data | Stream, mode: Mixtu
         If minus the Hessian is not positive definite: the point is no maximum, or the posterior
         is singular there.
     """
-    location, scale = float(data.location), float(data.scale)
-    standard = parameterization.affine(-location / scale, 1 / scale)
-    standardized = data.standardized()
+    standard, standardized, location, scale = standard_of(parameterization, data)
     z = standard.unconstrain(mode.affine(-location / scale, 1 / scale))
     precision = -hessian(standard, standardized, z, jacobian=True)
     eigenvalues = np.linalg.eigvalsh(precision)
@@ -106,5 +103,5 @@ def laplace(parameterization: Parameterization, data: Data | Stream, mode: Mixtu
     height = float(standard.log_posterior(z, standardized)[0])
     volume = 0.5 * z.size * np.log(2 * np.pi) - 0.5 * float(np.sum(np.log(eigenvalues)))
     evidence = height + volume + np.log(parameterization.labellings)
-    in_units = evidence - float(data.total_weight) * np.log(scale)
+    in_units = evidence - float(data.total_weight) * np.sum(np.log(scale))
     return Laplace(standard, location, scale, z, np.linalg.inv(precision), True, float(in_units))

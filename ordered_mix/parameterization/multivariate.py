@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
-from ordered_mix.multivariate.axis import unit_axis
-from ordered_mix.multivariate.covariances import factors, free_coordinates, free_shape
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture, reference
+from ordered_mix.multivariate.covariances import factors, free_coordinates
+from ordered_mix.parameterization.multivariate_maps import MultivariateMaps, flat
 from ordered_mix.passes.multivariate_pass import white_pass
-from ordered_mix.prior import Prior
 
 if TYPE_CHECKING:
     import pymc as pm
 
 Array = NDArray[np.float64]
 
+FARTHEST = 300.0  # the exponential of an unconstrained coordinate, squared, is still a number
+
 
 @dataclass(frozen=True, eq=False)
-class MultivariateParameterization:
+class MultivariateParameterization(MultivariateMaps):
     """A coordinate system for mixtures in D dimensions, from a model file of one dimension.
 
     The model file takes weights and the means along a unit vector a, whose reference prior is
@@ -64,13 +55,6 @@ class MultivariateParameterization:
         If axis is no coordinate or direction.
     """
 
-    name: str
-    module: ModuleType = field(repr=False)
-    k: int
-    prior: MultivariatePrior
-    options: Mapping[str, Any] = field(default_factory=dict)
-    axis: Any = 0
-
     def __post_init__(self) -> None:
         _ = self.along
 
@@ -82,28 +66,6 @@ class MultivariateParameterization:
         shown = str(at[0]) if at.size == 1 and a[at[0]] > 0 else str(a.round(4).tolist())
         given = {"axis": shown, **self.options}
         return f"{self.name}({', '.join(f'{key}={value}' for key, value in given.items())})"
-
-    @cached_property
-    def direction(self) -> Array:
-        """The unit vector a, shape (d,)."""
-        return unit_axis(self.axis, self.prior.d)
-
-    @cached_property
-    def along(self) -> Parameterization:
-        """The model file's own parameterization, of the weights and the means along a."""
-        a, unit = self.direction, float(np.linalg.norm(self.direction * self.prior.scale))
-        prior = Prior(
-            location=float(a @ self.prior.location),
-            spread=float(np.linalg.norm(a * self.prior.spread)),
-            concentration=self.prior.concentration,
-            known_sigma=unit,
-        )
-        return Parameterization(self.name, self.module, self.k, prior, self.options)
-
-    @property
-    def dimension(self) -> int:
-        """Number of free coordinates."""
-        return self._ends[-1]
 
     @property
     def reason_not_sampled(self) -> str | None:
@@ -133,15 +95,6 @@ class MultivariateParameterization:
         prior = self.prior.affine(location, scale)
         return replace(self, prior=prior, options=options, axis=turned)
 
-    def parameters(self, z: Array) -> tuple[Array, Array, Array]:
-        """Weights, means and Cholesky factors at z, shape (..., dimension)."""
-        first, across, free = self._split(z)
-        w, along, _ = self.along.graph.forward(first, self.along.prior)
-        offset = along - self.along.prior.location
-        mu = np.asarray(self.prior.location) + offset[..., None] * self.frame[0]
-        mu = mu + across @ self.frame[1].T
-        return w, mu, factors(self.prior.covariance, free, self.k, self.prior.d)
-
     def forward(self, z: Array) -> MultivariateMixture:
         """Mixture at the unconstrained coordinates z, shape (..., dimension)."""
         w, mu, root = self.parameters(z)
@@ -168,6 +121,17 @@ class MultivariateParameterization:
         first = self.along.unconstrain(self._along(mixture))
         return self._joined(first, mixture, free)
 
+    def coordinates(self, mixture: MultivariateMixture) -> Array:
+        """Free coordinates of a mixture, sorted first, on the boundary too; (..., dimension)."""
+        mixture = self.sorted(mixture)
+        along = self._along(mixture)
+        first = self.along.graph.flatten(self.along.coordinates(along), mixture.batch_shape)
+        factor = free_coordinates(self.prior.covariance, mixture.root)
+        z = self._joined(first, mixture, factor)
+        _, across, _ = self._split(z)
+        return flat((first, across * self._lengths, self._with_logs(factor, np.exp)),
+                    mixture.batch_shape)  # fmt: skip
+
     def start(self, mixture: MultivariateMixture) -> Array:
         """Unconstrained coordinates of the nearest mixture inside the domain, sorted if it sorts.
 
@@ -178,36 +142,52 @@ class MultivariateParameterization:
         free = free_coordinates(self.prior.covariance, ascending.root)
         return self._joined(first, ascending, free)
 
-    def log_prior(self, z: Array) -> tuple[Array, Array]:
-        """Log prior density of z and its gradient."""
+    def log_prior(self, z: Array, jacobian: bool = True) -> tuple[Array, Array]:
+        """Log prior density and its gradient in z, of z itself or of the free coordinates."""
         first, across, free = self._split(z)
         root = factors(self.prior.covariance, free, self.k, self.prior.d)
-        density, slope = self.along.graph.log_prior(first, self.along.prior, True)
+        density, slope = self.along.graph.log_prior(first, self.along.prior, jacobian)
         constant = 0.5 * self.k * (self.prior.d - 1) * np.log(2 * np.pi)
         density = density - 0.5 * np.sum(across**2, axis=(-1, -2)) - constant
         density = density + reference.log_density_factors(self.prior, root)
-        pieces = (slope, -across, reference.gradient_factors(self.prior, root))
-        return density, _flat(pieces, z.shape[:-1])
+        factor = reference.gradient_factors(self.prior, root)
+        if not jacobian:
+            density = density - self.k * np.sum(np.log(self._lengths))
+            density = density - np.sum(free[..., : self._diagonal], axis=(-1, -2))
+            factor[..., : self._diagonal] -= 1
+        return density, flat((slope, -across, factor), z.shape[:-1])
 
     def log_likelihood(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
         """Log likelihood at z and its gradient, for one pass over the data."""
-        first, _, _ = self._split(z)
         w, mu, root = self.parameters(z)
         moments = white_pass(data.y, w, mu, root, data.weight)
-        dw, dmu, droot = moments.scores(w, root)
-        b, across = self.frame
-        nothing = np.zeros_like(dw)
-        slope = self.along.graph.pullback(first, self.along.prior, dw, dmu @ b, nothing)
-        if self.prior.covariance == "tied":
-            root, droot = root[..., :1, :, :], droot.sum(axis=-3, keepdims=True)
-        free = reference.of_factors(self.prior.covariance, root, droot)
-        return moments.log_likelihood, _flat((slope, dmu @ across, free), z.shape[:-1])
+        return moments.log_likelihood, self.pullback(z, root, *moments.scores(w, root))
 
-    def log_posterior(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
-        """Unnormalised log posterior of z and its gradient, for one pass over the data."""
-        prior, slope = self.log_prior(z)
-        likelihood, more = self.log_likelihood(z, data)
-        return prior + likelihood, slope + more
+    def log_posterior(
+        self, z: Array, data: MultivariateData, jacobian: bool = True
+    ) -> tuple[Array, Array]:
+        """Unnormalised log posterior and its gradient in z, for one pass over the data.
+
+        Parameters
+        ----------
+        z : array, shape (..., dimension)
+            Unconstrained coordinates.
+        data : MultivariateData
+        jacobian : bool
+            Whether the density is that of z or that of the free coordinates.
+
+        Returns
+        -------
+        log_posterior : array, shape (...)
+            Minus infinity, with a gradient of 0, where a coordinate is beyond 300.
+        gradient : array, shape (..., dimension)
+        """
+        inside = np.all(np.abs(z) < FARTHEST, axis=-1)
+        there = np.where(inside[..., None], z, 0.0)
+        prior, slope = self.log_prior(there, jacobian)
+        likelihood, more = self.log_likelihood(there, data)
+        value = np.where(inside, prior + likelihood, -np.inf)
+        return value, np.where(inside[..., None], slope + more, 0.0)
 
     def log_det(self, z: Array) -> Array:
         """Log ``|d(w_1 .. w_(K-1), mu, free coordinates of the factors) / dz|``, shape (...)."""
@@ -232,33 +212,6 @@ class MultivariateParameterization:
         drawn = reference.draw(self.prior, self.k, count, np.random.default_rng(seed))
         return self.sorted(drawn)
 
-    @cached_property
-    def frame(self) -> tuple[Array, Array]:
-        """Regression b (d,) of the means on a.mu, and E (d, d - 1), spread of what is left."""
-        a, spread = self.direction, np.asarray(self.prior.spread)
-        c = spread * a / np.linalg.norm(spread * a)
-        # a reflection that takes the largest entry's unit vector to c: the rest spans what is left
-        at = int(np.argmax(np.abs(c)))
-        sign = math.copysign(1.0, c[at])
-        h = c - sign * np.eye(c.size)[at]
-        square = float(h @ h)
-        reflection = np.eye(c.size) - (2 / square * np.outer(h, h) if square > 0 else 0.0)
-        b = spread * c / np.linalg.norm(spread * a)
-        return b, spread[:, None] * np.delete(reflection, at, axis=1)
-
-    @property
-    def _ends(self) -> tuple[int, int, int]:
-        first = self.along.dimension
-        second = first + self.k * (self.prior.d - 1)
-        size = free_shape(self.prior.covariance, self.k, self.prior.d)
-        return first, second, second + size[0] * size[1]
-
-    def _split(self, z: Array) -> tuple[Array, Array, Array]:
-        first, second, _ = self._ends
-        across = z[..., first:second].reshape(*z.shape[:-1], self.k, self.prior.d - 1)
-        size = free_shape(self.prior.covariance, self.k, self.prior.d)
-        return z[..., :first], across, z[..., second:].reshape(*z.shape[:-1], *size)
-
     def _along(self, mixture: MultivariateMixture) -> Mixture:
         return Mixture(mixture.w, mixture.mu @ self.direction, self.along.prior.known_sigma)
 
@@ -266,8 +219,4 @@ class MultivariateParameterization:
         deviation = mixture.mu - self.prior.location
         b, across = self.frame
         rest = deviation - (deviation @ self.direction)[..., None] * b
-        return _flat((first, rest @ np.linalg.pinv(across).T, free), mixture.batch_shape)
-
-
-def _flat(pieces: tuple[Array, ...], batch: tuple[int, ...]) -> Array:
-    return np.concatenate([piece.reshape(*batch, -1) for piece in pieces], axis=-1)
+        return flat((first, rest @ np.linalg.pinv(across).T, free), mixture.batch_shape)

@@ -24,48 +24,10 @@ from ordered_mix.passes.fused import (
     _summing,
     _widest,
 )
+from ordered_mix.passes.point_loops import moments_of, whitened
 
 BLOCK = 512
 Array = NDArray[np.float64]
-
-
-@numba.njit(**_fused)
-def _subtracted(z, first, last, root, out):
-    """Subtract root[c] z[c] for c from first to last from out, four of them at a time."""
-    _widest()
-    c = first
-    while c + 4 <= last:
-        a0, a1, a2, a3 = root[c], root[c + 1], root[c + 2], root[c + 3]
-        z0, z1, z2, z3 = z[c], z[c + 1], z[c + 2], z[c + 3]
-        for i in range(out.size):
-            out[i] -= a0 * z0[i] + a1 * z1[i] + a2 * z2[i] + a3 * z3[i]
-        c += 4
-    if c + 2 <= last:
-        a0, a1 = root[c], root[c + 1]
-        z0, z1 = z[c], z[c + 1]
-        for i in range(out.size):
-            out[i] -= a0 * z0[i] + a1 * z1[i]
-        c += 2
-    if c < last:
-        a0, z0 = root[c], z[c]
-        for i in range(out.size):
-            out[i] -= a0 * z0[i]
-
-
-@numba.njit(**_fused)
-def _deviation(y, mu, out):
-    _widest()
-    for i in range(y.size):
-        out[i] = y[i] - mu
-
-
-@numba.njit(**_fused)
-def _scaled(z, inverse, square):
-    """Multiply z and add its squares to square."""
-    _widest()
-    for i in range(z.size):
-        z[i] *= inverse
-        square[i] += z[i] * z[i]
 
 
 @numba.njit(**_fused)
@@ -101,18 +63,13 @@ def terms(y, start, size, w, mu, root, z, work):
     work : ndarray (K + 3, block)
         Filled with the terms of each component, the largest log term, their total, and scratch.
     """
-    k, d = mu.shape
+    k = mu.shape[0]
     # slices of whole rows, which the compiler knows to be contiguous
     top, total, square = work[k, :size], work[k + 1, :size], work[k + 2, :size]
     top[:] = -np.inf
     total[:] = 0.0
     for j in range(k):
-        square[:] = 0.0
-        for row in range(d):
-            out = z[j, row, :size]
-            _deviation(y[row, start : start + size], mu[j, row], out)
-            _subtracted(z[j], 0, row, root[j, row], out)
-            _scaled(out, 1.0 / root[j, row, row], square)
+        whitened(y, start, mu[j], root[j], z[j], square)
         _log_term(square, _height(w[j], root[j]), work[j, :size], top)
     for j in range(k):
         _relative_terms(work[j, :size], top, total)
@@ -127,60 +84,6 @@ def _weighted(term, factor):
         term[i] *= factor[i]
         total += term[i]
     return total
-
-
-@numba.njit(**_summing)
-def _times(r, z, out):
-    """Write r z and return its sum."""
-    _widest()
-    total = 0.0
-    for i in range(z.size):
-        out[i] = r[i] * z[i]
-        total += out[i]
-    return total
-
-
-@numba.njit(**_summing)
-def _products(rz, z, last, out):
-    """Add the sums of rz z[c] for c below last to out, four of them at a time."""
-    _widest()
-    c = 0
-    while c + 4 <= last:
-        z0, z1, z2, z3 = z[c], z[c + 1], z[c + 2], z[c + 3]
-        a0 = a1 = a2 = a3 = 0.0
-        for i in range(rz.size):
-            a0 += rz[i] * z0[i]
-            a1 += rz[i] * z1[i]
-            a2 += rz[i] * z2[i]
-            a3 += rz[i] * z3[i]
-        out[c] += a0
-        out[c + 1] += a1
-        out[c + 2] += a2
-        out[c + 3] += a3
-        c += 4
-    if c + 2 <= last:
-        z0, z1 = z[c], z[c + 1]
-        a0 = a1 = 0.0
-        for i in range(rz.size):
-            a0 += rz[i] * z0[i]
-            a1 += rz[i] * z1[i]
-        out[c] += a0
-        out[c + 1] += a1
-        c += 2
-    if c < last:
-        z0 = z[c]
-        a0 = 0.0
-        for i in range(rz.size):
-            a0 += rz[i] * z0[i]
-        out[c] += a0
-
-
-@numba.njit(**_exact)
-def moments_of(r, z, scratch, z1, z2):
-    """Add the moments of whitened points (D, block) with weights r to z1 (D), lower z2 (D, D)."""
-    for row in range(z.shape[0]):
-        z1[row] += _times(r, z[row, : r.size], scratch)
-        _products(scratch, z, row + 1, z2[row])
 
 
 @numba.njit(**_exact)

@@ -11,9 +11,8 @@ from typing import Any, ClassVar, overload
 import numpy as np
 
 from ordered_mix.data import Data
-from ordered_mix.draws.draws import Draws, assemble
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.multivariate import MultivariateDraws
-from ordered_mix.draws.multivariate import assemble as assemble_points
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
@@ -28,9 +27,10 @@ from ordered_mix.samplers.moves.hmc import (
     precision,
     whitening,
 )
-from ordered_mix.samplers.moves.inputs import one_sample, one_sample_of_points, prior_points
+from ordered_mix.samplers.moves.inputs import prior_points
 from ordered_mix.samplers.moves.settings import at_least, check_seed
-from ordered_mix.samplers.moves.stages import Stage, record, tree_of
+from ordered_mix.samplers.moves.stages import Stage, record
+from ordered_mix.samplers.moves.untempered import draws_of, target_of, unit_constant
 
 MOST_STAGES = 1000
 LEAST_STEP = 1e-9
@@ -138,29 +138,13 @@ class SMC:
             If the schedule stalls.
         """
         check_seed(seed)
-        several = isinstance(parameterization, MultivariateParameterization)
-        given = one_sample_of_points(data, parameterization.prior) if several else one_sample(data)
-        location, scale = given
-        standard = parameterization.affine(-location / scale, 1 / scale)
+        target, _, scale = target_of(parameterization, data)
         clock = time.perf_counter()
-        target: Target | TargetOfPoints
-        if several:
-            target = TargetOfPoints(standard, data.affine(-location / scale, 1 / scale))
-        else:
-            target = Target(standard, data.standardized())
         points, stages = self._run(target, seed)
         seconds = time.perf_counter() - clock
-        mixture, log_density = standard.forward(points.z), points.log_density(np.ones(1))
-        draws: Draws | MultivariateDraws
-        if several:
-            own = mixture.affine(location, scale)
-            draws = MultivariateDraws(assemble_points(own, {"lp": log_density}, 0, data))
-            draws.tree.attrs["seconds"] = seconds
-        else:
-            raw = tree_of(mixture, log_density)
-            draws = assemble(raw, seconds, parameterization, standard, data)
-        constant = float(data.total_weight) * float(np.sum(np.log(scale)))
-        record(draws.tree, stages, points.log_prior.shape, constant)
+        statistics = {"lp": points.log_density(np.ones(1))}
+        draws = draws_of(parameterization, target, data, points.z, statistics, seconds)
+        record(draws.tree, stages, points.log_prior.shape, unit_constant(data, scale))
         return draws
 
     def _run(self, target: Target | TargetOfPoints, seed: int) -> tuple[Points, list[Stage]]:

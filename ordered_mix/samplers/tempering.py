@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, overload
 
-import arviz_stats
 import numpy as np
-import xarray as xr
 
 from ordered_mix.data import Data
-from ordered_mix.draws.draws import Draws, assemble
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers.moves.hmc import (
     Noise,
     Points,
     Target,
+    TargetOfPoints,
     move,
     noise,
     precision,
     whitening,
 )
-from ordered_mix.samplers.moves.inputs import one_sample, prior_points, standard_starts
+from ordered_mix.samplers.moves.inputs import (
+    prior_points,
+    standard_starts,
+    standard_starts_of_points,
+)
 from ordered_mix.samplers.moves.ladder import (
     RoundTrips,
     equal_rejections,
@@ -31,30 +37,18 @@ from ordered_mix.samplers.moves.ladder import (
     swap_probability,
 )
 from ordered_mix.samplers.moves.settings import at_least, check_seed
+from ordered_mix.samplers.moves.tempered_record import (
+    Record,
+    Tuning,
+    record_of,
+    statistics_of,
+    write_record,
+)
+from ordered_mix.samplers.moves.untempered import draws_of, target_of, unit_constant
 
 TARGET = 0.8
 ROUNDS = 5
 FIRST_POWER = 3.0
-
-
-class Tuning(NamedTuple):
-    """What warm-up adapts: one entry for each temperature above the prior's 0."""
-
-    beta: Array
-    white: Array
-    step: Array
-
-
-class Record(NamedTuple):
-    """A stretch of iterations; arrays of shape (iteration, ..., chain)."""
-
-    cold: Points
-    log_likelihood: Array
-    rejection: Array
-    precision: Array
-    acceptance: Array
-    passes: Array
-    trips: Array
 
 
 @dataclass(frozen=True)
@@ -90,24 +84,38 @@ class Tempering:
     def __post_init__(self) -> None:
         at_least(self, draws=4, tune=2**ROUNDS, temperatures=3, leaps=1)
 
+    @overload
     def sample(
         self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
-    ) -> Draws:
+    ) -> Draws: ...
+
+    @overload
+    def sample(
+        self,
+        parameterization: MultivariateParameterization,
+        data: MultivariateData,
+        starts: MultivariateMixture,
+        seed: int,
+    ) -> MultivariateDraws: ...
+
+    def sample(
+        self, parameterization: Any, data: Any, starts: Any, seed: int
+    ) -> Draws | MultivariateDraws:
         """Sample one ladder from each start.
 
         Parameters
         ----------
-        parameterization : Parameterization
+        parameterization : Parameterization or MultivariateParameterization
             With a proper prior, in the units of the data.
-        data : Data
+        data : Data or MultivariateData
             One sample, weighted or not.
-        starts : Mixture, batch shape (chain,)
+        starts : Mixture or MultivariateMixture, batch shape (chain,)
             Where every temperature above the prior's begins, in the units of the data.
         seed : int
 
         Returns
         -------
-        Draws
+        Draws or MultivariateDraws
             At the inverse temperature 1. Its tree has the attributes ``log_evidence``,
             ``log_evidence_se`` (by stepping stones, in the units of the data) and ``barrier``,
             and a group ``tempering`` with the schedule, rejection rates and round trips.
@@ -118,19 +126,21 @@ class Tempering:
             If data, prior or starts are not accepted.
         """
         check_seed(seed)
-        location, scale = one_sample(data)
-        standard = parameterization.affine(-location / scale, 1 / scale)
-        begin = standard.start(standard_starts(starts, standard.k, location, scale))
+        target, location, scale = target_of(parameterization, data)
+        several = isinstance(target, TargetOfPoints)
+        own = standard_starts_of_points if several else standard_starts
+        begin = target.parameterization.start(own(starts, parameterization.k, location, scale))
         clock = time.perf_counter()
-        target = Target(standard, data.standardized())
         warm, kept, tuning = self._run(target, begin, seed)
         seconds = time.perf_counter() - clock
-        raw = _raw(standard.forward(np.swapaxes(kept.cold.z, 0, 1)), kept)
-        draws = assemble(raw, seconds, parameterization, standard, data)
-        constant = float(data.total_weight) * float(np.log(scale))
-        return _recorded(draws, warm, kept, tuning, constant)
+        z = np.swapaxes(kept.cold.z, 0, 1)
+        draws = draws_of(parameterization, target, data, z, statistics_of(kept), seconds)
+        write_record(draws.tree, warm, kept, tuning, unit_constant(data, scale))
+        return draws
 
-    def _run(self, target: Target, begin: Array, seed: int) -> tuple[list[Record], Record, Tuning]:
+    def _run(
+        self, target: Target | TargetOfPoints, begin: Array, seed: int
+    ) -> tuple[list[Record], Record, Tuning]:
         chains, dimension = begin.shape
         first, *seeds = np.random.SeedSequence(seed).spawn(chains + 1)
         rngs = [np.random.default_rng(child) for child in seeds]
@@ -149,7 +159,7 @@ class Tempering:
 
     def _stretch(
         self,
-        target: Target,
+        target: Target | TargetOfPoints,
         points: Points,
         tuning: Tuning,
         length: int,
@@ -177,7 +187,7 @@ class Tempering:
             if adapt:
                 gain = 2.0 / (1 + i) ** 0.5
                 step = step * np.exp(gain * (acceptance.mean(axis=1) - TARGET))
-        return points, _record(rows), step
+        return points, record_of(rows), step
 
 
 def _stacked(prior: Points, moved: Points) -> Points:
@@ -204,12 +214,6 @@ def _exchanged(
     return after, (after.rows(-1), log_likelihood, 1 - probability, outer)
 
 
-def _record(rows: list[tuple[Any, ...]]) -> Record:
-    cold, *rest = zip(*rows, strict=True)
-    points = Points(*(np.stack(values) for values in zip(*cold, strict=True)))
-    return Record(points, *(np.stack(values) for values in rest))
-
-
 def _rounds(tune: int) -> list[int]:
     """Lengths of the rounds, each about twice the one before."""
     lengths = [tune // 2 ** (ROUNDS - i) for i in range(ROUNDS - 1)]
@@ -234,62 +238,3 @@ def _adapted(tuning: Tuning, record: Record, step: Array, last: bool) -> Tuning:
     share = np.clip((new[1:] - low) / (high - low), 0.0, 1.0)
     between = (1 - share)[:, None, None] * outer[at - 1] + share[:, None, None] * outer[at]
     return Tuning(new, whitening(between), np.full(step.shape, 0.5))
-
-
-def _raw(mixture: Mixture, kept: Record) -> xr.DataTree:
-    values = {name: getattr(mixture, name) for name in ("w", "mu", "sigma")}
-    posterior = {name: (("chain", "draw", "component"), value) for name, value in values.items()}
-    statistics = {
-        "lp": kept.cold.log_density(np.ones(1)).T,
-        "acceptance_rate": kept.acceptance[:, -1].T,
-        "n_steps": kept.passes.T,
-    }
-    table = {name: (("chain", "draw"), value) for name, value in statistics.items()}
-    groups = {"posterior": xr.Dataset(posterior), "sample_stats": xr.Dataset(table)}
-    return xr.DataTree.from_dict(groups)
-
-
-def stepping_stones(beta: Array, log_likelihood: Array) -> tuple[float, float]:
-    """Log evidence and its standard error from a ladder (Xie et al. 2011, Syst. Biol. 60, 150-160).
-
-    Parameters
-    ----------
-    beta : array, shape (temperature,)
-        From 0 to 1.
-    log_likelihood : array, shape (iteration, temperature, chain)
-    """
-    terms = np.diff(beta)[:, None] * log_likelihood[:, :-1]
-    top = terms.max(axis=(0, 2), keepdims=True)
-    ratio = np.exp(terms - top)
-    mean = ratio.mean(axis=(0, 2), keepdims=True)
-    log_evidence = float(np.sum(top + np.log(mean)))
-    # what each iteration contributes, to first order; temperatures are not independent
-    influence = np.sum(ratio / mean, axis=1).T
-    error = arviz_stats.mcse(influence, method="mean", chain_axis=0, draw_axis=1)
-    return log_evidence, float(error)
-
-
-def _recorded(
-    draws: Draws, warm: list[Record], kept: Record, tuning: Tuning, constant: float
-) -> Draws:
-    """The draws with schedule, barrier, round trips and evidence in their tree."""
-    passes = np.concatenate([record.passes for record in warm]).T
-    warmup = xr.Dataset({"n_steps": (("chain", "draw"), passes)})
-    draws.tree["warmup_sample_stats"] = xr.DataTree(warmup)
-    rejection = kept.rejection.mean(axis=(0, 2))
-    draws.tree["tempering"] = xr.DataTree(
-        xr.Dataset(
-            {
-                "inverse_temperature": ("temperature", tuning.beta),
-                "rejection_rate": ("step", rejection),
-                "acceptance_rate": ("above_prior", kept.acceptance.mean(axis=(0, 2))),
-                "step_size": ("above_prior", tuning.step),
-                "round_trips": ("chain", kept.trips[-1]),
-            }
-        )
-    )
-    log_evidence, error = stepping_stones(tuning.beta, kept.log_likelihood)
-    draws.tree.attrs["barrier"] = float(rejection.sum())
-    draws.tree.attrs["log_evidence"] = log_evidence - constant
-    draws.tree.attrs["log_evidence_se"] = error
-    return draws

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators.loop.coordinates import PROBE, Coordinates, Point
-from ordered_mix.estimators.loop.expectation import COLLAPSED
 from ordered_mix.estimators.loop.state import Failure, Index, State
 
 Array = NDArray[np.float64]
@@ -75,9 +74,7 @@ class Climb:
         point, inside = self.coordinates.attempt(runs, x, here)
         failure = np.zeros(runs.size, dtype=np.int8)
         failure[~inside] = Failure.LEFT_DOMAIN
-        narrow = point.sigma <= COLLAPSED
-        if narrow.any():
-            failure[inside & narrow.any(axis=1)] = Failure.VARIANCE_COLLAPSED
+        failure[inside & self.coordinates.collapsed(point, runs)] = Failure.VARIANCE_COLLAPSED
         point = point.where(failure > 0, here)
         return self._state(runs, point, passes + inside, failure, memory)
 
@@ -164,7 +161,7 @@ class LineSearch(Climb):
                 break
         failure = np.zeros(runs.size, dtype=np.int8)
         failure[pending] = Failure.NO_ASCENT
-        failure[np.any(point.sigma <= COLLAPSED, axis=1)] = Failure.VARIANCE_COLLAPSED
+        failure[self.coordinates.collapsed(point, runs)] = Failure.VARIANCE_COLLAPSED
         return self._state(runs, point.where(failure > 0, here), passes, failure, (size,))
 
     def first_size(self, last: Array) -> Array:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.estimators.loop.bounds import lower_bounds, positive_ones
+from ordered_mix.estimators.loop.expectation import COLLAPSED
 from ordered_mix.estimators.loop.problem import Problem
 from ordered_mix.estimators.loop.transforms import closed_form_map
 from ordered_mix.mixture import Mixture
@@ -64,7 +66,7 @@ class Coordinates:
         self.parameterization = parameterization
         self.problem = problem
         self.kind = kind
-        self.lower = self._lower()
+        self.lower = lower_bounds(parameterization, kind)
         self.bounded = bool(np.any(self.lower > -np.inf))
         self._held: tuple = (None, ())
         self.closed_form = closed_form_map(parameterization, kind)
@@ -180,25 +182,24 @@ class Coordinates:
         checks += [w > 0, sigma > 0, np.isfinite(mu), np.isfinite(sigma)]
         return np.all([check.all(axis=1) for check in checks], axis=0)
 
-    def _lower(self) -> Array:
-        """Lower bounds kept by projection, shape (dimension,).
-
-        Transforms keep them by themselves; a coordinate without one is the same free or not.
-        """
-        lower = self.parameterization.lower
-        if self.kind == "free":
-            return lower
-        probes = np.random.default_rng(1).standard_normal((8, lower.size))
-        moved = np.any(self.parameterization.free(probes) != probes, axis=0)
-        return np.where(moved, -np.inf, lower)
-
     @cached_property
     def positive(self) -> NDArray[np.bool_]:
         """Which coordinates are positive, shape (dimension,)."""
-        if self.kind != "free":
-            return self.lower >= 0
-        probes = np.random.default_rng(1).standard_normal((64, self.lower.size))
-        return (self.lower >= 0) | np.all(self.parameterization.free(probes) > 0, axis=0)
+        return positive_ones(self.parameterization, self.kind)
+
+    def collapsed(self, point: Point, runs: Index) -> NDArray[np.bool_]:
+        """Which of these runs have a component that is narrower than rounding, shape (runs,)."""
+        narrow = point.sigma <= COLLAPSED
+        return narrow.any(axis=1) if narrow.any() else np.zeros(len(narrow), dtype=bool)
+
+
+def coordinates_of(parameterization: Any, problem: Any, kind: str) -> Coordinates:
+    """Coordinates in one dimension or in several."""
+    if isinstance(problem, Problem):
+        return Coordinates(parameterization, problem, kind)
+    from ordered_mix.estimators.loop.coordinates_multivariate import PointCoordinates
+
+    return PointCoordinates(parameterization, problem, kind)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -1,131 +1,63 @@
-"""EM and ECM in several dimensions: full, diagonal, spherical and tied covariances."""
+"""The EM and the ECM iteration in several dimensions, on a flat batch of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.estimators.loop.estimator import choice
-from ordered_mix.estimators.loop.fit import Fit
-from ordered_mix.estimators.loop.iterate import iterate
+from ordered_mix.estimators.loop.clearance import clear_weights
+from ordered_mix.estimators.loop.directions import Direction, mean_directions
+from ordered_mix.estimators.loop.problem_multivariate import (
+    MultivariateMoments,
+    MultivariateProblem,
+    factor,
+)
 from ordered_mix.estimators.loop.state import Codes, Failure, Index, State
-from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
-from ordered_mix.passes.multivariate_pass import MultivariateMoments, MultivariateProblem, factor
-from ordered_mix.stream.stream import Stream
+from ordered_mix.multivariate.covariances import closest
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
+
+if TYPE_CHECKING:
+    from ordered_mix.estimators.em import EM
 
 Array = NDArray[np.float64]
 
 EMPTY = 1e-290
-PARAMETERS = ("w", "mu", "covariance")
+PARAMETERS = ("w", "mu", "sigma")
+IDLE = {"scales": "free", "floor": 0.0, "penalty": None, "posterior": False, "temperature": 1.0,
+        "assignment": "soft"}  # fmt: skip
+"""Fields that mean nothing in several dimensions, with what they are by default."""
 
 
-@dataclass(frozen=True)
-class MultivariateEM:
-    """Expectation maximisation for Gaussian mixtures in several dimensions.
-
-    No estimator of the registry: model files describe mixtures in one dimension, so there is no
-    `Parameterization` to hand to `fit`, and the coordinates of the means are a field instead.
-
-    Parameters
-    ----------
-    covariance : {"full", "diagonal", "spherical", "tied"}
-        One matrix for each component (full, diagonal or a multiple of the identity), or one full
-        matrix for all.
-    parameterization : {"unordered", "relative"}
-        ``relative`` writes one coordinate of the means as the first component's and the gaps to
-        the next ones and updates them one at a time, the other coordinates given these; the rest
-        is as in EM (Esser & Nielsen 2022, theta^l).
-    coordinate : int
-        The coordinate that orders the components, from 0.
-    clearance : float
-        Smallest gap along that coordinate, in the units of the data.
-    frozen : tuple of {"w", "mu", "covariance"}
-        Parameters that keep their starting values.
-    stop : Stop
-        Stopping rules.
-    snapshots : int
-        Most snapshots the trace may hold.
+class PointRuns:
+    """The EM iteration, in working units; ``sigma`` of the state holds the covariances.
 
     Raises
     ------
     ValueError
-        If an argument is none of the accepted values.
+        If the estimator has a field that is for one dimension only.
     """
-
-    covariance: str = "full"
-    parameterization: str = "unordered"
-    coordinate: int = 0
-    clearance: float = 0.0
-    frozen: tuple[str, ...] = ()
-    stop: Stop = field(default_factory=Stop)
-    snapshots: int = 200
-
-    def __post_init__(self) -> None:
-        choice("covariance", self.covariance, tuple(SHAPES))
-        choice("parameterization", self.parameterization, ("unordered", "relative"))
-        unknown = sorted(set(self.frozen) - set(PARAMETERS))
-        if unknown:
-            raise ValueError(f"frozen may hold {', '.join(PARAMETERS)}, got {unknown[0]!r}")
-        if not 0 <= self.clearance < np.inf:
-            raise ValueError(f"clearance must be at least 0 and finite, got {self.clearance}")
-
-    def fit(self, data: MultivariateData, starts: MultivariateMixture) -> Fit:
-        """Fit every start to every data set.
-
-        Parameters
-        ----------
-        data : MultivariateData, batch shape (...)
-        starts : MultivariateMixture, batch shape (...)
-            The two batch shapes broadcast. With ``relative``, starts are sorted along the
-            coordinate and brought to the clearance.
-
-        Returns
-        -------
-        Fit
-            Its mixture is a `MultivariateMixture`.
-
-        Raises
-        ------
-        ValueError
-            If the dimensions differ, the batch shapes do not broadcast, or there is no such
-            coordinate.
-        """
-        if isinstance(data, Stream):
-            raise ValueError(
-                f"data must be MultivariateData for EM in several dimensions, {data!r} is streamed"
-            )
-        if not 0 <= self.coordinate < data.d:
-            raise ValueError(f"coordinate must be from 0 to {data.d - 1}, got {self.coordinate}")
-        problem = MultivariateProblem(data, starts)
-        return iterate(_Runs(self, problem), problem, self.stop, self.snapshots)
-
-
-class _Runs:
-    """The iteration on a flat batch, in working units; ``sigma`` holds the covariances."""
 
     settle = 0
 
-    def __init__(self, em: MultivariateEM, problem: MultivariateProblem) -> None:
-        self.em = em
+    def __init__(
+        self, em: EM, parameterization: MultivariateParameterization, problem: MultivariateProblem
+    ) -> None:
+        for name, default in IDLE.items():
+            given = getattr(em, name)
+            if given != default:
+                raise ValueError(
+                    f"{name} must be left out in several dimensions, where the prior says the "
+                    f"kind of covariances, got {given!r}"
+                )
         self.problem = problem
-        self.clearance = em.clearance / problem.scale
+        self.frozen = em.frozen
+        self.kind = parameterization.prior.covariance
 
     def begin(self) -> State:
         w, mu, covariance = self.problem.start()
-        if "covariance" not in self.em.frozen:
-            covariance = SHAPES[self.em.covariance](covariance, w)
-        if self.em.parameterization == "relative" and "mu" not in self.em.frozen:
-            order = np.argsort(mu[..., self.em.coordinate], axis=1, kind="stable")
-            w = np.take_along_axis(w, order, 1)
-            mu = np.take_along_axis(mu, order[..., None], 1)
-            covariance = np.take_along_axis(covariance, order[..., None, None], 1)
-            chained = mu[..., self.em.coordinate]
-            gaps = np.maximum(np.diff(chained, axis=1), self.clearance[:, None])
-            chained[:, 1:] = chained[:, :1] + np.cumsum(gaps, axis=1)
         runs = np.arange(self.problem.size)
         zeros = np.zeros(runs.size, dtype=np.int64)
         return self._evaluate(runs, w, mu, covariance, zeros, zeros.astype(np.int8))
@@ -135,11 +67,11 @@ class _Runs:
         w, mu, covariance = state.w.copy(), state.mu.copy(), state.sigma.copy()
         with np.errstate(divide="ignore", invalid="ignore"):
             shift = np.zeros_like(mu)
-            if "mu" not in self.em.frozen:
+            if "mu" not in self.frozen:
                 shift = self._shift(runs, state, moments)
-            if "w" not in self.em.frozen:
-                w = moments.s0 / moments.s0.sum(axis=1, keepdims=True)
-            if "covariance" not in self.em.frozen:
+            if "w" not in self.frozen:
+                w = self._weights(moments.s0)
+            if "sigma" not in self.frozen:
                 covariance = self._covariance(moments, shift)
         mu = mu + shift
         failure = self._failures(runs, moments, covariance)
@@ -160,10 +92,10 @@ class _Runs:
         total = self.problem.total_weight[runs]
         slopes = {
             "mu": np.einsum("rkij,rkj->rki", precision, s1) * widths,
-            "covariance": SLOPES[self.em.covariance](slope),
+            "sigma": SLOPES[self.kind](slope),
             "w": s0 - state.w * total[:, None],
         }
-        free = [slopes[name] for name in PARAMETERS if name not in self.em.frozen]
+        free = [slopes[name] for name in PARAMETERS if name not in self.frozen]
         squares = [np.sum(value.reshape(len(total), -1) ** 2, axis=1) for value in free]
         return np.sqrt(np.sum(squares, axis=0)) / total
 
@@ -171,43 +103,24 @@ class _Runs:
         return {}
 
     def _shift(self, runs: Index, state: State, moments: MultivariateMoments) -> Array:
-        """Step of the means; in relative coordinates a sweep along the ordering coordinate."""
-        target = moments.s1 / moments.s0[..., None]
-        if self.em.parameterization == "unordered":
-            return target
-        at = self.em.coordinate
-        precision = np.linalg.inv(state.sigma)
-        pull = moments.s0 * np.einsum("rkj,rkj->rk", precision[:, :, at], target)
-        stiffness = moments.s0 * precision[:, :, at, at]
-        step = np.zeros_like(pull)
-        step += (pull.sum(axis=1) / stiffness.sum(axis=1))[:, None]
-        for gap in range(pull.shape[1] - 1):
-            later = slice(gap + 1, None)
-            slope = np.sum(pull[:, later] - stiffness[:, later] * step[:, later], axis=1)
-            present = state.mu[:, gap + 1, at] - state.mu[:, gap, at]
-            present = present + step[:, gap + 1] - step[:, gap]
-            move = slope / stiffness[:, later].sum(axis=1)
-            step[:, later] += np.maximum(move, self.clearance[runs] - present)[:, None]
-        return target + self._regression(state.sigma) * (step - target[..., at])[..., None]
+        return moments.s1 / moments.s0[..., None]
 
-    def _regression(self, covariance: Array) -> Array:
-        """How the best other coordinates follow the chained one, 1 on that one itself."""
-        at = self.em.coordinate
-        return covariance[..., at] / covariance[..., at, at][..., None]
+    def _weights(self, s0: Array) -> Array:
+        return s0 / s0.sum(axis=1, keepdims=True)
 
     def _covariance(self, moments: MultivariateMoments, shift: Array) -> Array:
         s0, s1, s2 = moments.s0, moments.s1, moments.s2
         cross = shift[..., :, None] * s1[..., None, :]
         scatter = s2 - cross - np.swapaxes(cross, -1, -2)
         scatter = scatter + s0[..., None, None] * shift[..., :, None] * shift[..., None, :]
-        return SHAPES[self.em.covariance](scatter / s0[..., None, None], s0)
+        return closest(self.kind, scatter / s0[..., None, None], s0)
 
     def _failures(self, runs: Index, moments: MultivariateMoments, covariance: Array) -> Codes:
         failure = np.zeros(len(covariance), dtype=np.int8)
-        if "covariance" not in self.em.frozen:
+        if "sigma" not in self.frozen:
             _, regular = factor(covariance, self.problem.variances[runs])
             failure[~regular.all(axis=1)] = Failure.VARIANCE_COLLAPSED
-        if not {"mu", "covariance"} <= set(self.em.frozen):
+        if not {"mu", "sigma"} <= set(self.frozen):
             failure[np.any(moments.s0 <= EMPTY, axis=1)] = Failure.COMPONENT_EMPTIED
         return failure
 
@@ -221,28 +134,76 @@ class _Runs:
         )
 
 
-def _diagonal(matrix: Array, counts: Array) -> Array:
-    return matrix * np.eye(matrix.shape[-1])
+class PointSweeps(PointRuns):
+    """The ECM sweep: the means along the axis coordinate by coordinate, what is across, the rest.
 
+    A coordinate moves component k by ``direction_k b``, b the regression on the axis by the prior
+    (`multivariate.axis.frame`). With P_k the precisions, N_k the counts and m_k the means of EM its
+    conditional maximum is the step ``sum_k direction_k N_k b P_k (m_k - mu_k)`` over
+    ``sum_k direction_k^2 N_k b P_k b``.
+    """
 
-def _spherical(matrix: Array, counts: Array) -> Array:
-    d = matrix.shape[-1]
-    return np.trace(matrix, axis1=-1, axis2=-2)[..., None, None] / d * np.eye(d)
+    def __init__(
+        self, em: EM, parameterization: MultivariateParameterization, problem: MultivariateProblem
+    ) -> None:
+        super().__init__(em, parameterization, problem)
+        self.directions = mean_directions(parameterization.along)
+        self.ordered = "mu" in parameterization.along.domain.orders
+        self.a, self.b = parameterization.direction, parameterization.frame[0]
+        clearances = parameterization.along.clearances
+        self.clearance = clearances.get("mu", 0.0) / problem.scale
+        self.weight_clearance = clearances.get("w", 0.0)
 
+    def begin(self) -> State:
+        state = super().begin()
+        w, mu, covariance = state[:3]
+        if self.ordered and "mu" not in self.frozen:
+            order = np.argsort(mu @ self.a, axis=1, kind="stable")
+            w = np.take_along_axis(w, order, 1)
+            mu = np.take_along_axis(mu, order[..., None], 1)
+            covariance = np.take_along_axis(covariance, order[..., None, None], 1)
+            for direction in self.directions:
+                if direction.gap is not None:
+                    short = self.clearance - np.diff(mu @ self.a, axis=1)[:, direction.gap]
+                    moved = np.maximum(short, 0.0)[:, None] * direction.at(w)
+                    mu = mu + moved[..., None] * self.b
+        if "w" not in self.frozen:
+            w = clear_weights(w, self.weight_clearance)
+        if all(map(np.array_equal, (w, mu, covariance), state[:3])):
+            return state
+        runs = np.arange(len(w))
+        zeros = np.zeros_like(state.passes)
+        return self._evaluate(runs, w, mu, covariance, zeros, state.failure)
 
-def _tied(matrix: Array, counts: Array) -> Array:
-    share = counts / counts.sum(axis=-1, keepdims=True)
-    common = np.sum(share[..., None, None] * matrix, axis=-3, keepdims=True)
-    return np.repeat(common, matrix.shape[-3], axis=-3)
+    def _shift(self, runs: Index, state: State, moments: MultivariateMoments) -> Array:
+        target = moments.s1 / moments.s0[..., None]
+        if all(direction.gap is None for direction in self.directions):
+            return target  # each mean is a coordinate of its own
+        along_b = np.linalg.solve(state.sigma, np.broadcast_to(self.b, target.shape)[..., None])
+        pull = moments.s0 * np.einsum("rkj,rkj->rk", along_b[..., 0], target)
+        stiffness = moments.s0 * (along_b[..., 0] @ self.b)
+        step = np.zeros_like(pull)
+        for direction in self.directions:
+            move = direction.at(state.w)
+            slope = np.sum(move * (pull - stiffness * step), axis=1)
+            size = slope / np.sum(move**2 * stiffness, axis=1)
+            size = np.maximum(size, self._room(runs, state, step, direction))
+            step = step + move * size[:, None]
+        # the best means given where they are along the axis
+        across = state.sigma @ self.a
+        across = across / (across @ self.a)[..., None]
+        return target + across * (step - target @ self.a)[..., None]
 
+    def _room(self, runs: Index, state: State, step: Array, direction: Direction) -> Array | float:
+        """The least step that keeps the clearance."""
+        if direction.gap is None or not self.ordered:
+            return -np.inf
+        gaps = np.diff(state.mu @ self.a + step, axis=1)
+        return np.asarray(self.clearance[runs] - gaps[:, direction.gap])
 
-SHAPES: dict[str, Callable[[Array, Array], Array]] = {
-    "full": lambda matrix, counts: matrix,
-    "diagonal": _diagonal,
-    "spherical": _spherical,
-    "tied": _tied,
-}
-"""The covariances of each kind closest to free ones, given the counts of the components."""
+    def _weights(self, s0: Array) -> Array:
+        return clear_weights(super()._weights(s0), self.weight_clearance)
+
 
 SLOPES: dict[str, Callable[[Array], Array]] = {
     "full": lambda slope: slope,

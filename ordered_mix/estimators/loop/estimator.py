@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.iterate import iterate
-from ordered_mix.estimators.loop.problem import Problem, problem_of
+from ordered_mix.estimators.loop.problem import problem_of
 from ordered_mix.estimators.loop.stop import Stop
 
 if TYPE_CHECKING:
-    from ordered_mix.data import Data
     from ordered_mix.estimators.loop.state import Algorithm
-    from ordered_mix.mixture import Mixture
-    from ordered_mix.parameterization.parameterization import Parameterization
     from ordered_mix.prior import Prior
-    from ordered_mix.stream.stream import Stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,30 +40,30 @@ class Estimator:
         if self.snapshots < 2:
             raise ValueError(f"snapshots must be at least 2, got {self.snapshots}")
 
-    def fit(self, parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Fit:
+    def fit(self, parameterization: Any, data: Any, starts: Any) -> Fit:
         """Fit every start to every data set.
 
         Parameters
         ----------
-        parameterization : Parameterization
+        parameterization : Parameterization or MultivariateParameterization
             The coordinates, with options and prior in the units of the data. What its prior knows
-            of weights or scales stays as it is.
-        data : Data, batch shape (...), or Stream
-        starts : Mixture, batch shape (...)
+            of weights or scales stays as it is, its kind of covariances is that of the fit.
+        data : Data or MultivariateData, batch shape (...), or Stream
+        starts : Mixture or MultivariateMixture, batch shape (...)
             In the units of the data. The two batch shapes broadcast: data of shape (sets, 1, n)
             with starts of batch shape (sets, starts) make sets x starts runs.
 
         Returns
         -------
         Fit
-            Failures are statuses, each with a line of advice.
+            Failures are statuses, each with a line of advice. Its mixture is of the starts' class.
 
         Raises
         ------
         ValueError
-            Before any work, if the numbers of components differ, the batch shapes do not
-            broadcast, the data are constant, a start has other weights or scales than those
-            known, or lies outside the domain.
+            Before any work, if the numbers of components or dimensions differ, the batch shapes do
+            not broadcast, the data are constant or lie in a plane, a start has other weights or
+            scales than those known, or lies outside the domain.
         NotApplicable
             If the estimator cannot work in these coordinates.
         """
@@ -80,7 +76,7 @@ class Estimator:
         known = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
         return tuple(name for name, value in known.items() if value is not None)
 
-    def algorithm(self, parameterization: Parameterization, problem: Problem) -> Algorithm:
+    def algorithm(self, parameterization: Any, problem: Any) -> Algorithm:
         """What the loop iterates."""
         raise NotImplementedError
 

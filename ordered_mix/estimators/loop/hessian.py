@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ordered_mix.data import Data
 from ordered_mix.mixture import Array
-from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.stream.stream import Stream
 
 # a central difference of the exact gradient at two steps, extrapolated (Richardson)
 STEPS = (1e-3, 5e-4)
 HESSIAN_PASSES = 2 * len(STEPS)
 
 
-def hessian(
-    parameterization: Parameterization, data: Data | Stream, z: Array, jacobian: bool
-) -> Array:
+def hessian(parameterization: Any, data: Any, z: Array, jacobian: bool) -> Array:
     """Hessian of the log posterior at one point z, for `HESSIAN_PASSES` passes per coordinate.
 
     Central differences of the exact gradient at two steps, extrapolated to the fourth order.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data
+from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate.covariances import closest
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.passes import batches, fused, kernels
 from ordered_mix.passes.kernels import Moments
-from ordered_mix.stream.stream import Stream
+from ordered_mix.stream.stream import Stream, moments_of
 
 if TYPE_CHECKING:
     from ordered_mix.parameterization.parameterization import Parameterization
@@ -152,6 +156,10 @@ class Problem:
             return self.data.standardized()
         return Data(self.points[row], None if self.weight is None else self.weight[row])
 
+    def log_likelihood(self, mixture: Mixture) -> Array:
+        """Of mixtures (..., *shape), in the units of the data; no pass of a run."""
+        return moments_of(self.data, mixture.w, mixture.mu, mixture.sigma).log_likelihood
+
     def restore(self, w: Array, mu: Array, sigma: Array) -> Mixture:
         """Mixtures in the units of the data, from working units (..., runs, k)."""
         scale = self.scale[:, None]
@@ -179,21 +187,44 @@ class Problem:
         return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()
 
 
-def problem_of(parameterization: Parameterization, data: Data | Stream, starts: Mixture) -> Problem:
+@overload
+def problem_of(
+    parameterization: Parameterization, data: Data | Stream, starts: Mixture
+) -> Problem: ...
+
+
+@overload
+def problem_of(
+    parameterization: MultivariateParameterization,
+    data: MultivariateData,
+    starts: MultivariateMixture,
+) -> MultivariateProblem: ...
+
+
+def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | MultivariateProblem:
     """The runs of an estimator, checked before any work.
+
+    In several dimensions covariances of the starts become the closest ones of the prior's kind.
 
     Raises
     ------
     ValueError
-        If the numbers of components differ, the starts have other weights, means or scales
-        than the prior knows, the batch shapes do not broadcast, or the data are constant.
+        If the numbers of components or dimensions differ, the starts have other weights, means or
+        scales than the prior knows, the batch shapes do not broadcast, or the data are constant or
+        lie in a plane.
     """
+    several = isinstance(parameterization, MultivariateParameterization)
+    if several:
+        _check_points(parameterization, data, starts)
     if starts.k != parameterization.k:
         raise ValueError(
             f"starts must have {parameterization.k} components as {parameterization.label}, "
             f"got {starts.k}"
         )
     prior = parameterization.prior
+    if several:
+        covariance = closest(prior.covariance, starts.covariance, starts.w)
+        return MultivariateProblem(data, replace(starts, covariance=covariance))
     held = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
     for name, known in held.items():
         value = getattr(starts, name)
@@ -203,3 +234,17 @@ def problem_of(parameterization: Parameterization, data: Data | Stream, starts: 
                 f"got {value.reshape(-1, starts.k)[0].tolist()}"
             )
     return Problem(data, starts)
+
+
+def _check_points(parameterization: MultivariateParameterization, data: Any, starts: Any) -> None:
+    d = parameterization.prior.d
+    for name, value, kind in (
+        ("data", data, MultivariateData), ("starts", starts, MultivariateMixture)
+    ):  # fmt: skip
+        if not isinstance(value, kind):
+            raise ValueError(
+                f"{name} must be {kind.__name__} for a prior in {d} dimensions, got {value!r}"
+            )
+        if value.d != d:
+            raise ValueError(f"{name} must have the {d} dimensions of the prior, got {value.d}")
+    data.check_full()

@@ -82,7 +82,23 @@ def _around_tape(
         (tape.PASS, pass_address(standard.k == 2)),
     ):  # fmt: skip
         given[index] = number
-    log_density, copy = tape.callbacks()
+    return around(*tape.callbacks(), held, given, dimension)
+
+
+def around(
+    log_density: Any, copy: Any, held: dict[str, Any], given: Any, dimension: int
+) -> CompiledPyMCModel:
+    """A model of nutpie around C functions, which are given the address of `given`.
+
+    Parameters
+    ----------
+    log_density, copy : C functions
+        The density with its gradient, and the identity.
+    held : dict of str to ndarray
+        What `given` has the addresses of, which must live as long as the model.
+    given : ndarray of int64
+    dimension : int
+    """
     return CompiledPyMCModel(
         dims={}, compiled_logp_func=log_density, compiled_expand_func=copy,
         initial_point_func=None, shared_data=held, shared_var_keys={}, user_data=given,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from math import asinh, cosh, exp, lgamma, log, pi, sqrt
+from math import exp, log, pi, sqrt
 from typing import NamedTuple
 
 import numba
@@ -20,11 +20,11 @@ from ordered_mix.parameterization.multivariate import MultivariateParameterizati
 from ordered_mix.parameterization.tape import NO_SCORES, run
 from ordered_mix.passes.fused import _exact
 from ordered_mix.passes.points import one_pass
-from ordered_mix.samplers.moves.sweeps_multivariate import FULL, KINDS, SPHERICAL, TIED, _inverse
+from ordered_mix.samplers.moves.bessel import bessel_k
+from ordered_mix.samplers.moves.matrices import inverted
+from ordered_mix.samplers.moves.sweeps_multivariate import FULL, KINDS, SPHERICAL, TIED
 
 Array = NDArray[np.float64]
-
-LARGE = 1e15  # where the Bessel functions have their limit to rounding
 
 
 class Given(NamedTuple):
@@ -113,7 +113,7 @@ def density(z: Array, given: Given) -> tuple[float, Array]:
     value = found[3 * k] + given.constant + given.temperature * log_likelihood
     inverse = np.empty((k, d, d))
     for j in range(k):
-        inverse[j] = _inverse(root[j])
+        inverse[j] = inverted(root[j])
         scores[0, j] = given.temperature * s0[j] / w[j]
         for row in range(d):
             slope = 0.0
@@ -225,34 +225,8 @@ def _log_rates(betas, b0, order, total):
             value += (order + 0.5) * log(betas[at]) - betas[at] * total[at]
             rate[at] = betas[at]
             continue
-        bessel, ratio = _bessel(order, 2.0 * sqrt(b0[at] * total[at]))
+        bessel, ratio = bessel_k(order, 2.0 * sqrt(b0[at] * total[at]))
         value += 0.5 * log(b0[at] / pi) + log(2.0) + bessel
         value += 0.5 * order * (log(b0[at]) - log(total[at]))
         rate[at] = sqrt(b0[at] / total[at]) * ratio
     return value, rate
-
-
-@numba.njit(**_exact)
-def _bessel(order, x):
-    """Log of the Bessel function K, and the next one's ratio to it, by the trapezoid rule.
-
-    ``K_v(x)`` is half the integral of ``exp(-x cosh t + v t)`` over the line (DLMF 10.32.9), whose
-    integrand falls exponentially to the left of its largest value and faster to the right.
-    """
-    if not x < LARGE:
-        return 0.5 * log(0.5 * pi / x) - x, 1.0
-    if x < 1e-8:
-        return lgamma(order) - log(2.0) + order * log(2.0 / x), 2.0 * order / x
-    peak = asinh(order / x)
-    width = (x * x + order * order) ** -0.25
-    top = order * peak - x * cosh(peak)
-    step = min(0.2, 0.25 * width)
-    low, high = peak - max(9.0 * width, 40.0 / order), peak + 9.0 * width
-    count = int((high - low) / step) + 1
-    first = second = 0.0
-    for i in range(count):
-        t = low + i * step
-        term = exp(order * t - x * cosh(t) - top)
-        first += term
-        second += term * exp(t)
-    return log(0.5 * step * first) + top, second / first

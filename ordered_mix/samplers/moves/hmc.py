@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array
 from ordered_mix.multivariate import MultivariateData
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.parameterization.multivariate import FARTHEST, MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes import kernels
-
-FARTHEST = 300.0  # exp of an unconstrained coordinate is still a number
 
 
 class Points(NamedTuple):

@@ -7,6 +7,7 @@ import numpy as np
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.parameterization.proper import proper_draws
@@ -64,10 +65,7 @@ def one_sample_of_points(data: MultivariateData, prior: MultivariatePrior) -> tu
     if data.d != prior.d:
         raise ValueError(f"data must have the {prior.d} columns of the prior, got {data.d}")
     data.check_full()
-    scale = data.scale
-    if prior.covariance == "spherical":
-        scale = np.full(data.d, scale.max())
-    return data.location, scale
+    return standard_units(data, prior)
 
 
 def standard_starts_of_points(

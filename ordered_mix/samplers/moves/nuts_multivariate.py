@@ -1,8 +1,9 @@
-"""NUTS in several dimensions: the compiled posterior as a Python function that nutpie calls."""
+"""NUTS in several dimensions: the compiled posterior that nutpie calls."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from ordered_mix.draws.multivariate import MultivariateDraws, assemble
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
-from ordered_mix.samplers.moves.density_multivariate import density, given
+from ordered_mix.samplers.moves.callback_multivariate import model_of
+from ordered_mix.samplers.moves.density import POINT, density
+from ordered_mix.samplers.moves.density_multivariate import given
 from ordered_mix.samplers.moves.inputs import one_sample_of_points, standard_starts_of_points
 from ordered_mix.samplers.moves.starts import off_stationary
 from ordered_mix.samplers.moves.trace import traces
 
 Array = NDArray[np.float64]
-POINT = "z"
 
 
 def sample_points(
@@ -42,9 +44,9 @@ def sample_points(
     standard = parameterization.affine(-location / scale, 1 / scale)
     begin = standard_starts_of_points(starts, parameterization.k, location, scale)
     own = data.affine(-location / scale, 1 / scale)
-    found = log_posterior(standard, own, inverse_temperature)
+    model, found = posterior(standard, own, inverse_temperature)
     points, _ = off_stationary(standard.start(begin), found)
-    raw, seconds = chains(posterior(found, standard.dimension), points)
+    raw, seconds = chains(model, points)
     parts = traces(raw)
     z = np.concatenate([part.z for part in parts], axis=1)
     if not np.isfinite(z).all():
@@ -58,10 +60,12 @@ def sample_points(
     return MultivariateDraws(tree)
 
 
-def log_posterior(
+def posterior(
     standard: MultivariateParameterization, data: MultivariateData, inverse_temperature: float
-) -> Callable[[Array], tuple[float, Array]]:
-    """The density of the unconstrained coordinates and its gradient, minus infinity far out.
+) -> tuple[Any, Callable[[Array], tuple[float, Array]]]:
+    """The density of the unconstrained coordinates as a model of nutpie, and as a function.
+
+    Model files with an operation that a tape lacks are interpreted.
 
     Parameters
     ----------
@@ -71,29 +75,35 @@ def log_posterior(
     inverse_temperature : float
         Power of the likelihood.
     """
-
     compiled = given(standard, data, inverse_temperature)
+    if compiled is not None:
+        model = model_of(compiled, standard.dimension)
+        return model, partial(density, model)
+    found = interpreted(standard, data, inverse_temperature)
+    return _around(found, standard.dimension), found
 
-    def interpreted(z: Array) -> tuple[float, Array]:
-        try:
-            prior, slope = standard.log_prior(z)
-            likelihood, more = standard.log_likelihood(z, data)
-        except np.linalg.LinAlgError:  # a factor with a diagonal of 0
-            return np.nan, np.zeros_like(z)
-        value = float(prior + inverse_temperature * likelihood)
-        return value, slope + inverse_temperature * more
+
+def interpreted(
+    standard: MultivariateParameterization, data: MultivariateData, inverse_temperature: float
+) -> Callable[[Array], tuple[float, Array]]:
+    """The density and its gradient without compiled code, minus infinity far out."""
 
     def found(z: Array) -> tuple[float, Array]:
-        with np.errstate(all="ignore"):
-            value, slope = interpreted(z) if compiled is None else density(z, compiled)
+        try:
+            with np.errstate(all="ignore"):
+                prior, slope = standard.log_prior(z)
+                likelihood, more = standard.log_likelihood(z, data)
+        except np.linalg.LinAlgError:  # a factor with a diagonal of 0
+            return -np.inf, np.zeros_like(z)
+        value = float(prior + inverse_temperature * likelihood)
+        slope = slope + inverse_temperature * more
         finite = np.isfinite(value) and np.isfinite(slope).all()
         return (value, slope) if finite else (-np.inf, np.zeros_like(z))
 
     return found
 
 
-def posterior(found: Callable[[Array], tuple[float, Array]], dimension: int) -> Any:
-    """That density as a model that nutpie samples."""
+def _around(found: Callable[[Array], tuple[float, Array]], dimension: int) -> Any:
     return from_pyfunc(
         dimension,
         lambda: found,

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ordered_mix.draws.evidence import log_mean
-from ordered_mix.mixture import Array, Mixture
+from ordered_mix.mixture import Array
 
 
 class Stage(NamedTuple):
@@ -20,14 +20,6 @@ class Stage(NamedTuple):
     acceptance: Array
     step: float
     passes: int
-
-
-def tree_of(mixture: Mixture, log_density: Array) -> xr.DataTree:
-    """Mixtures and log densities of the particles, (island, particle), as a sampler's own tree."""
-    values = {name: getattr(mixture, name) for name in ("w", "mu", "sigma")}
-    posterior = {name: (("chain", "draw", "component"), value) for name, value in values.items()}
-    lp = xr.Dataset({"lp": (("chain", "draw"), log_density)})
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(posterior), "sample_stats": lp})
 
 
 def record(tree: xr.DataTree, stages: list[Stage], shape: tuple[int, ...], constant: float) -> None:

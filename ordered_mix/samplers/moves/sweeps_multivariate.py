@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.passes.fused import _exact
-from ordered_mix.passes.points import BLOCK, moments_of, terms
+from ordered_mix.passes.point_loops import moments_of
+from ordered_mix.passes.points import BLOCK, terms
 from ordered_mix.samplers.moves.gig import gig
+from ordered_mix.samplers.moves.matrices import cholesky, inverted, matmul, product, square
 from ordered_mix.samplers.moves.sweeps import _draw_weights, _uniforms
 
 Array = NDArray[np.float64]
 
 FULL, DIAGONAL, SPHERICAL, TIED = range(4)
 KINDS = {"full": FULL, "diagonal": DIAGONAL, "spherical": SPHERICAL, "tied": TIED}
-LEAST = 1e-300
 
 
 class MultivariateConjugate(NamedTuple):
@@ -143,64 +144,8 @@ def _coloured(root, s1, s2):
         for row in range(d):
             for column in range(row):
                 s2[j, column, row] = s2[j, row, column]
-        s1[j] = _product(root[j], s1[j])
-        s2[j] = _square(root[j], s2[j])
-
-
-@numba.njit(**_exact)
-def _product(a, x):
-    out = np.zeros(a.shape[0])
-    for row in range(a.shape[0]):
-        for column in range(a.shape[1]):
-            out[row] += a[row, column] * x[column]
-    return out
-
-
-@numba.njit(**_exact)
-def _matmul(a, b):
-    out = np.zeros((a.shape[0], b.shape[1]))
-    for row in range(a.shape[0]):
-        for inner in range(a.shape[1]):
-            for column in range(b.shape[1]):
-                out[row, column] += a[row, inner] * b[inner, column]
-    return out
-
-
-@numba.njit(**_exact)
-def _square(a, s):
-    """Return a s a^T."""
-    return _matmul(_matmul(a, s), a.T)
-
-
-@numba.njit(**_exact)
-def _cholesky(a):
-    d = a.shape[0]
-    out = np.zeros((d, d))
-    for row in range(d):
-        for column in range(row + 1):
-            total = a[row, column]
-            for m in range(column):
-                total -= out[row, m] * out[column, m]
-            if row == column:
-                out[row, row] = sqrt(max(total, LEAST))
-            else:
-                out[row, column] = total / out[column, column]
-    return out
-
-
-@numba.njit(**_exact)
-def _inverse(lower):
-    """Inverse of a lower triangular matrix."""
-    d = lower.shape[0]
-    out = np.zeros((d, d))
-    for column in range(d):
-        out[column, column] = 1.0 / lower[column, column]
-        for row in range(column + 1, d):
-            total = 0.0
-            for m in range(column, row):
-                total -= lower[row, m] * out[m, column]
-            out[row, column] = total / lower[row, row]
-    return out
+        s1[j] = product(root[j], s1[j])
+        s2[j] = square(root[j], s2[j])
 
 
 @numba.njit(**_exact)
@@ -208,18 +153,18 @@ def _draw_means(prior, root, s0, s1, s2, rng, mu):
     """Draw the means, and move the second moments to them."""
     d = mu.shape[1]
     for j in range(mu.shape[0]):
-        inverse = _inverse(root[j])
-        own = _matmul(inverse.T, inverse)
+        inverse = inverted(root[j])
+        own = matmul(inverse.T, inverse)
         precision = s0[j] * own
-        pull = _product(own, s1[j])
+        pull = product(own, s1[j])
         for row in range(d):
             precision[row, row] += 1.0 / prior.spread[row] ** 2
             pull[row] += (prior.location[row] - mu[j, row]) / prior.spread[row] ** 2
-        half = _inverse(_cholesky(precision))
-        target = _product(half, pull)
+        half = inverted(cholesky(precision))
+        target = product(half, pull)
         for row in range(d):
             target[row] += rng.standard_normal()
-        step = _product(half.T, target)
+        step = product(half.T, target)
         for row in range(d):
             mu[j, row] += step[row]
             for column in range(d):
@@ -260,7 +205,7 @@ def _draw_rates(prior, root, rng):
     free = 1 if prior.kind == TIED else root.shape[0]
     total = np.zeros(d)
     for j in range(free):
-        inverse = _inverse(root[j])
+        inverse = inverted(root[j])
         for row in range(d):
             for column in range(row + 1):
                 total[column] += inverse[row, column] ** 2
@@ -289,7 +234,7 @@ def _inverse_wishart(freedom, beta, scatter, rng):
         lower[row, row] = sqrt(2.0 * rng.standard_gamma(0.5 * (freedom - (d - 1 - row))))
         for column in range(row):
             lower[row, column] = rng.standard_normal()
-    return _matmul(_cholesky(scale), _inverse(lower))
+    return matmul(cholesky(scale), inverted(lower))
 
 
 @numba.njit(**_exact)

@@ -1,0 +1,53 @@
+"""One sample and a parameterization in the units of the standardised data."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ordered_mix.mixture import Array
+from ordered_mix.multivariate.prior import standard_units
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
+
+
+class Standard(NamedTuple):
+    """In one dimension location and scale are numbers, in several arrays (d,).
+
+    Attributes
+    ----------
+    parameterization : Parameterization or MultivariateParameterization
+        For the standardised data.
+    data : Data, Stream or MultivariateData
+        Standardised.
+    location, scale : float or array
+        Of the data in their own units.
+    """
+
+    parameterization: Any
+    data: Any
+    location: Any
+    scale: Any
+
+    def inwards(self, mixture: Any) -> Any:
+        """Mixtures of the data as those of the standardised data."""
+        return mixture.affine(-self.location / self.scale, 1 / self.scale)
+
+    def forward(self, z: Array) -> Any:
+        """Mixtures at coordinates for standardised data, in the units of the data."""
+        return self.parameterization.forward(z).affine(self.location, self.scale)
+
+
+def standard_of(parameterization: Any, data: Any) -> Standard:
+    """One sample in units of its own; spherical covariances have one scale for all columns.
+
+    Parameters
+    ----------
+    parameterization : Parameterization or MultivariateParameterization
+    data : Data, Stream or MultivariateData
+    """
+    if not isinstance(parameterization, MultivariateParameterization):
+        location, scale = float(data.location), float(data.scale)
+        standard = parameterization.affine(-location / scale, 1 / scale)
+        return Standard(standard, data.standardized(), location, scale)
+    at, unit = standard_units(data, parameterization.prior)
+    own = (-at / unit, 1 / unit)
+    return Standard(parameterization.affine(*own), data.affine(*own), at, unit)
