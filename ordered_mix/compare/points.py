@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ordered_mix.compare.axes import axes_of
+from ordered_mix.compare.columns import INVARIANT
 from ordered_mix.compare.compared import Compared
 from ordered_mix.compare.comparison import Settings
 from ordered_mix.compare.points_verdicts import verdicts
@@ -159,9 +160,7 @@ class ComparisonOfPoints(Compared):
 
     def sampled_row(self, item: PosteriorOfPoints) -> dict[str, Any]:
         """The row of one sampler, with the label-invariant efficiency."""
-        rate = 1000 * float(item.invariants["ess_per_pass"].min())
-        invariant = {"invariant_rhat": float(item.invariants["rhat"].max()),
-                     "invariant_per_1000_passes": rate}  # fmt: skip
+        invariant = {name: column.measure(item) for name, column in INVARIANT.items()}
         return super().sampled_row(item) | invariant
 
     @staticmethod

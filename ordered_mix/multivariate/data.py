@@ -151,7 +151,10 @@ def several_columns(source: Any) -> bool:
     if isinstance(source, MultivariateData):
         return True
     if not isinstance(source, str | Path):
-        shape = np.shape(source)
+        try:
+            shape = np.shape(source)
+        except ValueError:  # rows of several lengths
+            return False
         return len(shape) == 2 and shape[1] > 1
     head, colon, columns = str(source).rpartition(":")
     if colon and "," in columns:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from ordered_mix.compare.columns import Column
+from ordered_mix.compare.columns import INVARIANT
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.files.results import digest
 from ordered_mix.fitted.points import FittedPoints
@@ -25,12 +25,6 @@ from ordered_mix.report.words import LIBRARIES, OF_COMPARISONS, OF_DRAWS, glossa
 
 if TYPE_CHECKING:
     from ordered_mix.fitted.verdict import Verdict
-
-INVARIANT = {
-    "invariant_rhat": Column("R-hat, label-invariant", ".3f", lambda item: 0.0),
-    "invariant_per_1000_passes": Column("Label-invariant ESS per 1,000 passes", ".1f",
-                                        lambda item: 0.0),
-}  # fmt: skip
 
 
 class FittedPointsReport(Report):
