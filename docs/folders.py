@@ -51,7 +51,8 @@ INTERNAL = {
     "stream": "ahead sums workers",
     "engine": "batches dispatch folder progress provenance schedule store tables",
     "references": "augmentation plain writing",
-    "report": "contents of_comparison of_diagnosis of_fit of_study page study_setup words",
+    "report": "contents of_comparison of_diagnosis of_fit of_points of_study page study_setup "
+    "words",
 }
 """Machinery beneath them, which no user calls."""
 

@@ -10,7 +10,12 @@ from fabricated import NAMES as VARIABLES
 from fabricated import switched_draws
 
 from ordered_mix.compare.diagnosis import diagnose
+from ordered_mix.draws.relabel.responsibilities import sample_allocations
 from ordered_mix.files.reading import load_draws
+from ordered_mix.fitted.points_starts import initial_points
+from ordered_mix.multivariate import default_multivariate_prior, load_points
+from ordered_mix.parameterization.catalog import parameterization
+from ordered_mix.samplers.gibbs import Gibbs
 
 NAMES = {**VARIABLES, "likelihood": "normal"}
 
@@ -112,3 +117,61 @@ def test_complaints_of_arviz_in_a_few_words(tree):
         "R-hat is high for noise",
         "fewer than 400 effective draws for noise",
     ]
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    """Draws in two dimensions whose labels are permuted at random after every sweep."""
+    data = load_points("faithful")
+    model = parameterization("unordered", 2, default_multivariate_prior(data))
+    starts = initial_points(data, 2, 2, 1)
+    draws = Gibbs(draws=150, tune=30, permute=True).sample(model, data, starts, 1)
+    return draws.tree
+
+
+COVARIANCES = {"sigma": None, "cov": "covariance"}
+
+
+@pytest.mark.parametrize("method", ["stephens", "sort_mu[1]", "separate", "barycentre"])
+def test_vectors_of_means_are_relabelled_with_their_covariances(vectors, method):
+    found = diagnose(vectors, **COVARIANCES, method=method)
+    assert found.relabelled.permuted == ("w", "mu", "covariance")
+    posterior = found.relabelled.draws["posterior"]
+    waiting = posterior["mu"].sel(coordinate="waiting").to_numpy()
+    order = np.argsort(waiting, axis=-1)
+    assert (order == order[0, 0]).all()
+    raw = vectors["posterior"]["mu"].sel(coordinate="waiting").to_numpy()
+    assert not (np.argsort(raw, axis=-1) == np.argsort(raw[0, 0])).all()
+    variance = posterior["covariance"].to_numpy()[..., 1, 1]
+    before = vectors["posterior"]["covariance"].to_numpy()[..., 1, 1]
+    moved = np.take_along_axis(before, np.argsort(raw, axis=-1), axis=-1)
+    np.testing.assert_array_equal(np.take_along_axis(variance, order, axis=-1), moved)
+
+
+def test_ecr_takes_drawn_allocations_of_points(vectors):
+    found = diagnose(vectors, **COVARIANCES)
+    z = sample_allocations(
+        found.relabelled.known.responsibilities.stored(), np.random.default_rng(1)
+    )
+    tree = vectors.copy()
+    tree["posterior"] = xr.DataTree(
+        tree["posterior"].to_dataset().assign(z=(("chain", "draw", "point"), z))
+    )
+    by_ecr = diagnose(tree, **COVARIANCES, allocations="z", method="ecr_iterative_1")
+    one, other = (each.relabelled.draws["posterior"]["mu"].to_numpy() for each in (found, by_ecr))
+    same = np.mean(np.isclose(one, other).all(axis=(-1, -2)))
+    assert max(same, np.mean(np.isclose(one, other[..., ::-1, :]).all(axis=(-1, -2)))) == 1
+
+
+def test_label_invariant_quantities_of_vectors(vectors):
+    found = diagnose(vectors, **COVARIANCES)
+    log_likelihood = vectors["log_likelihood"]["y"].sum("point")
+    np.testing.assert_allclose(found.invariants["log likelihood"], log_likelihood)
+    mean = (vectors["posterior"]["w"] * vectors["posterior"]["mu"]).sum("component")
+    assert np.allclose(found.invariants["mixture mu[waiting]"], mean.sel(coordinate="waiting"))
+    assert {"mixture sigma[eruptions]", "mixture correlation[eruptions, waiting]"} <= set(
+        found.invariants
+    )
+    assert found.switching.gap_mass == 0
+    assert found.worst("rhat", "label-invariant") < 1.2
+    assert {verdict.key for verdict in found.verdicts} >= {"converged", "labels", "boundary"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ordered_mix.cli import complete
+from ordered_mix.cli.compare_several import compare_several, print_compared_points
 from ordered_mix.cli.fit import summary_of
 from ordered_mix.cli.options import (
     Bound,
@@ -34,6 +35,7 @@ from ordered_mix.cli.options import (
     loaded,
     log,
     names_between_commas,
+    reading,
     refuse_other_likelihoods,
 )
 from ordered_mix.cli.progress import stages
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Comparison, Settings
     from ordered_mix.prior import Prior
 
+ESTIMATORS = "em,map,nuts"
 EXAMPLES = """Examples:
 
 ordered-mix compare faithful:waiting
@@ -52,6 +55,8 @@ ordered-mix compare my.csv:height --components 3
 
 ordered-mix compare galaxies --components 1-6
 
+ordered-mix compare iris --components 3 --axis petal_length
+
 ordered-mix compare galaxies --parameterizations "unordered,relative(link=square)" --out mine"""
 
 
@@ -59,8 +64,8 @@ def compare_command(
     data: Annotated[
         str,
         typer.Argument(
-            help="FILE:column (csv, tsv, gz, parquet, xlsx), - for standard input, or a shipped "
-            "data set (see list).",
+            help="FILE:column or FILE:x,y (csv, tsv, gz, parquet, xlsx), - for standard input, or "
+            "a shipped data set (see list).",
             autocompletion=complete.data,
         ),
     ],
@@ -86,7 +91,18 @@ def compare_command(
             "with commas between.",
             autocompletion=complete.estimators,
         ),
-    ] = "em,map,nuts",
+    ] = ESTIMATORS,
+    covariance: Annotated[
+        str | None,
+        typer.Option(help="Of several columns: full, diagonal, spherical or tied."),
+    ] = None,
+    axis: Annotated[
+        str | None,
+        typer.Option(
+            help="Of several columns, what orders the components where a parameterization names "
+            "none: a column, principal or discriminant (the default)."
+        ),
+    ] = None,
     prior: PriorKind = "adaptive",
     prior_scale: PriorScale = None,
     prior_mean: PriorMean = None,
@@ -119,29 +135,51 @@ def compare_command(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Compare parameterizations and estimators on one column of numbers.
+    """Compare parameterizations and estimators on one column of numbers, or several, as FILE:x,y.
 
     Prints a table and a verdict, and writes report.html, one ArviZ draws file per
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
     from ordered_mix.compare.compare import asked, check
     from ordered_mix.fitted.restriction import Restriction
+    from ordered_mix.multivariate.data import several_columns
 
     refuse_other_likelihoods(errors, lower, upper)
+    asked_for: dict[str, Any] = {
+        "prior_components": prior_components,
+        "parameterizations": names_between_commas(parameterizations),
+        "draws": draws, "tune": tune, "chains": chains, "seed": seed, "cores": cores,
+        "target_accept": target_accept, "time_limit": time_limit,
+    }  # fmt: skip
+    if several_columns(data):
+        chosen_estimators = names_between_commas(estimators)
+        own: dict[str, Any] = {}
+        own |= {"estimators": chosen_estimators} if estimators != ESTIMATORS else {}
+        own |= {"covariance": covariance} if covariance else {}
+        own |= {"axis": int(axis) if axis.isdigit() else axis} if axis else {}
+        summary = compare_several(
+            data,
+            reading(separator, decimal_comma, drop_missing, where),
+            {"components": components, **asked_for, **own},
+            {"kind": prior, "concentration": prior_weights},
+            {
+                "--fixed": (fixed, None), "--scales": (scales, "free"),
+                "--prior-scale": (prior_scale, None), "--prior-mean": (prior_mean, None),
+            },
+            out,
+            force,
+            quiet or as_json,
+        )  # fmt: skip
+        if as_json:
+            print(json.dumps(summary, indent=1))
+        elif not quiet:
+            print_compared_points(summary)
+        return
+    for option, given in (("--covariance", covariance), ("--axis", axis)):
+        if given:
+            raise ValueError(f"{option} must be left out for one column, got {given!r}")
     column = loaded(data, separator, decimal_comma, drop_missing, where)
-    settings = asked(
-        components,
-        prior_components=prior_components,
-        parameterizations=names_between_commas(parameterizations),
-        estimators=names_between_commas(estimators),
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        seed=seed,
-        cores=cores,
-        target_accept=target_accept,
-        time_limit=time_limit,
-    )
+    settings = asked(components, estimators=names_between_commas(estimators), **asked_for)
     check(column, settings)
     held = Restriction(scales, known_values(fixed))
     held.check(settings.components)

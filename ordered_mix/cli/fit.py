@@ -37,7 +37,7 @@ from ordered_mix.cli.options import (
     reading,
     refuse_other_likelihoods,
 )
-from ordered_mix.cli.several import fit_several, print_several, several_columns
+from ordered_mix.cli.several import fit_several, print_several
 from ordered_mix.cli.summary import SUMMARY, made_once
 from ordered_mix.cli.text import print_fit
 
@@ -145,6 +145,7 @@ def fit_command(
     for ArviZ. More points than memory should hold are read in blocks for every pass, and have
     neither points.csv nor report.html.
     """
+    from ordered_mix.multivariate.data import several_columns
     from ordered_mix.stream.stream import opened
 
     refuse_other_likelihoods(errors, lower, upper)

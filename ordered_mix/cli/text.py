@@ -53,7 +53,7 @@ def print_fit(summary: Mapping[str, Any]) -> None:
         console.print(Text(summary["headline"]))
     print_estimates(summary["estimates"], summary["hdi_prob"])
     if len(summary["criteria"]) > 1:
-        console.print(_table(summary["criteria"], _present(summary["criteria"], CRITERIA)))
+        print_criteria(summary["criteria"])
     for note in summary["notes"]:
         console.print(Text(note))
     for verdict in summary["verdicts"]:
@@ -66,6 +66,11 @@ def print_fit(summary: Mapping[str, Any]) -> None:
     console.print(Text(f"\nReport: {page}" if page.exists() else f"\nFiles: {page.parent}"))
     if "note" in summary:
         console.print(Text(f"Note: {summary['note']}."))
+
+
+def print_criteria(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The criteria of several numbers of components."""
+    _console().print(_table(rows, _present(rows, CRITERIA)))
 
 
 def print_estimates(rows: Sequence[Mapping[str, Any]], hdi_prob: float | None) -> None:
@@ -118,6 +123,7 @@ CRITERIA = {
     "sbic": "sBIC",
     "elpd_loo": "LOO",
     "elpd_loo_se": "se",
+    "elpd_waic": "WAIC",
     "log_evidence": "log evid.",
     "log_evidence_se": "se",
     "probability": "prob.",
@@ -150,6 +156,14 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     print_estimates(summary["estimates"], summary["hdi_prob"])
     for note in summary["notes"]:
         console.print(Text(note))
+    print_compared(summary)
+
+
+def print_compared(summary: Mapping[str, Any]) -> None:
+    """The tables of samplers and estimators and the verdicts of a comparison."""
+    from rich.text import Text
+
+    console = _console()
     if summary["by_components"]:
         console.print(_table(summary["by_components"], BY_COMPONENTS))
     shown = {name: one for name, one in {**SAMPLERS, **PREDICTIVE}.items() if one.short}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ordered_mix.fitted.posterior import Posterior
+    from ordered_mix.fitted.posterior import Sampled
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Column:
 
     heading: str
     digits: str
-    measure: Callable[[Posterior], float]
+    measure: Callable[[Any], float]
     short: str = ""
 
 
-def _worst(column: str, labels: str = "relabelled") -> Callable[[Posterior], float]:
+def _worst(column: str, labels: str = "relabelled") -> Callable[[Any], float]:
     return lambda item: item.worst(column, labels)
 
 
@@ -76,6 +76,18 @@ PREDICTIVE = {
 }  # fmt: skip
 
 
-def measured(item: Posterior) -> dict[str, float]:
+INVARIANT = {
+    "invariant_rhat": Column(
+        "R-hat, label-invariant", ".3f", lambda item: float(item.invariants["rhat"].max())
+    ),
+    "invariant_per_1000_passes": Column(
+        "Label-invariant ESS per 1,000 passes", ".1f",
+        lambda item: 1000 * float(item.invariants["ess_per_pass"].min()),
+    ),
+}  # fmt: skip
+"""Beside them in several dimensions."""
+
+
+def measured(item: Sampled) -> dict[str, float]:
     """Every column of one posterior by its name."""
     return {name: column.measure(item) for name, column in {**SAMPLERS, **PREDICTIVE}.items()}

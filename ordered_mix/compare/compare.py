@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
+from ordered_mix.compare.compare_points import compare_points
 from ordered_mix.compare.comparison import Comparison, Settings
+from ordered_mix.compare.point_fits import point_fits
+from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
-from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
 from ordered_mix.fitted.crossing import disagree, particle_sampler
@@ -32,37 +33,47 @@ from ordered_mix.fitted.posterior import Posterior, labels_of, posterior_of
 from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate.data import MultivariateData, several_columns
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
 from ordered_mix.samplers.moves.sampler import Sampler
 
 SMC, NUMBERS = "smc", "components.parquet"
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "map": {"": {"jacobian": True}, ", no Jacobian": {"jacobian": False}}
-}
-"""Variants of a point estimator that are all run, by the note behind their label."""
+
+
+@overload
+def compare(
+    data: MultivariateData, settings: SettingsOfPoints | None = None, **changes: Any
+) -> ComparisonOfPoints: ...
+
+
+@overload
+def compare(data: Any, settings: Settings | None = None, **changes: Any) -> Comparison: ...
 
 
 def compare(
     data: Any,
-    settings: Settings | None = None,
+    settings: Any = None,
     *,
-    prior: Prior | str = "adaptive",
+    prior: Any = "adaptive",
     folder: ResultFolder | None = None,
     progress: Callable[[str], None] = lambda stage: None,
     **changes: Any,
-) -> Comparison:
-    """Compare parameterizations and estimators of a Gaussian mixture on one column of numbers.
+) -> Comparison | ComparisonOfPoints:
+    """Compare parameterizations and estimators of a Gaussian mixture on numbers or on points.
 
     Parameters
     ----------
-    data : Data, str, path or array_like
-        One column of numbers, see `data.as_data`: at least 2 K points.
+    data : Data, MultivariateData, str, path or array_like
+        One column of numbers, see `data.as_data`, or several, see `multivariate.as_points`: at
+        least 2 K points.
     settings : Settings, optional
-        Defaults to two components, three parameterizations, EM, MAP and NUTS.
-    prior : Prior or {"adaptive", "fixed", "half-normal"}
-        One in the units of the data, or the kind of `default_prior` to take.
+        Defaults to two components, three parameterizations, EM, MAP and NUTS; for several columns
+        `compare.points.SettingsOfPoints`.
+    prior : Prior, MultivariatePrior or {"adaptive", "fixed", "half-normal"}
+        One in the units of the data, or the kind of `default_prior` or
+        `default_multivariate_prior` to take.
     folder : ResultFolder, optional
         An opened folder: finished draws are kept there and taken from there.
     progress : callable
@@ -74,7 +85,8 @@ def compare(
 
     Returns
     -------
-    Comparison
+    Comparison or ComparisonOfPoints
+        The latter for several columns.
 
     Raises
     ------
@@ -83,6 +95,9 @@ def compare(
     RunError
         If no sampler gives draws, or the folder cannot be written.
     """
+    if several_columns(data):
+        chosen = settings or asked(kind=SettingsOfPoints, **changes)
+        return compare_points(data, chosen, prior=prior, folder=folder, progress=progress)
     data, settings = as_data(data), settings or asked(**changes)
     check(data, settings)
     prior = prior if isinstance(prior, Prior) else default_prior(data, prior)
@@ -101,7 +116,9 @@ def compare(
     mode = posterior_mode(data, prior, starts, begin)
     maximum = judged_by_mode(data, maximum, mode, held)
     best = held.in_order(mode if maximum.mixture is None else maximum.mixture)
-    fits, fit_seconds = _point_fits(data, settings, found, starts, progress, skipped)
+    unordered = catalog.parameterization("unordered", k, prior)
+    named = {one.label: one for one in found}
+    fits, fit_seconds = point_fits(data, settings, unordered, named, starts, progress, skipped)
     sampled: dict[str, Posterior] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
@@ -129,8 +146,8 @@ def compare(
     )  # fmt: skip
 
 
-def asked(components: Any = 2, **changes: Any) -> Settings:
-    """Settings in which the number of components may be a range or ``"auto"``.
+def asked(components: Any = 2, kind: Any = Settings, **changes: Any) -> Any:
+    """Settings of a kind, in which the number of components may be a range or ``"auto"``.
 
     Raises
     ------
@@ -139,7 +156,7 @@ def asked(components: Any = 2, **changes: Any) -> Settings:
     """
     smallest, largest = component_range(components)
     up_to = None if largest == smallest else largest
-    return Settings(components=smallest, up_to=up_to, **changes)
+    return kind(components=smallest, up_to=up_to, **changes)
 
 
 def check(data: Data, settings: Settings) -> None:
@@ -194,38 +211,6 @@ def _parameterizations(
     if not found:
         raise ValueError(f"parameterizations must apply: {'; '.join(skipped.values())}")
     return found, skipped
-
-
-def _point_fits(
-    data: Data,
-    settings: Settings,
-    found: Sequence[Parameterization],
-    starts: Mixture,
-    progress: Callable[[str], None],
-    skipped: dict[str, str],
-) -> tuple[dict[str, Fit], dict[str, float]]:
-    unordered = catalog.parameterization("unordered", settings.components, found[0].prior)
-    jobs: dict[str, Callable[[Mixture], Fit]] = {}
-    for name in (name for name in settings.estimators if name not in SAMPLERS):
-        for note, options in VARIANTS.get(name, {"": {}}).items():
-            estimator = catalog.estimator(name, **options)
-            if not estimator.moves_with_coordinates:
-                jobs[f"{name}{note}"] = partial(estimator.fit, unordered, data)
-                continue
-            for item in found:
-                jobs[f"{name} {item.label}{note}"] = partial(estimator.fit, item, data)
-    fits, seconds = {}, {}
-    for label, job in jobs.items():
-        progress(label)
-        try:
-            job(starts[:1])  # reads its graphs, which is not timed
-        except NotApplicable as reason:
-            skipped[label] = str(reason)
-            continue
-        begin = time.perf_counter()
-        fits[label] = job(starts)
-        seconds[label] = time.perf_counter() - begin
-    return fits, seconds
 
 
 def _sample(

@@ -6,12 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ordered_mix.compare.columns import measured
+from ordered_mix.compare.compared import Compared
 from ordered_mix.compare.several import Several, check_prior_components
 from ordered_mix.compare.verdicts import verdicts
 from ordered_mix.data import Data
@@ -22,7 +21,7 @@ from ordered_mix.fitted.maximum import Maximum, criteria_of
 from ordered_mix.fitted.modes import Mode, modes_found
 from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
 from ordered_mix.fitted.posterior import Posterior
-from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
+from ordered_mix.fitted.verdict import Verdict
 from ordered_mix.mixture import Mixture
 from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
@@ -122,7 +121,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Compared):
     """The result of `compare`; it renders as a report in a notebook.
 
     Parameters
@@ -180,33 +179,6 @@ class Comparison:
         )
 
     @cached_property
-    def best(self) -> Posterior:
-        """The sampler that the answer is taken from: chains that agree, most draws.
-
-        Particles, where there are some and their runs agree better than the chains that disagree.
-        """
-        if self.crossed:
-            assert self.particles is not None
-            return self.particles
-        rank = {GOOD: 0, NEARLY: 1, BAD: 2}
-        return min(
-            self.sampled.values(),
-            key=lambda item: (rank[item.agreement.status], -item.agreement.ess),
-        )
-
-    @cached_property
-    def worst(self) -> Posterior:
-        """The sampler whose chains disagree most."""
-        return max(self.sampled.values(), key=lambda item: item.agreement.rhat)
-
-    @cached_property
-    def crossed(self) -> bool:
-        """Whether the answer is taken from particles."""
-        if self.particles is None:
-            return False
-        return self.particles.agreement.rhat < self.worst.agreement.rhat
-
-    @cached_property
     def modes(self) -> list[Mode]:
         """In which modes the chains of all samplers sat, with the weights that particles give."""
         if self.particles is None:
@@ -232,51 +204,20 @@ class Comparison:
         """The questions a user has, each with an answer and the numbers it rests on."""
         return verdicts(self)
 
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """One row for each estimator and parameterization, without wall-clock times."""
-        rows = [_fit_row(label, fit, self) for label, fit in self.fits.items()]
-        rows += [_sampled_row(item) for item in (*self.sampled.values(), self.particles) if item]
-        return pd.DataFrame(rows)
+    def narrow(self, mixture: Mixture) -> bool:
+        """Whether a component is narrower than the data's spacing."""
+        return bool(spurious(self.data, mixture))
 
-    @cached_property
-    def timings(self) -> pd.DataFrame:
-        """Wall-clock seconds of each estimator and ESS per second of each sampler."""
-        rows: list[dict[str, Any]] = [
-            {"label": label, "seconds": value} for label, value in self.fit_seconds.items()
-        ]
-        for item in (*self.sampled.values(), self.particles):
-            if item is None:
-                continue
-            ess = item.worst("ess_per_second", "relabelled")
-            rows.append({"label": item.label, "seconds": item.draws.seconds, "ess_per_second": ess})
-        return pd.DataFrame(rows)
+    def row_of(self, mixture: Mixture) -> dict[str, float]:
+        """Weights, means and scales, in the order of the means."""
+        return _estimate(mixture.permute(mixture.order()))
+
+    def mean_row(self, item: Posterior) -> dict[str, float]:
+        """Posterior means of weights, means and scales."""
+        draws = (getattr(item.labelled, name) for name in ("w", "mu", "sigma"))
+        return _estimate(Mixture(*(values.mean(axis=(0, 1)) for values in draws)))
 
     _repr_html_ = html
-
-
-def _fit_row(label: str, fit: Fit, comparison: Comparison) -> dict[str, Any]:
-    best = int(np.argmax(fit.objective))
-    reached = fit.objective >= fit.objective[best] - 1e-4
-    mixture, height = fit.mixture[best], float(fit.log_likelihood[best])
-    narrow = bool(spurious(comparison.data, mixture))
-    below = comparison.maximum.log_likelihood - height
-    return {
-        "label": label,
-        "status": f"{fit.status[best]}, spurious" if narrow else str(fit.status[best]),
-        "passes": int(fit.passes.sum()),
-        "passes_per_run": float(np.median(fit.passes)),
-        "share_at_best": float(np.mean(reached)),
-        "log_likelihood": height,
-        "below_maximum": np.nan if narrow or not below > -1e-3 else max(below, 0.0),
-        **_estimate(mixture.permute(mixture.order())),
-    }
-
-
-def _sampled_row(item: Posterior) -> dict[str, Any]:
-    draws = (getattr(item.labelled, name) for name in ("w", "mu", "sigma"))
-    mean = Mixture(*(values.mean(axis=(0, 1)) for values in draws))
-    return {"label": item.label, "status": "sampled", **measured(item), **_estimate(mean)}
 
 
 def _estimate(mixture: Mixture) -> dict[str, float]:

@@ -12,10 +12,12 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from ordered_mix.compare.diagnosis_points import points_of
 from ordered_mix.compare.diagnosis_verdicts import verdicts
 from ordered_mix.draws.convergence import convergence, invariant_scalars
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, waic
 from ordered_mix.draws.predictive import Predictive, predictive
+from ordered_mix.draws.quantities import coincidence, invariant_quantities
 from ordered_mix.draws.relabel.effect import capped
 from ordered_mix.draws.relabel.named import SCALES, Given
 from ordered_mix.draws.relabel.permute import permute
@@ -26,6 +28,7 @@ from ordered_mix.draws.statistics import diagnose as arviz_diagnose
 from ordered_mix.draws.switching import Switching, gap_mass, switching_of
 from ordered_mix.fitted.verdict import Verdict
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.shown import html
 
 FEWEST = 25
@@ -88,6 +91,11 @@ class DrawsDiagnosis:
         return Mixture(roles["w"], roles["mu"], roles["sigma"])
 
     @cached_property
+    def points(self) -> tuple[MultivariateData, MultivariateMixture] | None:
+        """Data and draws in several dimensions (`diagnosis_points.points_of`)."""
+        return points_of(self.tree["posterior"].to_dataset(), self.relabelled.known)
+
+    @cached_property
     def relabelled_mixture(self) -> Mixture | None:
         """The mixture with the labels of the relabelled copy."""
         order = self.relabelled.permutation.to_numpy()
@@ -116,6 +124,8 @@ class DrawsDiagnosis:
         mass = float("nan")
         if self.mixture is not None:
             mass = gap_mass(self.mixture.w, self.mixture.mu, self.mixture.sigma)
+        elif self.points is not None:
+            mass = coincidence(self.points[1])
         judged = self.relabelled.effect.judged
         order = self.relabelled.relabelling.permutation
         return switching_of(order[..., judged] if judged.any() else order, mass)
@@ -124,7 +134,9 @@ class DrawsDiagnosis:
     def invariants(self) -> dict[str, Array]:
         """Quantities of every draw that do not depend on labels, shape (chain, draw)."""
         known = self.relabelled.known
-        if known.stored is not None:
+        if self.points is not None:
+            found = invariant_quantities(*self.points)
+        elif known.stored is not None:
             found = {"log likelihood": known.stored.sum(axis=-1)}
         elif self.mixture is not None and self.y is not None:
             mixture = self.mixture
@@ -207,9 +219,10 @@ class DrawsDiagnosis:
         known = self.relabelled.known
         if known.stored is not None:
             return Predictive(waic(known.stored), loo(known.stored))
-        if self.mixture is None or self.y is None:
+        if self.y is None:
             return None
-        return predictive(self.y, self.mixture)
+        drawn = self.mixture if self.points is None else self.points[1]
+        return None if drawn is None else predictive(self.y, drawn)
 
     @property
     def elpd_waic(self) -> ELPDDataWAIC | None:

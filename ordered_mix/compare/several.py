@@ -116,7 +116,7 @@ def several(
             row = _row(data, estimate(data, prior, k, seed, maximum.mixture, cores))
             _keep(folder, k, row)
         rows.append(row)
-    return Several(_with_probability(table.join(pd.DataFrame(rows)), prior_components),
+    return Several(with_probability(table.join(pd.DataFrame(rows)), prior_components),
                    prior_components)  # fmt: skip
 
 
@@ -134,7 +134,7 @@ def _keep(folder: ResultFolder | None, k: int, row: Mapping[str, Any]) -> None:
         folder.write(f"components-{k}.json", lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def _with_probability(table: pd.DataFrame, prior_components: str) -> pd.DataFrame:
+def with_probability(table: pd.DataFrame, prior_components: str) -> pd.DataFrame:
     """The table with the posterior over the number of components, NaN unless all are known."""
     if table["log_evidence"].isna().any():
         return table.assign(probability=np.nan, probability_se=np.nan)

@@ -18,31 +18,39 @@ from ordered_mix.fitted.questions import description_question, no_maximum, prior
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, UNDECIDED, Verdict, listed
 
 if TYPE_CHECKING:
+    from ordered_mix.compare.compared import Compared
     from ordered_mix.compare.comparison import Comparison
-    from ordered_mix.fitted.posterior import Posterior
+    from ordered_mix.fitted.posterior import Sampled
 
 CONFIDENCE = 0.95
 LEAST_WEIGHT = 0.01
 SMALL_ELPD = 4  # Sivula, Magnusson, Matamoros & Vehtari 2020, on small differences of elpd
 
 
+Question = Callable[[Any], Verdict | None]
+
+
 def verdicts(comparison: Comparison) -> list[Verdict]:
     """The verdicts that apply to a comparison, the most important first."""
-    questions: tuple[Callable[[Comparison], Verdict | None], ...] = (
-        _agree, _modes, _describe, _prior, _how_many, _last_component, _point_estimators,
-        _best_parameterization, _switching, _ordering, _jacobian, _criteria,
+    return answered(
+        comparison, agree, _modes, _describe, _prior, numbers, last_component, point_estimators,
+        best_parameterization, switching, ordering, jacobian, criteria,
     )  # fmt: skip
+
+
+def answered(comparison: Compared, *questions: Question) -> list[Verdict]:
+    """The answers to the questions that apply."""
     return [verdict for ask in questions if (verdict := ask(comparison)) is not None]
 
 
-def usable(comparison: Comparison) -> dict[str, Posterior]:
+def usable(comparison: Compared) -> dict[str, Sampled]:
     """Samplers whose chains agree."""
     return {
         label: item for label, item in comparison.sampled.items() if item.agreement.status == GOOD
     }
 
 
-def _agree(comparison: Comparison) -> Verdict:
+def agree(comparison: Compared) -> Verdict:
     k = comparison.settings.components
     each = {
         label: did_the_chains_agree(item.agreement, k) for label, item in comparison.sampled.items()
@@ -62,7 +70,7 @@ def _agree(comparison: Comparison) -> Verdict:
     return Verdict("agree", best.status, best.question, answer, reason, clause, values)
 
 
-def _of_particles(comparison: Comparison, each: Mapping[str, Verdict]) -> Verdict:
+def _of_particles(comparison: Compared, each: Mapping[str, Verdict]) -> Verdict:
     """That chains disagree, and whether the runs of particles that took over agree."""
     k, worst = comparison.settings.components, comparison.worst
     found = did_the_chains_agree(comparison.best.agreement, k, worst.agreement)
@@ -122,11 +130,11 @@ def _prior(comparison: Comparison) -> Verdict:
     return prior_question(comparison.fitted)
 
 
-def _how_many(comparison: Comparison) -> Verdict | None:
+def numbers(comparison: Compared) -> Verdict | None:
     return None if comparison.several is None else how_many(comparison.several)
 
 
-def _last_component(comparison: Comparison) -> Verdict | None:
+def last_component(comparison: Compared) -> Verdict | None:
     if comparison.fewer_components is None:
         return None
     k, best, smaller = comparison.settings.components, comparison.best, comparison.fewer_components
@@ -158,7 +166,7 @@ def _last_component(comparison: Comparison) -> Verdict | None:
     return Verdict("component", UNDECIDED, question, answer, reason, clause, values)
 
 
-def _point_estimators(comparison: Comparison) -> Verdict | None:
+def point_estimators(comparison: Compared) -> Verdict | None:
     if not comparison.fits:
         return None
     question, maximum = "Which point estimator should fit?", comparison.maximum
@@ -196,41 +204,51 @@ def _point_estimators(comparison: Comparison) -> Verdict | None:
     return Verdict("point", GOOD, question, answer, reason, "", values)
 
 
-def _best_parameterization(comparison: Comparison) -> Verdict | None:
-    question = "Which parameterization should sample?"
-    good = usable(comparison)
-    if len(good) < 2:
+def best_parameterization(comparison: Compared) -> Verdict | None:
+    """Which parameterization has the most effective draws for each pass."""
+    efficiency = {label: efficiency_by_chain(item) for label, item in usable(comparison).items()}
+    measure = "smallest relabelled ESS per pass"
+    return ranked("parameterization", "Which parameterization should sample?", efficiency, measure)
+
+
+def ranked(
+    key: str, question: str, efficiency: Mapping[str, np.ndarray], measure: str
+) -> Verdict | None:
+    """Which sampler has the most of a measure, whose logs are given by chain."""
+    if len(efficiency) < 2:
         return None
-    efficiency = {label: efficiency_by_chain(item) for label, item in good.items()}
-    ranked = sorted(efficiency, key=lambda label: -np.mean(efficiency[label]))
-    best, tied, notes = ranked[0], [ranked[0]], []
-    level = 1 - (1 - CONFIDENCE) / (len(ranked) - 1)
+    order = sorted(efficiency, key=lambda label: -np.mean(efficiency[label]))
+    best, tied, notes = order[0], [order[0]], []
+    level = 1 - (1 - CONFIDENCE) / (len(order) - 1)
     ratios = {}
-    for other in ranked[1:]:
+    for other in order[1:]:
         ratio, low, high = _ratio(efficiency[best], efficiency[other], level)
         ratios[other] = {"ratio": ratio, "low": low, "high": high}
         notes.append(f"{ratio:.2f} times {other} [{low:.2f}, {high:.2f}]")
         if low <= 1:
             tied.append(other)
-    measure = "smallest relabelled ESS per pass, by chain, simultaneous 95% intervals"
-    reason = f"{best} has {'; '.join(notes)} ({measure})."
+    reason = f"{best} has {'; '.join(notes)} ({measure}, by chain, simultaneous 95% intervals)."
     values = {"best": best, "tied": tied, "ratios": ratios}
     if len(tied) == 1:
         clause = f"{best} gives the most effective draws for each pass"
-        return Verdict("parameterization", GOOD, question, f"{best}.", reason, clause, values)
+        return Verdict(key, GOOD, question, f"{best}.", reason, clause, values)
     answer = f"A tie between {listed(tied)}: take the one you like."
     clause = f"{listed(tied)} sample equally well"
-    return Verdict("parameterization", UNDECIDED, question, answer, reason, clause, values)
+    return Verdict(key, UNDECIDED, question, answer, reason, clause, values)
 
 
-def efficiency_by_chain(item: Posterior) -> np.ndarray:
+def efficiency_by_chain(item: Sampled) -> np.ndarray:
     """Log of the smallest relabelled ESS per pass of each chain by itself, shape (chain,)."""
-    labelled, passes = item.labelled, item.draws.passes
+    return by_chain(item.quantities(item.labelled), item.draws.passes)
+
+
+def by_chain(quantities: Mapping[str, np.ndarray], passes: np.ndarray) -> np.ndarray:
+    """Log of the smallest ESS per pass of each chain, whose halves are compared."""
     logs = []
     for chain, spent in enumerate(passes):
-        values = {name: getattr(labelled, name)[chain : chain + 1] for name in ("w", "mu", "sigma")}
+        own = {name: values[chain : chain + 1] for name, values in quantities.items()}
         halves = {name: np.concatenate(np.array_split(value[:, : value.shape[1] // 2 * 2], 2, 1))
-                  for name, value in values.items()}  # fmt: skip
+                  for name, value in own.items()}  # fmt: skip
         logs.append(np.log(convergence(halves)["ess_bulk"].min() / spent))
     return np.array(logs)
 
@@ -242,7 +260,7 @@ def _ratio(first: np.ndarray, second: np.ndarray, level: float) -> tuple[float, 
     return float(ratio), float(least), float(most)
 
 
-def _switching(comparison: Comparison) -> Verdict | None:
+def switching(comparison: Compared) -> Verdict | None:
     question = "Is raw label switching harmless?"
     free = [item for item in comparison.sampled.values() if item.parameterization.labellings > 1]
     if not free:
@@ -275,16 +293,16 @@ def _switching(comparison: Comparison) -> Verdict | None:
     return Verdict("switching", status, question, answer, f"{reason}.", "", rows)
 
 
-def _ordering(comparison: Comparison) -> Verdict | None:
+def ordering(comparison: Compared) -> Verdict | None:
     question = "Does an ordering constraint bite at gap = 0?"
     if comparison.settings.components == 1:
         return None
     sampled, trusted = comparison.sampled, usable(comparison)
     mass = {label: item.switching.gap_mass for label, item in sampled.items()}
     divergent = {
-        label: item.sampler.divergences
+        label: item.divergences
         for label, item in sampled.items()
-        if item.parameterization.labellings == 1 and item.sampler.divergences
+        if item.parameterization.labellings == 1 and item.divergences
     }
     measured = ", ".join(f"{label} {value:.2%}" for label, value in mass.items())
     reason = f"Share of draws with the smallest gap below 0.1 pooled scales: {measured}."
@@ -302,13 +320,13 @@ def _ordering(comparison: Comparison) -> Verdict | None:
     return Verdict("ordering", GOOD, question, answer, reason, "", values)
 
 
-def _jacobian(comparison: Comparison) -> Verdict | None:
+def jacobian(comparison: Compared) -> Verdict | None:
     shifts = {}
     for item in comparison.sampled.values():
-        label = f"map {item.parameterization.label}"
+        label = f"map {item.coordinates}"
         if label in comparison.fits and f"{label}, no Jacobian" in comparison.fits:
             pair = (comparison.fits[label], comparison.fits[f"{label}, no Jacobian"])
-            shifts[item.parameterization.label] = _shift(pair, item)
+            shifts[item.coordinates] = _shift(pair, item)
     if not shifts:
         return None
     far = max(shifts.values()) > 1
@@ -325,18 +343,18 @@ def _jacobian(comparison: Comparison) -> Verdict | None:
     )
 
 
-def _shift(pair: tuple[Any, Any], item: Posterior) -> float:
+def _shift(pair: tuple[Any, Any], item: Sampled) -> float:
     best = [fit.mixture[int(np.argmax(fit.objective))] for fit in pair]
-    modes = [mixture.permute(mixture.order()) for mixture in best]
+    modes = [item.quantities(item.in_order(mixture)) for mixture in best]
     distances = []
-    for name in ("w", "mu", "sigma"):
-        sd = getattr(item.labelled, name).std(axis=(0, 1))
-        moved = np.abs(getattr(modes[0], name) - getattr(modes[1], name))
+    for name, drawn in item.quantities(item.labelled).items():
+        sd = drawn.std(axis=(0, 1))
+        moved = np.abs(modes[0][name] - modes[1][name])
         distances.append(np.max(moved[sd > 0] / sd[sd > 0], initial=0.0))
     return float(max(distances))
 
 
-def _criteria(comparison: Comparison) -> Verdict | None:
+def criteria(comparison: Compared) -> Verdict | None:
     good = usable(comparison)
     if len(good) < 2:
         return None

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 from ordered_mix.arrays import Array, finite, mixture_draws, varying_quantities
 from ordered_mix.draws.relabel.permute import sort_components
 from ordered_mix.draws.rhat import rhat
-from ordered_mix.mixture import Mixture
 from ordered_mix.passes.kernels import e_step, log_density
 
 TAILS = (0.05, 0.95)
@@ -84,35 +83,35 @@ def raw_and_sorted(
     """
     w, mu, sigma = mixture_draws(w, mu, sigma, min_chains=2)
     ascending = sort_components(w, mu, sigma)
-    both = {"raw": Mixture(w, mu, sigma), "sorted": Mixture(*ascending[:3])}
-    return _side_by_side(both, passes, seconds)
+    names = ("w", "mu", "sigma")
+    both = {
+        "raw": dict(zip(names, (w, mu, sigma), strict=True)),
+        "sorted": dict(zip(names, ascending[:3], strict=True)),
+    }
+    return side_by_side(both, passes, seconds)
 
 
-def raw_and_relabelled(
-    raw: Mixture, labelled: Mixture, passes: float | None = None, seconds: float | None = None
+def side_by_side(
+    both: Mapping[str, Mapping[str, ArrayLike]],
+    passes: float | None = None,
+    seconds: float | None = None,
 ) -> pd.DataFrame:
-    """`convergence` of weights, means and scales with the labels as sampled and as repaired.
+    """`convergence` of the same quantities with their labels as sampled and as repaired.
 
     Parameters
     ----------
-    raw, labelled : Mixture, batch shape (chain, draw)
+    both : mapping of str to mapping of str to array
+        Quantities, each (chain, draw, component), by what was done to the labels.
     passes, seconds : float, optional
         As in `convergence`.
 
     Returns
     -------
     DataFrame
-        The columns of `convergence`, preceded by ``labels``, which is "raw" or "relabelled".
+        The columns of `convergence`, preceded by ``labels``, the keys of both.
     """
-    return _side_by_side({"raw": raw, "relabelled": labelled}, passes, seconds)
-
-
-def _side_by_side(
-    both: Mapping[str, Mixture], passes: float | None, seconds: float | None
-) -> pd.DataFrame:
     tables = []
-    for labels, draws in both.items():
-        values = {name: getattr(draws, name) for name in ("w", "mu", "sigma")}
+    for labels, values in both.items():
         table = convergence(values, passes, seconds)
         table.insert(0, "labels", labels)
         tables.append(table)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.arrays import Array, finite
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateMixture
 
 
 class Criteria(NamedTuple):
@@ -21,7 +22,10 @@ class Criteria(NamedTuple):
 
 
 def point_criteria(
-    y: ArrayLike, mixture: Mixture, parameters: int, weight: ArrayLike | None = None
+    y: ArrayLike,
+    mixture: Mixture | MultivariateMixture,
+    parameters: int,
+    weight: ArrayLike | None = None,
 ) -> Criteria:
     """AIC, BIC and ICL of maximum likelihood fits.
 
@@ -30,9 +34,9 @@ def point_criteria(
 
     Parameters
     ----------
-    y : array_like, shape (point,)
+    y : array_like, shape (point,) or (point, d)
         The data.
-    mixture : Mixture
+    mixture : Mixture or MultivariateMixture
         A fit, or a batch of fits to the same data.
     parameters : int
         Number of free parameters d; ``3 K - 1`` if weights, means and scales are all free.
@@ -45,13 +49,15 @@ def point_criteria(
     6, 461-464. Biernacki, Celeux & Govaert (2000), IEEE PAMI 22, 719-725.
     """
     y = finite("y", y)
-    if y.ndim != 1 or y.size == 0:
-        raise ValueError(f"y must be a non-empty vector, got an array of shape {y.shape}")
+    several = isinstance(mixture, MultivariateMixture)
+    if y.ndim != 1 + several or y.size == 0:
+        what = "table of points" if several else "vector"
+        raise ValueError(f"y must be a non-empty {what}, got an array of shape {y.shape}")
     if parameters < 1:
         raise ValueError(f"parameters must be at least 1, got {parameters}")
     log_components = mixture.log_components(y)
     log_density = np.logaddexp.reduce(log_components, axis=-1)
-    counts = np.ones(y.shape) if weight is None else finite("weight", weight)
+    counts = np.ones(len(y)) if weight is None else finite("weight", weight)
     deviance = -2 * (counts * log_density).sum(axis=-1)
     log_responsibilities = log_components - log_density[..., None]
     responsibilities = np.exp(log_responsibilities)

@@ -49,6 +49,11 @@ class MultivariateDraws:
         return MultivariateMixture(*(posterior[name].to_numpy() for name in DIMENSIONS))
 
     @property
+    def statistics(self) -> xr.Dataset:
+        """Sampler statistics after warm-up, by ArviZ's names."""
+        return self.tree["sample_stats"].to_dataset()
+
+    @property
     def seconds(self) -> float:
         """Wall-clock time of the sampler."""
         return float(self.tree.attrs["seconds"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from ordered_mix.draws.elpd import (
     waic,
 )
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateMixture
+from ordered_mix.passes.multivariate_pass import log_density
 
 MOST_EVALUATIONS = 100_000_000
 FEWEST_DRAWS = 1000
@@ -29,7 +31,7 @@ class Predictive(NamedTuple):
     loo: ELPDDataPSIS
 
 
-def predictive(y: Array, draws: Mixture, seed: int = 0) -> Predictive:
+def predictive(y: Array, draws: Mixture | MultivariateMixture, seed: int = 0) -> Predictive:
     """WAIC of all points, and LOO of all or of a random part with its error.
 
     Draws are thinned, to no fewer than a thousand, where draws times points exceed 10^8. Above
@@ -40,28 +42,35 @@ def predictive(y: Array, draws: Mixture, seed: int = 0) -> Predictive:
 
     Parameters
     ----------
-    y : array, shape (n,)
+    y : array, shape (n,) or (n, d)
         The data.
-    draws : Mixture, batch shape (chain, draw)
+    draws : Mixture or MultivariateMixture, batch shape (chain, draw)
     seed : int
         Of the subsample.
     """
-    kept = thinned(draws, y.size)
-    parameters = (kept.w, kept.mu, kept.sigma)
-    of_waic = waic(pointwise_log_likelihood(y, *parameters))
-    if y.size <= MOST_LOO_POINTS:
-        return Predictive(of_waic, loo(pointwise_log_likelihood(y, *parameters)))
-    chosen = np.sort(np.random.default_rng(seed).choice(y.size, MOST_LOO_POINTS, replace=False))
-    part = loo(pointwise_log_likelihood(y[chosen], *parameters))
+    n = len(y)
+    kept = thinned(draws, n)
+    of_waic = waic(_pointwise(y, kept))
+    if n <= MOST_LOO_POINTS:
+        return Predictive(of_waic, loo(_pointwise(y, kept)))
+    chosen = np.sort(np.random.default_rng(seed).choice(n, MOST_LOO_POINTS, replace=False))
+    part = loo(_pointwise(y[chosen], kept))
     return Predictive(of_waic, _whole(of_waic, part, chosen))
 
 
-def thinned(draws: Mixture, n: int) -> Mixture:
+def _pointwise(y: Array, draws: Mixture | MultivariateMixture) -> Any:
+    if isinstance(draws, MultivariateMixture):
+        return log_density(y, draws.w, draws.mu, draws.root)
+    return pointwise_log_likelihood(y, draws.w, draws.mu, draws.sigma)
+
+
+def thinned[M: Mixture | MultivariateMixture](draws: M, n: int) -> M:
     """Every so many draws of each chain, so that draws times points stay bounded."""
     chains, length = draws.batch_shape
     wanted = max(FEWEST_DRAWS, MOST_EVALUATIONS // max(n, 1))
     step = max(1, chains * length // wanted)
-    return draws[:, ::step]
+    kept: Any = draws[:, ::step]
+    return kept
 
 
 def _whole(of_waic: ELPDDataWAIC, part: ELPDDataPSIS, chosen: NDArray[np.int64]) -> ELPDDataPSIS:

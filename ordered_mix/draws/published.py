@@ -11,12 +11,13 @@ from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.relabel.permute import permute
 
 RAW = "raw_posterior"
-PARAMETERS = ("w", "mu", "sigma")
+PARAMETERS = ("w", "mu", "sigma", "covariance")
+"""Those of one dimension, and of several."""
 COMPONENT = "component"
 
 
 def published(tree: xr.DataTree, permutation: Permutation, method: str) -> xr.DataTree:
-    """A copy whose posterior holds labelled weights, means and scales.
+    """A copy whose posterior holds labelled weights, means and scales or covariances.
 
     Parameters
     ----------
@@ -34,16 +35,18 @@ def published(tree: xr.DataTree, permutation: Permutation, method: str) -> xr.Da
     """
     raw = tree["posterior"].to_dataset()
     variables = {}
-    for name in PARAMETERS:
+    for name in (name for name in PARAMETERS if name in raw):
         values = raw[name].to_numpy()
         values = values[..., None] if values.ndim == 2 else values
-        variables[name] = (("chain", "draw", COMPONENT), permute(values, permutation))
+        further = raw[name].dims[3:]
+        variables[name] = (("chain", "draw", COMPONENT, *further), permute(values, permutation))
     coords = {
         "chain": np.arange(permutation.shape[0]),
         "draw": np.arange(permutation.shape[1]),
         COMPONENT: np.arange(1, permutation.shape[2] + 1),
     }
-    labelled = xr.Dataset(variables, coords=coords)
+    names = {name: raw[name] for name in raw.coords if name not in coords}
+    labelled = xr.Dataset(variables, coords=coords | names)
     labelled.attrs = {
         "labels": f"relabelled ({method}), components numbered from 1 in the order of their means",
         "raw_draws": RAW,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ from ordered_mix.draws.predictive import thinned
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.passes.kernels import e_step
+from ordered_mix.passes.multivariate_pass import white_pass
 
 RHAT = 1.01
 RHAT_NEARLY = 1.05
@@ -81,24 +84,41 @@ def agreement(
     """Measure labelled draws, batch shape (chain, draw), of at least two chains."""
     heights = log_likelihoods(y, thinned(labelled, y.size), weight)
     draws = {name: getattr(labelled, name) for name in PARAMETERS}
-    table = convergence(draws | {"log_likelihood": heights})
+    mass = gap_mass(labelled.w, labelled.mu, labelled.sigma)
+    return agreement_of(draws, heights, mass, divergences, restarted)
+
+
+def agreement_of(
+    draws: Mapping[str, Array],
+    heights: Array,
+    gap_mass: float,
+    divergences: int,
+    restarted: int = 0,
+) -> Agreement:
+    """Measure labelled quantities, (chain, draw, component), and log likelihoods, (chain, draw)."""
+    table = convergence(dict(draws) | {"log_likelihood": heights})
+    shape = next(iter(draws.values())).shape
     below = nats_below(heights)
     return Agreement(
         rhat=float(table["rhat"].max()),
         ess=float(table["ess_bulk"].min()),
         ess_tail=float(table["ess_tail"].min()),
         divergences=divergences,
-        chains=labelled.mu.shape[0],
-        draws=labelled.mu.shape[1],
+        chains=shape[0],
+        draws=shape[1],
         nats_below=below,
         stuck=stuck(heights),
         restarted=restarted,
-        gap_mass=gap_mass(labelled.w, labelled.mu, labelled.sigma),
+        gap_mass=gap_mass,
     )
 
 
-def log_likelihoods(y: Array, draws: Mixture, weight: Array | None = None) -> Array:
+def log_likelihoods(
+    y: Array, draws: Mixture | MultivariateMixture, weight: Array | None = None
+) -> Array:
     """Log likelihood of every draw, shape (chain, draw)."""
+    if isinstance(draws, MultivariateMixture):
+        return white_pass(y, draws.w, draws.mu, draws.root, weight).log_likelihood
     return e_step(y, draws.w, draws.mu, draws.sigma, weight=weight).log_likelihood
 
 

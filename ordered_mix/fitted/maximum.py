@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,8 +31,8 @@ class Maximum:
 
     Parameters
     ----------
-    mixture : Mixture or None
-        In increasing order of the means.
+    mixture : Mixture, MultivariateMixture or None
+        In increasing order of the means, or of their first coordinate.
     log_likelihood : float
         NaN without a maximum.
     starts, reached, collapsed : int
@@ -43,7 +43,7 @@ class Maximum:
         All ends of the starts.
     """
 
-    mixture: Mixture | None
+    mixture: Any
     log_likelihood: float
     starts: int
     reached: int

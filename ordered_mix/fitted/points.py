@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,28 +13,40 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ordered_mix.draws.multivariate import MultivariateDraws
-from ordered_mix.draws.relabel.normal import multivariate_normal
-from ordered_mix.draws.relabel.stephens import stephens
-from ordered_mix.estimators.em import EM
+from ordered_mix.draws.quantities import quantities
+from ordered_mix.fitted.agreement import did_the_chains_agree
 from ordered_mix.fitted.estimates import posterior_summary
+from ordered_mix.fitted.fit import component_range
+from ordered_mix.fitted.maximum import Maximum
+from ordered_mix.fitted.points_numbers import (
+    STARTS,
+    criteria_of_points,
+    maximum_of_points,
+    numbers_of_points,
+)
+from ordered_mix.fitted.points_starts import initial_points
+from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
+from ordered_mix.fitted.questions import chosen_components, how_many_components
+from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.multivariate import (
     MultivariateData,
     MultivariateMixture,
+    MultivariatePrior,
     as_points,
     axis_of,
     default_multivariate_prior,
 )
 from ordered_mix.parameterization import catalog
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.gibbs import Gibbs
+from ordered_mix.shown import html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
 
-STARTS = 20
-MOST_POINTS, MOST_DRAWS = 1000, 400
+MOST_DRAWS = 400
+DISCRIMINANT = "discriminant"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,24 +56,53 @@ class FittedPoints:
     Parameters
     ----------
     data : MultivariateData
-    maximum : MultivariateMixture
-        The best end of EM, its components sorted by their means along the axis.
-    draws : MultivariateDraws
-        Gibbs draws as they came.
-    labelled : MultivariateMixture, batch shape (chain, draw)
-        The draws relabelled by Stephens' algorithm.
+    found : Maximum
+        What EM from many starts found.
+    posterior : PosteriorOfPoints
+        Gibbs draws with their labels.
+    criteria : DataFrame
+        One row for each number of components that was looked at
+        (`points_numbers.numbers_of_points`).
     hdi_prob : float
         Mass of the intervals.
     """
 
     data: MultivariateData
-    maximum: MultivariateMixture
-    draws: MultivariateDraws
-    labelled: MultivariateMixture
+    found: Maximum
+    posterior: PosteriorOfPoints
+    criteria: pd.DataFrame
     hdi_prob: float
 
     def __repr__(self) -> str:
-        return f"FittedPoints({self.data.name!r}, K={self.maximum.k}, d={self.data.d})"
+        return f"FittedPoints({self.data.name!r}, K={self.components}, d={self.data.d})"
+
+    _repr_html_ = html
+
+    @property
+    def components(self) -> int:
+        """Number of components."""
+        return self.maximum.k
+
+    @property
+    def prior(self) -> MultivariatePrior:
+        """In the units of the data."""
+        return self.posterior.parameterization.prior
+
+    @property
+    def maximum(self) -> MultivariateMixture:
+        """The best end of EM, its components sorted by their means along the axis."""
+        mixture: MultivariateMixture = self.found.mixture
+        return mixture
+
+    @property
+    def draws(self) -> MultivariateDraws:
+        """Draws as they came."""
+        return self.posterior.draws
+
+    @property
+    def labelled(self) -> MultivariateMixture:
+        """The draws relabelled by Stephens' algorithm, batch shape (chain, draw)."""
+        return self.posterior.labelled
 
     @cached_property
     def estimates(self) -> pd.DataFrame:
@@ -69,12 +111,13 @@ class FittedPoints:
         Columns: component (from 1), parameter, mean, sd, hdi_low, hdi_high, hdi_prob, ess_bulk,
         rhat of the relabelled draws, and em.
         """
-        drawn, best = _quantities(self.labelled, self.data), _quantities(self.maximum, self.data)
+        columns = self.data.columns
+        drawn, best = quantities(self.labelled, columns), quantities(self.maximum, columns)
         rows = [
             {"component": at + 1, "parameter": name}
             | posterior_summary(values[..., at], self.hdi_prob)
             | {"em": float(best[name][at])}
-            for at in range(self.maximum.k)
+            for at in range(self.components)
             for name, values in drawn.items()
         ]
         return pd.DataFrame(rows)
@@ -84,13 +127,24 @@ class FittedPoints:
         """One row for each point: its coordinates, component (from 1), probability_1, ..."""
         flat = self.labelled.reshape(-1)
         thin = flat[np.linspace(0, len(flat.w) - 1, min(MOST_DRAWS, len(flat.w))).astype(int)]
-        share = np.zeros((self.data.n, self.maximum.k))
+        share = np.zeros((self.data.n, self.components))
         for at in range(len(thin.w)):
             share += thin[at].responsibilities(self.data.y)
         share /= len(thin.w)
         columns = dict(zip(self.data.columns, self.data.y.T, strict=True))
         probabilities = {f"probability_{at + 1}": share[:, at] for at in range(share.shape[1])}
         return pd.DataFrame({**columns, "component": share.argmax(axis=1) + 1, **probabilities})
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """The questions a user has, each with an answer and the numbers it rests on."""
+        found = [did_the_chains_agree(self.posterior.agreement, self.components)]
+        return found + ([how_many_components(self)] if len(self.criteria) > 1 else [])
+
+    @property
+    def headline(self) -> str:
+        """The answers in one sentence."""
+        return headline(self.verdicts)
 
     @cached_property
     def tree(self) -> xr.DataTree:
@@ -111,7 +165,7 @@ class FittedPoints:
 
 def fit_points(
     data: Any,
-    components: int = 2,
+    components: int | str | tuple[int, int] = 2,
     *,
     covariance: str = "full",
     axis: Any = 0,
@@ -123,6 +177,7 @@ def fit_points(
     seed: int = 1,
     cores: int = 1,
     hdi_prob: float = 0.89,
+    progress: Callable[[str], None] = lambda stage: None,
 ) -> FittedPoints:
     """Fit a mixture to several columns of numbers.
 
@@ -130,8 +185,9 @@ def fit_points(
     ----------
     data : MultivariateData, str, path or array_like
         What `multivariate.as_points` takes.
-    components : int
-        Number of components, K.
+    components : int, str or (int, int)
+        Number of components K, or a range of them as ``"1-4"`` or (1, 4): then the one of
+        smallest BIC is fitted, and all have their evidence, LOO and WAIC in `criteria`.
     covariance : {"full", "diagonal", "spherical", "tied"}
     axis : int, str or array_like, shape (d,)
         Along which the components are listed: a column by number, from 0, or by name,
@@ -146,6 +202,8 @@ def fit_points(
         The same seed gives the same draws for any number of cores.
     hdi_prob : float
         Mass of the intervals.
+    progress : callable
+        Called with the name of each stage before it begins.
 
     Raises
     ------
@@ -153,7 +211,11 @@ def fit_points(
         If an argument is not accepted, or no run of EM from its starts converged.
     """
     points = as_points(data)
-    if points.y.ndim != 2 or not 1 <= components <= points.n:
+    if isinstance(components, int):
+        smallest = largest = components
+    else:
+        smallest, largest = component_range(components)
+    if points.y.ndim != 2 or not 1 <= smallest <= largest <= points.n:
         raise ValueError(
             f"components must be from 1 to {points.n}, the points of {points.name}, "
             f"got {components}"
@@ -163,79 +225,23 @@ def fit_points(
     chosen = default_multivariate_prior(
         points, prior, covariance=covariance, concentration=concentration
     )
-    by_fit = isinstance(axis, str) and axis == "discriminant" and components > 1
-    direction = None if by_fit else axis_of(axis, points)
-    sampler = Gibbs(draws=draws, tune=tune, cores=cores)
-    one = catalog.parameterization("unordered", components, chosen)
-    starts = initial_points(points, components, STARTS + chains, seed)
-    maximum = _maximum(points, starts[:STARTS], one)
-    maximum = maximum.sorted(axis_of(axis, points, maximum) if direction is None else direction)
-    drawn = sampler.sample(one, points, starts[STARTS:], seed)
-    labelled = _labelled(points, drawn.mixture, maximum)
-    return FittedPoints(points, maximum, drawn, labelled, hdi_prob)
-
-
-def initial_points(data: MultivariateData, k: int, starts: int, seed: int) -> MultivariateMixture:
-    """Starts at points drawn by k-means++ in units of the coordinates; batch shape (starts,)."""
-    rng = np.random.default_rng(seed)
-    z = (data.y - data.location) / data.scale
-    weight = np.ones(data.n) if data.weight is None else data.weight
-    chosen = np.empty((starts, k), dtype=int)
-    for start in range(starts):
-        distance = np.ones(data.n)
-        for at in range(k):
-            mass = weight * distance
-            mass = mass if mass.sum() > 0 else weight
-            chosen[start, at] = rng.choice(data.n, p=mass / mass.sum())
-            own = np.sum((z - z[chosen[start, at]]) ** 2, axis=1)
-            distance = own if at == 0 else np.minimum(distance, own)
-    covariance = np.diag((data.scale / k ** (1 / data.d)) ** 2)
-    return MultivariateMixture(np.full(k, 1 / k), data.y[chosen], covariance)
-
-
-def _maximum(
-    data: MultivariateData, starts: MultivariateMixture, one: MultivariateParameterization
-) -> MultivariateMixture:
-    """The best converged end of EM."""
-    fit = EM().fit(one, data, starts)
-    converged = np.asarray(fit.converged)
-    if not converged.any():
-        raise ValueError(
-            f"components must be few enough for EM, none of its runs on {data.name} with "
-            f"{starts.k} converged"
+    by_fit = isinstance(axis, str) and axis == DISCRIMINANT and smallest > 1
+    axis = axis if by_fit else axis_of(axis, points)
+    sampler, k = Gibbs(draws=draws, tune=tune, cores=cores), smallest
+    table = None
+    if largest > smallest:
+        table, _ = numbers_of_points(
+            points, chosen, smallest, largest, seed=seed, cores=cores, progress=progress
         )
-    best = int(np.argmax(np.where(converged, fit.log_likelihood, -np.inf)))
-    ends: Any = fit.mixture
-    found: MultivariateMixture = ends[best]
-    return found
-
-
-def _labelled(
-    data: MultivariateData, draws: MultivariateMixture, maximum: MultivariateMixture
-) -> MultivariateMixture:
-    """The draws with labels made to agree, those of the maximum as far as may be."""
-    from scipy.optimize import linear_sum_assignment
-
-    step = max(1, data.n // MOST_POINTS)
-    y = data.y[::step]
-    given = multivariate_normal(y, draws.w, draws.mu, draws.root)
-    agreed = draws.permute(stephens(given).permutation)
-    flat = agreed.reshape(-1)
-    mean = np.mean([flat[at].responsibilities(y) for at in range(0, len(flat.w), 10)], axis=0)
-    _, order = linear_sum_assignment(-maximum.responsibilities(y).T @ mean)
-    return agreed.permute(order)
-
-
-def _quantities(mixture: MultivariateMixture, data: MultivariateData) -> dict[str, Array]:
-    """Parameters that have a name, each (..., k)."""
-    names = data.columns
-    sigma = np.sqrt(np.diagonal(mixture.covariance, axis1=-1, axis2=-2))
-    found = {"w": mixture.w}
-    found |= {f"mu[{name}]": mixture.mu[..., at] for at, name in enumerate(names)}
-    found |= {f"sigma[{name}]": sigma[..., at] for at, name in enumerate(names)}
-    for row in range(data.d):
-        for column in range(row):
-            product = sigma[..., row] * sigma[..., column]
-            name = f"correlation[{names[column]}, {names[row]}]"
-            found[name] = mixture.covariance[..., row, column] / product
-    return found
+        k = chosen_components(table)
+    progress("em and gibbs")
+    starts = initial_points(points, k, STARTS + chains, seed)
+    one = catalog.parameterization("unordered", k, chosen)
+    found = maximum_of_points(points, starts[:STARTS], one, axis)
+    drawn = sampler.sample(one, points, starts[STARTS:], seed)
+    item = posterior_of_points(drawn, points, one, "gibbs", "unordered", found.mixture)
+    if table is None:
+        loo = {"elpd_loo": float(item.elpd_loo.elpd), "elpd_loo_se": float(item.elpd_loo.se)}
+        row = {"components": k, **criteria_of_points(points, found, chosen), "in_the_way": ""}
+        table = pd.DataFrame([row | loo])
+    return FittedPoints(points, found, item, table, hdi_prob)

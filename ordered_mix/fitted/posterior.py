@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ordered_mix.draws.convergence import raw_and_relabelled
+from ordered_mix.draws.convergence import side_by_side
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC
 from ordered_mix.draws.predictive import predictive
 from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.draws.statistics import SamplerSummary, summarise_sampler
 from ordered_mix.draws.switching import Switching, switching
-from ordered_mix.fitted.agreement import Agreement, agreement
+from ordered_mix.fitted.agreement import PARAMETERS, Agreement, agreement
 from ordered_mix.fitted.labels import labels_by_what_separates
-from ordered_mix.mixture import Mixture
+from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior:
-    """Draws of one posterior with labels by what separates the components; measures are lazy.
+class Sampled:
+    """Draws with labels by what separates the components, in any number of dimensions.
 
     Parameters
     ----------
@@ -31,9 +32,9 @@ class Posterior:
         What tables and reports call it.
     estimator : str
         The sampler's name.
-    parameterization : Parameterization
+    parameterization : Parameterization or MultivariateParameterization
         Coordinates and prior.
-    draws : Draws
+    draws : Draws or MultivariateDraws
         As sampled, with the data.
     elpd_waic : ELPDDataWAIC
     elpd_loo : ELPDDataPSIS
@@ -45,26 +46,40 @@ class Posterior:
 
     label: str
     estimator: str
-    parameterization: Parameterization
-    draws: Draws
+    parameterization: Any
+    draws: Any
     elpd_waic: ELPDDataWAIC
     elpd_loo: ELPDDataPSIS
     permutation: Permutation
     restarted: int = 0
 
     def __repr__(self) -> str:
-        return f"Posterior({self.label!r}, {self.draws!r})"
+        return f"{type(self).__name__}({self.label!r}, {self.draws!r})"
+
+    @property
+    def coordinates(self) -> str:
+        """What the parameterization is called."""
+        return str(self.parameterization.label)
 
     @cached_property
-    def labelled(self) -> Mixture:
+    def labelled(self) -> Any:
         """Draws with labels by what separates the components, batch shape (chain, draw)."""
         return self.draws.mixture.permute(self.permutation)
 
+    def quantities(self, mixture: Any) -> dict[str, Array]:
+        """What is estimated of every component, each (..., component)."""
+        raise NotImplementedError
+
+    def in_order(self, mixture: Any) -> Any:
+        """A single mixture with its components in the order of the labels."""
+        raise NotImplementedError
+
     @cached_property
     def convergence(self) -> pd.DataFrame:
-        """R-hat, ESS and MCSE, raw and relabelled (`draws.convergence.raw_and_relabelled`)."""
-        passes = int(self.draws.passes.sum())
-        return raw_and_relabelled(self.draws.mixture, self.labelled, passes, self.draws.seconds)
+        """R-hat, ESS and MCSE, raw and relabelled (`draws.convergence.side_by_side`)."""
+        both = {"raw": self.draws.mixture, "relabelled": self.labelled}
+        named = {labels: self.quantities(mixture) for labels, mixture in both.items()}
+        return side_by_side(named, int(self.draws.passes.sum()), self.draws.seconds)
 
     @property
     def divergences(self) -> int:
@@ -73,22 +88,10 @@ class Posterior:
         return int(statistics["diverging"].sum()) if "diverging" in statistics else 0
 
     @cached_property
-    def agreement(self) -> Agreement:
-        """What tells whether the chains agree."""
-        y = self.draws.tree["observed_data"]["y"].to_numpy()
-        return agreement(y, self.labelled, self.divergences, self.restarted)
-
-    @cached_property
     def label_changes(self) -> float:
         """Share of steps after which the labels that separate the components are others."""
         changed = self.permutation[:, 1:] != self.permutation[:, :-1]
         return float(np.mean(changed.any(axis=-1)))
-
-    @cached_property
-    def switching(self) -> Switching:
-        """Label switching of the raw draws."""
-        mixture = self.draws.mixture
-        return switching(mixture.w, mixture.mu, mixture.sigma)
 
     @cached_property
     def sampler(self) -> SamplerSummary:
@@ -100,6 +103,39 @@ class Posterior:
         """Worst R-hat (largest) or ESS (smallest) of the raw or relabelled quantities."""
         rows = self.convergence[self.convergence["labels"] == labels][column]
         return float(rows.max() if column == "rhat" else rows.min())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(Sampled):
+    """Draws of one posterior on one column of numbers; measures are lazy."""
+
+    parameterization: Parameterization
+    draws: Draws
+
+    @cached_property
+    def labelled(self) -> Mixture:
+        """Draws with labels by what separates the components, batch shape (chain, draw)."""
+        return self.draws.mixture.permute(self.permutation)
+
+    def quantities(self, mixture: Mixture) -> dict[str, Array]:
+        """Weights, means and scales, each (..., component)."""
+        return {name: getattr(mixture, name) for name in PARAMETERS}
+
+    def in_order(self, mixture: Mixture) -> Mixture:
+        """A single mixture with its components in the order of their means."""
+        return mixture.permute(mixture.order())
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        """What tells whether the chains agree."""
+        y = self.draws.tree["observed_data"]["y"].to_numpy()
+        return agreement(y, self.labelled, self.divergences, self.restarted)
+
+    @cached_property
+    def switching(self) -> Switching:
+        """Label switching of the raw draws."""
+        mixture = self.draws.mixture
+        return switching(mixture.w, mixture.mu, mixture.sigma)
 
 
 def labels_of(draws: Draws, parameterization: Parameterization) -> Permutation:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ordered_mix.fitted.fitted import Fitted
+    from ordered_mix.fitted.points import FittedPoints
     from ordered_mix.fitted.streamed import FittedStream
 
 BARE_MENTION = 2
@@ -123,7 +124,7 @@ def warnings_of_evidence(table: pd.DataFrame) -> str:
     return f" Beware of the evidence: {found}." if found else ""
 
 
-def how_many_components(fitted: Fitted | FittedStream) -> Verdict:
+def how_many_components(fitted: Fitted | FittedStream | FittedPoints) -> Verdict:
     """Which number of components each criterion prefers."""
     table, k = fitted.criteria.set_index("components"), fitted.components
     best = {

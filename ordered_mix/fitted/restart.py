@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ordered_mix.data import Data
-from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import thinned
 from ordered_mix.fitted.agreement import log_likelihoods, stuck
-from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers.moves.sampler import Sampler
 
 
 class Restarted(NamedTuple):
     """Draws, and how many of their chains are second attempts."""
 
-    draws: Draws
+    draws: Any
     restarted: int
 
 
 def sample_restarting(
-    sampler: Sampler, parameterization: Parameterization, data: Data, starts: Mixture,
-    best: Mixture, seed: int,
-) -> Restarted:  # fmt: skip
+    sampler: Sampler, parameterization: Any, data: Any, starts: Any, best: Any, seed: int
+) -> Restarted:
     """Sample, and replace chains that are far below the others by chains from the best optimum.
 
     Over-dispersed starts show whether chains find each other, and lose some of them where modes
@@ -37,11 +32,11 @@ def sample_restarting(
     ----------
     sampler : Sampler
         One that takes no starts has no chain to begin again.
-    parameterization : Parameterization
-    data : Data
-    starts : Mixture, batch shape (chain,)
+    parameterization : Parameterization or MultivariateParameterization
+    data : Data or MultivariateData
+    starts : Mixture or MultivariateMixture, batch shape (chain,)
         Over-dispersed.
-    best : Mixture
+    best : Mixture or MultivariateMixture
         A single mixture, the best optimum known.
     seed : int
         Chains that begin again have the next one.
@@ -49,12 +44,13 @@ def sample_restarting(
     draws = sampler.sample(parameterization, data, starts, seed)
     if not sampler.takes_starts:
         return Restarted(draws, 0)
-    bad = stuck(log_likelihoods(data.y, thinned(draws.mixture, data.n)))
+    bad = stuck(log_likelihoods(data.y, thinned(draws.mixture, data.n), data.weight))
     if not bad.any():
         return Restarted(draws, 0)
     count = int(bad.sum())
-    again = sampler.sample(parameterization, data, Mixture.stack([best] * count), seed + 1)
-    return Restarted(Draws(_replaced(draws.tree, bad, again.tree)), count)
+    once_more = best.reshape(1)[[0] * count]
+    again = sampler.sample(parameterization, data, once_more, seed + 1)
+    return Restarted(type(draws)(_replaced(draws.tree, bad, again.tree)), count)
 
 
 def _replaced(tree: xr.DataTree, which: NDArray[np.bool_], other: xr.DataTree) -> xr.DataTree:

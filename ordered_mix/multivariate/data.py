@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ordered_mix.data import Data
+from ordered_mix.data import Data, shipped
 from ordered_mix.errors import one_line
 from ordered_mix.files.columns import Reading, read_columns
 from ordered_mix.files.sources import read_source, split_source
@@ -144,6 +144,23 @@ class MultivariateData:
 def shipped_points() -> list[str]:
     """Names of the data sets of several columns that come with the package."""
     return ["faithful", *sorted(path.name.removesuffix(".csv") for path in _folder().iterdir())]
+
+
+def several_columns(source: Any) -> bool:
+    """Whether this names or holds several columns: ``FILE:x,y``, ``iris``, an array (n, d)."""
+    if isinstance(source, MultivariateData):
+        return True
+    if not isinstance(source, str | Path):
+        try:
+            shape = np.shape(source)
+        except ValueError:  # rows of several lengths
+            return False
+        return len(shape) == 2 and shape[1] > 1
+    head, colon, columns = str(source).rpartition(":")
+    if colon and "," in columns:
+        return Path(head).is_file() or head == "-" or head in shipped_points()
+    one_column = {name.partition(":")[0] for name in shipped()}
+    return source in shipped_points() or head in set(shipped_points()) - one_column
 
 
 def load_points(

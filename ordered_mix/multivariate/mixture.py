@@ -95,11 +95,24 @@ class MultivariateMixture:
 
     def log_density(self, y: ArrayLike) -> Array:
         """Log density at the points y, shape (n, d); returns shape (..., n)."""
-        return np.logaddexp.reduce(self._log_components(y), axis=-1)
+        return np.logaddexp.reduce(self.log_components(y), axis=-1)
+
+    def log_components(self, y: ArrayLike) -> Array:
+        """Log of weight times density of each component at the points y; shape (..., n, k)."""
+        y = np.asarray(y, dtype=np.float64)
+        if y.ndim != 2 or y.shape[1] != self.d:
+            raise ValueError(f"y must have shape (n, {self.d}), got {y.shape}")
+        root = self.root
+        deviation = np.swapaxes(y - self.mu[..., None, :], -1, -2)
+        whitened = np.linalg.solve(root, deviation)
+        log_det = np.log(np.diagonal(root, axis1=-1, axis2=-2)).sum(axis=-1)
+        with np.errstate(divide="ignore"):
+            constant = np.log(self.w) - log_det - 0.5 * self.d * np.log(2 * np.pi)
+        return np.swapaxes(constant[..., None] - 0.5 * np.sum(whitened**2, axis=-2), -1, -2)
 
     def responsibilities(self, y: ArrayLike) -> Array:
         """Posterior probability of each component at the points y; shape (..., n, k)."""
-        terms = self._log_components(y)
+        terms = self.log_components(y)
         joint = np.exp(terms - terms.max(axis=-1, keepdims=True))
         return joint / joint.sum(axis=-1, keepdims=True)
 
@@ -171,18 +184,6 @@ class MultivariateMixture:
             raise ValueError(f"scale must be positive, got {scale}")
         mu = np.asarray(location, dtype=np.float64) + scale * self.mu
         return MultivariateMixture(self.w, mu, self.covariance * np.outer(scale, scale))
-
-    def _log_components(self, y: ArrayLike) -> Array:
-        y = np.asarray(y, dtype=np.float64)
-        if y.ndim != 2 or y.shape[1] != self.d:
-            raise ValueError(f"y must have shape (n, {self.d}), got {y.shape}")
-        root = self.root
-        deviation = np.swapaxes(y - self.mu[..., None, :], -1, -2)
-        whitened = np.linalg.solve(root, deviation)
-        log_det = np.log(np.diagonal(root, axis1=-1, axis2=-2)).sum(axis=-1)
-        with np.errstate(divide="ignore"):
-            constant = np.log(self.w) - log_det - 0.5 * self.d * np.log(2 * np.pi)
-        return np.swapaxes(constant[..., None] - 0.5 * np.sum(whitened**2, axis=-2), -1, -2)
 
 
 def _positive_definite(covariance: Array) -> bool:

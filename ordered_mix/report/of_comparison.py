@@ -39,7 +39,7 @@ class ComparisonReport(Report):
         self.name = data.name
         self.size = f"n = {data.n:,} points, K = {k} component{'s' if k > 1 else ''}"
         self.verdicts = comparison.verdicts
-        labels = [item.parameterization.label for item in self.all]
+        labels = [item.coordinates for item in self.all]
         self.shades = colours(labels)
 
     @property
@@ -52,8 +52,7 @@ class ComparisonReport(Report):
     def chains(self) -> dict[str, Chains]:
         """The chains of every sampler by its label."""
         return {
-            item.label: chains_of_sampler(item, self.shades[item.parameterization.label])
-            for item in self.all
+            item.label: chains_of_sampler(item, self.shades[item.coordinates]) for item in self.all
         }
 
     @property

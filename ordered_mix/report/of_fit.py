@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ordered_mix.files.results import digest
 from ordered_mix.fitted.fitted import Fitted
@@ -21,6 +22,9 @@ from ordered_mix.report.words import (
     versions,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLOUR = "#2a6f97"
 CRITERIA = {
     "log_likelihood": ("Log likelihood", fixed(2)),
@@ -29,6 +33,7 @@ CRITERIA = {
     "sbic": ("sBIC", fixed(2)),
     "elpd_loo": ("elpd, LOO", fixed(2)),
     "elpd_loo_se": ("Standard error", fixed(2)),
+    "elpd_waic": ("elpd, WAIC", fixed(2)),
     "log_evidence": ("Log evidence", fixed(2)),
     "log_evidence_se": ("Standard error", fixed(2)),
     "probability": ("Probability", fixed(3)),
@@ -100,7 +105,7 @@ class FitReport(Report):
         fitted = self.fitted
         found = [table.answer(fitted.estimates, fitted.hdi_prob, float(fitted.data.scale))]
         if len(fitted.criteria) > 1:
-            found.append(_criteria(fitted))
+            found.append(criteria_table(fitted.criteria))
         return found
 
     def setup(self) -> list[tuple[str, str]]:
@@ -122,12 +127,14 @@ class FitReport(Report):
         return glossary(without=OF_COMPARISONS)
 
 
-def _criteria(fitted: Fitted) -> Table:
-    present = {name: column for name, column in CRITERIA.items() if name in fitted.criteria}
+def criteria_table(criteria: pd.DataFrame) -> Table:
+    """The criteria of several numbers of components, one row for each."""
+    present = {name: column for name, column in CRITERIA.items()
+               if name in criteria and criteria[name].notna().any()}  # fmt: skip
     rows = [
         table.Row(f"K = {row['components']}", "", [write(row[name]) for name, (_, write) in
                                                    present.items()])
-        for row in fitted.criteria.to_dict("records")
+        for row in criteria.to_dict("records")
     ]  # fmt: skip
     note = (
         "Smaller is better for BIC, ICL and sBIC, larger for the elpd and the evidence; the "

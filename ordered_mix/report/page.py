@@ -11,19 +11,24 @@ from markupsafe import Markup
 from ordered_mix import __version__
 from ordered_mix.compare.comparison import Comparison
 from ordered_mix.compare.diagnosis import DrawsDiagnosis, diagnose
+from ordered_mix.compare.points import ComparisonOfPoints
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.tree import RelabelledTree
 from ordered_mix.files.results import replacing
 from ordered_mix.fitted.fitted import Fitted
+from ordered_mix.fitted.points import FittedPoints
 from ordered_mix.report.contents import Report
 from ordered_mix.report.of_comparison import ComparisonReport
 from ordered_mix.report.of_diagnosis import DiagnosisReport
 from ordered_mix.report.of_fit import FitReport
+from ordered_mix.report.of_points import FittedPointsReport, PointsComparisonReport
 from ordered_mix.report.of_study import StudyReport
 from ordered_mix.report.tables.table import percent
 from ordered_mix.study.result import StudyResult
 
-type Reported = Fitted | Comparison | DrawsDiagnosis | StudyResult | Report
+type Reported = (
+    Fitted | FittedPoints | Comparison | ComparisonOfPoints | DrawsDiagnosis | StudyResult | Report
+)
 
 
 def render(result: Reported) -> str:
@@ -31,7 +36,8 @@ def render(result: Reported) -> str:
 
     Parameters
     ----------
-    result : Fitted, Comparison, DrawsDiagnosis, StudyResult, or the Report of one
+    result : Fitted, FittedPoints, Comparison, ComparisonOfPoints, DrawsDiagnosis, StudyResult, or
+        the Report of one
 
     Returns
     -------
@@ -108,6 +114,8 @@ def report_of(result: object) -> Report:
 
 report_of.register(Fitted, FitReport)
 report_of.register(Comparison, ComparisonReport)
+report_of.register(FittedPoints, FittedPointsReport)
+report_of.register(ComparisonOfPoints, PointsComparisonReport)
 report_of.register(DrawsDiagnosis, DiagnosisReport)
 report_of.register(StudyResult, StudyReport)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ordered_mix.estimators.loop.fit import Fit
-    from ordered_mix.fitted.posterior import Posterior
+    from ordered_mix.fitted.posterior import Sampled
     from ordered_mix.mixture import Array
 
 FLOOR = 1e-9
@@ -36,12 +36,12 @@ COLLAPSED = ("variance_collapsed", "component_emptied", "left_domain")
 
 
 @styled
-def efficiency(sampled: Sequence[Posterior], shades: dict[str, str]) -> Drawing:
+def efficiency(sampled: Sequence[Sampled], shades: dict[str, str]) -> Drawing:
     """Smallest relabelled bulk ESS per 1,000 passes: bars for all chains, dots for each.
 
     Parameters
     ----------
-    sampled : sequence of Posterior
+    sampled : sequence of Sampled
         Any number of samplers.
     shades : dict of str to str
         Colour of each parameterization.
@@ -51,7 +51,7 @@ def efficiency(sampled: Sequence[Posterior], shades: dict[str, str]) -> Drawing:
     figure = canvas(0.38 * len(sampled) + 0.85)
     axes = figure.subplots()
     for row, item in enumerate(sampled):
-        colour = shades[item.parameterization.label]
+        colour = shades[item.coordinates]
         axes.barh(row, total[row], height=0.62, color=colour, alpha=0.55)
         axes.plot(chains[row], np.full(len(chains[row]), row), "o", markersize=4, color=INK,
                   markerfacecolor=colour, markeredgewidth=0.6)  # fmt: skip

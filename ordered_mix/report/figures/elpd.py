@@ -22,22 +22,22 @@ from ordered_mix.report.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ordered_mix.fitted.posterior import Posterior
+    from ordered_mix.fitted.posterior import Sampled
 
 CRITERIA = {"waic": ("WAIC", "o", 0.17), "loo": ("LOO", "D", -0.17)}
 
 
 @styled
 def forest(
-    sampled: Sequence[Posterior], fewer_components: Posterior | None, shades: dict[str, str]
+    sampled: Sequence[Sampled], fewer_components: Sampled | None, shades: dict[str, str]
 ) -> Drawing:
     """WAIC and LOO of every model as a difference to the best, with two kinds of error.
 
     Parameters
     ----------
-    sampled : sequence of Posterior
+    sampled : sequence of Sampled
         The models with K components.
-    fewer_components : Posterior or None
+    fewer_components : Sampled or None
         The model with one component less.
     shades : dict of str to str
         Colour of each parameterization.
@@ -51,7 +51,7 @@ def forest(
     panels = figure.subplots(1, 2 if zoom else 1, sharey=True, squeeze=False)[0]
     for panel, shown in zip(panels, (items, list(sampled)), strict=False):
         for item in shown:
-            colour = MUTED if item is fewer_components else shades[item.parameterization.label]
+            colour = MUTED if item is fewer_components else shades[item.coordinates]
             for kind in CRITERIA:
                 _interval(panel, items.index(item), kind, rows[item.label, kind], colour)
         panel.axvline(0, color=MUTED, linewidth=0.7)
@@ -86,7 +86,7 @@ def forest(
 
 
 def _far(
-    fewer_components: Posterior, rows: dict[tuple[str, str], tuple[float, float, float]]
+    fewer_components: Sampled, rows: dict[tuple[str, str], tuple[float, float, float]]
 ) -> bool:
     """Whether one model is so far off that the others need a closer look."""
     reach = {key: abs(delta) + max(se, mcse) for key, (delta, se, mcse) in rows.items()}
@@ -94,9 +94,7 @@ def _far(
     return abs(rows[fewer_components.label, "loo"][0]) > 4 * max(others)
 
 
-def _against_best(
-    item: Posterior, items: Sequence[Posterior], kind: str
-) -> tuple[float, float, float]:
+def _against_best(item: Sampled, items: Sequence[Sampled], kind: str) -> tuple[float, float, float]:
     elpd = {other.label: getattr(other, f"elpd_{kind}") for other in items}
     best = max(elpd.values(), key=lambda value: value.elpd)
     gap = difference(elpd[item.label], best)

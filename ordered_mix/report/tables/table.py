@@ -14,6 +14,7 @@ from ordered_mix.mixture import Array, Mixture
 from ordered_mix.report.figures.cost import parameterization_of
 
 if TYPE_CHECKING:
+    from ordered_mix.compare.compared import Compared
     from ordered_mix.compare.comparison import Comparison
 
 Format = Callable[[Any], str]
@@ -97,23 +98,35 @@ def written(columns: Mapping[str, Column]) -> dict[str, tuple[str, Format]]:
 
 def tables(comparison: Comparison, shades: Mapping[str, str]) -> list[Table]:
     """Every table that applies to a comparison; none holds wall-clock times."""
-    table = comparison.table
+    found = [*side_by_side(comparison, shades), estimates(comparison, shades), optima(comparison)]
+    return [item for item in found if item.rows]
+
+
+def side_by_side(
+    comparison: Compared, shades: Mapping[str, str], further: Mapping[str, Column] | None = None
+) -> list[Table]:
+    """Samplers, criteria and point estimators of a comparison in any number of dimensions.
+
+    Parameters
+    ----------
+    further : mapping of str to Column, optional
+        Columns of samplers beside the usual ones.
+    """
+    table, columns = comparison.table, {**SAMPLERS, **(further or {})}
     sampled = table[table["status"] == "sampled"]
     point = table[table["status"] != "sampled"]
     found = [
         _select("Samplers", "Smallest ESS and largest R-hat over weights, means and scales.",
-                sampled, written(SAMPLERS), comparison, shades),
+                sampled, written(columns), comparison, shades),
         _select("Predictive accuracy", "Expected log predictive density (elpd) in nats.",
                 sampled, written(PREDICTIVE), comparison, shades),
         _select("Point estimators", "From the starts the chains share; log likelihoods in nats.",
                 point, POINT, comparison, shades),
-        estimates(comparison, shades),
-        optima(comparison),
     ]  # fmt: skip
     return [item for item in found if item.rows]
 
 
-def seconds(comparison: Comparison, shades: Mapping[str, str]) -> Table:
+def seconds(comparison: Compared, shades: Mapping[str, str]) -> Table:
     """Wall-clock times, which no other table holds."""
     note = "Without compilation. These change from run to run, the rest does not."
     timings = comparison.timings
@@ -135,7 +148,7 @@ def estimates(comparison: Comparison, shades: Mapping[str, str]) -> Table:
         flat = [getattr(item.labelled, name).reshape(-1, k) for name in ("w", "mu", "sigma")]
         means = Mixture(*(value.mean(axis=0) for value in flat))
         deviations = [value.std(axis=0, ddof=1) for value in flat]
-        rows.append(Row(label, shades[item.parameterization.label],
+        rows.append(Row(label, shades[item.coordinates],
                         _cells(means, deviations, scale)))  # fmt: skip
     columns = [f"{name} {j + 1}" for name in ("Weight", "Mean", "Sd") for j in range(k)]
     note = (
@@ -214,11 +227,11 @@ def _select(
     note: str,
     table: pd.DataFrame,
     columns: Mapping[str, tuple[str, Format]],
-    comparison: Comparison,
+    comparison: Compared,
     shades: Mapping[str, str],
 ) -> Table:
     present = {name: column for name, column in columns.items() if name in table}
-    names = {label: item.parameterization.label for label, item in comparison.sampled.items()}
+    names = {label: item.coordinates for label, item in comparison.sampled.items()}
     rows = [
         Row(
             row["label"],

@@ -1,0 +1,175 @@
+"""Compare parameterizations and estimators on points in several dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+from ordered_mix.compare.axes import check_axis
+from ordered_mix.compare.point_fits import point_fits
+from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints, parameterizations
+from ordered_mix.compare.several import Several, with_probability
+from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.published import published, raw_draws
+from ordered_mix.errors import RunError, SamplingFailed
+from ordered_mix.files.results import ResultFolder, digest, slug
+from ordered_mix.fitted.points_numbers import STARTS, maximum_of_points, numbers_of_points
+from ordered_mix.fitted.points_starts import initial_points
+from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
+from ordered_mix.fitted.restart import sample_restarting
+from ordered_mix.multivariate import (
+    MultivariateData,
+    MultivariateMixture,
+    MultivariatePrior,
+    as_points,
+    default_multivariate_prior,
+)
+from ordered_mix.parameterization import catalog
+from ordered_mix.parameterization.multivariate import MultivariateParameterization
+
+Progress = Callable[[str], None]
+
+
+def compare_points(
+    data: Any,
+    settings: SettingsOfPoints,
+    *,
+    prior: MultivariatePrior | str = "adaptive",
+    folder: ResultFolder | None = None,
+    progress: Progress = lambda stage: None,
+) -> ComparisonOfPoints:
+    """What `compare.compare` does with several columns.
+
+    Parameters
+    ----------
+    data : MultivariateData, str, path or array_like
+        What `multivariate.as_points` takes.
+    settings : SettingsOfPoints
+    prior : MultivariatePrior or {"adaptive", "fixed"}
+        One in the units of the data, or the kind of `default_multivariate_prior` to take.
+    folder : ResultFolder, optional
+        An opened folder: finished draws are kept there and taken from there.
+    progress : callable
+        Called with the name of each stage before it begins.
+
+    Raises
+    ------
+    ValueError
+        Before any work, if the data or a setting are not accepted.
+    RunError
+        If no sampler gives draws, or the folder cannot be written.
+    """
+    data = as_points(data)
+    check_points(data, settings)
+    if not isinstance(prior, MultivariatePrior):
+        prior = default_multivariate_prior(data, prior, covariance=settings.covariance)
+    several = _several(data, settings, prior, progress)
+    if several is not None:
+        settings = replace(settings, components=several.best)
+    k = settings.components
+    progress("EM from many starts")
+    begun = initial_points(data, k, STARTS + settings.chains, settings.seed)
+    unordered = catalog.parameterization("unordered", k, prior)
+    maximum = maximum_of_points(data, begun[:STARTS], unordered)
+    starts, best = begun[STARTS:], maximum.mixture
+    found, skipped = parameterizations(data, settings, prior, best)
+    fits, seconds = point_fits(data, settings, unordered, found, starts, progress, skipped)
+    failed: dict[str, str] = {}
+    sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
+    sampled = {}
+    for spelled, one in found.items():
+        if one.reason_not_sampled:
+            skipped[f"nuts {spelled}"] = one.reason_not_sampled
+            continue
+        item = sample(one, spelled, starts, best)
+        if item is not None:
+            sampled[item.label] = item
+    if not sampled:
+        reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
+        raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
+    fewer = None
+    if k > 1 and several is None:
+        begun = initial_points(data, k - 1, STARTS + settings.chains, settings.seed)
+        model = catalog.parameterization("unordered", k - 1, prior)
+        less = maximum_of_points(data, begun[:STARTS], model).mixture
+        fewer = sample(model, "unordered", begun[STARTS:], less, f", K = {k - 1}")
+    directions = {spelled: one.direction for spelled, one in found.items()}
+    return ComparisonOfPoints(
+        data, settings, prior, starts, maximum, directions, fits, seconds, sampled,
+        skipped | failed, fewer, tuple(failed), several,
+    )  # fmt: skip
+
+
+def check_points(data: MultivariateData, settings: SettingsOfPoints) -> None:
+    """Raise a ValueError if these points cannot be compared under these settings."""
+    if data.y.ndim != 2 or data.weight is not None:
+        raise ValueError(f"data must be one unweighted sample to compare, got {data!r}")
+    for label in settings.parameterizations:
+        check_axis(catalog.split(label)[1].get("axis", settings.axis), data)
+    most = settings.up_to or settings.components
+    if 2 * most > data.n:
+        raise ValueError(
+            f"components must be at most {data.n // 2}, half the points of {data.name}, got {most}"
+        )
+
+
+def identity_of_points(
+    data: MultivariateData, settings: SettingsOfPoints, prior: MultivariatePrior
+) -> dict[str, Any]:
+    """What a result folder's contents are of."""
+    chosen = asdict(settings)
+    for name in ("cores", "time_limit"):
+        del chosen[name]
+    return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)}
+
+
+def _several(
+    data: MultivariateData, settings: SettingsOfPoints, prior: MultivariatePrior, progress: Progress
+) -> Several | None:
+    if settings.up_to is None:
+        return None
+    table, _ = numbers_of_points(
+        data, prior, settings.components, settings.up_to, seed=settings.seed,
+        cores=settings.cores, progress=progress,
+    )  # fmt: skip
+    kind = settings.prior_components
+    return Several(with_probability(table, kind), kind)
+
+
+def _sample(
+    data: MultivariateData,
+    settings: SettingsOfPoints,
+    parameterization: MultivariateParameterization,
+    spelled: str,
+    starts: MultivariateMixture,
+    best: MultivariateMixture,
+    note: str = "",
+    *,
+    folder: ResultFolder | None,
+    progress: Progress,
+    failed: dict[str, str],
+) -> PosteriorOfPoints | None:
+    label = f"nuts {spelled}{note}"
+    progress(label)
+    name = f"draws-{slug(label)}.nc"
+    tree = folder.read_tree(name) if folder is not None else None
+    if tree is not None:
+        draws, restarted = MultivariateDraws(raw_draws(tree)), int(tree.attrs["restarted"])
+    else:
+        try:
+            draws, restarted = sample_restarting(
+                settings.nuts("nuts"), parameterization, data, starts, best, settings.seed
+            )
+        except (ValueError, SamplingFailed) as error:
+            failed[label] = str(error)
+            return None
+    item = posterior_of_points(
+        draws, data, parameterization, "nuts", spelled, best, note, restarted
+    )
+    if tree is None and folder is not None:
+        made = published(draws.tree, item.permutation, "Stephens")
+        made.attrs["restarted"] = restarted
+        folder.write_tree(name, made)
+    return item
