@@ -45,7 +45,9 @@ def page(found: Sequence[StudyResult]) -> str:
     Written by `make findings` from the tables in `studies/results/`. A claim *holds* or *fails*
     only if the interval of its effect lies wholly on one side of the margin, which was fixed
     before the study was run; otherwise it is *undecided*. What is deterministic has no interval:
-    its *numerical reach* is how far off the computation may be.
+    its *numerical reach* is how far off the computation may be. *After Holm* is the verdict
+    corrected for the number of claims of the study that are tested together: the chance that any
+    of those is wrong is at most 5%.
     """
     return "\n".join([inspect.cleandoc(head), *map(section, found)])
 
@@ -54,14 +56,14 @@ def section(result: StudyResult) -> str:
     """One study: its question, its findings, its verdicts and the command."""
     name, run = result.study.name, last_run(result)
     rows = [
-        "| claim | verdict | effect | numerical reach | claimed | source |",
-        "|---|---|---|---|---|---|",
+        "| claim | verdict | after Holm | effect | numerical reach | claimed | source |",
+        "|---|---|---|---|---|---|---|",
     ]
     for verdict in result.verdicts:
         claim, effect = verdict.claim, verdict.effect
         measured = with_unit(effect, claim) if effect else verdict.reason
-        cells = [claim.statement, f"**{verdict.outcome}**", measured, reach_in_words(effect)]
-        cells += [claimed_in_words(claim), claim.source]
+        cells = [claim.statement, f"**{verdict.outcome}**", verdict.after_holm or ""]
+        cells += [measured, reach_in_words(effect), claimed_in_words(claim), claim.source]
         rows.append(f"| {' | '.join(map(_cell, cells))} |")
     report = f"[Report](../studies/results/{name}/report.html), by `{command(result, run)}`."
     paragraphs = [f"\n## {name}", result.study.question, result.study.findings(result),

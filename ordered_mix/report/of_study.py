@@ -146,6 +146,8 @@ def card(verdict: Verdict) -> Card:
     if effect is not None:
         if effect.reach is None:
             terms.append(("Observations", f"{effect.observations:,}"))
+            if verdict.after_holm:
+                terms.append(("After Holm", verdict.after_holm))
         else:
             terms.append(("Numerical reach", f"{reach_in_words(effect)}, it is deterministic"))
     terms.append(("Source", claim.source))
