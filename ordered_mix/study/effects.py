@@ -323,6 +323,33 @@ def exact(value: float, coarse: float) -> Effect:
     return Effect(value, value - reach, value + reach)
 
 
+def share_of_grid(hits: ArrayLike, coarse: ArrayLike) -> Effect:
+    """Share of the points of a grid: no sample, so it has a reach in place of an interval.
+
+    Parameters
+    ----------
+    hits : array_like of bool
+        Whether each point of the grid is counted.
+    coarse : array_like of bool
+        The same for a grid of twice the step.
+
+    Raises
+    ------
+    ValueError
+        If there are no points.
+
+    Notes
+    -----
+    The share of an area is known to one point of the grid at best.
+    """
+    fine, rough = (np.asarray(values, dtype=bool).ravel() for values in (hits, coarse))
+    if not fine.size or not rough.size:
+        raise ValueError("hits and coarse must hold at least one point, got none")
+    value = float(fine.mean())
+    reach = max(abs(value - float(rough.mean())), 1 / fine.size)
+    return Effect(value, value - reach, value + reach)
+
+
 def winner(samples: Mapping[str, ArrayLike], larger: bool = True) -> Winner:
     """The best of several contenders measured on the same units, or a tie.
 
