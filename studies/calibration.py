@@ -43,7 +43,7 @@ from ordered_mix.passes.kernels import e_step
 from ordered_mix.passes.observed import observed_information
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
 from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import curves, heat, in_order, legend, looks, nothing, panels, short
 from ordered_mix.study.effects import rows_of
@@ -531,6 +531,24 @@ SMOKE: list[dict[str, Any]] = [
     {"method": ("em",), "parameterization": ("unordered",), "separation": (0.0, 4.0), "n": (200,)},
 ]
 
+OPENING = Opening(
+    answer={
+        "NUTS, unordered": (
+            "NUTS in unordered means is calibrated, also where components overlap.",
+            "NUTS is not calibrated in unordered means.",
+            "Whether NUTS is calibrated in unordered means is undecided.",
+        ),
+        "EM in the overlap": (
+            "Standard errors of EM are not right there: the coverage of 95% intervals misses by "
+            "up to {0:.0%} [{1:.0%}, {2:.0%}].",
+            "Standard errors of EM are right there, too.",
+            "Whether standard errors of EM are right there is undecided.",
+        ),
+    },
+    chief=("NUTS, unordered", "EM in the overlap", "Laplace, unordered in the overlap"),
+)
+
+
 study = Study(
     name="calibration",
     question="Are draws and standard errors right on average, also where components overlap?",
@@ -547,6 +565,7 @@ study = Study(
         "laptop": _size(1000, MAIN, 125, 8),
         "cluster": _size(4000, COORDINATES, 1000, 40),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={

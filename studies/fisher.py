@@ -31,7 +31,7 @@ from ordered_mix.estimators.natural import NaturalGradient
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.drawing import MARKERS, SHADES, heat, legend, lines, looks, nothing, panels
 from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
@@ -679,6 +679,28 @@ def _blocks(weights: tuple[float, ...], truths: tuple[float, ...], steps: int) -
     ]  # fmt: skip
 
 
+OPENING = Opening(
+    answer={
+        "relative is better conditioned": (
+            "Relative coordinates condition the information better near the singularity.",
+            "Where components coincide the information is singular, and relative coordinates "
+            "condition it worse: {0:.2f} times the condition number.",
+            "How relative coordinates condition the information is undecided.",
+        ),
+        "squared gap is regular": (
+            "The squared gap removes the singularity, as long as weights and scales are known.",
+            "The squared gap does not remove the singularity.",
+            "Whether the squared gap removes the singularity is undecided.",
+        ),
+    },
+    chief=(
+        "relative is better conditioned",
+        "squared gap stays regular",
+        "natural gradient leaves the plateau",
+    ),
+)
+
+
 study = Study(
     name="fisher",
     question="How singular is the information where components coincide, and what removes that?",
@@ -696,6 +718,7 @@ study = Study(
         "laptop": _blocks((0.5, 0.3), (0.0, 0.5, 1.0, 2.0, 4.0), 8),
         "cluster": _blocks((0.5, 0.3, 0.1), (0.0, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0), 8),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={

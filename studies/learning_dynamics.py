@@ -34,7 +34,7 @@ from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.drawing import legend, looks, panels
 from ordered_mix.study.effects import exact, rows_of, share_of_grid
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
@@ -823,6 +823,25 @@ def _blocks(starts: int, planes: int, gaps: int, others: tuple[dict, ...]) -> li
 OTHERS: tuple[dict, ...] = ({}, {"weight": (0.3,)}, {"sigma2": (2.0,)})
 
 
+OPENING = Opening(
+    answer={
+        "larger gradients": (
+            "Gradients are larger in relative coordinates, {0:.2f} times on average, because the "
+            "unit is another one.",
+            "Gradients are not larger in relative coordinates.",
+            "Whether gradients are larger in relative coordinates is undecided.",
+        ),
+        "sooner at a fair step": (
+            "At a fair step the truth is sooner reached in them.",
+            "At a fair step they are {0:.2f} times as far from the truth in steps as the original "
+            "ones.",
+            "Which is sooner at a fair step is undecided.",
+        ),
+    },
+    chief=("larger at a fair step", "valleys reduced", "sooner at a fair step"),
+)
+
+
 study = Study(
     name="learning_dynamics",
     question="Are gradients larger and valleys shorter in relative coordinates, at fair steps too?",
@@ -842,6 +861,7 @@ study = Study(
         "laptop": _blocks(21, 21, 13, OTHERS),
         "cluster": _blocks(41, 41, 31, OTHERS),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={

@@ -38,7 +38,7 @@ from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import legend, looks, nothing, panels
 from ordered_mix.study.effects import exact, furthest, median, paired_ratio, rows_of, share
@@ -474,6 +474,30 @@ def _blocks(fitted: tuple[int, ...], true: tuple[int, ...], starts: int, many: i
     ]  # fmt: skip
 
 
+OPENING = Opening(
+    answer={
+        "gradient EM converges at 1/sqrt(t)": (
+            "With more components than the truth gradient EM comes to it from random means, its "
+            "loss falling at least like 1/sqrt(time).",
+            "With more components than the truth gradient EM is stuck from many random means.",
+            "Whether gradient EM comes to a truth of fewer components from all random means is "
+            "undecided.",
+        ),
+        "m log m components suffice": (
+            "More components help: with 2 m log m components at least {1:.0%} of random starts of "
+            "EM find all m separated ones.",
+            "With 2 m log m components random starts of EM miss some of m separated ones.",
+            "Whether 2 m log m components suffice for random starts is undecided.",
+        ),
+    },
+    chief=(
+        "m log m components suffice",
+        "unequal weights do not help free means",
+        "short steps and Polyak steps are linear",
+    ),
+)
+
+
 study = Study(
     name="over_specified",
     question="How fast is a mixture with more components than the truth learned, and from where?",
@@ -490,6 +514,7 @@ study = Study(
         "laptop": _blocks((2, 3, 4, 6), (3, 5, 8), 20, 200),
         "cluster": _blocks((2, 3, 4, 6), (3, 5, 8, 12), 100, 1000),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={"rates": rates_figure, "recovery": recovery_figure},

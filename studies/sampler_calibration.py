@@ -37,7 +37,7 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.smc import SMC
 from ordered_mix.samplers.tempering import Tempering
-from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
 from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import legend, looks, nothing, panels
 from ordered_mix.study.effects import mean, rows_of
@@ -263,12 +263,30 @@ def findings(result: StudyResult) -> str:
     return paragraph(result, lambda found: by_outcome(found.verdicts, SENTENCES), _over_k)
 
 
+OPENING = Opening(
+    answer={
+        "SMC is calibrated": (
+            "SMC is calibrated, to an ECDF difference of {2:.3f}.",
+            "SMC is not calibrated.",
+            "Whether SMC is calibrated is undecided.",
+        ),
+        "the posterior over K is calibrated": (
+            "So is the posterior over the number of components ({0:.3f} [{1:.3f}, {2:.3f}]).",
+            "The posterior over the number of components is not.",
+            "Whether the posterior over the number of components is so is undecided.",
+        ),
+    },
+    chief=("SMC is calibrated", "tempering is calibrated", "the posterior over K is calibrated"),
+)
+
+
 study = Study(
     name="sampler_calibration",
     question="Are Gibbs sampling, SMC and tempering calibrated, and is the posterior over K?",
     source="Talts, Betancourt, Simpson, Vehtari & Gelman 2018",
     factors={"sampler": (*WORDS, OVER_K), "batch": range(800)},
     sizes={"smoke": {"batch": (0,)}, "laptop": {"batch": range(200)}, "cluster": {}},
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={"differences": difference_figure},
