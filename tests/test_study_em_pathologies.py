@@ -35,7 +35,9 @@ def effect(name, rows, task):
 def test_every_claim_has_a_verdict(smoke):
     assert not len(smoke.failures)
     for verdict in smoke.verdicts:
-        if verdict.claim.name in LAPTOP_ONLY:
+        if verdict.claim.name == "tied scales are stable, K = 3":  # two are fitted at smoke size
+            assert "holds no rows of constraints" in verdict.reason
+        elif verdict.claim.name in LAPTOP_ONLY:
             assert "holds no rows of nuts" in verdict.reason
         else:
             assert verdict.effect is not None, verdict.reason
