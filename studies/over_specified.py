@@ -433,7 +433,8 @@ def _flattened(result: StudyResult) -> Iterator[str]:
     ratio = (rows["passes_8"] - rows["passes_6"]) / (rows["passes_6"] - rows["passes_4"]).clip(1)
     told = amounts(ratio.groupby([rows["fitted"], rows["true"]]).median(), "{1:.1f} with {0[0]} "
                    "components for {0[1]}")  # fmt: skip
-    yield f"The last hundredfold drop of the loss takes then, for one pass of that before, {told}."
+    drop = "With Polyak steps the last hundredfold drop of the loss takes"
+    yield f"{drop}, for one pass of that before, {told}."
 
 
 def findings(result: StudyResult) -> str:
