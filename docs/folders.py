@@ -145,9 +145,10 @@ def _public_names() -> str:
 
 
 def published() -> dict[str, str]:
-    """What docs/findings.md says of each study; a test holds it to the tables of the results."""
-    parts = findings.PAGE.read_text(encoding="utf-8").split("\n## ")[1:]
-    return {name: text for name, _, text in (part.partition("\n") for part in parts)}
+    """What docs/claims.md says of each study; a test holds it to the tables of the results."""
+    parts = findings.CLAIMS.read_text(encoding="utf-8").split("\n## ")[1:]
+    told = {name: text for name, _, text in (part.partition("\n") for part in parts)}
+    return {name: text for name, text in told.items() if name in catalog.names("study")}
 
 
 def _published(study: Study, text: str) -> str:

@@ -43,9 +43,10 @@ from ordered_mix.passes.kernels import e_step
 from ordered_mix.passes.observed import observed_information
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
+from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import curves, heat, in_order, legend, looks, nothing, panels, short
-from ordered_mix.study.effects import CONFIDENCE, rows_of
+from ordered_mix.study.effects import rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, listed, paragraph
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
 
@@ -243,7 +244,7 @@ def worst(table: pd.DataFrame, method: str, models: tuple[str, ...], names: Any)
     ranks = rows[[f"rank_{name}" for name in names]].dropna()
     lost = 1 - len(ranks) / len(rows)
     found = max(largest_difference(ranks[name], RANKS) for name in ranks) * (1 - lost)
-    slack = reach(len(rows), (1 - CONFIDENCE) / len(names))
+    slack = reach(len(rows), (1 - confidence()) / len(names))
     return Effect(found + lost, max(0.0, found - lost - slack), found + lost + slack, len(rows))
 
 
@@ -256,7 +257,7 @@ def departure(table: pd.DataFrame, series: str, point: str, separations: Any) ->
     """Largest distance of the coverage from 95% over separations, intervals together."""
     method, model = INTERVALS[series]
     rows = rows_of(table, method=method, parameterization=model)
-    ends, alpha = [], (1 - CONFIDENCE) / len(separations)
+    ends, alpha = [], (1 - confidence()) / len(separations)
     for separation in separations:
         hits = rows.loc[rows["separation"] == separation, f"covers_{point}"].astype(bool)
         if hits.empty:
@@ -466,7 +467,7 @@ def _ranks(result: StudyResult) -> Iterator[str]:
             )
     rows = rows_of(result.table, method="nutpie")
     sizes = rows.groupby("parameterization").size()
-    slack = reach(int(sizes.min()), (1 - CONFIDENCE) / len(QUANTITIES))
+    slack = reach(int(sizes.min()), (1 - confidence()) / len(QUANTITIES))
     yield (
         f"With {sizes.min()} simulations each, each difference is known to {slack:.3f}, all six "
         "quantities together."
@@ -530,6 +531,24 @@ SMOKE: list[dict[str, Any]] = [
     {"method": ("em",), "parameterization": ("unordered",), "separation": (0.0, 4.0), "n": (200,)},
 ]
 
+OPENING = Opening(
+    answer={
+        "NUTS, unordered": (
+            "NUTS in unordered means is calibrated, also where components overlap.",
+            "NUTS is not calibrated in unordered means.",
+            "Whether NUTS is calibrated in unordered means is undecided.",
+        ),
+        "EM in the overlap": (
+            "Standard errors of EM are not right there: the coverage of 95% intervals misses by "
+            "up to {0:.0%} [{1:.0%}, {2:.0%}].",
+            "Standard errors of EM are right there, too.",
+            "Whether standard errors of EM are right there is undecided.",
+        ),
+    },
+    chief=("NUTS, unordered", "EM in the overlap", "Laplace, unordered in the overlap"),
+)
+
+
 study = Study(
     name="calibration",
     question="Are draws and standard errors right on average, also where components overlap?",
@@ -546,6 +565,7 @@ study = Study(
         "laptop": _size(1000, MAIN, 125, 8),
         "cluster": _size(4000, COORDINATES, 1000, 40),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={

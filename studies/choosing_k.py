@@ -35,7 +35,7 @@ from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.smc import SMC
-from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
 from ordered_mix.study.drawing import curves, heat, legend, looks, nothing, panels
 from ordered_mix.study.effects import extreme, mean, share
 from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
@@ -303,6 +303,25 @@ def findings(result: StudyResult) -> str:
     return paragraph(result, _lost, lambda found: by_outcome(found.verdicts, ORDER), _agree)
 
 
+OPENING = Opening(
+    answer={
+        "LOO loses less than BIC": (
+            "LOO chooses a K that predicts better than that of BIC, by {0:.2f} [{1:.2f}, {2:.2f}] "
+            "nats for n new points.",
+            "LOO chooses a K that predicts worse than that of BIC.",
+            "Whether LOO or BIC chooses the better predicting K is undecided.",
+        ),
+        "sBIC loses less than BIC": (
+            "The singular BIC makes up for it, with {0:.2f} [{1:.2f}, {2:.2f}] nats less lost "
+            "than by BIC.",
+            "The singular BIC does not make up for it.",
+            "Whether the singular BIC makes up for it is undecided.",
+        ),
+    },
+    chief=("LOO loses less than BIC", "ICL loses more than BIC", "sBIC loses less than BIC"),
+)
+
+
 study = Study(
     name="choosing_k",
     question="Which criterion chooses the number of components that predicts best?",
@@ -317,6 +336,7 @@ study = Study(
         "laptop": {"replicate": range(20)},
         "cluster": {"replicate": range(500)},
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={"lost prediction": loss_figure, "number of components": number_figure},

@@ -26,7 +26,7 @@ from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import parameterization
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.drawing import SEPARATION, legend, panels
 from ordered_mix.study.effects import exact
 from ordered_mix.theory.rates import local_rate
@@ -203,6 +203,24 @@ def _far_sentence(table: pd.DataFrame) -> str:
     )
 
 
+OPENING = Opening(
+    answer={
+        "rates as in theory": (
+            "Both close in on the truth at the rates of theory, to {0:.0e}.",
+            "They do not close in at the rates of theory.",
+            "Whether they close in at the rates of theory is undecided.",
+        ),
+        "ECM is faster": (
+            "Near the singularity relative ECM is the faster one.",
+            "Near the singularity relative ECM is the slower one, with {0:.2f} passes for one of "
+            "EM at equal weights.",
+            "Which is faster near the singularity is undecided.",
+        ),
+    },
+    chief=("rates as in theory", "ECM is faster", "slowdown is 1/p1"),
+)
+
+
 study = Study(
     name="em_rates",
     question="How fast do EM and relative ECM close in on the truth, next to theory?",
@@ -221,6 +239,7 @@ study = Study(
             "separation": np.geomspace(NEAR, 6, 60),
         },
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={"rates": rates_figure},

@@ -46,7 +46,7 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.smc import SMC
 from ordered_mix.samplers.tempering import Tempering
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.drawing import dots, heat, legend, looks, nothing, panels
 from ordered_mix.study.effects import extreme, from_logs, furthest, mean, rows_of, share
 from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
@@ -316,7 +316,7 @@ CLAIMS = (
             f"The mean evidence by {ESTIMATORS[name]} is that by SMC, within a quarter of a nat.",
             PROJECT, partial(off_smc, estimator=name), "below", MARGIN, NATS,
         )
-        for name in ("tempering", "bridge", "chib")
+        for name in ("tempering", "bridge")
     ),
     *(
         Claim(
@@ -503,6 +503,28 @@ SMOKE = (
     {**SMALL, "coordinates": ("unordered",)},
 )
 
+OPENING = Opening(
+    answer={
+        "one evidence in all coordinates, SMC": (
+            "The evidence by SMC is one number in all coordinates, to {2:.2f} nats.",
+            "The evidence by SMC differs between coordinates, by {0:.2f} nats.",
+            "Whether the evidence by SMC is one number in all coordinates is undecided.",
+        ),
+        "log K! does not mend it": (
+            "Chib's estimator with labels as they come is wrong where labels switch, and log K! "
+            "does not mend it: {0:.1f} [{1:.1f}, {2:.1f}] nats off.",
+            "Log K! mends Chib's estimator with labels as they come.",
+            "Whether log K! mends Chib's estimator is undecided.",
+        ),
+    },
+    chief=(
+        "one evidence in all coordinates, SMC",
+        "the errors of smc are right",
+        "log K! does not mend it",
+    ),
+)
+
+
 study = Study(
     name="evidence",
     question="Is the evidence one number, in all coordinates and by all estimators, with honest "
@@ -520,6 +542,7 @@ study = Study(
         "laptop": grids(range(20), range(40)),
         "cluster": grids(range(100), range(200)),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={"agreement": agreement_figure, "errors": error_figure},

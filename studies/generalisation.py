@@ -12,7 +12,7 @@ one learning rate for all, for the natural gradient, for EM and for relative ECM
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +32,9 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.prior import Prior
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.drawing import curves, legend, looks, nothing, panels
-from ordered_mix.study.effects import from_logs, mean, rows_of, share
+from ordered_mix.study.effects import extreme, from_logs, mean, rows_of, share
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.sentences import Words, by_outcome, paragraph
 from ordered_mix.theory.prediction import generalisation_loss
@@ -228,20 +228,36 @@ def _ratio(logs: pd.Series) -> Effect:
 Run = tuple[str, str]
 
 
+def _log_ratios(
+    table: pd.DataFrame, first: Run, second: Run, passes: int, separation: float | None = None
+) -> pd.Series:
+    """Log of the excess loss of the first (algorithm, coordinates) for 1 of the second."""
+    rows = _rows(table, measure="estimate", n=N, passes=passes)
+    rows = rows if separation is None else rows[rows["separation"] == separation]
+    wide = rows.pivot(
+        index=["unit", "separation", "start"],
+        columns=["algorithm", "coordinates"],
+        values="excess",
+    )
+    return np.log(wide[first] / wide[second])
+
+
 def _excess_ratio(
     first: Run, second: Run, passes: int = COMPARED, separation: float | None = None
 ) -> Callable[[pd.DataFrame], Effect]:
-    """Excess loss of the first (algorithm, coordinates) for 1 of the second at equal passes."""
+    """Excess loss of the first for 1 of the second at equal passes, over all settings."""
+    return lambda table: _ratio(_log_ratios(table, first, second, passes, separation))
+
+
+def _extreme_ratio(
+    first: Run, second: Run, pick: Callable[[Sequence[float]], float]
+) -> Callable[[pd.DataFrame], Effect]:
+    """The same in the least or most favourable separation and start: their signs differ."""
 
     def effect(table: pd.DataFrame) -> Effect:
-        rows = _rows(table, measure="estimate", n=N, passes=passes)
-        rows = rows if separation is None else rows[rows["separation"] == separation]
-        wide = rows.pivot(
-            index=["unit", "separation", "start"],
-            columns=["algorithm", "coordinates"],
-            values="excess",
-        )
-        return _ratio(np.log(wide[first] / wide[second]))
+        logs = _log_ratios(table, first, second, COMPARED)
+        _ratio(logs)  # every run of every data set is there
+        return from_logs(extreme([x for _, x in logs.groupby(["separation", "start"])], pick))
 
     return effect
 
@@ -257,6 +273,7 @@ def _less_one(effect: Callable[[pd.DataFrame], Effect]) -> Callable[[pd.DataFram
 FAIR, RATE, NATURAL = ASCENTS
 ORIGINAL: Run = (FAIR, "unordered")
 EXCESS = "excess loss for 1 of the other after 100 passes"
+WORST = f"{EXCESS}, least favourable separation and start"
 CLAIMS = (
     Claim(
         "relative norm is smaller",
@@ -287,41 +304,52 @@ CLAIMS = (
     ),
     Claim(
         "relative generalises better",
-        "Ascent at the largest stable step generalises better in relative than in original "
-        "coordinates.",
+        "At each separation and from each start ascent at the largest stable step generalises "
+        "better in relative than in original coordinates.",
         PAPER,
-        _excess_ratio((FAIR, "relative"), ORIGINAL),
+        _extreme_ratio((FAIR, "relative"), ORIGINAL, max),
         "below",
         1.0,
-        EXCESS,
+        WORST,
+    ),
+    Claim(
+        "relative generalises better somewhere",
+        "At some separation and start ascent at the largest stable step generalises better in "
+        "relative than in original coordinates.",
+        PAPER,
+        _extreme_ratio((FAIR, "relative"), ORIGINAL, min),
+        "below",
+        1.0,
+        f"{EXCESS}, most favourable separation and start",
     ),
     Claim(
         "relative generalises better at one learning rate",
-        "Ascent with the learning rate 0.5 generalises better in relative than in original "
-        "coordinates.",
+        "At each separation and from each start ascent with the learning rate 0.5 generalises "
+        "better in relative than in original coordinates.",
         PAPER,
-        _excess_ratio((RATE, "relative"), (RATE, "unordered")),
+        _extreme_ratio((RATE, "relative"), (RATE, "unordered"), max),
         "below",
         1.0,
-        EXCESS,
+        WORST,
     ),
     Claim(
         "ECM generalises better than EM",
-        "Relative ECM generalises better than EM.",
+        "Relative ECM generalises better than EM, by 5% of the excess loss or more.",
         PAPER,
         _excess_ratio(("ecm", "relative"), ("em", "unordered")),
         "below",
-        1.0,
+        0.95,
         EXCESS,
     ),
     Claim(
         "squared gap generalises better",
-        "Ascent in the mixture mean and the squared gap generalises better than in the original.",
+        "At each separation and from each start ascent in the mixture mean and the squared gap "
+        "generalises better than in the original.",
         "a question of this project",
-        _excess_ratio((FAIR, "resolved"), ORIGINAL),
+        _extreme_ratio((FAIR, "resolved"), ORIGINAL, max),
         "below",
         1.0,
-        EXCESS,
+        WORST,
     ),
     Claim(
         "natural gradient generalises better",
@@ -410,13 +438,16 @@ SENTENCES: dict[str, Words] = {
     "ball of relative norm has the smaller bound": "Over balls of equal norm the relative bound is "
     "{0:.2f} times the original one.",
     "relative generalises better": "After 100 passes at the largest stable step the excess loss in "
-    "relative coordinates is {0:.2f} [{1:.2f}, {2:.2f}] times that in the original ones.",
-    "relative generalises better at one learning rate": "With one learning rate it is {0:.2f} "
-    "[{1:.2f}, {2:.2f}] times.",
+    "relative coordinates is {0:.2f} [{1:.2f}, {2:.2f}] times that in the original ones where it "
+    "is largest,",
+    "relative generalises better somewhere": "and {0:.2f} [{1:.2f}, {2:.2f}] times where it is "
+    "least.",
+    "relative generalises better at one learning rate": "With one learning rate it is up to "
+    "{0:.2f} [{1:.2f}, {2:.2f}] times.",
     "ECM generalises better than EM": "That of relative ECM is {0:.2f} [{1:.2f}, {2:.2f}] times "
     "that of EM.",
-    "squared gap generalises better": "That of the squared gap is {0:.2f} [{1:.2f}, {2:.2f}] "
-    "times that.",
+    "squared gap generalises better": "That of the squared gap is up to {0:.2f} [{1:.2f}, "
+    "{2:.2f}] times that.",
     "natural gradient generalises better": "That of the natural gradient is {0:.2f} [{1:.2f}, "
     "{2:.2f}] times that of ascent in original coordinates.",
     "nothing is left when converged": "At separation 2 and 1000 passes relative and original "
@@ -453,6 +484,25 @@ def _blocks(separations: tuple[float, ...], sizes: tuple[int, ...], batches: int
     ]
 
 
+OPENING = Opening(
+    answer={
+        "relative generalises better": (
+            "Estimates in relative coordinates generalise better in every setting.",
+            "Estimates in relative coordinates do not generalise better: where they do worst they "
+            "have {0:.2f} [{1:.2f}, {2:.2f}] times the excess loss after 100 passes.",
+            "Whether estimates in relative coordinates generalise better everywhere is undecided.",
+        ),
+        "relative norm is smaller": (
+            "The norm is smaller, as claimed.",
+            "The norm is no reason: it is the smaller one for {0:.0%} [{1:.0%}, {2:.0%}] of "
+            "sorted pairs of means, not for all.",
+            "Whether the norm is smaller is undecided.",
+        ),
+    },
+    chief=("relative norm is smaller", "bounds are equal", "relative generalises better"),
+)
+
+
 study = Study(
     name="generalisation",
     question="Do estimates in relative coordinates generalise better, and is a norm the reason?",
@@ -468,6 +518,7 @@ study = Study(
         "laptop": _blocks((0.0, 1.0, 2.0), (N,), 8),
         "cluster": _blocks((0.0, 1.0, 2.0, 4.0), (50, N, 800), 50),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={"norm": norm_figure, "excess": excess_figure},

@@ -34,9 +34,9 @@ from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.drawing import legend, looks, panels
-from ordered_mix.study.effects import exact, rows_of
+from ordered_mix.study.effects import exact, rows_of, share_of_grid
 from ordered_mix.study.sentences import Words, by_outcome, chained, paragraph, tally
 from ordered_mix.theory.dynamics import (
     curvature,
@@ -265,8 +265,15 @@ def _longer(table: pd.DataFrame) -> float:
     return float(lengths(table, "relative").mean() / lengths(table, "unordered").mean())
 
 
-def _share_longer(table: pd.DataFrame) -> float:
-    return float(np.mean(lengths(table, "relative") > lengths(table, "unordered")))
+def _where_longer(table: pd.DataFrame) -> NDArray[np.bool_]:
+    return np.asarray(lengths(table, "relative") > lengths(table, "unordered"))
+
+
+def _share_longer(table: pd.DataFrame) -> Effect:
+    """The smaller share of the two planes of the paper."""
+    planes = [_paper(table, "field", plane) for plane in PAPER_PLANES]
+    shares = [share_of_grid(*map(_where_longer, _both(plane))) for plane in planes]
+    return min(shares, key=lambda effect: effect.estimate)
 
 
 def _on_planes(statistic: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFrame], Effect]:
@@ -334,7 +341,7 @@ def _sooner_from_afar(table: pd.DataFrame) -> Effect:
     times = _times(table, PAPER_PLANES[1])
     times = times[np.isfinite(times[["relative", "unordered"]]).any(axis=1)]
     sooner = times["relative"] < times["unordered"]
-    return exact(float(sooner.mean()), float(sooner[_every_other(times).index].mean()))
+    return share_of_grid(sooner, sooner[_every_other(times).index])
 
 
 def _trapped(clearance: float) -> Callable[[pd.DataFrame], Effect]:
@@ -342,7 +349,7 @@ def _trapped(clearance: float) -> Callable[[pd.DataFrame], Effect]:
 
     def effect(table: pd.DataFrame) -> Effect:
         rows = table[(table["measure"] == "projection") & (table["clearance"] == clearance)]
-        return exact(*(float(np.mean(part["excess"] > TRAPPED)) for part in _both(rows)))
+        return share_of_grid(*(part["excess"] > TRAPPED for part in _both(rows)))
 
     return effect
 
@@ -406,10 +413,10 @@ CLAIMS = (
         "larger everywhere",
         "The gradient is larger in relative coordinates at (nearly) every point of both planes.",
         PAPER,
-        _on_planes(_share_longer),
+        _share_longer,
         "above",
         0.95,
-        "share of points, the smaller of the two truths",
+        "share of the grid's points, the smaller of the two truths",
     ),
     Claim(
         "larger at a fair step",
@@ -469,7 +476,7 @@ CLAIMS = (
         _sooner_from_afar,
         "above",
         0.5,
-        "share of the starts from which one of them arrives",
+        "share of the grid's starts from which one of them arrives",
     ),
     Claim(
         "squared gap sooner at a fair step",
@@ -488,7 +495,7 @@ CLAIMS = (
         _trapped(0.0),
         "below",
         0.01,
-        "share of starts that end at the merged point",
+        "share of the grid's starts that end at the merged point",
     ),
     Claim(
         "clearance releases",
@@ -497,7 +504,7 @@ CLAIMS = (
         _trapped(RELEASE),
         "below",
         0.01,
-        "share of starts that end at the merged point",
+        "share of the grid's starts that end at the merged point",
     ),
     Claim(
         "printed expansion is of third order",
@@ -816,6 +823,25 @@ def _blocks(starts: int, planes: int, gaps: int, others: tuple[dict, ...]) -> li
 OTHERS: tuple[dict, ...] = ({}, {"weight": (0.3,)}, {"sigma2": (2.0,)})
 
 
+OPENING = Opening(
+    answer={
+        "larger gradients": (
+            "Gradients are larger in relative coordinates, {0:.2f} times on average, because the "
+            "unit is another one.",
+            "Gradients are not larger in relative coordinates.",
+            "Whether gradients are larger in relative coordinates is undecided.",
+        ),
+        "sooner at a fair step": (
+            "At a fair step the truth is sooner reached in them.",
+            "At a fair step they are {0:.2f} times as far from the truth in steps as the original "
+            "ones.",
+            "Which is sooner at a fair step is undecided.",
+        ),
+    },
+    chief=("larger at a fair step", "valleys reduced", "sooner at a fair step"),
+)
+
+
 study = Study(
     name="learning_dynamics",
     question="Are gradients larger and valleys shorter in relative coordinates, at fair steps too?",
@@ -835,6 +861,7 @@ study = Study(
         "laptop": _blocks(21, 21, 13, OTHERS),
         "cluster": _blocks(41, 41, 31, OTHERS),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={

@@ -34,8 +34,9 @@ from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
-from ordered_mix.study.effects import CONFIDENCE, extreme, from_logs, mean, paired
+from ordered_mix.study.effects import extreme, from_logs, mean, paired
 from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def nearest(table: pd.DataFrame) -> Effect:
     logs = paired(runs(table), "parameterization", tuple(COORDINATES), "log_rate", CELL)
     groups = [part for _, part in logs.groupby("separation")]
     count = len(groups) * len(COORDINATES) * (len(COORDINATES) - 1) // 2
-    level = 1 - (1 - CONFIDENCE) / count
+    level = 1 - (1 - confidence()) / count
     against: dict[str, list[Effect]] = {name: [] for name in COORDINATES}
     for part in groups:
         for one, other in combinations(COORDINATES, 2):
@@ -145,7 +146,7 @@ def diverging(table: pd.DataFrame) -> Effect:
     """
     found = paired(table, "parameterization", tuple(COORDINATES), "divergences_per_1000", CELL)
     groups = [part[leader(table)] for _, part in found.groupby("separation")]
-    level = 1 - (1 - CONFIDENCE) / (len(groups) * len(COORDINATES))
+    level = 1 - (1 - confidence()) / (len(groups) * len(COORDINATES))
     effects = [mean(part, level) for part in groups]
     estimate, low, high = np.max([effect[:3] for effect in effects], axis=0).tolist()
     return Effect(estimate, low, high, effects[0].observations)

@@ -37,9 +37,10 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.smc import SMC
 from ordered_mix.samplers.tempering import Tempering
-from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
+from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import legend, looks, nothing, panels
-from ordered_mix.study.effects import CONFIDENCE, mean, rows_of
+from ordered_mix.study.effects import mean, rows_of
 from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
 
@@ -156,7 +157,7 @@ def worst(table: pd.DataFrame, sampler: str) -> Effect:
     """Largest ECDF difference over quantities; the intervals of all of them hold together."""
     rows = of_sampler(table, sampler)
     found = max(largest_difference(rows[f"rank_{name}"], RANKS) for name in QUANTITIES)
-    slack = reach(len(rows), (1 - CONFIDENCE) / len(QUANTITIES))
+    slack = reach(len(rows), (1 - confidence()) / len(QUANTITIES))
     return Effect(found, max(0.0, found - slack), found + slack, len(rows))
 
 
@@ -165,7 +166,7 @@ def number(table: pd.DataFrame) -> Effect:
     scores = np.sort(of_sampler(table, OVER_K)["score"].to_numpy())
     steps = np.arange(scores.size + 1) / scores.size
     found = float(np.max(np.maximum(steps[1:] - scores, scores - steps[:-1])))
-    slack = reach(scores.size, 1 - CONFIDENCE)
+    slack = reach(scores.size, 1 - confidence())
     return Effect(found, max(0.0, found - slack), found + slack, scores.size)
 
 
@@ -262,12 +263,30 @@ def findings(result: StudyResult) -> str:
     return paragraph(result, lambda found: by_outcome(found.verdicts, SENTENCES), _over_k)
 
 
+OPENING = Opening(
+    answer={
+        "SMC is calibrated": (
+            "SMC is calibrated, to an ECDF difference of {2:.3f}.",
+            "SMC is not calibrated.",
+            "Whether SMC is calibrated is undecided.",
+        ),
+        "the posterior over K is calibrated": (
+            "So is the posterior over the number of components ({0:.3f} [{1:.3f}, {2:.3f}]).",
+            "The posterior over the number of components is not.",
+            "Whether the posterior over the number of components is so is undecided.",
+        ),
+    },
+    chief=("SMC is calibrated", "tempering is calibrated", "the posterior over K is calibrated"),
+)
+
+
 study = Study(
     name="sampler_calibration",
     question="Are Gibbs sampling, SMC and tempering calibrated, and is the posterior over K?",
     source="Talts, Betancourt, Simpson, Vehtari & Gelman 2018",
     factors={"sampler": (*WORDS, OVER_K), "batch": range(800)},
     sizes={"smoke": {"batch": (0,)}, "laptop": {"batch": range(200)}, "cluster": {}},
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={"differences": difference_figure},

@@ -31,7 +31,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import parameterization
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Opening, Study
 from ordered_mix.study.drawing import (
     FURTHER,
     LOOKS,
@@ -668,6 +668,25 @@ def _blocks(
     ]
 
 
+OPENING = Opening(
+    answer={
+        "exponents of gradient flow": (
+            "Where components coincide the gap closes like a power of time, to {0:.3f} of the "
+            "predicted one in each parameterization.",
+            "Where components coincide the gap does not close like the predicted power of time.",
+            "How the gap closes where components coincide is undecided.",
+        ),
+        "no plateau in the squared gap": (
+            "The mixture mean with the squared gap removes that, and so does the natural "
+            "gradient: the gap decays exponentially.",
+            "The squared gap does not remove that.",
+            "Whether the squared gap removes that is undecided.",
+        ),
+    },
+    chief=("exponents of EM and ECM", "relative leaves the plateau sooner", "gap to n^(-1/4)"),
+)
+
+
 study = Study(
     name="singular_rates",
     question="How slowly does learning end where components coincide, and what removes that?",
@@ -685,6 +704,7 @@ study = Study(
         "laptop": _blocks((0.5, 0.3), (100, 400, 1600, 6400), 200, 60),
         "cluster": _blocks((0.5, 0.3, 0.1), (100, 400, 1600, 6400, 25600), 1000, 200),
     },
+    opening=OPENING,
     cell=cell,
     claims=CLAIMS,
     figures={

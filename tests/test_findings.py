@@ -1,5 +1,6 @@
 """Published results: judged again, their reports inert, and the documents that repeat them."""
 
+import html
 import json
 import re
 import runpy
@@ -14,6 +15,7 @@ from pages import check_document, words_of
 from ordered_mix.engine.outcome import load_result
 from ordered_mix.engine.run import load_study
 from ordered_mix.parameterization.catalog import names
+from ordered_mix.study import Claim, Effect
 from ordered_mix.study.result import verdict_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,8 +110,59 @@ def test_documents_say_what_was_published(script):
     assert script["published"]() == PUBLISHED
     page = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
     assert page == script["page"](found), "run `make findings`"
+    for name, text in (("claims", "claims_page"), ("changes", "changes_page")):
+        page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        assert page == script[text](found), "run `make findings`"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme == script["readme"](readme, found), "run `make findings`"
+
+
+def test_every_line_of_advice_rests_on_a_claim_that_is_decided():
+    text = (ROOT / "docs" / "decide.md").read_text(encoding="utf-8")
+    part = text.partition("## Which parameterization, sampler and adaptation?")[2]
+    rows = [row for row in part.partition("\n## ")[0].splitlines() if row.startswith("| ")][1:]
+    assert len(rows) > 8
+    for row in rows:
+        links = re.findall(r"\[(\w+): ([^\]]+)\]\(claims\.md#(\w+)\)", row)
+        assert links, row
+        for study, claim, anchor in links:
+            verdicts = {one.claim.name: one for one in result(study).verdicts}
+            assert study == anchor and verdicts[claim].outcome in ("holds", "fails"), claim
+
+
+def test_every_change_of_a_verdict_is_explained(script):
+    now = {
+        (name, one.claim.name): one.outcome for name in PUBLISHED for one in result(name).verdicts
+    }
+    before = pd.read_csv(script["BEFORE"], keep_default_na=False)
+    assert len(before) == 227 and not before.duplicated(["study", "claim"]).any()
+    for row in before.itertuples():
+        changed = now.get((row.study, row.claim)) != row.outcome
+        assert not changed or row.why, f"{row.study}: {row.claim} needs a reason"
+
+
+def test_reports_open_with_two_sentences_and_three_findings(script):
+    for name in PUBLISHED:
+        opening = load_study(name).opening
+        if opening is None:
+            continue
+        assert len(opening.answer) == 2 and len(set(opening.chief)) == 3
+        told, points = script["answer"](result(name)), script["chief"](result(name))
+        assert len(points) == 3 and all(re.search(r"\d", point) for point in points)
+        assert re.search(r"\d", told) and told.endswith(".")
+        page = html.unescape(words_of((RESULTS / name / "report.html").read_text(encoding="utf-8")))
+        assert told in " ".join(page.split())
+
+
+def test_what_is_needed_follows_from_the_interval(script):
+    def told(*effect, direction="above", margin=0.0):
+        given = Claim("n", "s.", "here", lambda table: Effect(*effect), direction, margin)
+        return script["needed"](given.judge(pd.DataFrame()))
+
+    assert told(1.0, -1.0, 3.0, 20) == "About 80 observations in place of 20."
+    assert told(0.5, 0.0, 1.2, 10, direction="within", margin=1.0).startswith("About 20 ")
+    assert "more than 2,000" in told(1e-9, -1.0, 1.0, 20)
+    assert "finer grid" in told(0.1, -0.1, 0.3)
 
 
 def test_links_to_results_lead_somewhere():

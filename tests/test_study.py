@@ -264,9 +264,20 @@ def test_exact_reaches_as_far_as_the_grid_moves_it():
     assert effects.exact(2.0, 2.25) == Effect(2.0, 1.75, 2.25)
 
 
+def test_a_share_of_a_grid_is_known_to_a_point_at_best():
+    none = np.zeros(50, dtype=bool)
+    assert effects.share_of_grid(none, none[::2]) == Effect(0.0, -0.02, 0.02)
+    half = np.arange(100) < 50
+    assert effects.share_of_grid(half, [True, True, False])[:3] == pytest.approx(
+        (1 / 2, 1 / 3, 2 / 3)
+    )
+    assert effects.share_of_grid(half, half).reach is not None
+
+
 @pytest.mark.parametrize(
     "act",
     [
+        lambda: effects.share_of_grid([], []),
         lambda: effects.mean([1.0]),
         lambda: effects.mean([1.0, np.nan]),
         lambda: effects.paired_ratio([1, 2], [1, 2, 3]),

@@ -194,15 +194,6 @@ def test_the_largest_shift_is_in_posterior_sds(shift, outcome):
     assert verdict.effect.observations == 4
 
 
-@pytest.mark.parametrize(("excess", "outcome"), [(0.01, "holds"), (0.4, "fails")])
-def test_invariance_is_an_excess_of_passes(excess, outcome):
-    table = pd.DataFrame(
-        rows_of("natural", "unordered", [20.0, 30.0, 25.0])
-        + rows_of("natural", "relative", [20 * (1 + excess), 30.2 * (1 + excess), 25 + 25 * excess])
-    )
-    assert CLAIMS["the natural gradient does not see coordinates"].judge(table).outcome == outcome
-
-
 @pytest.mark.parametrize(("name", "curvature"), [("unordered", 0.5), ("relative", 1.25)])
 def test_the_fixed_step_is_stable_at_the_singular_point(name, curvature):
     point = Mixture([0.5, 0.5], [-1e-4, 1e-4], [1.0, 1.0])

@@ -176,14 +176,9 @@ def test_passes_of_constructed_ascents(natural, plateau, arrives):
     else:
         assert verdict.outcome == "undecided" and "finite" in verdict.reason
     verdict = CLAIMS["natural gradient always arrives"].judge(table)
-    assert verdict.effect.estimate == arrives
+    runs = len(MODULE.passes(table))
+    assert verdict.effect.estimate == (runs if arrives else 0)
     assert verdict.outcome == ("fails" if arrives else "holds")
-
-
-@pytest.mark.parametrize(("slow", "outcome"), [(1.01, "holds"), (1.5, "fails")])
-def test_paths_of_constructed_ascents(slow, outcome):
-    verdict = CLAIMS["natural paths agree"].judge(ascents(100.0, slow))
-    assert verdict.outcome == outcome and verdict.effect.estimate == pytest.approx(slow - 1)
 
 
 def fits(loss=lambda xi: xi**4 / 64, condition=lambda xi: xi**-2.0, separation=0.0, **where):

@@ -127,6 +127,18 @@ def test_excess_losses_are_compared_in_pairs(name, ratio, outcome):
     assert verdict.effect.observations == 6
 
 
+def test_settings_of_opposite_signs_are_not_pooled():
+    first, second = PAIRS["relative generalises better"]
+    table = estimates({first: 1.0, second: 1.0})
+    one = (table["algorithm"] == first[0]) & (table["coordinates"] == first[1])
+    table.loc[one & (table["start"] == table["start"].iloc[0]), "excess"] *= 0.5
+    table.loc[one & (table["start"] != table["start"].iloc[0]), "excess"] *= 2.0
+    assert CLAIMS["relative generalises better"].judge(table).outcome == "fails"
+    somewhere = CLAIMS["relative generalises better somewhere"].judge(table)
+    assert somewhere.outcome == "holds"
+    assert somewhere.effect.estimate == pytest.approx(0.5, rel=1e-3)
+
+
 @pytest.mark.parametrize(("ratio", "outcome"), [(1.001, "holds"), (1.1, "fails")])
 def test_converged_losses_are_compared(ratio, outcome):
     first, second = PAIRS["relative generalises better"]

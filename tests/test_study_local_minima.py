@@ -94,7 +94,12 @@ def test_structure_claim(mixed, outcome):
     flags = [index >= mixed for index in range(10)]
     rows = [{"structure": flag, "structure_coarse": flag, "exact": False} for flag in flags]
     near = {"separation": 4.0, "structure": False, "structure_coarse": False, "exact": False}
-    assert effect("minima have the structure", [*rows, near]).outcome == outcome
+    assert effect("minima have the structure, as many", [*rows, near]).outcome == outcome
+    spare = [{**row, "fitted": 4} for row in rows]
+    assert effect("minima have the structure, over-specified", spare).outcome == outcome
+    few = [{**row, "fitted": 2} for row in rows]
+    verdict = effect("minima have the structure, under-specified", few)
+    assert verdict.outcome == outcome and verdict.effect.estimate == mixed
 
 
 @pytest.mark.parametrize(("mixed", "outcome"), [(0, "holds"), (40, "fails")])

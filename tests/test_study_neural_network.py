@@ -18,7 +18,6 @@ COORDINATES_OF = {
     "plateaus shorter, clearance": "relative clearance",
     "plateaus shorter from overlap": "relative square",
     "plateaus shorter, squared gap": "resolved",
-    "lower final loss": "relative square",
 }
 
 
@@ -120,6 +119,16 @@ def test_ratios_are_taken_run_by_run(name, ratio, outcome):
     assert verdict.outcome == outcome
     assert verdict.effect.estimate == pytest.approx(ratio, rel=0.02)
     assert verdict.effect.observations == (10 if name.endswith("from overlap") else 20)
+
+
+@pytest.mark.parametrize(("ratio", "outcome"), [(0.5, "holds"), (3.0, "fails")])
+def test_final_losses_are_counted_where_they_differ(ratio, outcome):
+    table = learned()
+    table["final"] = 1.0
+    which = (table["coordinates"] == "relative square") & (table["replicate"] < 9)
+    table.loc[which, "final"] = ratio
+    verdict = CLAIMS["lower final loss"].judge(table)
+    assert verdict.outcome == outcome and verdict.effect.observations == 18
 
 
 @pytest.mark.parametrize("name", COORDINATES_OF)

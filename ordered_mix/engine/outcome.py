@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ordered_mix.engine.store import Store
 from ordered_mix.files.results import replacing
 from ordered_mix.study.definition import Study
+from ordered_mix.study.family import judge_all
 from ordered_mix.study.grid import make_cells
 from ordered_mix.study.result import DONE, TABLE, SetAside, StudyResult, verdict_table
 
@@ -35,8 +36,7 @@ def judged(study: Study, path: Path, set_aside: tuple[SetAside, ...] = ()) -> St
         raise ValueError(f"out {str(path)!r} holds no {TABLE}, run the study first")
     rows = pd.read_parquet(path / TABLE)
     table = StudyResult(study, path, rows, ()).table
-    verdicts = tuple(claim.judge(table) for claim in study.claims)
-    return StudyResult(study, path, rows, verdicts, set_aside)
+    return StudyResult(study, path, rows, judge_all(study.claims, table), set_aside)
 
 
 def write_verdicts(result: StudyResult) -> None:

@@ -98,6 +98,16 @@ class Report(ABC):
         """A paragraph below the answer, if there is any."""
         return ""
 
+    @property
+    def chief(self) -> list[str]:
+        """The chief findings, one sentence each, if there are any."""
+        return []
+
+    @property
+    def score(self) -> str:
+        """How many of the answers are of which kind, if the headline does not say so."""
+        return ""
+
     def cards(self) -> list[Card]:
         """The answers, one card each."""
         return [Card(one.question, one.answer, one.reason) for one in self.verdicts]

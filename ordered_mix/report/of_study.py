@@ -24,6 +24,7 @@ from ordered_mix.report.tables.of_study import tables
 from ordered_mix.report.tables.table import Table
 from ordered_mix.report.words import OF_STUDIES, mentioned
 from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Verdict
+from ordered_mix.study.sentences import answer, chief
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,8 +69,18 @@ class StudyReport(Report):
 
     @property
     def headline(self) -> str:
+        """The answer to the question; without one, how many claims hold, and which do not."""
+        return answer(self.result) or headline(self.result.verdicts)
+
+    @property
+    def chief(self) -> list[str]:
+        """The chief findings of the study."""
+        return chief(self.result)
+
+    @property
+    def score(self) -> str:
         """How many claims hold, and which do not."""
-        return headline(self.result.verdicts)
+        return headline(self.result.verdicts) if answer(self.result) else ""
 
     @cached_property
     def findings(self) -> str:
@@ -146,6 +157,8 @@ def card(verdict: Verdict) -> Card:
     if effect is not None:
         if effect.reach is None:
             terms.append(("Observations", f"{effect.observations:,}"))
+            if verdict.after_holm:
+                terms.append(("After Holm", verdict.after_holm))
         else:
             terms.append(("Numerical reach", f"{reach_in_words(effect)}, it is deterministic"))
     terms.append(("Source", claim.source))

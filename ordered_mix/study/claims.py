@@ -56,12 +56,16 @@ class Verdict:
         The effect size with its interval; None if it could not be computed.
     reason : str
         One sentence with the numbers.
+    after_holm : str or None
+        The outcome after Holm's correction for the number of claims in the family; None for what
+        is deterministic, and for a claim that was judged alone.
     """
 
     claim: Claim
     outcome: str
     effect: Effect | None
     reason: str
+    after_holm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,9 @@ class Claim:
         The margin.
     unit : str
         What the effect is measured in.
+    family : str
+        Claims of a study with the same family answer one question and are corrected for their
+        number; by default all of a study are one family.
 
     Raises
     ------
@@ -99,6 +106,7 @@ class Claim:
     direction: str
     margin: float
     unit: str = ""
+    family: str = ""
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:

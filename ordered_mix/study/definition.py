@@ -38,6 +38,22 @@ class Result(NamedTuple):
     arrays: Mapping[str, ArrayLike] = {}
 
 
+class Opening(NamedTuple):
+    """What a report begins with: the answer to the question, and the chief findings.
+
+    Parameters
+    ----------
+    answer : mapping of str to str or tuple of str
+        Two sentences by the names of the claims that choose them, as in
+        `ordered_mix.study.sentences.by_outcome`.
+    chief : tuple of str
+        Names of three claims.
+    """
+
+    answer: Mapping[str, str | tuple[str, str, str]]
+    chief: tuple[str, str, str]
+
+
 def never(**factors: Value) -> str | None:
     """Skip nothing."""
     return None
@@ -70,6 +86,8 @@ class Study:
     claims : tuple of Claim
     figures : mapping of str to callable
         From a `StudyResult` to a matplotlib Figure, or an Animation (a GIF in the report), by name.
+    opening : Opening, optional
+        The answer in two sentences and the three chief findings; without, claims are counted.
     findings : callable
         From a `StudyResult` to one paragraph of plain text, made of the table's numbers: it holds
         for any size, and a sentence whose truth depends on numbers is chosen by them.
@@ -94,6 +112,7 @@ class Study:
     cell: Callable[..., Rows | Result]
     claims: tuple[Claim, ...] = ()
     figures: Mapping[str, Callable[[StudyResult], Figure | Animation]] = field(default_factory=dict)
+    opening: Opening | None = None
     findings: Callable[[StudyResult], str] = silent
     skip: Callable[..., str | None] = never
     structure: tuple[str, ...] = ()
@@ -120,6 +139,10 @@ class Study:
                 )
         if not callable(self.findings):
             raise ValueError(f"findings must be a function of the result, got {self.findings!r}")
+        named = {claim.name for claim in self.claims}
+        told = () if self.opening is None else (*self.opening.answer, *self.opening.chief)
+        if unknown := [name for name in told if name not in named]:
+            raise ValueError(f"opening must name claims of the study, got {', '.join(unknown)}")
         for factor in self.structure:
             check_factor(factor, known)
         if not self.time_limit > 0:

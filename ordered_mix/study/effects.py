@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ordered_mix.study.claims import Effect
+from ordered_mix.study.confidence import confidence
 
-CONFIDENCE = 0.95
 TIE = "tie"
 
 
@@ -35,8 +35,14 @@ class Winner(NamedTuple):
     lead: dict[str, Effect]
 
 
-def mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Effect:
+def mean(values: ArrayLike, level: float | None = None) -> Effect:
     """Mean of independent observations with Student's interval.
+
+    Parameters
+    ----------
+    values : array_like
+    level : float, optional
+        Confidence of the interval; without, that of `confidence`.
 
     Raises
     ------
@@ -45,7 +51,8 @@ def mean(values: ArrayLike, confidence: float = CONFIDENCE) -> Effect:
     """
     sample = _finite(values)
     center, sd, count = float(sample.mean()), float(sample.std(ddof=1)), len(sample)
-    reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * sd / np.sqrt(count)
+    level = confidence() if level is None else level
+    reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * sd / np.sqrt(count)
     return Effect(center, center - reach, center + reach, count)
 
 
@@ -94,7 +101,7 @@ def extreme(samples: Iterable[ArrayLike], pick: Callable[[Sequence[float]], floa
     values = list(samples)
     if not values:
         raise ValueError("samples must hold at least one, got none")
-    level = 1 - (1 - CONFIDENCE) / len(values)
+    level = 1 - (1 - confidence()) / len(values)
     estimates, lows, highs, counts = zip(*(mean(one, level) for one in values), strict=True)
     return Effect(pick(estimates), pick(lows), pick(highs), min(counts))
 
@@ -115,7 +122,7 @@ def furthest(samples: Iterable[ArrayLike]) -> Effect:
     values = list(samples)
     if not values:
         raise ValueError("samples must hold at least one, got none")
-    level = 1 - (1 - CONFIDENCE) / len(values)
+    level = 1 - (1 - confidence()) / len(values)
     found = [mean(one, level) for one in values]
     size, reach = np.array([(abs(one.estimate), one.high - one.estimate) for one in found]).T
     low, high = np.maximum(size - reach, 0.0).max(), (size + reach).max()
@@ -186,7 +193,7 @@ def share(successes: ArrayLike) -> Effect:
     if not trials.size:
         raise ValueError("successes must hold at least one trial, got none")
     result = stats.binomtest(int(trials.sum()), trials.size)
-    low, high = result.proportion_ci(CONFIDENCE, method="exact")
+    low, high = result.proportion_ci(confidence(), method="exact")
     return Effect(float(result.statistic), float(low), float(high), trials.size)
 
 
@@ -216,7 +223,7 @@ def difference_of_shares(first: ArrayLike, second: ArrayLike) -> Effect:
     if not differ:
         most = share(one & ~one).high
         return Effect(0.0, -most, most, len(one))
-    low, high = stats.binomtest(favour, differ).proportion_ci(CONFIDENCE, method="exact")
+    low, high = stats.binomtest(favour, differ).proportion_ci(confidence(), method="exact")
     scale = differ / len(one)
     return Effect(
         (favour - against) / len(one), (2 * low - 1) * scale, (2 * high - 1) * scale, len(one)
@@ -232,7 +239,7 @@ def median(values: ArrayLike) -> Effect:
         If there are fewer than 6 values, too few for such an interval, or one is not finite.
     """
     sample = np.sort(_finite(values))
-    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(sample), 0.5)) - 1
+    rank = int(stats.binom.ppf((1 - confidence()) / 2, len(sample), 0.5)) - 1
     if rank < 0:
         raise ValueError(f"values must be at least 6 for a 95% interval, got {len(sample)}")
     return Effect(
@@ -284,16 +291,18 @@ def bootstrap(
 
     units = np.arange(len(parts))
     estimate = of_units(units)
+    # an interval's end far out in the tail needs resamples beyond it
+    resamples = max(resamples, int(np.ceil(10 / (1 - confidence()))))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             (units,), of_units, vectorized=False, n_resamples=resamples, method="BCa",
-            confidence_level=CONFIDENCE, rng=np.random.default_rng(seed),
+            confidence_level=confidence(), rng=np.random.default_rng(seed),
         )  # fmt: skip
     low, high = found.confidence_interval
     if not np.isfinite([low, high]).all():
         # no resample lies beyond the estimate: there is no bias to correct
-        ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+        ends = [(1 - confidence()) / 2, (1 + confidence()) / 2]
         low, high = np.quantile(found.bootstrap_distribution, ends)
     return Effect(estimate, float(low), float(high), len(parts))
 
@@ -311,6 +320,33 @@ def exact(value: float, coarse: float) -> Effect:
     """
     value, coarse = _finite([value, coarse]).tolist()
     reach = abs(value - coarse)
+    return Effect(value, value - reach, value + reach)
+
+
+def share_of_grid(hits: ArrayLike, coarse: ArrayLike) -> Effect:
+    """Share of the points of a grid: no sample, so it has a reach in place of an interval.
+
+    Parameters
+    ----------
+    hits : array_like of bool
+        Whether each point of the grid is counted.
+    coarse : array_like of bool
+        The same for a grid of twice the step.
+
+    Raises
+    ------
+    ValueError
+        If there are no points.
+
+    Notes
+    -----
+    The share of an area is known to one point of the grid at best.
+    """
+    fine, rough = (np.asarray(values, dtype=bool).ravel() for values in (hits, coarse))
+    if not fine.size or not rough.size:
+        raise ValueError("hits and coarse must hold at least one point, got none")
+    value = float(fine.mean())
+    reach = max(abs(value - float(rough.mean())), 1 / fine.size)
     return Effect(value, value - reach, value + reach)
 
 
@@ -341,7 +377,7 @@ def winner(samples: Mapping[str, ArrayLike], larger: bool = True) -> Winner:
         raise ValueError("samples must hold the same units for every contender")
     sign = 1 if larger else -1
     ranked = sorted(values, key=lambda name: -sign * float(values[name].mean()))
-    level = 1 - (1 - CONFIDENCE) / (len(ranked) - 1)
+    level = 1 - (1 - confidence()) / (len(ranked) - 1)
     best = ranked[0]
     lead = {name: mean(sign * (values[best] - values[name]), level) for name in ranked[1:]}
     tied = (best, *(name for name, effect in lead.items() if effect.low <= 0))

@@ -81,8 +81,9 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``claim``, ``statement``, ``source``, ``outcome``, ``effect``, ``low``, ``high``,
-        ``observations``, ``direction``, ``margin``, ``unit`` and ``reason``.
+        Columns ``claim``, ``family``, ``statement``, ``source``, ``outcome``, ``after_holm``,
+        ``effect``, ``low``, ``high``, ``observations``, ``direction``, ``margin``, ``unit`` and
+        ``reason``.
     """
     missing = Effect(np.nan, np.nan, np.nan)
     rows = []
@@ -91,9 +92,11 @@ def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         rows.append(
             {
                 "claim": claim.name,
+                "family": claim.family,
                 "statement": claim.statement,
                 "source": claim.source,
                 "outcome": verdict.outcome,
+                "after_holm": verdict.after_holm,
                 "effect": effect.estimate,
                 "low": effect.low,
                 "high": effect.high,

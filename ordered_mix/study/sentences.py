@@ -64,6 +64,27 @@ def by_outcome(verdicts: Sequence[Verdict], sentences: Mapping[str, Words]) -> I
         yield (words if isinstance(words, str) else words[which]).format(*verdict.effect)
 
 
+def answer(result: StudyResult) -> str:
+    """The answer to the study's question, as far as its claims have effects."""
+    opening = result.study.opening
+    return "" if opening is None else " ".join(by_outcome(result.verdicts, opening.answer))
+
+
+def chief(result: StudyResult) -> list[str]:
+    """The chief findings: what is claimed, whether it holds, and the number."""
+    opening = result.study.opening
+    found = {verdict.claim.name: verdict for verdict in result.verdicts}
+    told = []
+    for name in opening.chief if opening is not None else ():
+        verdict = found.get(name)
+        if verdict is not None and verdict.effect is not None:
+            number = " ".join(filter(None, [str(verdict.effect), verdict.claim.unit]))
+            statement = verdict.claim.statement.rstrip(".")
+            is_so = "is undecided" if verdict.outcome == UNDECIDED else verdict.outcome
+            told.append(f"“{statement}” {is_so}: {number}.")
+    return told
+
+
 def chained(phrases: Iterable[str]) -> Iterator[str]:
     """Sentences made of phrases; one that begins small goes on with the sentence before it."""
     sentence = ""

@@ -44,13 +44,15 @@ def verdicts(found: Sequence[Verdict]) -> Table:
         numbers = [write(effect.estimate if effect else None), *map(write, ends)]
         count = fixed(0)(effect.observations if effect and not deterministic else None)
         reach = reach_in_words(effect)
-        cells = [verdict.outcome, *numbers, reach, claimed_in_words(claim), count, claim.unit]
+        cells = [verdict.outcome, verdict.after_holm or "", *numbers, reach]
+        cells += [claimed_in_words(claim), count, claim.unit]
         rows.append(Row(claim.name, f"var(--{verdict.outcome})", cells))
-    columns = ["Outcome", "Effect", "Low", "High", "Numerical reach", "Claimed", "Observations",
-               "Unit"]  # fmt: skip
+    columns = ["Outcome", "After Holm", "Effect", "Low", "High", "Numerical reach", "Claimed",
+               "Observations", "Unit"]  # fmt: skip
     note = (
         "Estimates with their intervals, observations are independent ones; what is deterministic "
-        "has a numerical reach instead."
+        "has a numerical reach instead. After Holm: the outcome corrected for the number of claims "
+        "that are tested together, so that the chance of any wrong one is at most 5%."
     )
     return Table("Claims", note, columns, rows, prose=True)
 

@@ -1,0 +1,120 @@
+"""The study of over-specified mixtures: iterations against other code, effects on made tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ordered_mix.data import population
+from ordered_mix.estimators.gradient import GradientAscent
+from ordered_mix.estimators.loop.stop import Stop
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.prior import Prior
+
+file = catalog.module("over_specified", "study")
+CLAIMS = {claim.name: claim for claim in file.CLAIMS}
+
+
+def test_gradient_em_is_gradient_ascent_with_step_one():
+    w, begin = np.array([0.2, 0.3, 0.5]), np.array([-1.0, 0.4, 1.5])
+    data = population(Mixture([1.0], [0.0], [1.0]), file.GRID)
+    rows = pd.DataFrame(file.gradient(begin[None], w)).set_index("time")
+    prior = Prior(known_w=tuple(w), known_sigma=1.0)
+    ascent = GradientAscent(1.0, stop=Stop(log_likelihood=0.0, passes=257), snapshots=257)
+    model = catalog.parameterization("unordered", 3, prior)
+    fit = ascent.fit(model, data, Mixture(w, begin, np.ones(3)))
+    for time in (16, 64, 256):
+        at = int(np.searchsorted(fit.trace.iteration.ravel(), time))
+        found = np.abs(fit.trace.mixture.mu[at]).max()
+        assert rows.loc[time, "size"] == pytest.approx(found, rel=1e-9)
+
+
+def test_a_pair_shrinks_at_the_derivative_of_its_map():
+    rows = pd.DataFrame(file.pair())
+    for weight in (0.6, 0.7, 0.9):
+        last = rows[rows["weight"] == weight].iloc[-1]
+        assert last["rate"] == pytest.approx(4 * weight * (1 - weight), rel=1e-6)
+        assert last["size"] < 1e-3
+    assert rows[rows["weight"] == 0.5]["size"].min() > 1e-3
+
+
+def test_repulsion_balances_the_loss():
+    rows = pd.DataFrame(file.repulsion())
+    leading = (16 * rows["power"] / rows["points"]) ** (1 / (4 + rows["power"]))
+    ratio = rows["size"] / leading
+    large = rows["points"] >= 1e6
+    assert (np.abs(ratio[large] - 1) < 0.05).all()
+
+
+def test_starts_at_the_truth_stay_and_one_component_does_not_do():
+    rng = np.random.default_rng(3)
+    enough, few = (pd.DataFrame(file.recovery(rng, 2, k, 8))["loss"] for k in (4, 1))
+    assert (enough < file.FOUND).all() and (few > file.FOUND).all()
+    assert min(enough.min(), few.min()) > -1e-9
+
+
+# --- effects on tables that are made --------------------------------------------------------------
+
+
+def ascents(size_power, loss_power, weights="equal"):
+    rows = [
+        {"start": start, "time": time, "fitted": fitted, "weights": weights,
+         "size": (1 + start) * time**size_power, "loss": (1 + start) * time**loss_power}
+        for start in range(80) for time in (256.0, 512.0, 1024.0) for fitted in (2, 3)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(measure="gradient")
+
+
+@pytest.mark.parametrize(("powers", "outcome"), [((-0.5, -2.0), "holds"), ((-0.2, -0.3), "fails")])
+def test_powers_of_time(powers, outcome):
+    table = ascents(*powers)
+    for name in (
+        "gradient EM converges at 1/sqrt(t)",
+        "the means converge like 1/sqrt(t)",
+        "the loss falls like 1/t^2",
+    ):
+        assert CLAIMS[name].judge(table).outcome == outcome, name
+    unequal = CLAIMS["unequal weights do not help free means"]
+    assert unequal.judge(ascents(*powers, "unequal")).outcome == outcome
+    assert unequal.judge(table).effect is None
+
+
+@pytest.mark.parametrize(("good", "outcome"), [(True, "holds"), (False, "fails")])
+def test_shares_of_starts(good, outcome):
+    rows = []
+    for true in (3, 5, 8):
+        for name, fitted in file.numbers(true).items():
+            hit = (name != "m") == good
+            rows += [{"true": true, "fitted": fitted, "loss": 0.0 if hit else 1.0}] * 200
+    table = pd.DataFrame(rows).assign(measure="recovery")
+    for name in (
+        "as many components as the truth fail",
+        "m log m components suffice",
+        "twice as many components suffice",
+    ):
+        assert CLAIMS[name].judge(table).outcome == outcome, name
+
+
+@pytest.mark.parametrize(("linear", "outcome"), [(True, "holds"), (False, "fails")])
+def test_passes_of_polyak_steps(linear, outcome):
+    passes = {"short and Polyak": (10, 20, 30), "gradient": (10, 110, 1110)}
+    if not linear:
+        passes = {"short and Polyak": (10, 110, 1110), "gradient": (10, 20, 30)}
+    rows = [
+        {"start": start, "algorithm": name, **dict(zip(file.LEVELS, at, strict=True))}
+        for start in range(20) for name, at in passes.items()
+    ]  # fmt: skip
+    table = pd.DataFrame(rows).assign(measure="polyak")
+    for name in (
+        "short steps and Polyak steps are linear",
+        "short steps alone are not linear",
+        "Polyak steps save passes",
+    ):
+        assert CLAIMS[name].judge(table).outcome == outcome, name
+
+
+def test_runs_that_do_not_arrive_are_told():
+    rows = [{"start": s, "algorithm": a, "passes_4": 1.0, "passes_6": 2.0, "passes_8": np.nan}
+            for s in range(9) for a in ("gradient", "short and Polyak")]  # fmt: skip
+    verdict = CLAIMS["Polyak steps save passes"].judge(pd.DataFrame(rows).assign(measure="polyak"))
+    assert verdict.outcome == "undecided" and "9 runs" in verdict.reason
