@@ -32,12 +32,12 @@ from ordered_mix.study.definition import Result
 
 CHAINS, PUBLISHED = 16, 125
 GROUP = 4  # chains of one estimate of the evidence
-SLOW = {"galaxies_3_adaptive": 40, "iris_4d_3": 40}
+SLOW = {"galaxies_3_adaptive": 40}
 MANY = {
     "faithful_2d_3": {"particles": 512},
+    "iris_2d_3": {"particles": 512},
     "iris_4d_2": {"particles": 512, "leaps": 8},
-    "iris_4d_3": {"particles": 1024, "length": 32, "leaps": 8},
-}  # coordinates: 17, 29 and 44
+}  # coordinates: 17, 17 and 29
 
 
 def cell(seed: int, posterior: str, method: str, run: int) -> Result:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,7 +105,9 @@ def within(budget: Budget, run: Callable[[int], Sampled], first: int = 32) -> Sa
             )
             if np.isfinite(most)
         ]
-        growth = min(MOST_GROWTH, SPARE * min(left), MOST_ITERATIONS / size)
+        growth = SPARE * min(left)
+        # what is far off is measured again on the way there, at little cost
+        growth = min(growth if growth < MOST_GROWTH else growth**0.5, MOST_ITERATIONS / size)
         if not growth > 1.5:
             return Sampled(found.draws, passes, seconds)
         size = int(size * growth)
@@ -154,7 +158,8 @@ def starts(reference: Reference, chains: int, seed: int) -> Any:
     return Mixture(w, mu, np.full((chains, k), float(data.scale)))
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Target:
     """The posterior of standardised data in unconstrained coordinates, for samplers of any kind.
 
     Parameters
@@ -171,7 +176,7 @@ class Target(NamedTuple):
 
     def log_density(self, z: Array) -> Array:
         """Log density at z (..., dimension), one pass each; minus infinity out of reach."""
-        standard, data = self._standard()
+        standard, data = self._standard
         with np.errstate(all="ignore"):
             try:
                 height = self._height(standard, data, z)
@@ -185,13 +190,13 @@ class Target(NamedTuple):
         """Coordinates of `starts`, each moved a little, shape (chain, dimension)."""
         location, scale = self.reference.data.location, self.reference.data.scale
         begin = starts(self.reference, chains, seed).affine(-location / scale, 1 / scale)
-        z = self._standard()[0].start(begin)
+        z = self._standard[0].start(begin)
         return z + 0.1 * np.random.default_rng(seed).standard_normal(z.shape)
 
     def mixture(self, z: Array) -> Any:
         """Mixtures in the units of the data."""
         location, scale = self.reference.data.location, self.reference.data.scale
-        return self._standard()[0].forward(z).affine(location, scale)
+        return self._standard[0].forward(z).affine(location, scale)
 
     def _height(self, standard: Any, data: Any, z: Array) -> Array:
         if self.reference.definition.d > 1:
@@ -200,6 +205,7 @@ class Target(NamedTuple):
         given = (data.y, mixture.w, mixture.mu, mixture.sigma)
         return standard.log_prior(z) + kernels.e_step(*given).log_likelihood
 
+    @cached_property
     def _standard(self) -> tuple[Any, Any]:
         data = self.reference.data
         parameterization = self.reference.parameterization(self.coordinates)
