@@ -38,10 +38,10 @@ def posterior_table() -> str:
         largest = max(one["error"] / one["sd"] for one in found.values.values())
         exact = found.content["evidence"]["exact"]
         given = f"{value:.3f}" if exact else f"{value:.3f} ± {error:.3f}"
+        one, smallest = found.definition, found.content["certificate"]["smallest_p"]
         rows.append(
-            f"| `{name}` | {found.definition.about} | {found.data.n:,} "
-            f"| {found.definition.d} | {found.definition.k} | {given} | {largest:.3f} | {found.content['certificate']['smallest_p']:.2g} "
-            f"| {'yes' if exact else ''} |"
+            f"| `{name}` | {one.about} | {found.data.n:,} | {one.d} | {one.k} "
+            f"| {given} | {largest:.3f} | {smallest:.2g} | {'yes' if exact else ''} |"
         )
     return "\n".join(rows)
 

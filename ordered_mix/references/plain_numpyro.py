@@ -24,12 +24,16 @@ def numpyro_model(definition: Definition) -> Callable[[], None]:
         import numpyro
         from numpyro import distributions as dist
     except ImportError:
-        raise ValueError("entrant numpyro needs the package numpyro, which is not installed") from None
+        raise ValueError(
+            "entrant numpyro needs the package numpyro, which is not installed"
+        ) from None
     prior, k = definition.prior, definition.k
     if definition.d > 1:
         raise ValueError(f"data must have one column for numpyro, got {definition.d} columns")
     if prior.scale_family != "inverse_gamma":
-        raise ValueError(f"prior must have inverse-gamma scales for numpyro, got {prior.scale_family}")
+        raise ValueError(
+            f"prior must have inverse-gamma scales for numpyro, got {prior.scale_family}"
+        )
 
     def model() -> None:
         w, sigma = np.array(prior.known_w or np.full(k, 1 / k)), prior.known_sigma

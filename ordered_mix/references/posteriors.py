@@ -112,9 +112,12 @@ def _of_points() -> Iterator[Definition]:
         data, name = load_points(source), source.partition(":")[0]
         about = f"{name}, {data.d} columns, {k} components"
         prior = default_multivariate_prior(data, "fixed")
-        yield Definition(f"{name}_{data.d}d_{k}", about, data, f"ordered_mix {source}", k, prior, split)
+        yield Definition(
+            f"{name}_{data.d}d_{k}", about, data, f"ordered_mix {source}", k, prior, split
+        )
+    covariance = np.array([[[1.0, 0.6], [0.6, 1.0]], [[1.0, -0.4], [-0.4, 0.5]]])
     truth = MultivariateMixture(
-        [0.3, 0.7], [[0.0, 0.0], [2.0, 1.0]], [[[1.0, 0.6], [0.6, 1.0]], [[1.0, -0.4], [-0.4, 0.5]]]
+        np.array([0.3, 0.7]), np.array([[0.0, 0.0], [2.0, 1.0]]), covariance
     )
     y = np.round(truth.sample(200, np.random.default_rng(25)), DIGITS)
     data = MultivariateData(y, name="plane_2d_2")

@@ -12,7 +12,9 @@ def sample(name: str, seed: int, budget: Budget) -> Sampled:
     try:
         from dynesty import NestedSampler
     except ImportError:
-        raise ValueError("entrant dynesty needs the package dynesty, which is not installed") from None
+        raise ValueError(
+            "entrant dynesty needs the package dynesty, which is not installed"
+        ) from None
     one = cube("dynesty", load_reference(name))
 
     def run(size: int) -> Sampled:
