@@ -43,12 +43,11 @@ NUTS = tuple(
     for coordinates in catalog.names("parameterization")
 )
 AT_LAPTOP = (
-    "never_crosses", "wrong_jacobian", "emcee",
-    "nuts(coordinates=unordered, adaptation=diagonal)", "smc",
-    "nuts(coordinates=ordered, adaptation=diagonal)",
-    "nuts(coordinates=signed, adaptation=diagonal)",
-    "nuts(coordinates=relative, adaptation=diagonal)",
-    "gibbs", "random_walk", "jags",
+    "never_crosses", "wrong_jacobian", "emcee", "smc", "gibbs", "random_walk",
+    *(f"nuts(coordinates={one}, adaptation=diagonal)"
+      for one in ("unordered", "ordered", "signed", "relative", "centred", "moment")),
+    *(f"nuts(coordinates={one}, adaptation=low_rank)"
+      for one in ("unordered", "ordered", "signed", "relative")),
 )  # fmt: skip
 OTHERS = tuple(name for name in catalog.names("entrant") if name != "nuts")
 
