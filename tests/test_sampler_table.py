@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from inprocess import run_here
+from scipy import stats
 
 from ordered_mix.engine.run import load_study
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
+from ordered_mix.references.cube import cube
 from ordered_mix.references.definition import FOLDER
 from ordered_mix.references.entrant import Budget, Clock, Sampled, Target, enter, starts, within
 from ordered_mix.references.plain import plain_model
@@ -259,3 +261,41 @@ def test_the_code_for_pymc_on_the_page_runs(capsys):
     (code,) = [block for block in blocks if "plain_model" in block]
     exec(compile(textwrap.dedent(code), str(Path(PAGE.name)), "exec"), {})
     assert float(capsys.readouterr().out.split()[-1]) < 0.6
+
+
+@pytest.mark.parametrize("name", ["few_points", "means_1_20"])
+def test_the_model_for_numpyro_has_the_density_of_the_posterior(name):
+    util = pytest.importorskip("numpyro.infer.util", reason="numpyro is not installed")
+    from ordered_mix.references.plain_numpyro import mixture_of, numpyro_model
+
+    reference = load_reference(name)
+    model, draws, heights = numpyro_model(reference.definition), reference.draws()[:4], []
+    for i in range(4):
+        values = {"w": draws.w[i], "mu": draws.mu[i], "variance": draws.sigma[i] ** 2}
+        if reference.definition.prior.known_w is not None:
+            values = {"mu": draws.mu[i]}
+        heights.append(float(util.log_density(model, (), {}, values)[0]))
+    prior = reference.definition.prior
+    expected = draws.log_density(reference.data.y).sum(axis=-1)
+    expected += stats.norm(prior.location, prior.spread).logpdf(draws.mu).sum(axis=-1)
+    if prior.known_w is None:
+        expected += stats.dirichlet(np.full(2, prior.concentration)).logpdf(draws.w.T)
+        law = stats.invgamma(2, scale=prior.scale**2)
+        expected += law.logpdf(draws.sigma**2).sum(axis=-1)
+    np.testing.assert_allclose(heights, expected, rtol=1e-4)  # in single precision
+    samples = {"w": draws.w, "mu": draws.mu, "sigma": draws.sigma}
+    np.testing.assert_array_equal(mixture_of(samples, reference.definition).mu, draws.mu)
+
+
+def test_the_cube_has_the_prior():
+    one = cube("dynesty", load_reference("few_points"))
+    u = np.random.default_rng(1).random((4000, one.dimension))
+    drawn, prior = one.mixture(u), one.reference.definition.prior
+    for values, law in (
+        (drawn.mu[:, 0], stats.norm(prior.location, prior.spread)),
+        (drawn.w[:, 0], stats.beta(prior.concentration, prior.concentration)),
+        (drawn.sigma[:, 1] ** 2, stats.invgamma(2, scale=prior.scale**2)),
+    ):
+        assert stats.kstest(values, law.cdf).pvalue > 1e-6
+    height = drawn[0].log_density(one.reference.data.y).sum()
+    assert one.log_likelihood(u[0]) == pytest.approx(height, rel=1e-10)
