@@ -102,8 +102,10 @@ def _said(error: float) -> str:
 
 def drawn_entrants(order: Iterable[str]) -> list[str]:
     """What the figure shows of the ranking, the broken ones last."""
-    ours = [name for name in order if name.startswith("nuts(")]
-    return [*SHOWN[:-2], *ours[:1], *ours[-1:], *SHOWN[-2:]]
+    known = list(order)
+    ours = [name for name in known if name.startswith("nuts(")]
+    shown = [name for name in SHOWN if name in known and name not in BROKEN]
+    return [*shown, *ours[:1], *ours[-1:], *(name for name in BROKEN if name in known)]
 
 
 def figure(table: pd.DataFrame) -> str:
