@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib.style
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullFormatter
 
 from ordered_mix.references.definition import FOLDER
 from ordered_mix.references.ranking import BROKEN, cells, decides, passes, ranking
@@ -132,6 +133,9 @@ def figure(table: pd.DataFrame) -> str:
                     linestyle=":" if name in BROKEN else "-",
                 )
             one.set(title=posterior, xlabel="passes", xscale="log", yscale="log")
+            at_most = sorted({passes(name) for name in own["budget"]})
+            one.set_xticks(at_most, [f"{number:,.0f}" for number in at_most])
+            one.xaxis.set_minor_formatter(NullFormatter())
         for row in axes:
             row[0].set_ylabel("largest error, posterior sd")
         legend(drawn, axes, columns=3)
