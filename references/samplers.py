@@ -1,9 +1,14 @@
 """Which sampler comes closest to the reference posteriors, at equal passes and equal seconds?
 
 Every sampler of ``ordered_mix/references/entrants`` is given the name of a reference, a seed and a
-budget, and gives back draws. Its error is the root mean square, over the label-invariant
-functionals and the weights of modes, of what its means miss the reference by, in posterior
-standard deviations. What a sampler says of itself, its effective sample size, is not asked.
+budget, and gives back draws. Its errors are what its means of the label-invariant functionals and
+of the weights of modes miss the reference by, in posterior standard deviations: the table has the
+largest of them and their root mean square. What a sampler says of itself, its effective sample
+size, is not asked.
+
+The order is decided at the largest budget of passes, where noise has become small and bias has
+not: the score is the largest error, in the median over the runs, in the mean over the posteriors
+that a sampler takes. This was fixed before the table was run.
 
     ordered-mix run references/samplers.py --out references/table
     python references/page.py
@@ -16,26 +21,35 @@ from typing import Any
 import numpy as np
 
 from ordered_mix.errors import SamplingFailed
-from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.references.entrant import Budget, enter
 from ordered_mix.references.reference import load_reference
 from ordered_mix.study import Study
 
-POSTERIORS = ("means_0p5_200", "weight_0p01", "surplus_3", "galaxies_4", "acidity_3")
+POSTERIORS = (
+    "means_1_200", "few_points", "galaxies_2", "galaxies_3", "surplus_3", "plane_2d_2",
+    "weight_0p01", "acidity_3", "galaxies_4", "faithful_2d_3",
+)  # fmt: skip
+LAPTOP = 6  # of them: overlapping, few, unequal weights, modes, a surplus, two dimensions
 BUDGETS = {
     "5000 passes": Budget(passes=5e3),
-    "20000 passes": Budget(passes=2e4),
+    "40000 passes": Budget(passes=4e4),
     "a fifth of a second": Budget(seconds=0.2),
 }
-MOST = 8000
+MOST = 4000
 NUTS = tuple(
     f"nuts(coordinates={coordinates}, adaptation={adaptation})"
-    for coordinates in catalog.names("parameterization")
     for adaptation in ("diagonal", "low_rank")
+    for coordinates in catalog.names("parameterization")
 )
-LAST = ("pymc_nuts",)  # compiles for minutes
-OTHERS = tuple(name for name in catalog.names("entrant") if name not in ("nuts", *LAST))
+AT_LAPTOP = (
+    "never_crosses", "wrong_jacobian", "emcee", "smc", "gibbs", "random_walk",
+    *(f"nuts(coordinates={one}, adaptation=diagonal)"
+      for one in ("unordered", "ordered", "signed", "relative", "centred", "moment")),
+    *(f"nuts(coordinates={one}, adaptation=low_rank)"
+      for one in ("unordered", "ordered", "signed", "relative")),
+)  # fmt: skip
+OTHERS = tuple(name for name in catalog.names("entrant") if name != "nuts")
 
 
 def cell(seed: int, entrant: str, posterior: str, budget: str, replicate: int) -> Any:
@@ -51,13 +65,14 @@ def cell(seed: int, entrant: str, posterior: str, budget: str, replicate: int) -
     spent = max(found.passes / given.passes, found.seconds / given.seconds)
     return [{
         "rms": float(np.sqrt(np.mean(np.square(list(errors.values()))))),
+        "largest": max(map(abs, errors.values())),
         "worst": max(errors, key=lambda name: abs(errors[name])),
         "passes": found.passes, "seconds": found.seconds, "spent": spent, "reason": None,
     }]  # fmt: skip
 
 
-def thinned(draws: Mixture) -> Mixture:
-    """At most 8,000 of them, evenly spaced: enough for the error, and quicker."""
+def thinned(draws: Any) -> Any:
+    """At most 4,000 of them, evenly spaced: enough for the error, and quicker."""
     flat = draws.reshape(-1)
     count = flat.batch_shape[0]
     return flat[np.linspace(0, count - 1, min(count, MOST)).astype(int)]
@@ -69,22 +84,22 @@ study = Study(
     "seconds?",
     source="this project",
     factors={
-        "replicate": range(20),
-        "entrant": (*OTHERS, *NUTS, *LAST),
+        "entrant": (*OTHERS, *NUTS),
         "posterior": POSTERIORS,
         "budget": tuple(BUDGETS),
+        "replicate": range(20),
     },
     sizes={
         "smoke": {
             "entrant": ("gibbs", "smc", "never_crosses", "wrong_jacobian"),
-            "posterior": ("means_0p5_200", "surplus_3"),
-            "budget": ("20000 passes",),
-            "replicate": range(2),
+            "posterior": ("means_1_200", "few_points"),
+            "budget": ("5000 passes",),
+            "replicate": range(3),
         },
         "laptop": {
-            "replicate": range(1),
-            "entrant": (*OTHERS, *NUTS),
-            "posterior": ("means_0p5_200", "surplus_3", "galaxies_4"),
+            "replicate": range(5),
+            "entrant": AT_LAPTOP,
+            "posterior": POSTERIORS[:LAPTOP],
         },
         "cluster": {"replicate": range(20)},
     },

@@ -45,7 +45,9 @@ FLOOR_OF = {unit: number for number, units in enumerate(FLOORS) for unit in unit
 MODELS_MAY_IMPORT = {"numpy", "pymc", "pytensor"}
 MODELS_MAY_USE = {"distributions", "prior"}
 IMPORT_NAME = {"scikit-learn": "sklearn"}
-COMES_WITH = {"dask": "distributed", "llvmlite": "numba", "markupsafe": "jinja2"}
+COMES_WITH = {
+    "dask": "distributed", "jax": "numpyro", "llvmlite": "numba", "markupsafe": "jinja2",
+}  # fmt: skip
 
 
 def library_files():

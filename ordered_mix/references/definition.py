@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ordered_mix.data import Data
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.parameterization import catalog
-from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
 
 FOLDER = Path(__file__).resolve().parents[2] / "references"
@@ -16,46 +16,53 @@ FOLDER = Path(__file__).resolve().parents[2] / "references"
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """One posterior of a univariate mixture.
+    """One posterior of a mixture.
 
     Parameters
     ----------
     name : str
     about : str
         What makes it worth having, in a few words.
-    data : Data
+    data : Data or MultivariateData
         One sample, unweighted.
     source : str
         Where the data are from.
     k : int
         Number of components.
-    prior : Prior
+    prior : Prior or MultivariatePrior
         In the units of the data.
     split : float, optional
-        Where the data have a gap. Modes that are no relabelling of each other are told apart by
-        how many component means lie above it.
+        Where the data, or the first of their columns, have a gap. Modes that are no relabelling of
+        each other are told apart by how many component means lie above it.
     """
 
     name: str
     about: str
-    data: Data
+    data: Any
     source: str
     k: int
-    prior: Prior
+    prior: Any
     split: float | None = None
 
-    def parameterization(self, label: str = "unordered") -> Parameterization:
-        """The posterior in the coordinates of this label."""
+    @property
+    def d(self) -> int:
+        """Number of dimensions."""
+        return self.data.d if isinstance(self.data, MultivariateData) else 1
+
+    def parameterization(self, label: str = "unordered") -> Any:
+        """The posterior in the coordinates of this label, of one or several dimensions."""
         return catalog.parameterization(label, self.k, self.prior)
 
     def as_json(self) -> dict[str, Any]:
         """The definition as JSON values: all that is needed to write the model down."""
+        columns = {"columns": list(self.data.columns)} if self.d > 1 else {}
+        given = {"source": self.source, "n": self.data.n, **columns, "y": self.data.y.tolist()}
         return {
             "name": self.name,
             "about": self.about,
-            "data": {"source": self.source, "n": self.data.n, "y": self.data.y.tolist()},
+            "data": given,
             "k": self.k,
-            "d": 1,
+            "d": self.d,
             "prior": {name: value for name, value in asdict(self.prior).items() if value},
             "split": self.split,
         }
@@ -63,11 +70,14 @@ class Definition:
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> Definition:
         """The definition that `as_json` wrote."""
-        numbers = dict(given["prior"])
-        if "known_w" in numbers:
-            numbers["known_w"] = tuple(numbers["known_w"])
-        data = Data(given["data"]["y"], name=given["name"])
-        return cls(
-            given["name"], given["about"], data, given["data"]["source"], given["k"],
-            Prior(**{"location": 0.0, **numbers}), given["split"],
-        )  # fmt: skip
+        about, found, name = given["about"], given["data"], given["name"]
+        numbers: dict[str, Any] = {"location": 0.0, **given["prior"]}
+        numbers = {key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()}
+        data: Data | MultivariateData
+        prior: Prior | MultivariatePrior
+        if given["d"] == 1:
+            data, prior = Data(found["y"], name=name), Prior(**numbers)
+        else:
+            data = MultivariateData(found["y"], name=name, columns=tuple(found["columns"]))
+            prior = MultivariatePrior(**numbers)
+        return cls(name, about, data, found["source"], given["k"], prior, given["split"])

@@ -5,15 +5,15 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ordered_mix.data import Data
-from ordered_mix.draws.draws import Draws
 from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.parameterization import catalog
-from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes import kernels
 from ordered_mix.references.reference import Reference, load_reference
 
@@ -41,14 +41,14 @@ class Sampled(NamedTuple):
 
     Attributes
     ----------
-    draws : Mixture, any batch shape
+    draws : Mixture or MultivariateMixture, any batch shape
         In the units of the data; labels need not mean anything.
     passes : float
         Spent, tuning and pilots included; NaN if the sampler does not count them.
     seconds : float
     """
 
-    draws: Mixture
+    draws: Any
     passes: float
     seconds: float
 
@@ -105,7 +105,9 @@ def within(budget: Budget, run: Callable[[int], Sampled], first: int = 32) -> Sa
             )
             if np.isfinite(most)
         ]
-        growth = min(MOST_GROWTH, SPARE * min(left), MOST_ITERATIONS / size)
+        growth = SPARE * min(left)
+        # what is far off is measured again on the way there, at little cost
+        growth = min(growth if growth < MOST_GROWTH else growth**0.5, MOST_ITERATIONS / size)
         if not growth > 1.5:
             return Sampled(found.draws, passes, seconds)
         size = int(size * growth)
@@ -128,20 +130,36 @@ class Clock:
         return elapsed * min(1.0, self.seconds() / max(time.perf_counter() - self.wall, 1e-9))
 
 
-def of_ours(draws: Draws, clock: Clock) -> Sampled:
+def of_ours(draws: Any, clock: Clock) -> Sampled:
     """What a sampler of this package drew; what its tree costs beside is left out."""
     passes = int(draws.passes.sum() + draws.warmup_passes.sum())
     return Sampled(draws.mixture, passes, clock.part(draws.seconds))
 
 
-def starts(reference: Reference, chains: int, seed: int) -> Mixture:
+def one_column(entrant: str, reference: Reference) -> None:
+    """Refuse a reference of several dimensions.
+
+    Raises
+    ------
+    ValueError
+    """
+    d = reference.definition.d
+    if d > 1:
+        raise ValueError(f"data must have one column for {entrant}, got {d} columns")
+
+
+def starts(reference: Reference, chains: int, seed: int) -> Any:
     """Means from the data, equal weights and the scale of all data; batch shape (chain,)."""
     data, k = reference.data, reference.definition.k
     mu = np.random.default_rng(seed).choice(data.y, (chains, k))
-    return Mixture(np.full(k, 1 / k), mu, np.full((chains, k), float(data.scale)))
+    w = np.full(k, 1 / k)
+    if reference.definition.d > 1:
+        return MultivariateMixture(w, mu, np.diag(data.scale**2))
+    return Mixture(w, mu, np.full((chains, k), float(data.scale)))
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Target:
     """The posterior of standardised data in unconstrained coordinates, for samplers of any kind.
 
     Parameters
@@ -158,36 +176,43 @@ class Target(NamedTuple):
 
     def log_density(self, z: Array) -> Array:
         """Log density at z (..., dimension), one pass each; minus infinity out of reach."""
-        standard, data = self._standard()
+        standard, data = self._standard
         with np.errstate(all="ignore"):
             try:
-                mixture = standard.forward(z)
-            except ValueError:
+                height = self._height(standard, data, z)
+            except (ValueError, np.linalg.LinAlgError):
                 return self._one_by_one(z)
-            height = standard.log_prior(z)
             if self.jacobian != 1:
                 height = height + (self.jacobian - 1) * standard.log_det(z)
-            given = (data.y, mixture.w, mixture.mu, mixture.sigma)
-            height = height + kernels.e_step(*given).log_likelihood
         return np.where(np.isfinite(height), height, -np.inf)
 
     def start(self, chains: int, seed: int) -> Array:
         """Coordinates of `starts`, each moved a little, shape (chain, dimension)."""
-        location, scale = float(self.reference.data.location), float(self.reference.data.scale)
+        location, scale = self.reference.data.location, self.reference.data.scale
         begin = starts(self.reference, chains, seed).affine(-location / scale, 1 / scale)
-        z = self._standard()[0].start(begin)
+        z = self._standard[0].start(begin)
         return z + 0.1 * np.random.default_rng(seed).standard_normal(z.shape)
 
-    def mixture(self, z: Array) -> Mixture:
+    def mixture(self, z: Array) -> Any:
         """Mixtures in the units of the data."""
-        location, scale = float(self.reference.data.location), float(self.reference.data.scale)
-        return self._standard()[0].forward(z).affine(location, scale)
+        location, scale = self.reference.data.location, self.reference.data.scale
+        return self._standard[0].forward(z).affine(location, scale)
 
-    def _standard(self) -> tuple[Parameterization, Data]:
+    def _height(self, standard: Any, data: Any, z: Array) -> Array:
+        if self.reference.definition.d > 1:
+            return standard.log_posterior(z, data)[0]
+        mixture = standard.forward(z)
+        given = (data.y, mixture.w, mixture.mu, mixture.sigma)
+        return standard.log_prior(z) + kernels.e_step(*given).log_likelihood
+
+    @cached_property
+    def _standard(self) -> tuple[Any, Any]:
         data = self.reference.data
-        location, scale = float(data.location), float(data.scale)
         parameterization = self.reference.parameterization(self.coordinates)
-        return parameterization.affine(-location / scale, 1 / scale), data.standardized()
+        own = parameterization.affine(-data.location / data.scale, 1 / data.scale)
+        if self.reference.definition.d > 1:
+            return own, data.affine(-data.location / data.scale, 1 / data.scale)
+        return own, data.standardized()
 
     def _one_by_one(self, z: Array) -> Array:
         if z.ndim == 1:

@@ -33,7 +33,7 @@ def exact(definition: Definition) -> Exact | None:
     and a free weight, if they are far apart, by Gauss-Legendre nodes in the means and the weight.
     """
     prior = definition.prior
-    if definition.k != 2 or prior.known_sigma is None:
+    if definition.d > 1 or definition.k != 2 or prior.known_sigma is None:
         return None
     if prior.known_w is not None:
         found = means_posterior(definition.data.y, prior.location, prior.spread)

@@ -9,8 +9,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 
-from ordered_mix.prior import Prior
-from ordered_mix.references.reference import PARAMETERS, Reference
+from ordered_mix.multivariate import MultivariatePrior
+from ordered_mix.references.reference import OF_POINTS, PARAMETERS, Reference
 
 CHAINS = 10
 DATE = "2026-11-27"
@@ -40,6 +40,38 @@ model {{
   }}
 }}
 """
+
+OF_COLUMNS = """data {
+  int<lower=1> N;
+  int<lower=1> D;
+  array[N] vector[D] y;
+  int<lower=1> K;
+  vector[D] location;
+  vector<lower=0>[D] spread;
+  vector<lower=0>[D] scale;
+  real<lower=0> concentration;
+}
+parameters {
+  simplex[K] w;
+  array[K] vector[D] mu;
+  array[K] cov_matrix[D] covariance;
+}
+model {
+  w ~ dirichlet(rep_vector(concentration, K));
+  for (k in 1 : K) {
+    mu[k] ~ normal(location, spread);
+    covariance[k] ~ inv_wishart(D + 3, diag_matrix(2 * square(scale)));
+  }
+  for (n in 1 : N) {
+    vector[K] terms = log(w);
+    for (k in 1 : K) {
+      terms[k] += multi_normal_lpdf(y[n] | mu[k], covariance[k]);
+    }
+    target += log_sum_exp(terms);
+  }
+}
+"""
+"""In several dimensions: full covariances under the fixed prior."""
 
 
 def export(reference: Reference, out: Path | str) -> list[Path]:
@@ -85,14 +117,31 @@ def export(reference: Reference, out: Path | str) -> list[Path]:
 def stan_data(reference: Reference) -> dict[str, Any]:
     """The data of the Stan program."""
     prior, k = reference.definition.prior, reference.definition.k
+    sizes = {"N": reference.data.n, "y": reference.data.y.tolist(), "K": k}
+    if isinstance(prior, MultivariatePrior):
+        names = ("location", "spread", "scale", "concentration")
+        return {**sizes, "D": prior.d, **{name: getattr(prior, name) for name in names}}
     numbers = {name: value for name, value in prior.numbers().items() if name in _data(prior)}
     known = {"w": prior.known_w, "sigma": prior.known_sigma and [prior.known_sigma] * k}
     given = {name: list(value) for name, value in known.items() if value is not None}
-    return {"N": reference.data.n, "y": reference.data.y.tolist(), "K": k, **numbers, **given}
+    return {**sizes, **numbers, **given}
 
 
-def stan_program(prior: Prior) -> str:
-    """The model in Stan, labels free, with its prior."""
+def stan_program(prior: Any) -> str:
+    """The model in Stan, labels free, with its prior.
+
+    Raises
+    ------
+    ValueError
+        If the prior is one of several dimensions, and not the fixed one of full covariances.
+    """
+    if isinstance(prior, MultivariatePrior):
+        if (prior.scale_family, prior.covariance) != ("inverse_gamma", "full"):
+            raise ValueError(
+                f"prior must be the fixed one of full covariances, "
+                f"got {prior.scale_family} and {prior.covariance}"
+            )
+        return OF_COLUMNS
     return PROGRAM.format(
         data="\n  ".join(_data(prior).values()),
         parameters="\n  ".join(DECLARED[name] for name in _free(prior)),
@@ -104,15 +153,16 @@ def stan_draws(reference: Reference) -> list[dict[str, list[float]]]:
     """Ten chains of 1,000 draws by Stan's names, labels permuted at random."""
     draws = reference.draws()
     chains = np.array_split(np.arange(draws.batch_shape[0]), CHAINS)
-    names = [name for name in PARAMETERS if name in _free(reference.definition.prior)]
-    return [
-        {f"{name}[{i + 1}]": getattr(draws, name)[rows, i].tolist()
-         for name in names for i in range(draws.k)}
-        for rows in chains
-    ]  # fmt: skip
+    names = _free(reference.definition.prior)
+    values = {
+        f"{name}[{','.join(str(i + 1) for i in at)}]": getattr(draws, name)[:, *at]
+        for name in names if name != "rate"
+        for at in np.ndindex(getattr(draws, name).shape[1:])
+    }  # fmt: skip
+    return [{name: value[rows].tolist() for name, value in values.items()} for rows in chains]
 
 
-def _data(prior: Prior) -> dict[str, str]:
+def _data(prior: Any) -> dict[str, str]:
     """Declarations of the data besides y, by name."""
     found = {"location": "real location;", "spread": "real<lower=0> spread;"}
     if prior.known_sigma is None:
@@ -126,13 +176,15 @@ def _data(prior: Prior) -> dict[str, str]:
     return found
 
 
-def _free(prior: Prior) -> list[str]:
+def _free(prior: Any) -> list[str]:
+    if isinstance(prior, MultivariatePrior):
+        return list(OF_POINTS)
     free = ["w"] if prior.known_w is None else []
     free += ["mu"] + (["sigma"] if prior.known_sigma is None else [])
     return free + (["rate"] if prior.scale_family == "adaptive" else [])
 
 
-def _prior(prior: Prior) -> list[str]:
+def _prior(prior: Any) -> list[str]:
     lines = ["mu ~ normal(location, spread);"]
     if prior.known_w is None:
         lines.append("w ~ dirichlet(rep_vector(concentration, K));")
@@ -148,9 +200,15 @@ def _prior(prior: Prior) -> list[str]:
     return [*lines, f"target += inv_gamma_lpdf(square(sigma) | 2, {rate}) + sum(log(2 * sigma));"]
 
 
-def _dimensions(reference: Reference) -> dict[str, int]:
-    k, free = reference.definition.k, _free(reference.definition.prior)
-    return {name: k for name in PARAMETERS if name in free}
+def _dimensions(reference: Reference) -> dict[str, int | list[int]]:
+    """Of each parameter that draws have; a list where there are several."""
+    draws, free = reference.draws(), _free(reference.definition.prior)
+    found: dict[str, int | list[int]] = {}
+    for name in (*PARAMETERS, *OF_POINTS[2:]):
+        if name in free:
+            first, *others = getattr(draws, name).shape[1:]
+            found[name] = [first, *others] if others else first
+    return found
 
 
 def _information(reference: Reference, shared: dict[str, Any]) -> dict[str, Any]:

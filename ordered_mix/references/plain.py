@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import xarray as xr
 
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.references.definition import Definition
 
 
 def plain_model(definition: Definition) -> pm.Model:
     """Weights, means and scales without an order, and `pm.NormalMixture` for the points.
+
+    In several dimensions `pm.Mixture` of `pm.MvNormal`, as the parameterizations write it.
 
     Raises
     ------
@@ -21,6 +26,9 @@ def plain_model(definition: Definition) -> pm.Model:
     prior, k = definition.prior, definition.k
     if prior.scale_family == "adaptive":
         raise ValueError(f"prior must be without adaptive scales, {definition.name} has them")
+    if definition.d > 1:
+        model: pm.Model = definition.parameterization().model(definition.data)
+        return model
     with pm.Model() as model:
         w = prior.known_w or pm.Dirichlet("w", np.full(k, prior.concentration))
         mu = pm.Normal("mu", prior.location, prior.spread, shape=k)
@@ -35,9 +43,12 @@ def plain_model(definition: Definition) -> pm.Model:
     return model
 
 
-def mixture_of(tree: xr.DataTree, definition: Definition) -> Mixture:
+def mixture_of(tree: xr.DataTree, definition: Definition) -> Any:
     """Draws of the plain model, batch shape (chain, draw)."""
     posterior, prior = tree["posterior"], definition.prior
+    if definition.d > 1:
+        names = ("w", "means", "covariance")
+        return MultivariateMixture(*(posterior[name].to_numpy() for name in names))
     mu = posterior["mu"].to_numpy()
     w = posterior["w"].to_numpy() if prior.known_w is None else np.array(prior.known_w)
     sigma = prior.known_sigma or posterior["sigma"].to_numpy()

@@ -9,6 +9,12 @@ import numpy as np
 
 from ordered_mix.data import Data, load, simulate
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import (
+    MultivariateData,
+    MultivariateMixture,
+    default_multivariate_prior,
+    load_points,
+)
 from ordered_mix.prior import Prior, default_prior
 from ordered_mix.references.definition import FOLDER, Definition
 
@@ -20,7 +26,8 @@ DIGITS = 4  # of simulated points
 @cache
 def definitions() -> dict[str, Definition]:
     """All of them by name."""
-    found = [*_of_posteriordb(), *_means(), *_simulated(), *_of_data_sets(), _large()]
+    found = [*_of_posteriordb(), *_means(), *_simulated(), *_of_data_sets(), _large(),
+             *_of_points()]  # fmt: skip
     return {one.name: one for one in found}
 
 
@@ -93,6 +100,29 @@ def _of_data_sets() -> Iterator[Definition]:
             f"{name.replace(':', '_')}_{k}{ending}", f"{name}, {k} components, {kind} prior",
             data, f"ordered_mix {name}", k, default_prior(data, kind), split,
         )  # fmt: skip
+
+
+def _of_points() -> Iterator[Definition]:
+    """Several dimensions, full covariances under the fixed prior; the first column has the gap."""
+    petals = "iris:petal_length,petal_width"
+    for source, k, split in (
+        ("faithful", 2, 3.0), ("faithful", 3, 3.0), (petals, 3, 2.45),
+        (f"{petals},sepal_length,sepal_width", 2, 2.45),
+    ):  # fmt: skip
+        data, name = load_points(source), source.partition(":")[0]
+        about = f"{name}, {data.d} columns, {k} components"
+        prior = default_multivariate_prior(data, "fixed")
+        yield Definition(
+            f"{name}_{data.d}d_{k}", about, data, f"ordered_mix {source}", k, prior, split
+        )
+    covariance = np.array([[[1.0, 0.6], [0.6, 1.0]], [[1.0, -0.4], [-0.4, 0.5]]])
+    truth = MultivariateMixture(
+        np.array([0.3, 0.7]), np.array([[0.0, 0.0], [2.0, 1.0]]), covariance
+    )
+    y = np.round(truth.sample(200, np.random.default_rng(25)), DIGITS)
+    data = MultivariateData(y, name="plane_2d_2")
+    yield Definition("plane_2d_2", "two components that overlap in the plane", data, "simulated", 2,
+                     default_multivariate_prior(data, "fixed"))  # fmt: skip
 
 
 def _of_truth(

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.references.definition import FOLDER, Definition
 from ordered_mix.references.functionals import functionals
 
 PARAMETERS = ("w", "mu", "sigma")
+OF_POINTS = ("w", "mu", "covariance")
 LABELS = ("symmetric", "sorted")
 DRAWS = 10_000
 
@@ -42,14 +42,14 @@ class Reference:
     folder: Path = FOLDER
 
     def __repr__(self) -> str:
-        return f"Reference({self.definition.name!r}, K={self.definition.k})"
+        return f"Reference({self.definition.name!r}, K={self.definition.k}, D={self.definition.d})"
 
     @property
-    def data(self) -> Data:
+    def data(self) -> Any:
         """The data, in their own units."""
         return self.definition.data
 
-    def parameterization(self, label: str = "unordered") -> Parameterization:
+    def parameterization(self, label: str = "unordered") -> Any:
         """The posterior in the coordinates of this label."""
         return self.definition.parameterization(label)
 
@@ -65,16 +65,17 @@ class Reference:
         return self.content["functionals"]
 
     @cached_property
-    def _draws(self) -> Mixture:
+    def _draws(self) -> Any:
         return read_draws(self.folder / "draws" / f"{self.definition.name}.parquet")
 
-    def draws(self, labels: str = "symmetric") -> Mixture:
-        """10,000 draws, batch shape (draw,).
+    def draws(self, labels: str = "symmetric") -> Any:
+        """10,000 draws, Mixture or MultivariateMixture of batch shape (draw,).
 
         Parameters
         ----------
         labels : {"symmetric", "sorted"}
-            Every labelling alike, or components in the order of their means.
+            Every labelling alike, or components in the order of their means, in several
+            dimensions of those of the first column.
 
         Raises
         ------
@@ -85,26 +86,29 @@ class Reference:
             raise ValueError(f"labels must be one of {', '.join(LABELS)}, got {labels!r}")
         return self._draws if labels == "symmetric" else self._draws.sorted()
 
-    def errors(self, draws: Mixture) -> dict[str, float]:
+    def errors(self, draws: Any) -> dict[str, float]:
         """How far the means of draws are from the values, in posterior standard deviations.
 
         Parameters
         ----------
-        draws : Mixture, any batch shape
+        draws : Mixture or MultivariateMixture, any batch shape
             In the units of the data, labels as they come.
 
         Raises
         ------
         ValueError
-            If the draws have another number of components.
+            If the draws have another number of components or dimensions.
         """
         if draws.k != self.definition.k:
             raise ValueError(f"draws must have {self.definition.k} components, they have {draws.k}")
+        d = draws.d if isinstance(draws, MultivariateMixture) else 1
+        if d != self.definition.d:
+            raise ValueError(f"draws must have {self.definition.d} dimensions, they have {d}")
         found = functionals(self.definition, draws.reshape(-1))
         return {name: float((found[name].mean() - one["value"]) / one["sd"])
                 for name, one in self.values.items()}  # fmt: skip
 
-    def score(self, draws: Mixture) -> float:
+    def score(self, draws: Any) -> float:
         """Root mean square of the `errors`, weights of modes among them."""
         return float(np.sqrt(np.mean(np.square(list(self.errors(draws).values())))))
 
@@ -141,25 +145,53 @@ def load_reference(name: str, folder: Path | str = FOLDER) -> Reference:
     return Reference(Definition.from_json(given["definition"]), given, Path(folder))
 
 
-def write_draws(path: Path, draws: Mixture, seed: int) -> None:
+def write_draws(path: Path, draws: Any, seed: int) -> None:
     """Write draws in single precision, the labels of each permuted at random."""
     rng = np.random.default_rng(seed)
     labels = rng.permuted(np.tile(np.arange(draws.k), (*draws.batch_shape, 1)), axis=-1)
-    mixed = draws.permute(labels)
-    columns = {f"{name}_{i + 1}": pa.array(getattr(mixed, name)[:, i].astype(np.float32))
-               for name in PARAMETERS for i in range(draws.k)}  # fmt: skip
+    columns = {name: pa.array(values.astype(np.float32))
+               for name, values in numbered(draws.permute(labels)).items()}  # fmt: skip
     parquet.write_table(
         pa.table(columns), path, compression="zstd", compression_level=19, use_dictionary=False,
         column_encoding=dict.fromkeys(columns, "BYTE_STREAM_SPLIT"),
     )  # fmt: skip
 
 
-def read_draws(path: Path) -> Mixture:
+def numbered(draws: Any) -> dict[str, Any]:
+    """Every number of a draw by its name, batch shape (draw,).
+
+    ``w_1``, ``mu_1``, ``sigma_1`` of the first component; in several dimensions ``mu_1_2`` is its
+    mean in the second column and ``covariance_1_2_1`` what its lower triangle has in row 2, column
+    1.
+    """
+    found = {}
+    names = OF_POINTS if isinstance(draws, MultivariateMixture) else PARAMETERS
+    for name in names:
+        values = getattr(draws, name)
+        for at in np.ndindex(values.shape[1:]):
+            if len(at) < 3 or at[1] >= at[2]:
+                found["_".join([name, *(str(i + 1) for i in at)])] = values[:, *at]
+    return found
+
+
+def read_draws(path: Path) -> Any:
     """The draws that `write_draws` wrote; weights add up to 1 again."""
     table = parquet.read_table(path)
-    k = table.num_columns // len(PARAMETERS)
-    w, mu, sigma = (
-        np.stack([table[f"{name}_{i + 1}"].to_numpy().astype(np.float64) for i in range(k)], axis=1)
-        for name in PARAMETERS
-    )
-    return Mixture(w / w.sum(axis=-1, keepdims=True), mu, sigma)
+    given = {name: table[name].to_numpy().astype(np.float64) for name in table.column_names}
+    k = sum(name.startswith("w_") for name in given)
+    w = np.stack([given[f"w_{i + 1}"] for i in range(k)], axis=1)
+    w /= w.sum(axis=-1, keepdims=True)
+    if "mu_1" in given:
+        mu, sigma = (
+            np.stack([given[f"{name}_{i + 1}"] for i in range(k)], axis=1)
+            for name in PARAMETERS[1:]
+        )
+        return Mixture(w, mu, sigma)
+    d = sum(name.startswith("mu_1_") for name in given)
+    mu, covariance = np.empty((len(w), k, d)), np.empty((len(w), k, d, d))
+    for i, j in np.ndindex(k, d):
+        mu[:, i, j] = given[f"mu_{i + 1}_{j + 1}"]
+        for m in range(j + 1):
+            covariance[:, i, j, m] = given[f"covariance_{i + 1}_{j + 1}_{m + 1}"]
+            covariance[:, i, m, j] = covariance[:, i, j, m]
+    return MultivariateMixture(w, mu, covariance)

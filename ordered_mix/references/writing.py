@@ -12,11 +12,18 @@ from pyarrow import Table, parquet
 
 from ordered_mix.engine.outcome import arrays_of
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.references.certificate import METHODS, certificate, values
 from ordered_mix.references.definition import Definition
 from ordered_mix.references.exact import exact
 from ordered_mix.references.functionals import functionals
-from ordered_mix.references.reference import DRAWS, read_draws, write_draws
+from ordered_mix.references.reference import (
+    DRAWS,
+    OF_POINTS,
+    PARAMETERS,
+    read_draws,
+    write_draws,
+)
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.result import StudyResult
 
@@ -33,7 +40,8 @@ def write(result: StudyResult, definitions: dict[str, Definition], folder: Path)
         Of the study in references/certify.py.
     definitions : dict of str to Definition
     folder : Path
-        Gets ``posteriors/NAME.json``, ``draws/NAME.parquet`` and ``runs.parquet``.
+        Gets ``posteriors/NAME.json`` and ``draws/NAME.parquet``; in its ``runs.parquet`` the rows
+        of these posteriors are replaced.
     """
     for name in ("posteriors", "draws"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -45,19 +53,22 @@ def write(result: StudyResult, definitions: dict[str, Definition], folder: Path)
         if own.groupby("method")["run"].nunique().reindex(METHODS, fill_value=0).min() < LEAST_RUNS:
             continue
         file = folder / "draws" / f"{name}.parquet"
-        write_draws(file, _draws(result, own, name), seed_of("labels", posterior=name))
+        write_draws(file, _draws(result, own, definition), seed_of("labels", posterior=name))
         found = content(definition, own, read_draws(file), versions["versions"])
         text = json.dumps(found, indent=1) + "\n"
         (folder / "posteriors" / f"{name}.json").write_text(text, encoding="utf-8")
         written.append(name)
     kept = rows[rows["posterior"].isin(written)].drop(columns=["status", "error"])
+    if (folder / RUNS).exists():
+        before = pd.read_parquet(folder / RUNS)
+        kept = pd.concat([before[~before["posterior"].isin(written)], kept])
     table = Table.from_pandas(kept.reset_index(drop=True), preserve_index=False)
     parquet.write_table(table, folder / RUNS, compression="zstd", compression_level=19)
     return written
 
 
 def content(
-    definition: Definition, rows: pd.DataFrame, draws: Mixture, versions: dict[str, str]
+    definition: Definition, rows: pd.DataFrame, draws: Any, versions: dict[str, str]
 ) -> dict[str, Any]:
     """What the JSON file of a posterior holds.
 
@@ -100,13 +111,14 @@ def _estimators(rows: pd.DataFrame) -> list[str]:
     return ["smc", *sorted(own.unique())]
 
 
-def _draws(result: StudyResult, rows: pd.DataFrame, name: str) -> Mixture:
+def _draws(result: StudyResult, rows: pd.DataFrame, definition: Definition) -> Any:
     """10,000 draws, equally many of every run of data augmentation."""
     runs = sorted(rows.loc[rows["method"] == "augmentation", "run"].unique().tolist())
     each = DRAWS // len(runs)
+    kind, names = (Mixture, PARAMETERS) if definition.d == 1 else (MultivariateMixture, OF_POINTS)
     parts = []
     for run in runs:
-        arrays = arrays_of(result, posterior=name, method="augmentation", run=run)
+        arrays = arrays_of(result, posterior=definition.name, method="augmentation", run=run)
         chosen = np.linspace(0, len(arrays["mu"]) - 1, each).astype(int)
-        parts.append([arrays[key][chosen] for key in ("w", "mu", "sigma")])
-    return Mixture(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts.append([arrays[key][chosen] for key in names])
+    return kind(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -7,7 +7,7 @@ from ordered_mix.references.reference import load_reference
 
 
 def sample(name: str, seed: int, budget: Budget) -> Sampled:
-    """Four walkers for each coordinate; half of the steps are warm-up."""
+    """Four walkers for each coordinate, 32 at least; half of the steps are warm-up."""
     try:
         import emcee
     except ImportError:
@@ -16,7 +16,7 @@ def sample(name: str, seed: int, budget: Budget) -> Sampled:
 
     def run(size: int) -> Sampled:
         dimension = target.start(1, seed).shape[-1]
-        begin, clock = target.start(4 * dimension, seed), Clock()
+        begin, clock = target.start(max(32, 4 * dimension), seed), Clock()
         walkers = emcee.EnsembleSampler(len(begin), dimension, target.log_density, vectorize=True)
         walkers.random_state = np.random.RandomState(seed).get_state()
         walkers.run_mcmc(begin, size, skip_initial_state_check=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ordered_mix.mixture import Mixture
-from ordered_mix.references.entrant import Budget, Clock, Sampled, within
+from ordered_mix.references.entrant import Budget, Clock, Sampled, one_column, within
 from ordered_mix.references.reference import Reference, load_reference
 
 MODEL = """model {
@@ -26,6 +26,7 @@ def sample(name: str, seed: int, budget: Budget) -> Sampled:
     reference, prior = load_reference(name), load_reference(name).definition.prior
     if shutil.which("jags") is None:
         raise ValueError("entrant jags needs the program jags, which is not installed")
+    one_column("jags", reference)
     if prior.known_sigma is None and prior.scale_family != "inverse_gamma":
         raise ValueError(f"prior must have inverse-gamma scales for jags, {name} has others")
 

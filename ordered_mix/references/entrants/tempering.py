@@ -1,6 +1,14 @@
 """Parallel tempering of this package."""
 
-from ordered_mix.references.entrant import Budget, Clock, Sampled, of_ours, starts, within
+from ordered_mix.references.entrant import (
+    Budget,
+    Clock,
+    Sampled,
+    of_ours,
+    one_column,
+    starts,
+    within,
+)
 from ordered_mix.references.reference import load_reference
 from ordered_mix.samplers.tempering import Tempering
 
@@ -10,6 +18,7 @@ CHAINS = 2
 def sample(name: str, seed: int, budget: Budget) -> Sampled:
     """As many iterations kept as in warm-up."""
     reference = load_reference(name)
+    one_column("tempering", reference)
 
     def run(size: int) -> Sampled:
         clock, sampler = Clock(), Tempering(draws=size, tune=size, temperatures=8)
