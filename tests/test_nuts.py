@@ -181,11 +181,12 @@ def test_identity_link_is_refused(low_dim):
     [
         ({"draws": 1}, "draws must be at least 4, got 1"),
         ({"sampler": "stan"}, "sampler must be one of nutpie, pymc, got 'stan'"),
-        ({"adaptation": "dense"}, "adaptation must be one of"),
+        ({"adaptation": "full"}, "adaptation must be one of diagonal, low_rank, dense, got 'full'"),
         ({"target_accept": 1.0}, "target_accept must lie between 0 and 1"),
         ({"target_accept": 0.0}, "target_accept must lie between 0 and 1"),
         ({"inverse_temperature": -1.0}, "inverse_temperature must be at least 0"),
-        ({"sampler": "pymc", "adaptation": "low_rank"}, "diagonal"),
+        ({"sampler": "pymc", "adaptation": "low_rank"}, "is diagonal, got 'low_rank'"),
+        ({"sampler": "pymc", "adaptation": "dense"}, "is diagonal, got 'dense'"),
     ],
 )
 def test_bad_settings(settings, message):
