@@ -658,8 +658,8 @@ def outer(replicates: range) -> list[dict[str, Any]]:
 
 def laptop() -> list[dict[str, Any]]:
     """In the order of replicates, so that what an interrupted run leaves is whole data sets."""
-    first = [grid for number in range(4) for grid in replicate(number)]
-    rest = [grid for number in range(4, 20) for grid in replicate(number)]
+    first = [grid for number in range(5) for grid in replicate(number)]
+    rest = [grid for number in range(5, 20) for grid in replicate(number)]
     return first + outer(range(3)) + rest
 
 
