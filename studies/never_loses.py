@@ -21,19 +21,18 @@ rule, its thresholds and the pooled gaps were fixed on other data sets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-from math import factorial
 from typing import TYPE_CHECKING, Any
 
-import arviz_stats
 import numpy as np
 import pandas as pd
 
 from ordered_mix.data import simulate
 from ordered_mix.draws.chain_measures import chain_measures
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.rhat import RHAT_THRESHOLD, reached, rhat, rhat_path
+from ordered_mix.draws.rhat import RHAT_THRESHOLD
+from ordered_mix.draws.sampler_measures import sampler_measures
 from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
@@ -42,8 +41,9 @@ from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study.contest import Contest
 from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
-from ordered_mix.study.effects import difference_of_shares, extreme, from_logs, mean, rows_of, share
+from ordered_mix.study.effects import difference_of_shares, from_logs, mean, rows_of, share
 from ordered_mix.study.sentences import RATIO, Words, amounts, by_outcome, measured, paragraph
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ ADAPTATIONS = ("diagonal", "low_rank", "dense", NONE)
 PRIORS = ("adaptive", "fixed")
 SEPARATIONS = (0.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS = (0.5, 0.3, 0.1)
+WEIGHTS_OF = {"adaptive": WEIGHTS, "fixed": (0.5, 0.1)}
 THIRD = 0.3333
 OVERLAP, APART = (0.0, 1.0, 2.0), (4.0, 8.0)
 CHAINS = 4
@@ -68,7 +69,6 @@ DRAWS, TUNE = 2000, 1000
 SWEEPS = 6000
 PILOT, SETTLED = 250, 50
 PILOT_ESS = (0.1, 0.4)
-CHECKPOINTS = 8
 TARGET = 1000
 SETTING = ("prior", "separation", "weight")
 SET = (*SETTING, "n", "k", "replicate")
@@ -78,7 +78,6 @@ KNOWN = (
     *(f"{name}, {one}" for name in ("unordered", "ordered") for one in ADAPTATIONS[:3]),
     SIGNED, f"{POSITIVE}, dense", GIBBS,
 )  # fmt: skip
-LEAST_SETS = 5
 
 
 def cell(
@@ -105,51 +104,10 @@ def cell(
     if not gibbs:
         sampler = NUTS(draws=DRAWS, tune=TUNE, adaptation=adaptation)
     draws = sampler.sample(model, data, starts, seed % 2**31)
-    row = measures(draws) | invariant(draws, data.y) | labels(draws.mixture)
+    row = sampler_measures(draws)
     row["pilot_ess"] = pilot_ess(draws) if gibbs else None
     kept = (type(None), int)
     return [{key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}]
-
-
-def measures(draws: Draws) -> dict[str, Any]:
-    """ESS, R-hat, divergences and cost, as drawn and sorted."""
-    mixture, statistics = draws.mixture, draws.statistics
-    steps = statistics["n_steps"].to_numpy()
-    diverging = np.zeros(steps.shape, dtype=bool)
-    if "diverging" in statistics:
-        diverging = statistics["diverging"].to_numpy()
-    found = chain_measures(mixture.w, mixture.mu, mixture.sigma, diverging)
-    passes, warmup = int(draws.passes.sum()), int(draws.warmup_passes.sum())
-    ascending = mixture.sorted()
-    values = {name: getattr(ascending, name) for name in ("w", "mu", "sigma")}
-    first = reached(rhat_path(values, steps, warmup, CHECKPOINTS))
-    return {
-        "ess": found.ess,
-        "rhat": found.rhat,
-        "raw_rhat": found.raw_rhat,
-        "passes": passes,
-        "warmup_passes": warmup,
-        "converged_passes": None if first is None else first.passes,
-        "seconds": draws.seconds * passes / (passes + warmup),
-        "divergences_per_1000": 1000 * found.divergence_rate,
-        "switching_rate": found.switching_rate,
-    }
-
-
-def invariant(draws: Draws, y: np.ndarray) -> dict[str, Any]:
-    """Smallest ESS and largest R-hat of the log likelihood, the mean and the density at points."""
-    pointwise = draws.tree["log_likelihood"]["y"].to_numpy()
-    at = np.argsort(y)[[len(y) // 10, len(y) // 2, len(y) - 1 - len(y) // 10]]
-    values = [pointwise.sum(axis=-1), draws.mixture.mean(), *np.moveaxis(pointwise[..., at], -1, 0)]
-    ess = [float(arviz_stats.ess(one, chain_axis=0, draw_axis=1)) for one in values]
-    return {"invariant_ess": min(ess), "invariant_rhat": max(map(rhat, values))}
-
-
-def labels(mixture: Mixture) -> dict[str, Any]:
-    """Mean share of the orders of the means that a chain visits."""
-    order = mixture.order("mu")
-    seen = [len(np.unique(chain, axis=0)) for chain in order]
-    return {"visited": float(np.mean(seen)) / factorial(mixture.k)}
 
 
 def pilot_ess(draws: Draws) -> float:
@@ -203,6 +161,11 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     )
 
 
+def contest(table: pd.DataFrame, **where: Any) -> Contest:
+    """All contenders on these rows."""
+    return Contest(runs(table, **where), SET, SETTING)
+
+
 def piloted(rows: pd.DataFrame) -> pd.DataFrame:
     """The run that the pilot chooses on each data set, charged with the pilot."""
     gibbs, apart, overlapping = (
@@ -223,107 +186,62 @@ def piloted(rows: pd.DataFrame) -> pd.DataFrame:
     return found.assign(contender="pilot").reset_index()
 
 
-def wide(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A column by data set and contender, NaN where a run has not converged."""
-    values = rows.assign(value=rows[column].where(rows["converged"]))
-    return values.pivot(index=list(SET), columns="contender", values="value")
-
-
-def ratio(
-    table: pd.DataFrame, top: str, bottom: str, column: str = "log_rate", **where: Any
-) -> pd.Series:
-    """Log ratios of two contenders on the data sets where both have converged."""
-    both = wide(runs(table, **where), column)
-    return (both[top] - both[bottom]).dropna()
-
-
-def by_setting(logs: pd.Series) -> list[np.ndarray]:
-    """One sample for each prior, separation and weight with enough data sets."""
-    groups = (part.to_numpy() for _, part in logs.groupby(list(SETTING)))
-    return [values for values in groups if len(values) >= LEAST_SETS]
-
-
-def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """ESS per pass over that of the best, by contender (rows), prior, separation and weight.
-
-    The best has the largest mean among those that converge on at least half of the data sets.
-    Geometric means over the data sets where both have converged, at least five of them.
-    """
-    found = {}
-    for setting, part in wide(runs(table), "log_rate").groupby(list(SETTING)):
-        regular = part.loc[:, part.notna().mean() >= 0.5]
-        if not regular.empty:
-            off = part.sub(part[regular.mean().idxmax()], axis=0)
-            found[setting] = np.exp(off.mean().where(off.notna().sum() >= LEAST_SETS))
-    return pd.DataFrame(found, columns=pd.MultiIndex.from_tuples(found, names=SETTING))
-
-
-def converging(table: pd.DataFrame) -> pd.DataFrame:
-    """Share of runs that converge, by contender (rows), prior, separation and weight."""
-    return runs(table).groupby(["contender", *SETTING])["converged"].mean().unstack(SETTING)
-
-
 # --- effects of the claims ------------------------------------------------------------------------
 
 
 def order_ratio(
     table: pd.DataFrame, adaptation: str, column: str = "log_rate", **where: Any
 ) -> Effect:
-    """Ordered over unordered means in the overlap."""
-    names = (f"ordered, {adaptation}", f"unordered, {adaptation}")
-    return from_logs(mean(ratio(table, *names, column, separation=OVERLAP, **where)))
+    """Ordered over unordered means, in the overlap."""
+    return gained(
+        table, f"ordered, {adaptation}", f"unordered, {adaptation}", column, separation=OVERLAP,
+        **where,
+    )  # fmt: skip
 
 
 def order_converges(table: pd.DataFrame, adaptation: str, prior: str) -> Effect:
     """Share of ordered less that of unordered runs that converge in the overlap."""
-    rows = runs(table, separation=OVERLAP, prior=prior)
-    both = rows.pivot(index=list(SET), columns="contender", values="converged")
-    pair = both[[f"ordered, {adaptation}", f"unordered, {adaptation}"]].dropna().astype(bool)
-    return difference_of_shares(*pair.to_numpy().T)
+    names = (f"ordered, {adaptation}", f"unordered, {adaptation}")
+    found = contest(table, separation=OVERLAP, prior=prior).converged(*names)
+    return difference_of_shares(*found)
 
 
 def narrowing(table: pd.DataFrame, adaptation: str, prior: str) -> Effect:
     """The ratio of ordered to unordered means with a mass matrix, over that with a diagonal one."""
+    here = contest(table, separation=OVERLAP, prior=prior)
     new, old = (
-        ratio(table, f"ordered, {one}", f"unordered, {one}", separation=OVERLAP, prior=prior)
+        here.difference(f"ordered, {one}", f"unordered, {one}", "log_rate")
         for one in (adaptation, "diagonal")
     )
     return from_logs(mean((new - old).dropna()))
 
 
-def least(table: pd.DataFrame, name: str, rivals: tuple[str, ...] = (), **where: Any) -> Effect:
+def gained(table: pd.DataFrame, top: str, bottom: str, column: str, **where: Any) -> Effect:
+    """Ratio of two contenders on average over the data sets where both have converged."""
+    return from_logs(mean(contest(table, **where).difference(top, bottom, column)))
+
+
+def least(
+    table: pd.DataFrame, contender: str, rivals: tuple[str, ...] = (), **where: Any
+) -> Effect:
     """ESS per pass of a contender over each other one, where that is least."""
-    both = wide(runs(table, **where), "log_rate")
-    others = rivals or [other for other in both if other != name]
-    logs = [(both[name] - both[other]).dropna() for other in others]
-    return from_logs(extreme([values for one in logs for values in by_setting(one)], min))
+    return contest(table, **where).least(contender, "log_rate", rivals)
 
 
 def leading(table: pd.DataFrame) -> Effect:
     """`least` of the contender whose worst share of the best is largest in this table."""
-    return least(table, leader(table))
+    found = contest(table)
+    return found.least(found.leader("log_rate"), "log_rate")
 
 
-def leader(table: pd.DataFrame) -> str:
-    """The contender whose worst share is largest, of those judged in every setting."""
-    return str(shares(table).min(axis=1, skipna=False).idxmax())
-
-
-def diverging(table: pd.DataFrame, name: str) -> Effect:
+def diverging(table: pd.DataFrame, contender: str) -> Effect:
     """Divergences per 1,000 draws where they are most frequent, all runs counted."""
-    rows = runs(table)
-    found = rows[rows["contender"] == name].groupby(list(SETTING))["divergences_per_1000"]
-    return extreme([values.to_numpy() for _, values in found if len(values) >= LEAST_SETS], max)
+    return contest(table).largest(contender, "divergences_per_1000")
 
 
 def most_gained(table: pd.DataFrame, top: str, bottom: str) -> Effect:
     """ESS per pass of one contender over another where that is largest."""
-    return from_logs(extreme(by_setting(ratio(table, top, bottom)), max))
-
-
-def gained(table: pd.DataFrame, top: str, bottom: str, column: str, **where: Any) -> Effect:
-    """One contender over another, on average over data sets."""
-    return from_logs(mean(ratio(table, top, bottom, column, **where)))
+    return contest(table).most(top, bottom, "log_rate")
 
 
 def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
@@ -334,14 +252,9 @@ def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
     return both["rhat", "ordered"].to_numpy(), both["rhat", "unordered"].to_numpy()
 
 
-def ordering_cures(table: pd.DataFrame, weight: float) -> Effect:
-    """Share of those data sets on which ordered chains agree."""
-    return share(cured(table, weight)[0])
-
-
-def sorting_cures(table: pd.DataFrame, weight: float) -> Effect:
-    """Share of those data sets on which the same unordered draws agree once sorted."""
-    return share(cured(table, weight)[1])
+def cures(table: pd.DataFrame, weight: float, which: int) -> Effect:
+    """Share of those data sets that ordering cures (0), or sorting (1)."""
+    return share(cured(table, weight)[which])
 
 
 def cures_more(table: pd.DataFrame, weight: float) -> Effect:
@@ -358,163 +271,167 @@ def visits(table: pd.DataFrame) -> Effect:
 
 TWO = ("diagonal", "dense")
 WORDS = {"diagonal": "a diagonal", "low_rank": "a low-rank", "dense": "a dense"}
-PER_PASS = "ESS per pass, ordered / unordered"
+RATIO_OF = "{}, ordered / unordered"
+PER_PASS = RATIO_OF.format("ESS per pass")
+WORST = "ESS per pass over that of each other contender, where it is least"
 
 
-def _headline() -> Iterator[Claim]:
-    for prior in PRIORS:
-        for adaptation, words in WORDS.items():
-            setting = f"Under the {prior} prior with {words} mass matrix, at separations up to 2,"
-            given = {"prior": prior, "adaptation": adaptation}
-            yield from (
-                Claim(
-                    f"order costs draws, {prior}, {adaptation}, weight {weight:g}",
-                    f"{setting} and with weight {weight:g}, ordered means have a smaller ESS per "
-                    "pass than unordered ones.",
-                    BETANCOURT, partial(order_ratio, **given, weight=weight), "below", 1.0,
-                    PER_PASS,
-                )
-                for weight in WEIGHTS
-            )  # fmt: skip
-            yield Claim(
-                f"order costs convergence, {prior}, {adaptation}",
-                f"{setting} fewer runs in ordered means converge than in unordered ones.",
-                BETANCOURT, partial(order_converges, **given), "below", 0.0,
-                "difference of shares, ordered less unordered",
-            )  # fmt: skip
-            yield Claim(
-                f"order costs passes, {prior}, {adaptation}",
-                f"{setting} and with equal weights, 1,000 effective draws take more passes in "
-                "ordered than in unordered means, warm-up included.",
-                BETANCOURT, partial(order_ratio, **given, weight=0.5, column="log_needed"),
-                "above", 1.0, "passes, ordered / unordered",
-            )  # fmt: skip
-            if adaptation != "diagonal":
-                yield Claim(
-                    f"{adaptation} narrows the cost, {prior}",
-                    f"{setting} ordered means lose less against unordered ones than with a "
-                    "diagonal one.",
-                    PROJECT, partial(narrowing, **given), "above", 1.0,
-                    f"{PER_PASS}, {adaptation} / diagonal",
-                )  # fmt: skip
-    sizes: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"n": 50}, "50 points"),
-        ({"n": 1000}, "1,000 points"),
-        ({"k": 3}, "three components"),
-    )
-    for others, words in sizes:
+def _claim(
+    name: str, statement: str, direction: str, margin: float, unit: str, effect: Any,
+    source: str = PROJECT, **given: Any,
+) -> Claim:  # fmt: skip
+    return Claim(name, statement, source, partial(effect, **given), direction, margin, unit)
+
+
+def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
+    here = {"prior": prior, "adaptation": adaptation}
+    setting = f"Under the {prior} prior with {WORDS[adaptation]} mass matrix, at separations up to"
+    weights = WEIGHTS_OF[prior] if (prior, adaptation) != ("fixed", "low_rank") else (0.5,)
+    for weight in weights:
+        yield _claim(
+            f"order costs draws, {prior}, {adaptation}, weight {weight:g}",
+            f"{setting} 2 and with weight {weight:g}, ordered means have a smaller ESS per pass "
+            "than unordered ones.",
+            "below", 1.0, PER_PASS, order_ratio, BETANCOURT, **here, weight=weight,
+        )  # fmt: skip
+    yield _claim(
+        f"order costs convergence, {prior}, {adaptation}",
+        f"{setting} 2, fewer runs in ordered means converge than in unordered ones.",
+        "below", 0.0, "difference of shares, ordered less unordered", order_converges, BETANCOURT,
+        **here,
+    )  # fmt: skip
+    yield _claim(
+        f"order costs passes, {prior}, {adaptation}",
+        f"{setting} 2 and with equal weights, 1,000 effective draws take more passes in ordered "
+        "than in unordered means, warm-up included.",
+        "above", 1.0, RATIO_OF.format("passes"), order_ratio, BETANCOURT, **here, weight=0.5,
+        column="log_needed",
+    )  # fmt: skip
+    if adaptation != "diagonal":
+        yield _claim(
+            f"{adaptation} narrows the cost, {prior}",
+            f"{setting} 2, ordered means lose less against unordered ones than with a diagonal "
+            "one.",
+            "above", 1.0, f"{PER_PASS}, {adaptation} / diagonal", narrowing, **here,
+        )  # fmt: skip
+
+
+def _order_elsewhere() -> Iterator[Claim]:
+    sizes: dict[str, dict[str, Any]] = {
+        "50 points": {"n": 50}, "1,000 points": {"n": 1000}, "three components": {"k": 3},
+    }  # fmt: skip
+    for words, size in sizes.items():
         for adaptation in TWO:
-            yield Claim(
+            yield _claim(
                 f"order costs draws, {words}, {adaptation}",
                 f"With {words}, at separation 1 under the adaptive prior with {WORDS[adaptation]} "
                 "mass matrix, ordered means have a smaller ESS per pass than unordered ones.",
-                BETANCOURT,
-                partial(order_ratio, prior="adaptive", adaptation=adaptation, **others),
-                "below", 1.0, PER_PASS,
+                "below", 1.0, PER_PASS, order_ratio, BETANCOURT, prior="adaptive",
+                adaptation=adaptation, **size,
             )  # fmt: skip
     for prior in PRIORS:
-        yield Claim(
+        yield _claim(
             f"order costs invariant draws, {prior}",
             f"Under the {prior} prior with a diagonal mass matrix, at separations up to 2 and with "
             "equal weights, ordered means have a smaller ESS per pass of quantities without "
             "labels, too.",
-            PROJECT,
-            partial(
-                order_ratio, adaptation="diagonal", prior=prior, weight=0.5, column="log_invariant"
-            ),
-            "below", 1.0, PER_PASS,
+            "below", 1.0, PER_PASS, order_ratio, adaptation="diagonal", prior=prior, weight=0.5,
+            column="log_invariant",
         )  # fmt: skip
 
 
 def _never() -> Iterator[Claim]:
-    worst = "ESS per pass over that of each other contender, where it is least"
-    yield Claim(
-        "one contender never loses", "The contender with the largest worst share is within 10% of "
-        "the ESS per pass of every other one in every setting.",
-        PROJECT, leading, "above", 0.9, worst,
+    within = "within 10% of the ESS per pass of every other"
+    yield _claim(
+        "one contender never loses",
+        f"The contender with the largest worst share is {within} one in every setting.",
+        "above", 0.9, WORST, leading,
     )  # fmt: skip
     for name in ("pilot", BEST, SIGNED, f"{POSITIVE}, dense"):
-        yield from (
-            Claim(
+        for prior in PRIORS:
+            yield _claim(
                 f"{name} never loses, {prior}",
-                f"Under the {prior} prior {name} is within 10% of the ESS per pass of every other "
-                "contender in every setting.",
-                PROJECT, partial(least, name=name, prior=prior), "above", 0.9, worst,
-            )
-            for prior in PRIORS
-        )  # fmt: skip
-        yield Claim(
+                f"Under the {prior} prior {name} is {within} contender in every setting it has.",
+                "above", 0.9, WORST, least, contender=name, prior=prior,
+            )  # fmt: skip
+        yield _claim(
             f"{name} does not diverge",
             f"In every setting {name} has fewer than 1 divergence in 1,000 draws.",
-            PROJECT, partial(diverging, name=name), "below", 1.0,
-            "divergences per 1,000 draws, where they are most frequent",
+            "below", 1.0, "divergences per 1,000 draws, where they are most frequent", diverging,
+            contender=name,
         )  # fmt: skip
-    yield Claim(
-        "the pilot pays", "Somewhere the pilot has at least 1.5 times the ESS per pass of signed "
-        "coordinates with a dense mass matrix.",
-        PROJECT, partial(most_gained, top="pilot", bottom=SIGNED), "above", 1.5,
-        "ESS per pass, pilot / signed dense, where it is largest",
+    yield _claim(
+        "the pilot pays",
+        f"Somewhere the pilot has at least 1.5 times the ESS per pass of {SIGNED}.",
+        "above", 1.5, f"ESS per pass, pilot / {SIGNED}, where it is largest", most_gained,
+        top="pilot", bottom=SIGNED,
     )  # fmt: skip
-    yield Claim(
-        "the pilot costs little", "Nowhere does the pilot lose 10% of the ESS per pass of signed "
-        "coordinates with a dense mass matrix.",
-        PROJECT, partial(least, name="pilot", rivals=(SIGNED,)), "above", 0.9,
-        "ESS per pass, pilot / signed dense, where it is least",
+    yield _claim(
+        "the pilot costs little",
+        f"Nowhere does the pilot lose 10% of the ESS per pass of {SIGNED}.",
+        "above", 0.9, f"ESS per pass, pilot / {SIGNED}, where it is least", least,
+        contender="pilot", rivals=(SIGNED,),
     )  # fmt: skip
-    for prior in PRIORS:
-        setting = f"Under the {prior} prior, at separations up to 2,"
-        given = {"prior": prior, "separation": OVERLAP}
-        yield Claim(
-            f"pooled gaps win in the overlap, {prior}",
-            f"{setting} pooled gaps with a dense mass matrix are within 10% of the ESS per pass of "
-            "every other contender in every setting.",
-            PROJECT, partial(least, name=BEST, rivals=KNOWN, **given), "above", 0.9, worst,
-        )  # fmt: skip
-        for rival, words in ((SIGNED, "signed dense"), ("unordered, diagonal", "the default")):
-            for column, cost in (("log_rate", "pass"), ("log_speed", "second")):
-                yield Claim(
-                    f"pooled gaps over {words}, {prior}, per {cost}",
-                    f"{setting} pooled gaps with a dense mass matrix have at least 1.5 times the "
-                    f"ESS per {cost} of {rival}.",
-                    PROJECT, partial(gained, top=BEST, bottom=rival, column=column, **given),
-                    "above", 1.5, f"ESS per {cost}, pooled gaps / {rival}",
-                )  # fmt: skip
 
 
-def _switching() -> Iterator[Claim]:
-    for weight in (0.5, 0.1):
-        of = f"Of the data sets at separations 4 and 8 and weight {weight:g} on which unordered " \
-             "chains disagree,"  # fmt: skip
-        yield Claim(
-            f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
-            "documentation of PyMC's ordered transform; " + BETANCOURT,
-            partial(ordering_cures, weight=weight), "above", 0.95, "share of those data sets",
-        )  # fmt: skip
-        yield Claim(
-            f"sorting cures switching, weight {weight:g}",
-            f"{of} the same draws agree on 95% once they are sorted.",
-            "Stephens 2000 (relabelling afterwards)",
-            partial(sorting_cures, weight=weight), "above", 0.95, "share of those data sets",
-        )  # fmt: skip
-        yield Claim(
-            f"sorting cures more, weight {weight:g}",
-            f"{of} sorting afterwards cures more than ordering while sampling.",
-            PROJECT, partial(cures_more, weight=weight), "above", 0.0,
-            "difference of shares, sorted afterwards less ordered",
-        )  # fmt: skip
-    yield Claim(
-        "chains switch in the overlap", "At separations up to 1 a chain in unordered coordinates "
-        "visits both orders of the means.",
-        "Celeux, Hurn & Robert 2000, JASA 95, 957-970", visits, "above", 0.95,
-        "share of the orders that a chain visits",
+def _pooled(prior: str) -> Iterator[Claim]:
+    setting = f"Under the {prior} prior, at separations up to 2, {BEST}"
+    given: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
+    yield _claim(
+        f"pooled gaps win in the overlap, {prior}",
+        f"{setting} is within 10% of the ESS per pass of every other contender in every setting.",
+        "above", 0.9, WORST, least, contender=BEST, rivals=KNOWN, **given,
     )  # fmt: skip
+    for rival in (SIGNED, "unordered, diagonal"):
+        for column, cost in (("log_rate", "pass"), ("log_speed", "second")):
+            yield _claim(
+                f"pooled gaps over {rival}, {prior}, per {cost}",
+                f"{setting} has at least 1.5 times the ESS per {cost} of {rival}.",
+                "above", 1.5, f"ESS per {cost}, {BEST} / {rival}", gained, top=BEST, bottom=rival,
+                column=column, **given,
+            )  # fmt: skip
+
+
+def _switching(weight: float) -> Iterator[Claim]:
+    where = f"at separations 4 and 8 and weight {weight:g}"
+    of = f"Of the data sets {where} on which unordered chains disagree,"
+    yield _claim(
+        f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
+        "above", 0.95, "share of those data sets", cures, BETANCOURT, weight=weight, which=0,
+    )  # fmt: skip
+    yield _claim(
+        f"sorting cures switching, weight {weight:g}",
+        f"{of} the same draws agree on 95% once they are sorted.",
+        "above", 0.95, "share of those data sets", cures, "Stephens 2000 (relabelling afterwards)",
+        weight=weight, which=1,
+    )  # fmt: skip
+    yield _claim(
+        f"sorting cures more, weight {weight:g}",
+        f"{of} sorting afterwards cures more than ordering while sampling.",
+        "above", 0.0, "difference of shares, sorted afterwards less ordered", cures_more,
+        weight=weight,
+    )  # fmt: skip
+
+
+CLAIMS = (
+    *(one for prior in PRIORS for adaptation in WORDS for one in _order_here(prior, adaptation)),
+    *_order_elsewhere(),
+    *_never(),
+    *(one for prior in PRIORS for one in _pooled(prior)),
+    *(one for weight in (0.5, 0.1) for one in _switching(weight)),
+    _claim(
+        "chains switch in the overlap",
+        "At separations up to 1 a chain in unordered coordinates visits both orders of the means.",
+        "above", 0.95, "share of the orders that a chain visits", visits,
+        "Celeux, Hurn & Robert 2000, JASA 95, 957-970",
+    ),
+)  # fmt: skip
 
 
 # --- figures and findings -------------------------------------------------------------------------
 
 
-def _heats(result: StudyResult, values: Callable[[pd.DataFrame], pd.DataFrame]) -> Figure:
-    found, rows = values(result.table), runs(result.table)
+def _heats(found: pd.DataFrame) -> Figure:
     figure, axes = panels(len(PRIORS), 1, (7.6, 7.6))
     for one, prior in zip(axes[:, 0], PRIORS, strict=True):
         chosen = found.loc[:, found.columns.get_level_values(0) == prior]
@@ -522,18 +439,18 @@ def _heats(result: StudyResult, values: Callable[[pd.DataFrame], pd.DataFrame]) 
         chosen.columns = [f"{place:g}, {weight:g}" for _, place, weight in chosen.columns]
         heat(one, 100 * chosen, "{:.0f}".format, colours="cividis", limits=(0, 100))
         one.set_title(f"{prior} prior", loc="left", fontsize=9)
-    axes[-1, 0].set_xlabel(f"separation, weight ({len(rows):,} runs)")
+    axes[-1, 0].set_xlabel("separation, weight")
     return figure
 
 
 def share_figure(result: StudyResult) -> Figure:
     """ESS per pass as a percentage of the best contender's, where both have converged."""
-    return _heats(result, shares)
+    return _heats(contest(result.table).shares("log_rate"))
 
 
 def convergence_figure(result: StudyResult) -> Figure:
     """Percentage of runs that converge."""
-    return _heats(result, converging)
+    return _heats(contest(result.table).converging())
 
 
 def order_figure(result: StudyResult) -> Figure:
@@ -566,14 +483,14 @@ def _order(result: StudyResult) -> Iterator[str]:
                 f"unordered ones under the {prior} prior at equal weights, both converged, by mass "
                 f"matrix: {', '.join(draws)}."
             )
-    share = converging(result.table)
+    share = contest(result.table).converging()
     overlap = share.loc[:, share.columns.isin(OVERLAP, level=1)].mean(axis=1)
     named = [f"{name}, {one}" for one in WORDS for name in ("ordered", "unordered")]
     yield f"Of the runs there converge: {amounts(overlap[named])}."
 
 
 def _answer(result: StudyResult) -> Iterator[str]:
-    share = shares(result.table)
+    share = contest(result.table).shares("log_rate")
     worst = share.min(axis=1, skipna=False).dropna().sort_values(ascending=False)
     yield from by_outcome(result.verdicts, ANSWER)
     yield (
@@ -611,14 +528,18 @@ def findings(result: StudyResult) -> str:
 
 # --- sizes ----------------------------------------------------------------------------------------
 
-ALL_WEIGHTS = {0.0: (0.5,), 1.0: WEIGHTS, 2.0: WEIGHTS, 4.0: (0.5, 0.1), 8.0: (0.5, 0.1)}
-THREE = ("diagonal", "low_rank", "dense")
-OTHERS: dict[str, tuple[str, ...]] = {
-    "Gibbs": (NONE,), "signed": ("dense",), POSITIVE: ("dense",), POOLED: ("dense",),
-}  # fmt: skip
 FEW: dict[str, tuple[str, ...]] = {
     "unordered": TWO, "ordered": TWO, "signed": ("dense",), POOLED: ("dense",), "Gibbs": (NONE,),
 }  # fmt: skip
+MANY = {**FEW, "unordered": tuple(WORDS), "ordered": tuple(WORDS), POSITIVE: ("dense",)}
+PARTS: tuple[tuple[str, dict[str, tuple[str, ...]], tuple[float, ...], tuple[float, ...]], ...] = (
+    ("adaptive", MANY, OVERLAP, (0.5,)),
+    ("adaptive", MANY, (1.0, 2.0), (0.3, 0.1)),
+    ("adaptive", FEW, APART, (0.5, 0.1)),
+    ("fixed", MANY, OVERLAP, (0.5,)),
+    ("fixed", FEW, (1.0, 2.0), (0.1,)),
+    ("fixed", FEW, APART, (0.5,)),
+)
 
 
 def block(contenders: dict[str, tuple[str, ...]], **given: Any) -> list[dict[str, Any]]:
@@ -631,36 +552,33 @@ def block(contenders: dict[str, tuple[str, ...]], **given: Any) -> list[dict[str
 
 def replicate(number: int) -> list[dict[str, Any]]:
     """One data set of every setting of the main block."""
-    found = []
-    for prior, more in (("adaptive", {"sheared": ("dense",)}), ("fixed", {})):
-        for separation, weights in ALL_WEIGHTS.items():
-            adaptations = THREE if separation in OVERLAP else TWO
-            contenders = {"unordered": adaptations, "ordered": adaptations, **OTHERS, **more}
-            found += block(
-                contenders, prior=(prior,), separation=(separation,), weight=weights, n=(200,),
-                k=(2,), replicate=(number,),
-            )  # fmt: skip
-    return found
-
-
-def outer(replicates: range) -> list[dict[str, Any]]:
-    """Fewer contenders: other n, three components, and coordinates at equal weights."""
-    given = {"prior": ("adaptive",), "replicate": replicates}
-    once = ("signed", POSITIVE, POOLED, "sheared")
-    more = {LOG: TWO, **dict.fromkeys(once, ("diagonal",))}
-    ends = (1.0, 4.0)
+    shared = {"n": (200,), "k": (2,), "replicate": (number,)}
     return [
-        *block(FEW, n=(50, 1000), k=(2,), separation=ends, weight=(0.5, 0.1), **given),
-        *block(FEW, n=(200,), k=(3,), separation=ends, weight=(THIRD,), **given),
-        *block(more, n=(200,), k=(2,), separation=ends, weight=(0.5,), **given),
+        grid
+        for prior, contenders, separations, weights in PARTS
+        for grid in block(
+            contenders, prior=(prior,), separation=separations, weight=weights, **shared
+        )
     ]
 
 
-def laptop() -> list[dict[str, Any]]:
+def outer(replicates: range) -> list[dict[str, Any]]:
+    """Other n, three components, and the other coordinates at equal weights."""
+    given = {"prior": ("adaptive",), "replicate": replicates}
+    once = ("signed", POSITIVE, POOLED)
+    more = {LOG: TWO, "sheared": TWO, **dict.fromkeys(once, ("diagonal",))}
+    return [
+        *block(FEW, n=(50, 1000), k=(2,), separation=(1.0,), weight=(0.5, 0.1), **given),
+        *block(FEW, n=(200,), k=(3,), separation=(1.0,), weight=(THIRD,), **given),
+        *block(more, n=(200,), k=(2,), separation=(1.0, 4.0), weight=(0.5,), **given),
+    ]
+
+
+def whole(replicates: int, first: int, others: int) -> list[dict[str, Any]]:
     """In the order of replicates, so that what an interrupted run leaves is whole data sets."""
-    first = [grid for number in range(5) for grid in replicate(number)]
-    rest = [grid for number in range(5, 20) for grid in replicate(number)]
-    return first + outer(range(3)) + rest
+    main = [replicate(number) for number in range(replicates)]
+    early = [grid for grids in main[:first] for grid in grids]
+    return early + outer(range(others)) + [grid for grids in main[first:] for grid in grids]
 
 
 SMOKE = {
@@ -683,9 +601,13 @@ study = Study(
         "k": (2, 3),
         "replicate": range(100),
     },
-    sizes={"smoke": block(FEW, **SMOKE), "laptop": laptop(), "cluster": {}},
+    sizes={
+        "smoke": block(FEW, **SMOKE),
+        "laptop": whole(20, 5, 3),
+        "cluster": whole(100, 100, 100),
+    },
     cell=cell,
-    claims=(*_headline(), *_never(), *_switching()),
+    claims=CLAIMS,
     figures={"order": order_figure, "share": share_figure, "convergence": convergence_figure},
     findings=findings,
     skip=skip,
