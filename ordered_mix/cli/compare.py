@@ -104,6 +104,9 @@ def compare_command(
     target_accept: Annotated[
         float, typer.Option(help="Acceptance rate that the step size is adapted to.")
     ] = 0.8,
+    adaptation: Annotated[
+        str, typer.Option(help="Mass matrix: diagonal, low_rank or dense (nutpie).")
+    ] = "diagonal",
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
@@ -140,6 +143,7 @@ def compare_command(
         seed=seed,
         cores=cores,
         target_accept=target_accept,
+        adaptation=adaptation,
         time_limit=time_limit,
     )
     check(column, settings)
