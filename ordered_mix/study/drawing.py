@@ -51,7 +51,7 @@ LOOKS = {
     "signed": Look(PALETTE["signed"], "s", "--"),
     "moment": Look(PALETTE["moment"], "^"),
     "moment positive": Look(PALETTE["moment"], "v", ":"),
-    "moment pooled": Look("#000000", "^", "--"),
+    "moment pooled": Look(PALETTE["moment"], "X", "--"),
     "ordered": Look(PALETTE["ordered"], "D"),
     "relative": Look(PALETTE["relative"], "P"),
     "relative log": Look(PALETTE["relative"], ">", "-."),
