@@ -254,7 +254,10 @@ def most_gained(table: pd.DataFrame, top: str, bottom: str) -> Effect:
 
 def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
     """Of the data sets on which unordered chains disagree: ordering cures it, sorting cures it."""
-    rows = runs(table, separation=APART, weight=weight, prior="adaptive", adaptation="diagonal")
+    rows = runs(
+        table, separation=APART, weight=weight, prior="adaptive", adaptation="diagonal",
+        coordinates=("ordered", "unordered"),
+    )  # fmt: skip
     both = rows.pivot(index=list(SET), columns="coordinates", values=["raw_rhat", "rhat"]).dropna()
     both = both[both["raw_rhat", "unordered"] > RHAT_THRESHOLD] <= RHAT_THRESHOLD
     return both["rhat", "ordered"].to_numpy(), both["rhat", "unordered"].to_numpy()
@@ -500,10 +503,11 @@ def _order(result: StudyResult) -> Iterator[str]:
                 f"unordered ones under the {prior} prior at equal weights, both converged, by mass "
                 f"matrix: {', '.join(draws)}."
             )
-    rows = runs(result.table, separation=OVERLAP, coordinates=("ordered", "unordered"))
-    share = rows.groupby("contender")["converged"].mean()
-    if len(share):
-        yield f"Of the runs there converge: {amounts(share)}."
+        rows = runs(
+            result.table, separation=OVERLAP, prior=prior, coordinates=("ordered", "unordered")
+        )
+        if len(share := rows.groupby("contender")["converged"].mean()):
+            yield f"Of the runs there converge: {amounts(share)}."
 
 
 def _answer(result: StudyResult) -> Iterator[str]:

@@ -46,11 +46,7 @@ class Contest:
         ValueError
             If one of them has no run.
         """
-        both = self.values(column)
-        absent = [name for name in (top, bottom) if name not in both]
-        if absent:
-            raise ValueError(f"the table holds no such runs of {' and '.join(absent)}")
-        return (both[top] - both[bottom]).dropna()
+        return _difference(self.values(column), top, bottom)
 
     def converged(self, top: str, bottom: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether each of two contenders has converged, on the units where both were run."""
@@ -96,8 +92,9 @@ class Contest:
 
         The column holds logs; all intervals hold together (`effects.extreme`).
         """
-        others = rivals or [other for other in self.values(column) if other != name]
-        logs = [self.difference(name, other, column) for other in others]
+        values = self.values(column)
+        others = rivals or [other for other in values if other != name]
+        logs = [_difference(values, name, other) for other in others]
         return from_logs(extreme([part for one in logs for part in self.by_setting(one)], min))
 
     def most(self, top: str, bottom: str, column: str) -> Effect:
@@ -113,3 +110,10 @@ class Contest:
         """One sample for each setting with enough units."""
         groups = (part.to_numpy() for _, part in values.groupby(list(self.settings)))
         return [part for part in groups if len(part) >= LEAST_UNITS]
+
+
+def _difference(values: pd.DataFrame, top: str, bottom: str) -> pd.Series:
+    absent = [name for name in (top, bottom) if name not in values]
+    if absent:
+        raise ValueError(f"the table holds no such runs of {' and '.join(absent)}")
+    return (values[top] - values[bottom]).dropna()

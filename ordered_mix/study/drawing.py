@@ -76,7 +76,7 @@ def short(label: Any) -> str:
     if not isinstance(label, str):
         return f"{label:g}"
     words = label.replace("link=", "").replace("gap=", "").replace("signed=False", "positive")
-    return re.sub(r"[(_)]+", " ", words).strip()
+    return re.sub(r"[(_)]+", " ", words).replace(" ,", ",").strip()
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:
