@@ -476,7 +476,7 @@ def order_figure(result: StudyResult) -> Figure:
     """ESS per 1,000 passes of converged runs at equal weights, by prior and mass matrix."""
     rows = runs(result.table, weight=0.5)
     rows = rows[rows["converged"] & (rows["contender"] != "pilot")]
-    names = ("unordered", "ordered", "signed")
+    names = ("unordered", "ordered", "signed", POOLED)
     figure, axes = panels(len(PRIORS), len(WORDS), (8.4, 5.4), sharey=True)
     for line, prior in zip(axes, PRIORS, strict=True):
         for one, adaptation in zip(line, WORDS, strict=True):
