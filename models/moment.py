@@ -115,13 +115,9 @@ def _rotate(xp, root, xi):
 
 
 def _coordinates(xp, w, mu, sigma, signed, gap):
-    mean = (w * mu).sum(-1, keepdims=True)
     if gap == "pooled":
-        square = (w * sigma**2).sum(-1, keepdims=True)
-        log_s = 0.5 * xp.log(square + (w * (mu - mean) ** 2).sum(-1, keepdims=True))
-        gaps = (mu[..., 1:] - mu[..., :-1]) / xp.sqrt(square)
-        log_ratio = xp.log(sigma[..., :-1]) - xp.log(sigma[..., -1:])
-        return xp.concatenate([mean, log_s, gaps, log_ratio], axis=-1)
+        return _coordinates_pooled(xp, w, mu, sigma)
+    mean = (w * mu).sum(-1, keepdims=True)
     root = xp.sqrt(w)
     y = root * sigma
     scaled = root * (mu - mean)
@@ -135,11 +131,20 @@ def _coordinates(xp, w, mu, sigma, signed, gap):
     return xp.concatenate([mean, log_s, slope, log_ratio], axis=-1)
 
 
+def _coordinates_pooled(xp, w, mu, sigma):
+    mean, square = ((w * values).sum(-1, keepdims=True) for values in (mu, sigma**2))
+    log_s = 0.5 * xp.log(square + (w * (mu - mean) ** 2).sum(-1, keepdims=True))
+    gaps = (mu[..., 1:] - mu[..., :-1]) / xp.sqrt(square)
+    log_ratio = xp.log(sigma[..., :-1]) - xp.log(sigma[..., -1:])
+    return xp.concatenate([mean, log_s, gaps, log_ratio], axis=-1)
+
+
 def _draw(w, location, spread, scale, size, *, k, family, signed, gap, native):
     if native:
         drawn = _draw_native(w, location, spread, size, k, signed)
         if gap == "pooled":
-            return _coordinates(pt, w, *_forward(pt, w, drawn, k, signed, "sphere"), signed, gap)
+            mu, sigma = _forward(pt, w, drawn, k, signed, "sphere")
+            return _coordinates_pooled(pt, w, mu, sigma)
         return drawn
     sigma = scale_families.draw(k, scale, family, size)
     mu = pm.Normal.dist(location[..., None], spread[..., None], size=sigma.shape)

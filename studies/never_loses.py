@@ -612,7 +612,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "Gibbs": (NONE,),
 }
 SMOKE = {
-    "prior": ("adaptive",), "separation": (1.0, 8.0), "weight": (0.5,), "n": (50,), "k": (2,),
+    "prior": ("adaptive",), "separation": (1.0, 8.0), "weight": (0.5,), "n": (200,), "k": (2,),
     "replicate": range(1),
 }  # fmt: skip
 
