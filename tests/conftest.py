@@ -21,7 +21,7 @@ VARIANTS = {
     ],
     "centred": [{}],
     "signed": [{}],
-    "moment": [{}, {"signed": False}],
+    "moment": [{}, {"signed": False}, {"gap": "pooled"}],
     "resolved": [{}],
     "sheared": [{}, {"gap": "bent"}],
 }

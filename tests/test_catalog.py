@@ -190,6 +190,8 @@ def test_a_label_is_split_into_what_it_was_made_of(found):
         ("relative(clearance=wide)", r"options of relative\(clearance=wide\) must have values it"),
         ("ordered(link=log)", "options of ordered must be among none, got link"),
         ("moment(signed=maybe)", "signed must be True or False, got 'maybe'"),
+        ("moment(gap=bent)", "gap must be one of sphere, pooled, got 'bent'"),
+        ("moment(gap=pooled, signed=False)", "gaps in pooled standard deviations are signed"),
     ],
 )
 def test_bad_labels(label, message):

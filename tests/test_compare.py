@@ -191,6 +191,8 @@ def test_unsuitable_data(data, message):
         ({"parameterizations": ()}, "must name at least one"),
         ({"estimators": ("nut",)}, "did you mean 'nuts'"),
         ({"estimators": ("em",)}, "estimators must hold nuts or nuts-pymc to compare, got em"),
+        ({"adaptation": "full"}, "adaptation must be one of diagonal, low_rank, dense, got 'full'"),
+        ({"adaptation": "dense", "estimators": ("nuts-pymc",)}, "own sampler is diagonal"),
     ],
 )
 def test_bad_settings(settings, message):

@@ -269,6 +269,7 @@ def test_every_coordinates_draws_the_exact_posterior(name, k):
     "sampler",
     [
         NUTS(adaptation="low_rank", draws=2000),
+        NUTS(adaptation="dense", draws=2000),
         NUTS(sampler="pymc", draws=1000),
     ],
 )

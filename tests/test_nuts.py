@@ -181,11 +181,12 @@ def test_identity_link_is_refused(low_dim):
     [
         ({"draws": 1}, "draws must be at least 4, got 1"),
         ({"sampler": "stan"}, "sampler must be one of nutpie, pymc, got 'stan'"),
-        ({"adaptation": "dense"}, "adaptation must be one of"),
+        ({"adaptation": "full"}, "adaptation must be one of diagonal, low_rank, dense, got 'full'"),
         ({"target_accept": 1.0}, "target_accept must lie between 0 and 1"),
         ({"target_accept": 0.0}, "target_accept must lie between 0 and 1"),
         ({"inverse_temperature": -1.0}, "inverse_temperature must be at least 0"),
-        ({"sampler": "pymc", "adaptation": "low_rank"}, "diagonal"),
+        ({"sampler": "pymc", "adaptation": "low_rank"}, "is diagonal, got 'low_rank'"),
+        ({"sampler": "pymc", "adaptation": "dense"}, "is diagonal, got 'dense'"),
     ],
 )
 def test_bad_settings(settings, message):
@@ -204,6 +205,7 @@ def test_bad_data_and_starts(low_dim):
 # --- simulation-based calibration, on the models compiled above -----------------------------------
 
 study = catalog.module("calibration", "study")
+CALIBRATED = (*catalog.names(), "moment(gap=pooled)")
 SIMULATIONS = 20
 N = 30
 WRONG = '''"""Means by midpoint and gap, the Jacobian of its log counted three times."""
@@ -252,18 +254,18 @@ def together():
 
 
 @pytest.mark.chance
-@pytest.mark.parametrize("name", catalog.names())
+@pytest.mark.parametrize("name", CALIBRATED)
 def test_every_parameterization_is_calibrated(name, together):
     parameterization = catalog.parameterization(name, 2, LOW_DIM_PRIOR)
     values, together[name] = p_values(
-        parameterization, SIMULATIONS, N, seed=1 + catalog.names().index(name)
+        parameterization, SIMULATIONS, N, seed=1 + CALIBRATED.index(name)
     )
     assert min(values.values()) > chance.alpha(len(study.QUANTITIES)), values
 
 
 @pytest.mark.chance
 def test_all_of_them_together_are_calibrated(together):
-    if len(together) < len(catalog.names()):
+    if len(together) < len(CALIBRATED):
         pytest.skip("needs the ranks of every parameterization")
     size = SIMULATIONS * len(together)
     for name in study.QUANTITIES:

@@ -62,6 +62,7 @@ def axes():
 def test_names_without_code():
     assert short("relative(link=log)") == "relative log"
     assert short("moment(signed=False)") == "moment positive"
+    assert short("moment(gap=pooled), low_rank") == "moment pooled, low rank"
     assert short("relative_square") == "relative square"
     assert [short(value) for value in (0.5, 3.0, 200)] == ["0.5", "3", "200"]
     assert [brief(v) for v in (37, 99.7, 999.4, 1234, 34_900, 2e6)] == [

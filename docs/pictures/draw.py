@@ -1,4 +1,4 @@
-"""Draw the pictures of README.md: a fit, and the published table of the study label_switching."""
+"""Draw the pictures of README.md: a fit, and the published table of the study never_loses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ from ordered_mix.report.of_fit import FitReport
 from ordered_mix.study.drawing import curves, interval, looks
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE.parents[1] / "studies" / "results" / "label_switching"
-NAMES = ("unordered", "ordered", "centred")
+RESULTS = HERE.parents[1] / "studies" / "results" / "never_loses"
+NAMES = {
+    "unordered, diagonal": "unordered",
+    "ordered, diagonal": "ordered",
+    "moment(gap=pooled), dense": "moment(gap=pooled), dense mass matrix",
+}
 PANELS = {
     "raw_rhat": "R-hat of the draws as sampled",
     "rhat": "R-hat, the same draws sorted by mean",
-    "per_1000_passes": "effective draws for 1,000 passes",
+    "rate": "effective draws for 1,000 passes",
 }
 FITTED = "faithful:waiting"
 INK, MUTED, GRID = "ink", "muted", "grid"
@@ -41,19 +45,21 @@ LIMIT = 1.01
 
 
 def rows() -> pd.DataFrame:
-    """Runs of nutpie at n = 200 with equal weights, in the parameterizations shown."""
-    study = catalog.module("label_switching", "study")
-    found = study.main(load_result(study.study, RESULTS).table)
-    found = found[found["parameterization"].isin(NAMES)]
-    return found.assign(per_1000_passes=1000 * found["ess"] / found["passes"])
+    """Runs at n = 200 with equal weights under the adaptive prior; the rate of converged ones."""
+    study = catalog.module("never_loses", "study")
+    table = load_result(study.study, RESULTS).table
+    found = study.runs(table, prior="adaptive", weight=0.5)
+    found = found[found["contender"].isin(NAMES)]
+    rate = found["rate"].where(found["converged"])
+    return found.assign(rate=rate, shown=found["contender"].map(NAMES))
 
 
 def numbers(found: pd.DataFrame) -> str:
     """The plotted means in words, by panel and parameterization, from separation 0 upwards."""
     parts = []
     for column, label in PANELS.items():
-        for name in NAMES:
-            mine = found[found["parameterization"] == name].groupby("separation")[column]
+        for name in NAMES.values():
+            mine = found[found["shown"] == name].groupby("separation")[column]
             means = [f"{interval(values.dropna(), log=True)[0]:.3g}" for _, values in mine]
             parts.append(f"{label}, {name}: {', '.join(means)}")
     places = ", ".join(f"{place:g}" for place in sorted(found["separation"].unique()))
@@ -72,8 +78,10 @@ def draw(found: pd.DataFrame, theme: Mapping[str, str]) -> str:
     with matplotlib.style.context(["default", style]):
         figure = Figure(figsize=(9.4, 3.3), layout="constrained")
         grid = figure.subplots(1, len(PANELS))
+        coordinates = [name.rpartition(", ")[0] for name in NAMES]
+        series = dict(zip(NAMES.values(), looks(coordinates).values(), strict=True))
         for axes, (column, label) in zip(grid, PANELS.items(), strict=True):
-            curves(axes, found, column, "parameterization", looks(NAMES), log=True)
+            curves(axes, found, column, "shown", series, log=True)
             axes.set_title(label, loc="left", fontsize=10.5)
             axes.set_xlabel("separation of the means / sd")
         grid[-1].yaxis.set_major_formatter("{x:g}")

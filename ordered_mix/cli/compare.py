@@ -120,6 +120,9 @@ def compare_command(
     target_accept: Annotated[
         float, typer.Option(help="Acceptance rate that the step size is adapted to.")
     ] = 0.8,
+    adaptation: Annotated[
+        str, typer.Option(help="Mass matrix: diagonal, low_rank or dense (nutpie).")
+    ] = "diagonal",
     time_limit: Annotated[
         float, typer.Option(help="Seconds after which a sampler is given up.")
     ] = 3600.0,
@@ -149,7 +152,7 @@ def compare_command(
         "prior_components": prior_components,
         "parameterizations": names_between_commas(parameterizations),
         "draws": draws, "tune": tune, "chains": chains, "seed": seed, "cores": cores,
-        "target_accept": target_accept, "time_limit": time_limit,
+        "target_accept": target_accept, "adaptation": adaptation, "time_limit": time_limit,
     }  # fmt: skip
     if several_columns(data):
         chosen_estimators = names_between_commas(estimators)

@@ -58,6 +58,8 @@ class Settings:
         Chains sampled at the same time; it does not change the draws.
     target_accept : float
         Acceptance rate that the step size is adapted to.
+    adaptation : {"diagonal", "low_rank", "dense"}
+        Mass matrix of nutpie; PyMC's own is diagonal.
     time_limit : float
         Seconds after which a sampler is given up.
 
@@ -78,6 +80,7 @@ class Settings:
     seed: int = 1
     cores: int = 2
     target_accept: float = 0.8
+    adaptation: str = "diagonal"
     time_limit: float = 3600.0
 
     def __post_init__(self) -> None:
@@ -96,6 +99,9 @@ class Settings:
                 f"estimators must hold nuts or nuts-pymc to compare, got {given}: `fit` does "
                 "without them"
             )
+        for name in self.estimators:
+            if name in SAMPLERS:
+                self.nuts(name)
         if not self.parameterizations:
             raise ValueError("parameterizations must name at least one, got none")
         files = [self._file_name(label) for label in self.parameterizations]
@@ -117,6 +123,7 @@ class Settings:
         return NUTS(
             draws=self.draws, tune=self.tune, sampler=SAMPLERS[estimator],
             cores=self.cores, time_limit=self.time_limit, target_accept=self.target_accept,
+            adaptation=self.adaptation,
         )  # fmt: skip
 
 

@@ -30,7 +30,11 @@ from ordered_mix.samplers.moves.starts import off_stationary
 from ordered_mix.samplers.moves.trace import mixtures
 
 SAMPLERS = ("nutpie", "pymc")
-ADAPTATIONS = ("diagonal", "low_rank")
+ADAPTATIONS: dict[str, dict[str, Any]] = {
+    "diagonal": {"adaptation": "diag"},
+    "low_rank": {"adaptation": "low_rank"},
+    "dense": {"adaptation": "low_rank", "mass_matrix_eigval_cutoff": 1.05},
+}
 REJECTED = "nutpie rejects at least one start, the density near it is at fault"
 TOO_SLOW = "no result within {:g} s: raise the time limit, take fewer draws, or leave it out"
 FOR_EVER = 1e9
@@ -51,8 +55,9 @@ class NUTS:
         Draws kept and warm-up draws, per chain.
     sampler : {"nutpie", "pymc"}
         Whose NUTS.
-    adaptation : {"diagonal", "low_rank"}
-        Mass matrix of nutpie; PyMC's own is diagonal.
+    adaptation : {"diagonal", "low_rank", "dense"}
+        Mass matrix of nutpie; PyMC's own is diagonal. Low rank keeps the eigenvalues of the
+        correlation that lie beyond nutpie's cutoff, dense all that differ from 1 by more than 5%.
     target_accept : float
         Target acceptance rate of the step size adaptation.
     inverse_temperature : float
@@ -91,7 +96,9 @@ class NUTS:
         if not self.time_limit > 0:
             raise ValueError(f"time_limit must be positive, got {self.time_limit}")
         if self.sampler == "pymc" and self.adaptation != "diagonal":
-            raise ValueError("adaptation of PyMC's own sampler is diagonal, got 'low_rank'")
+            raise ValueError(
+                f"adaptation of PyMC's own sampler is diagonal, got {self.adaptation!r}"
+            )
 
     @overload
     def sample(
@@ -183,7 +190,7 @@ class NUTS:
             store_unconstrained=True,
             limit=self.time_limit,
             target_accept=self.target_accept,
-            adaptation="diag" if self.adaptation == "diagonal" else "low_rank",
+            **ADAPTATIONS[self.adaptation],
         )
         return raw, time.perf_counter() - begin
 

@@ -51,6 +51,7 @@ LOOKS = {
     "signed": Look(PALETTE["signed"], "s", "--"),
     "moment": Look(PALETTE["moment"], "^"),
     "moment positive": Look(PALETTE["moment"], "v", ":"),
+    "moment pooled": Look(PALETTE["moment"], "X", "--"),
     "ordered": Look(PALETTE["ordered"], "D"),
     "relative": Look(PALETTE["relative"], "P"),
     "relative log": Look(PALETTE["relative"], ">", "-."),
@@ -74,8 +75,8 @@ def short(label: Any) -> str:
     """A name without code: ``relative(link=log)`` is *relative log*, a number has no zeros."""
     if not isinstance(label, str):
         return f"{label:g}"
-    words = label.replace("link=", "").replace("signed=False", "positive")
-    return re.sub(r"[(_)]+", " ", words).strip()
+    words = label.replace("link=", "").replace("gap=", "").replace("signed=False", "positive")
+    return re.sub(r"[(_)]+", " ", words).replace(" ,", ",").strip()
 
 
 def looks(names: Iterable[str]) -> dict[str, Look]:

@@ -1,0 +1,155 @@
+"""Samplers that never lose: effects on tables of known answers, the pilot's choice, smoke size."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from inprocess import result_of, run_here
+
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.catalog import module, parameterization
+
+file = module("never_loses", "study")
+CLAIMS = {claim.name: claim for claim in file.CLAIMS}
+GIBBS, SIGNED, POOLED = "Gibbs", "signed", file.POOLED
+SETS = 12
+
+
+def world(holds=True):
+    """A table of the laptop's settings, with 12 data sets each, in which every claim has one end.
+
+    Where claims hold, ordered means lose in the overlap, less with a low-rank or dense mass matrix,
+    pooled gaps have the most there and signed coordinates apart, and sorting cures switching.
+    """
+    cells = [cell.factors for cell in file.study.cells("laptop", {"replicate": range(SETS)})]
+    table = pd.DataFrame([factors for factors in cells if file.skip(**factors) is None])
+    name, fit = table["coordinates"], table["adaptation"]
+    overlap, ordered = table["separation"] <= 2, name == "ordered"
+    rng = np.random.default_rng(5)
+    level = pd.Series(20.0, table.index)
+    if holds:
+        level[ordered & overlap] = np.where(fit[ordered & overlap] == "diagonal", 4.0, 9.0)
+        level[(name == POOLED)] = np.where(overlap[name == POOLED], 60.0, 10.0)
+        level[(name == SIGNED) & ~overlap] = 21.0
+        level[(name == GIBBS) & ~overlap] = 60.0
+    else:
+        level[ordered & overlap] = np.where(fit[ordered & overlap] == "diagonal", 60.0, 30.0)
+        level[name.isin([SIGNED, POOLED, file.POSITIVE, GIBBS])] = 10.0
+        level[name == "unordered"] = 21.0
+    # where claims hold, ordered chains are stuck more often, else unordered ones, also once sorted
+    stuck = ordered if holds else name == "unordered"
+    late = np.where(overlap, table["replicate"] >= SETS // 2, table["replicate"] >= 3)
+    rhat = np.where(stuck & late, 1.2, 1.001)
+    ess = 1e3 * level * np.exp(0.02 * rng.normal(size=len(table)))
+    return table.assign(
+        ess=ess, invariant_ess=2 * ess, rhat=rhat, raw_rhat=np.where(overlap, 1.001, 1.5),
+        passes=1_000_000, warmup_passes=10_000, converged_passes=20_000.0, seconds=10.0,
+        divergences_per_1000=0.1 if holds else 7.0, visited=1.0 if holds else 0.5,
+        pilot_ess=np.where(name == GIBBS, np.where(overlap, 0.02, 0.9), np.nan),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def good():
+    return world()
+
+
+def outcome(table, name):
+    return CLAIMS[name].judge(table)
+
+
+@pytest.mark.parametrize("prior", file.PRIORS)
+def test_what_order_costs(good, prior):
+    for adaptation in file.WORDS:
+        found = outcome(good, f"order costs draws, {prior}, {adaptation}, weight 0.5")
+        level = 4 if adaptation == "diagonal" else 9
+        assert found.outcome == "holds"
+        assert found.effect.estimate == pytest.approx(level / 20, rel=0.03)
+        assert found.effect.observations == 3 * SETS // 2  # where both have converged
+        lost = outcome(good, f"order costs convergence, {prior}, {adaptation}")
+        assert lost.outcome == "holds" and lost.effect.estimate == pytest.approx(-0.5)
+        assert outcome(good, f"order costs passes, {prior}, {adaptation}").outcome == "holds"
+    for adaptation in ("low_rank", "dense"):
+        found = outcome(good, f"{adaptation} narrows the cost, {prior}")
+        assert found.effect.estimate == pytest.approx(9 / 4, rel=0.03)
+    assert outcome(good, f"order costs invariant draws, {prior}").outcome == "holds"
+
+
+def test_the_pilot_takes_the_run_that_its_sweeps_ask_for(good):
+    rows = file.runs(good)
+    pilot = rows[rows["contender"] == "pilot"]
+    overlap = pilot["separation"] <= 2
+    assert set(pilot.loc[overlap, "coordinates"]) == {POOLED}
+    assert set(pilot.loc[~overlap, "coordinates"]) == {GIBBS}
+    assert (pilot["passes"] == 1_000_000 + file.CHAINS * file.PILOT).all()
+    assert np.allclose(pilot["seconds"], 10 * (1 + file.CHAINS * file.PILOT / 1e6))
+    middling = good.assign(pilot_ess=good["pilot_ess"].where(good["separation"] <= 2, 0.2))
+    rows = file.runs(middling)
+    far = rows[(rows["contender"] == "pilot") & (rows["separation"] > 2)]
+    assert set(far["coordinates"]) == {SIGNED}
+
+
+def test_who_never_loses(good):
+    for name in ("one contender never loses", "pilot never loses, adaptive", "the pilot pays",
+                 "the pilot costs little", "pilot does not diverge"):  # fmt: skip
+        assert outcome(good, name).outcome == "holds", name
+    lost = outcome(good, f"{file.BEST} never loses, adaptive")
+    assert lost.outcome == "fails" and lost.effect.estimate == pytest.approx(1 / 6, rel=0.05)
+    for prior in file.PRIORS:
+        assert outcome(good, f"pooled gaps win in the overlap, {prior}").outcome == "holds"
+        found = outcome(good, f"pooled gaps over {file.SIGNED}, {prior}, per pass")
+        assert found.outcome == "holds" and found.effect.estimate == pytest.approx(3, rel=0.03)
+
+
+def test_switching(good):
+    for weight in (0.5, 0.1):
+        order = outcome(good, f"order cures switching, weight {weight:g}")
+        assert order.outcome == "fails" and order.effect.estimate == pytest.approx(3 / SETS)
+        assert outcome(good, f"sorting cures switching, weight {weight:g}").effect.estimate == 1
+        assert outcome(good, f"sorting cures more, weight {weight:g}").outcome == "holds"
+    assert outcome(good, "chains switch in the overlap").outcome == "holds"
+
+
+def test_claims_fail_in_the_opposite_world():
+    table = world(False)
+    for prior in file.PRIORS:
+        for adaptation in file.WORDS:
+            name = f"order costs draws, {prior}, {adaptation}, weight 0.5"
+            assert outcome(table, name).outcome == "fails"
+            name = f"order costs convergence, {prior}, {adaptation}"
+            assert outcome(table, name).outcome == "fails"
+        for adaptation in ("low_rank", "dense"):
+            assert outcome(table, f"{adaptation} narrows the cost, {prior}").outcome == "fails"
+    names = (
+        "pilot never loses, adaptive", "the pilot pays", "pilot does not diverge",
+        "chains switch in the overlap", "pooled gaps win in the overlap, adaptive",
+        "sorting cures more, weight 0.5",
+    )  # fmt: skip
+    for name in names:
+        assert outcome(table, name).outcome != "holds", name
+
+
+def test_findings_say_what_the_table_holds(good):
+    text = file.findings(result_of(file.study, good))
+    assert (
+        "adaptive prior at equal weights, both converged, by mass matrix: diagonal 0.20 [" in text
+    )
+    assert "One contender is within 10% of the best in every setting" in text
+
+
+def test_pooled_gaps_are_what_they_say():
+    w, mu, sigma = np.array([0.2, 0.5, 0.3]), np.array([1.0, -2.0, 4.0]), np.array([0.5, 2.0, 1.0])
+    found = parameterization(file.POOLED, 3)
+    z = found.unconstrain(Mixture(w, mu, sigma))[2:]
+    mean, unit = w @ mu, np.sqrt(w @ sigma**2)
+    total = np.sqrt(w @ (sigma**2 + (mu - mean) ** 2))
+    ratios = np.log(sigma[:2] / sigma[2])
+    wanted = [mean, np.log(total), *(np.diff(mu) / unit), *ratios]
+    assert np.sort(z) == pytest.approx(np.sort(wanted))
+
+
+def test_smoke(tmp_path):
+    result = run_here(file.study, tmp_path)
+    assert not len(result.failures) and len(result.table) == 6
+    row = result.table.iloc[0]
+    assert row["passes"] > 0 and row["ess"] > 1
+    assert "Of the runs" in file.findings(result)
