@@ -42,7 +42,7 @@ from ordered_mix.multivariate import (
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import log_density, white_pass
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Effect, Study, seed_of
+from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
 from ordered_mix.study.drawing import curves, legend, looks, panels
 from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of, share
 from ordered_mix.study.sentences import RATIO, Words, by_outcome, paragraph
@@ -418,6 +418,30 @@ def findings(result: StudyResult) -> str:
     return paragraph(result, lambda found: by_outcome(found.verdicts, SENTENCES))
 
 
+OPENING = Opening(
+    answer={
+        "ordering by a random coordinate, diagonal adaptation": (
+            "Ordering along a direction that does not separate is worse than not ordering: along a "
+            "random coordinate at most {0:.0%} [{1:.0%}, {2:.0%}] of the ESS per pass remain.",
+            "Ordering along a direction that does not separate is not worse everywhere.",
+            "Whether ordering along a direction that does not separate is worse is undecided.",
+        ),
+        "unordered loses nothing": (
+            "Not ordering loses nothing against the direction that separates best.",
+            "Not ordering loses against the direction that separates best: {0:.2f} "
+            "[{1:.2f}, {2:.2f}].",
+            "Against the direction that separates best it is undecided whether not ordering loses "
+            "a fifth: {0:.2f} [{1:.2f}, {2:.2f}] of the ESS per pass, where it is least.",
+        ),
+    },
+    chief=(
+        "ordering by the first principal component, diagonal adaptation",
+        "ordering by the first principal component, label-invariant",
+        "full covariances need more points",
+    ),
+)
+
+
 def contenders(axes: tuple[str, ...] = AXES, **shared: Any) -> list[dict[str, Any]]:
     """Not ordered, and ordered along each axis that is asked for."""
     shared = {"experiment": ("sampling",), "correlation": (0.5,), "points": (100,), **shared}
@@ -495,6 +519,7 @@ study = Study(
     claims=CLAIMS,
     figures={"axes": axes_figure, "covariances": covariance_figure},
     findings=findings,
+    opening=OPENING,
     skip=skip,
     structure=("coordinates", "k"),
 )  # fmt: skip
