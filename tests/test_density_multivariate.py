@@ -7,6 +7,8 @@ from scipy.special import kve
 from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.samplers.moves.bessel import bessel_k
+from ordered_mix.samplers.moves.callback_multivariate import model_of
+from ordered_mix.samplers.moves.density import density as as_nutpie_calls
 from ordered_mix.samplers.moves.density_multivariate import density, given
 
 
@@ -26,6 +28,8 @@ def test_density_and_gradient_are_those_of_the_parameterization(kind, family, na
             prior_value, slope = one.log_prior(z)
             likelihood, more = one.log_likelihood(z, data)
             value, gradient = density(z, arguments)
+            called = as_nutpie_calls(model_of(arguments, one.dimension), z)
+            assert called[0] == value and called[1].tobytes() == gradient.tobytes()
             np.testing.assert_allclose(value, prior_value + 0.7 * likelihood, rtol=1e-10)
             np.testing.assert_allclose(gradient, slope + 0.7 * more, rtol=1e-8, atol=1e-8)
 

@@ -24,8 +24,8 @@ from ordered_mix.estimators.map import MAP
 from ordered_mix.estimators.natural import NaturalGradient
 from ordered_mix.files import blocks, parts
 from ordered_mix.files.columns import Reading
-from ordered_mix.optima.laplace import laplace
 from ordered_mix.multivariate import MultivariatePrior
+from ordered_mix.optima.laplace import laplace
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.stream.ahead import read_ahead

@@ -172,11 +172,11 @@ def _fit(
             column[:, runs] = _padded(paths, name, length)
         for name, word in words.items():
             word[runs] = [getattr(path, name) for path in paths]
-        mixture = standard.forward(_padded(paths, "points", length))
+        visited = standard.forward(_padded(paths, "points", length))
         for name, value in values.items():
-            value[:, runs] = getattr(mixture, name)
+            value[:, runs] = getattr(visited, name)
     batch = (length, *problem.shape)
-    mixture = type(starts)(
+    mixture: Any = type(starts)(
         *(values[name].reshape(*batch, *shape) for name, shape in shapes.items())
     )
     log_likelihood = problem.log_likelihood(mixture)

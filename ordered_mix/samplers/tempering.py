@@ -128,7 +128,7 @@ class Tempering:
         check_seed(seed)
         target, location, scale = target_of(parameterization, data)
         several = isinstance(target, TargetOfPoints)
-        own = standard_starts_of_points if several else standard_starts
+        own: Any = standard_starts_of_points if several else standard_starts
         begin = target.parameterization.start(own(starts, parameterization.k, location, scale))
         clock = time.perf_counter()
         warm, kept, tuning = self._run(target, begin, seed)

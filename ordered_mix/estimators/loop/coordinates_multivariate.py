@@ -83,7 +83,7 @@ class PointCoordinates(Coordinates):
             return one.coordinates(mixtures)
         return one.unconstrain(mixtures)
 
-    def _pass(self, runs: Index, x: Array, mixture: tuple[Array, ...]) -> Point:
+    def _pass(self, runs: Index, x: Array, mixture: tuple[Array, Array, Array]) -> Point:
         w, mu, root = mixture
         scale = self.problem.scale[runs, None, None]
         means = (mu - self.problem.location[runs, None]) / scale
@@ -96,7 +96,7 @@ class PointCoordinates(Coordinates):
         covariance = factors @ np.swapaxes(factors, -1, -2)
         return Point(x, w, means, covariance, moments.log_likelihood, slope)
 
-    def _mixture(self, x: Array) -> tuple[tuple[Array, ...], NDArray[np.bool_]]:
+    def _mixture(self, x: Array) -> tuple[tuple[Array, Array, Array], NDArray[np.bool_]]:
         with np.errstate(all="ignore"):
             w, mu, root = self.parameterization.parameters(x, self.free)
         along = self.parameterization.along.domain
