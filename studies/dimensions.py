@@ -209,9 +209,9 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     """Rows of NUTS with the contender's name and logs of effective draws for 1,000 passes."""
     columns = ("ess", "ess_relabelled", "rhat_relabelled", "passes")
     rows = rows_of(table, columns, experiment="sampling", **where)
-    axis = [f", {axis}" if isinstance(axis, str) else "" for axis in rows["axis"]]
+    names = zip(rows["coordinates"], rows["axis"], strict=True)
     return rows.assign(
-        contender=rows["coordinates"].astype(str) + axis,
+        contender=[f"{name}, {axis}" if isinstance(axis, str) else name for name, axis in names],
         invariant=np.log(1000 * rows["ess"] / rows["passes"]),
         relabelled=np.log(1000 * rows["ess_relabelled"] / rows["passes"]),
     )

@@ -16,8 +16,9 @@ from ordered_mix.fitted.points import fit_points
 # %%
 # A file is named with its columns, ``my.csv:height,weight``; ``iris`` is shipped and has four. On
 # the command line it is ``ordered-mix fit iris --components 2-3``, which writes a report and the
-# tables below. Each number of components is fitted by EM from many starts, and sequential Monte
-# Carlo carries particles from the prior to the posterior, which gives the evidence, LOO and WAIC.
+# tables below. Each number of components is fitted by EM from many starts. Sequential Monte Carlo
+# carries particles from the prior to the posterior, which gives the evidence; LOO and WAIC are of
+# chains of Gibbs sampling from the maximum.
 
 fitted = fit_points("iris", "2-3", draws=500, tune=500, chains=2)
 columns = ["components", "bic", "icl", "elpd_loo", "elpd_waic", "log_evidence", "log_evidence_se"]
@@ -34,8 +35,8 @@ file = resources.files("ordered_mix.datasets") / "points" / "iris.csv"
 species = pd.read_csv(file)["species"].to_numpy()
 for components in (2, 3):
     found = fit_points("iris", components, draws=500, tune=500, chains=2)
-    print(f"K = {components}: adjusted Rand index "
-          f"{adjusted_rand_score(species, found.points['component']):.3f}")  # fmt: skip
+    index = adjusted_rand_score(species, found.points["component"])
+    print(f"K = {components}: adjusted Rand index {index:.3f}")
     print(pd.crosstab(species, found.points["component"]).to_string())
 
 # %%

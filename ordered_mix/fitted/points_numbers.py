@@ -23,9 +23,11 @@ from ordered_mix.multivariate import (
 )
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.smc import SMC
 
 STARTS = 20
+CHAINS, TUNE, KEPT = 4, 500, 500
 REACHED = 1e-3
 
 
@@ -88,13 +90,17 @@ def numbers_of_points(
     cores: int = 1,
     progress: Callable[[str], None] = lambda stage: None,
 ) -> tuple[pd.DataFrame, Mapping[int, Maximum]]:
-    """Fit every number of components by EM and by sequential Monte Carlo from the prior.
+    """Fit every number of components by EM, sequential Monte Carlo and Gibbs sampling.
+
+    The evidence is of particles from the prior. LOO and WAIC are of chains that begin at the
+    maximum: where modes are many, a few islands of particles carry the mass, which is enough for
+    an evidence with its standard error, and too few draws to predict from.
 
     Returns
     -------
     (DataFrame, mapping of int to Maximum)
         One row for each number: components, log_likelihood, bic, icl, sbic (NaN), in_the_way
-        (empty), elpd_loo and elpd_waic of the particles with their standard errors, and the
+        (empty), elpd_loo and elpd_waic of the chains with their standard errors, and the
         columns of `fitted.evidence.with_evidence`; and the maxima.
     """
     rows, maxima, evidences = [], {}, {}
@@ -108,7 +114,9 @@ def numbers_of_points(
         known = draws.tree.attrs
         value, error = float(known["log_evidence"]), float(known["log_evidence_se"])
         evidences[k] = Evidence(value, error, OF_PARTICLES)
-        both = predictive(data.y, draws.mixture)
+        chains = Gibbs(draws=KEPT, tune=TUNE, cores=cores)
+        begin = maxima[k].mixture.reshape(1)[[0] * CHAINS]
+        both = predictive(data.y, chains.sample(model, data, begin, seed).mixture)
         rows.append(
             {"components": k, **criteria_of_points(data, maxima[k], prior), "in_the_way": "",
              "elpd_loo": float(both.loo.elpd), "elpd_loo_se": float(both.loo.se),
