@@ -172,7 +172,8 @@ def changes_page(found: Sequence[StudyResult]) -> str:
     text = f"""# What changed
 
     Written by `make findings`. The tables of the studies that were there before are the same; what
-    changed is what is claimed of them, and how it is measured.
+    changed is what is claimed of them, and how it is measured. Margins and claims of these studies
+    that are new here were chosen after their tables had been seen; only another run can test them.
     New studies: {", ".join(new) or "none"}.
 
     | verdict | before | now |
