@@ -44,7 +44,7 @@ NUTS = tuple(
 )
 AT_LAPTOP = (
     "never_crosses", "wrong_jacobian", "emcee", "smc", "gibbs", "random_walk",
-    "tempering", "nutpie", "pymc_nuts", "pymc_smc", "dynesty", "numpyro", "jags",
+    "tempering", "nutpie",
     *(f"nuts(coordinates={one}, adaptation=diagonal)"
       for one in ("unordered", "ordered", "signed", "relative", "centred", "moment")),
     *(f"nuts(coordinates={one}, adaptation=low_rank)"
