@@ -44,6 +44,7 @@ NUTS = tuple(
 )
 AT_LAPTOP = (
     "never_crosses", "wrong_jacobian", "emcee", "smc", "gibbs", "random_walk",
+    "tempering", "nutpie",
     *(f"nuts(coordinates={one}, adaptation=diagonal)"
       for one in ("unordered", "ordered", "signed", "relative", "centred", "moment")),
     *(f"nuts(coordinates={one}, adaptation=low_rank)"
