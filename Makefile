@@ -49,10 +49,7 @@ study: .venv/.installed ## run a study at laptop size and publish it (NAME=em_ra
 	@$(BIN)/ordered-mix run $(NAME) --size laptop --out studies/results/$(NAME) $(ARGS)
 
 references: .venv/.installed ## build the missing reference posteriors and check all (ARGS="--dask ...")
-	@set -e; for name in $$($(BIN)/python references/write.py --missing); do \
-		$(BIN)/ordered-mix run references/certify.py --set posterior=$$name --out results/references/$$name $(ARGS); \
-		$(BIN)/python references/write.py results/references/$$name; done; \
-	$(BIN)/python references/write.py
+	@$(BIN)/python references/build.py $(ARGS)
 
 samplers: .venv/.installed ## run the table of samplers at laptop size and write its page
 	@$(BIN)/ordered-mix run references/samplers.py --out references/table $(ARGS)

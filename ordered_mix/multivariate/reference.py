@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its submodules are imported when they are used, which EM alone does not
 from numpy.typing import NDArray
-from scipy.special import gammaln, kve, multigammaln
 
 from ordered_mix.multivariate.covariances import free_shape
 from ordered_mix.multivariate.mixture import MultivariateMixture
@@ -24,7 +24,12 @@ def log_density(prior: MultivariatePrior, mixture: MultivariateMixture) -> Array
     if mixture.k > 1:
         count, total = prior.concentration, mixture.k * prior.concentration
         powers = (count - 1) * np.log(mixture.w)
-        density = density + gammaln(total) - mixture.k * gammaln(count) + powers.sum(axis=-1)
+        density = (
+            density
+            + scipy.special.gammaln(total)
+            - mixture.k * scipy.special.gammaln(count)
+            + powers.sum(axis=-1)
+        )
     return density + log_density_factors(prior, mixture.root)
 
 
@@ -36,7 +41,7 @@ def log_density_factors(prior: MultivariatePrior, root: Array) -> Array:
     """
     d, matrices = prior.d, free_shape(prior.covariance, root.shape[-3], prior.d)[0]
     if prior.covariance in ("full", "tied"):
-        constant = d * np.log(2.0) - multigammaln(0.5 * (d + 3), d)
+        constant = d * np.log(2.0) - scipy.special.multigammaln(0.5 * (d + 3), d)
     else:
         constant = prior.betas.size * np.log(2.0)
     logs, total = _sizes(prior, root[..., :matrices, :, :])
@@ -100,7 +105,7 @@ def _rates(prior: MultivariatePrior, power: float, total: Array) -> Array:
         return np.sum(power * np.log(prior.betas) - prior.betas * total, axis=-1)
     b0, order = prior.b0, power - 0.5
     bessel = _log_bessel(order, 2 * np.sqrt(b0 * total))
-    constant = 0.5 * np.log(b0) - gammaln(0.5) + np.log(2.0)
+    constant = 0.5 * np.log(b0) - scipy.special.gammaln(0.5) + np.log(2.0)
     return np.sum(constant + 0.5 * order * (np.log(b0) - np.log(total)) + bessel, axis=-1)
 
 
@@ -116,8 +121,8 @@ def _mean_rates(prior: MultivariatePrior, power: float, total: Array) -> Array:
 def _log_bessel(order: float, x: Array) -> Array:
     """Log of the Bessel function K, by its limit for small x where it overflows (DLMF 10.30.2)."""
     with np.errstate(divide="ignore", over="ignore"):
-        value = np.log(kve(order, x)) - x
-        limit = gammaln(order) - np.log(2.0) + order * (np.log(2.0) - np.log(x))
+        value = np.log(scipy.special.kve(order, x)) - x
+        limit = scipy.special.gammaln(order) - np.log(2.0) + order * (np.log(2.0) - np.log(x))
     return np.where(np.isfinite(value), value, limit)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators.loop.clearance import clear_weights
-from ordered_mix.estimators.loop.directions import Direction, mean_directions
 from ordered_mix.estimators.loop.problem_multivariate import (
     MultivariateMoments,
     MultivariateProblem,
@@ -21,6 +20,7 @@ from ordered_mix.parameterization.multivariate import MultivariateParameterizati
 
 if TYPE_CHECKING:
     from ordered_mix.estimators.em import EM
+    from ordered_mix.estimators.loop.directions import Direction
 
 Array = NDArray[np.float64]
 
@@ -147,6 +147,9 @@ class PointSweeps(PointRuns):
         self, em: EM, parameterization: MultivariateParameterization, problem: MultivariateProblem
     ) -> None:
         super().__init__(em, parameterization, problem)
+        # PyMC takes seconds to import, which EM alone does not need
+        from ordered_mix.estimators.loop.directions import mean_directions
+
         self.directions = mean_directions(parameterization.along)
         self.ordered = "mu" in parameterization.along.domain.orders
         self.a, self.b = parameterization.direction, parameterization.frame[0]
