@@ -575,7 +575,7 @@ OPENING = Opening(
         ),
         "pooled gaps over unordered, diagonal, adaptive, per pass": (
             "Moments with pooled gaps and a dense mass matrix have {0:.1f} [{1:.1f}, {2:.1f}] "
-            "times as much, but no NUTS is the best everywhere.",
+            "times as much.",
             "Moments with pooled gaps and a dense mass matrix gain little: {0:.1f} times as much.",
             "Whether moments with pooled gaps gain half as much again is undecided.",
         ),
