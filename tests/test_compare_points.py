@@ -9,6 +9,7 @@ from inprocess import exit_status
 from pages import check_document, words_of
 
 import ordered_mix
+from ordered_mix.cli.several import axis_named
 from ordered_mix.compare.axes import axes_of
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.draws.quantities import coincidence, invariant_quantities, quantities
@@ -204,3 +205,12 @@ def test_options_that_mean_nothing_are_refused(options, message, tmp_path, monke
     assert exit_status(monkeypatch, "compare", *options) == 2
     assert message in capsys.readouterr().err.replace("\n", " ")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("width", "width"), ("7", "7"), ("1", 1), ("-1", -1), ("0.5,2", [0.5, 2.0]),
+     ("principal", "principal")],
+)  # fmt: skip
+def test_an_axis_of_the_command_line_is_a_column_first(text, named):
+    assert axis_named(text, ("width", "7")) == named

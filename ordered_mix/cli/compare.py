@@ -39,6 +39,7 @@ from ordered_mix.cli.options import (
     refuse_other_likelihoods,
 )
 from ordered_mix.cli.progress import stages
+from ordered_mix.cli.several import refuse_for_one_column
 from ordered_mix.cli.summary import SUMMARY, THERE_ALREADY, read_summary
 from ordered_mix.cli.text import print_summary
 
@@ -100,7 +101,8 @@ def compare_command(
         str | None,
         typer.Option(
             help="Of several columns, what orders the components where a parameterization names "
-            "none: a column, principal or discriminant (the default)."
+            "none: a column, principal, discriminant (the default), or numbers with commas "
+            "between."
         ),
     ] = None,
     prior: PriorKind = "adaptive",
@@ -159,7 +161,7 @@ def compare_command(
         own: dict[str, Any] = {}
         own |= {"estimators": chosen_estimators} if estimators != ESTIMATORS else {}
         own |= {"covariance": covariance} if covariance else {}
-        own |= {"axis": int(axis) if axis.isdigit() else axis} if axis else {}
+        own |= {"axis": axis} if axis else {}
         summary = compare_several(
             data,
             reading(separator, decimal_comma, drop_missing, where),
@@ -178,9 +180,7 @@ def compare_command(
         elif not quiet:
             print_compared_points(summary)
         return
-    for option, given in (("--covariance", covariance), ("--axis", axis)):
-        if given:
-            raise ValueError(f"{option} must be left out for one column, got {given!r}")
+    refuse_for_one_column(covariance=covariance, axis=axis)
     column = loaded(data, separator, decimal_comma, drop_missing, where)
     settings = asked(components, estimators=names_between_commas(estimators), **asked_for)
     check(column, settings)

@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ordered_mix.cli.several import print_points, refuse_idle, summary_of_points, write_points
+from ordered_mix.cli.several import (
+    axis_named,
+    print_points,
+    refuse_idle,
+    summary_of_points,
+    write_points,
+)
 from ordered_mix.cli.summary import SUMMARY, made_once
 from ordered_mix.cli.text import print_compared
 
@@ -56,6 +62,8 @@ def compare_several(
 
     refuse_idle(idle, "have a prior of their own")
     data = load_points(source, **reading)
+    if "axis" in asked:
+        asked = {**asked, "axis": axis_named(asked["axis"], data.columns)}
     settings = settings_of(kind=SettingsOfPoints, **asked)
     check_points(data, settings)
     chosen = default_multivariate_prior(data, **prior, covariance=settings.covariance)

@@ -37,7 +37,7 @@ from ordered_mix.cli.options import (
     reading,
     refuse_other_likelihoods,
 )
-from ordered_mix.cli.several import fit_several, print_several
+from ordered_mix.cli.several import fit_several, print_several, refuse_for_one_column
 from ordered_mix.cli.summary import SUMMARY, made_once
 from ordered_mix.cli.text import print_fit
 
@@ -176,9 +176,7 @@ def fit_command(
         elif not quiet:
             print_several(summary)
         return
-    for option, given in (("--covariance", covariance), ("--axis", axis)):
-        if given:
-            raise ValueError(f"{option} must be left out for one column, got {given!r}")
+    refuse_for_one_column(covariance=covariance, axis=axis)
     asked: dict[str, Any] = {
         "components": components, "estimators": names_between_commas(estimators),
         "parameterization": parameterization, "draws": draws, "tune": tune, "chains": chains,

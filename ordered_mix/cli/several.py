@@ -77,6 +77,13 @@ def refuse_idle(idle: Mapping[str, tuple[Any, Any]], what: str) -> None:
             )
 
 
+def refuse_for_one_column(**given: Any) -> None:
+    """Refuse options, named as they are spelled, that mean something for several columns only."""
+    for option, value in given.items():
+        if value:
+            raise ValueError(f"--{option} must be left out for one column, got {value!r}")
+
+
 def print_several(summary: Mapping[str, Any]) -> None:
     """The estimates, the criteria of several numbers of components, and the verdicts."""
     from rich.text import Text

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data
-from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem
+from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, batch_of_runs
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.multivariate.covariances import closest
@@ -54,20 +54,13 @@ class Problem:
     starts: Mixture
 
     def __post_init__(self) -> None:
-        samples, starts = self.data.batch_shape, self.starts.batch_shape
-        try:
-            np.broadcast_shapes(samples, starts)
-        except ValueError:
-            raise ValueError(
-                f"starts must have a batch shape that broadcasts with that of the data, "
-                f"{samples}, got {starts}"
-            ) from None
+        batch_of_runs(self.data.batch_shape, self.starts.batch_shape)
         self.data.standardized()
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Batch shape of the runs."""
-        return np.broadcast_shapes(self.data.batch_shape, self.starts.batch_shape)
+        return batch_of_runs(self.data.batch_shape, self.starts.batch_shape)
 
     @cached_property
     def size(self) -> int:

@@ -28,6 +28,23 @@ class MultivariateMoments(NamedTuple):
     s2: Array
 
 
+def batch_of_runs(samples: tuple[int, ...], starts: tuple[int, ...]) -> tuple[int, ...]:
+    """Batch shape of data sets x starts, from those of both.
+
+    Raises
+    ------
+    ValueError
+        If they do not broadcast.
+    """
+    try:
+        return np.broadcast_shapes(samples, starts)
+    except ValueError:
+        raise ValueError(
+            f"starts must have a batch shape that broadcasts with that of the data, {samples}, "
+            f"got {starts}"
+        ) from None
+
+
 @dataclass(frozen=True, eq=False)
 class MultivariateProblem:
     """Runs = data sets x starts, flat; points less their mean, divided by one scale.
@@ -51,19 +68,12 @@ class MultivariateProblem:
             raise ValueError(
                 f"starts must have the {self.data.d} dimensions of the data, got {self.starts.d}"
             )
-        samples, starts = self.data.y.shape[:-2], self.starts.batch_shape
-        try:
-            np.broadcast_shapes(samples, starts)
-        except ValueError:
-            raise ValueError(
-                f"starts must have a batch shape that broadcasts with that of the data, "
-                f"{samples}, got {starts}"
-            ) from None
+        batch_of_runs(self.data.y.shape[:-2], self.starts.batch_shape)
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Batch shape of the runs."""
-        return np.broadcast_shapes(self.data.y.shape[:-2], self.starts.batch_shape)
+        return batch_of_runs(self.data.y.shape[:-2], self.starts.batch_shape)
 
     @cached_property
     def size(self) -> int:
