@@ -68,9 +68,16 @@ def cells(result: StudyResult, run: Mapping[str, Any]) -> Table:
 def counts(result: StudyResult, run: Mapping[str, Any]) -> tuple[int, int, int]:
     """Cells finished, failed and left out; those without rows are known from the run's record."""
     failed, skipped = len(result.failures), len(result.skipped)
-    seen = len(result.table[list(result.study.factors)].drop_duplicates())
     total = run.get("cells")
-    return (seen if total is None else total - failed - skipped), failed, skipped
+    return (seen(result) if total is None else total - failed - skipped), failed, skipped
+
+
+def seen(result: StudyResult) -> int:
+    """Cells with rows that are finished."""
+    tables, experiments = result.tables, result.study.experiments
+    return sum(
+        len(tables[name][list(experiments[name].factors)].drop_duplicates()) for name in tables
+    )
 
 
 def reasons(title: str, cells: pd.DataFrame, column: str) -> Table:
@@ -79,7 +86,7 @@ def reasons(title: str, cells: pd.DataFrame, column: str) -> Table:
     groups = cells.groupby(column, sort=False, dropna=False)
     ordered = sorted(groups, key=lambda group: -len(group[1]))
     for reason, group in ordered[:MOST_REASONS]:
-        first = group.iloc[0].drop(labels=[column, "seed"], errors="ignore")
+        first = group.iloc[0].drop(labels=[column, "seed"], errors="ignore").dropna()
         example = ", ".join(f"{name} = {_plain(value)}" for name, value in first.items())
         rows.append(Row(fixed(0)(len(group)), "", [f"{reason} First of them: {example}."]))
     left = len(ordered) - len(rows)
