@@ -29,7 +29,7 @@ from ordered_mix.samplers.gibbs import Gibbs
 
 COVARIANCES = ("full", "diagonal", "spherical", "tied")
 LABELS = ("unordered", "ordered", "relative", "centred", "signed")
-SEVERAL = [name for name in catalog.names("estimator") if name != "natural"]
+SEVERAL = catalog.names("estimator")
 AXIS = (1.0, 2.0)
 TRUTH = MultivariateMixture(
     [0.4, 0.6], [[-1.5, 0.0], [1.5, 2.0]], [[[0.6, 0.2], [0.2, 0.5]], [[1.0, -0.3], [-0.3, 0.8]]]
@@ -164,7 +164,7 @@ def one_dimension(label):
 @pytest.mark.parametrize("label", ["unordered", "relative", "centred", "signed"])
 @pytest.mark.parametrize(
     "name", ["em", "ecm", "gradient", "gradient(coordinates=unconstrained)", "map",
-             "map(jacobian=False)"],
+             "map(jacobian=False)", "natural"],
 )  # fmt: skip
 def test_one_dimension_is_the_estimator_of_one_dimension(name, label):
     estimator = catalog.estimator(name, stop=Stop(log_likelihood=0.0, gradient=1e-9, passes=400))
@@ -277,8 +277,6 @@ def test_bad_input_is_refused_in_one_sentence(name, data, starts, message):
 
 
 def test_what_needs_one_dimension_says_so():
-    with pytest.raises(NotApplicable, match="a rule of bounded cost in one dimension only"):
-        catalog.estimator("natural").fit(model(), DATA, STARTS)
     with pytest.raises(NotApplicable, match="EM cannot keep the clearance of mu"):
         catalog.estimator("em").fit(model("relative(clearance=0.1)"), DATA, STARTS)
     for field in ("scales=tied", "posterior=True", "temperature=2.0", "assignment=hard"):
