@@ -22,7 +22,7 @@ Climbing: gradient ascent in free coordinates, at half the largest stable step, 
 original and in the paper's relative coordinates along the first coordinate, with one covariance
 for all components, as with one for each most starts end in other maxima. Columns are standardised,
 starts are where EM from the truth ends with means moved by a third of a standard deviation, and
-what counts are passes until .01 nats below that end; a run that does not come there counts as 1,000.
+what counts are passes until .01 nats below that end, at most 1,000, which stand for no arrival.
 """
 
 from __future__ import annotations
