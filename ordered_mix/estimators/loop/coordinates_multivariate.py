@@ -11,7 +11,7 @@ from ordered_mix.estimators.loop.bounds import lower_bounds, positive_ones
 from ordered_mix.estimators.loop.coordinates import ROUNDING, Coordinates, Point
 from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, factor
 from ordered_mix.estimators.loop.state import Index
-from ordered_mix.multivariate import MultivariateMixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
@@ -76,9 +76,7 @@ class PointCoordinates(Coordinates):
             )
         return np.stack(found)
 
-    def _of_mixtures(
-        self, one: MultivariateParameterization, mixtures: MultivariateMixture
-    ) -> Array:
+    def _of_mixtures(self, one: MultivariateParameterization, mixtures: Mixture) -> Array:
         if self.free:
             return one.coordinates(mixtures)
         return one.unconstrain(mixtures)
