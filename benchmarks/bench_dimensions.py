@@ -22,11 +22,8 @@ for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402 - the number of threads is read at the import
 from tables import table  # noqa: E402
 
-from ordered_mix.multivariate import (  # noqa: E402
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-)
+from ordered_mix.mixture import Mixture  # noqa: E402
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior  # noqa: E402
 from ordered_mix.parameterization import catalog  # noqa: E402
 from ordered_mix.passes import points  # noqa: E402
 from ordered_mix.samplers.moves.nuts_multivariate import posterior  # noqa: E402
@@ -81,7 +78,7 @@ def own_gradient(data: MultivariateData, k: int, family: str) -> Callable[[], ob
     d = data.d
     prior = MultivariatePrior([0.0] * d, [2.0] * d, [0.5] * d, 2.0, family)
     one = catalog.parameterization("unordered", k, prior)
-    z = one.start(MultivariateMixture(np.full(k, 1 / k), data.y[:k], np.eye(d)))
+    z = one.start(Mixture(np.full(k, 1 / k), data.y[:k], covariance=np.eye(d)))
     return as_nutpie_calls(posterior(one, data, 1.0)[0], z)
 
 

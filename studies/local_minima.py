@@ -33,7 +33,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
 from ordered_mix.study.drawing import (
@@ -84,19 +84,19 @@ def true_means(arrangement: str, true: int, separation: float) -> Array:
     return np.asarray(radius * np.column_stack([np.cos(angles), np.sin(angles)]))
 
 
-def truth_of(arrangement: str, true: int, separation: float, weight: float) -> MultivariateMixture:
+def truth_of(arrangement: str, true: int, separation: float, weight: float) -> Mixture:
     """The true mixture; the first component weighs `weight` times each of the others."""
     w = np.append(weight, np.ones(true - 1))
     means = true_means(arrangement, true, separation)
-    return MultivariateMixture(w / w.sum(), means, np.eye(means.shape[1]))
+    return Mixture(w / w.sum(), means, covariance=np.eye(means.shape[1]))
 
 
-def flat(mixture: MultivariateMixture) -> Mixture:
+def flat(mixture: Mixture) -> Mixture:
     """A mixture of one dimension as a univariate one."""
     return Mixture(mixture.w, mixture.mu[..., 0], np.sqrt(mixture.covariance[..., 0, 0]))
 
 
-def grid_of(truth: MultivariateMixture, step: float) -> Data | MultivariateData:
+def grid_of(truth: Mixture, step: float) -> Data | MultivariateData:
     """The population; in the plane only grid points that any component reaches."""
     if truth.d == 1:
         return population(flat(truth), step)
@@ -109,12 +109,12 @@ def grid_of(truth: MultivariateMixture, step: float) -> Data | MultivariateData:
     return MultivariateData(points, density / density.sum(), name="population")
 
 
-def steps_of(truth: MultivariateMixture) -> tuple[float, float]:
+def steps_of(truth: Mixture) -> tuple[float, float]:
     """Steps of the fine and of the coarse grid."""
     return STEPS if truth.d == 1 else PLANE_STEPS
 
 
-def sample_of(truth: MultivariateMixture, n: int, seed: int) -> Data | MultivariateData:
+def sample_of(truth: Mixture, n: int, seed: int) -> Data | MultivariateData:
     """n points of the truth."""
     points = truth.sample(n, np.random.default_rng(seed))
     return Data(points[:, 0]) if truth.d == 1 else MultivariateData(points)
@@ -125,11 +125,11 @@ def points_of(data: Data | MultivariateData) -> Array:
     return data.y[:, None] if isinstance(data, Data) else data.y
 
 
-def classify(truth: MultivariateMixture, means: Array) -> Structure:
+def classify(truth: Mixture, means: Array) -> Structure:
     """The structure of fitted means of equal weight, on the population of the truth."""
     data = grid_of(truth, steps_of(truth)[1])
     points, weight = points_of(data), np.asarray(data.weight)
-    fitted = MultivariateMixture(np.full(len(means), 1 / len(means)), means, np.eye(truth.d))
+    fitted = Mixture(np.full(len(means), 1 / len(means)), means, covariance=np.eye(truth.d))
     mass = shared_mass(fitted.responsibilities(points), truth.responsibilities(points), weight)
     return structure(mass)
 
@@ -154,7 +154,7 @@ def run(estimator: str, data: Data | MultivariateData, means: Array, passes: int
     prior = MultivariatePrior([0.0] * d, [2.0] * d, [0.5] * d)
     one = parameterization("relative" if relative else "unordered", k, prior)
     em = (ECM if relative else EM)(frozen=KNOWN, stop=stop, snapshots=2)
-    fit = em.fit(one, data, MultivariateMixture(w, means, np.eye(d)))
+    fit = em.fit(one, data, Mixture(w, means, covariance=np.eye(d)))
     return np.asarray(fit.mixture.mu)
 
 
@@ -207,7 +207,7 @@ def minima(fitted: int, n: int, replicate: int, **place: Any) -> list[dict[str, 
     return rows
 
 
-def describe(truth: MultivariateMixture, one: Minimum) -> dict[str, Any]:
+def describe(truth: Mixture, one: Minimum) -> dict[str, Any]:
     """Certificate, structure and means of one stationary point."""
     found = classify(truth, one.mu)
     ordered = one.mu[np.lexsort(one.mu.T[::-1])]

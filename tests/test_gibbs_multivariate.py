@@ -11,12 +11,7 @@ from scipy.special import logsumexp
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior, reference
 from ordered_mix.multivariate.covariances import KINDS
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import white_pass
@@ -36,7 +31,7 @@ def prior_of(kind="full", family="inverse_gamma", d=2):
 
 def starts(k, d, chains=4, seed=1):
     mu = np.random.default_rng(seed).normal(size=(chains, k, d))
-    return MultivariateMixture(np.full(k, 1 / k), mu, np.eye(d))
+    return Mixture(np.full(k, 1 / k), mu, covariance=np.eye(d))
 
 
 def agree(values, exact, exact_error=0.0, comparisons=1):
@@ -80,8 +75,10 @@ def test_ranks_of_the_truth_are_uniform(family):
             sweeps(np.ascontiguousarray(y.T), numbers, *state, key, 0, False, rng, out)
             thin = out[19::20]
             root = thin[:, 6:].reshape(-1, 2, 2, 2)
-            drawn = MultivariateMixture(
-                thin[:, :2], thin[:, 2:6].reshape(-1, 2, 2), root @ np.swapaxes(root, -1, -2)
+            drawn = Mixture(
+                thin[:, :2],
+                thin[:, 2:6].reshape(-1, 2, 2),
+                covariance=root @ np.swapaxes(root, -1, -2),
             )
             mine, theirs = quantities(y, truth), quantities(y, drawn)
             for name, value in mine.items():
@@ -139,7 +136,7 @@ def test_one_dimension_has_the_means_of_the_sampler_of_one_dimension(family):
     several = MultivariatePrior([0.3], [1.5], [0.7], 2.0, family)
     other = catalog.parameterization("ordered", 2, several)
     begin = Mixture([0.5, 0.5], np.full((4, 2), [-1.0, 1.0]), 1.0)
-    points = MultivariateMixture(begin.w, begin.mu[..., None], np.eye(1))
+    points = Mixture(begin.w, begin.mu[..., None], covariance=np.eye(1))
     sampler = Gibbs(draws=5000)
     expected = sampler.sample(own, Data(y), begin, chance.seed(7)).mixture
     found = sampler.sample(other, MultivariateData(y[:, None]), points, chance.seed(8)).mixture
@@ -179,7 +176,7 @@ def test_draws_do_not_depend_on_cores_and_depend_on_the_seed():
 
 @pytest.mark.chance
 def test_permuted_labels_are_uniform():
-    truth = MultivariateMixture([0.3, 0.3, 0.4], [[-4.0, 0.0], [0.0, 3.0], [4.0, 0.0]], np.eye(2))
+    truth = Mixture([0.3, 0.3, 0.4], [[-4.0, 0.0], [0.0, 3.0], [4.0, 0.0]], covariance=np.eye(2))
     y = truth.sample(60, np.random.default_rng(5))
     prior = MultivariatePrior([0.0, 0.0], [4.0, 4.0], [1.0, 1.0])
     one = catalog.parameterization("unordered", 3, prior)
@@ -192,7 +189,7 @@ def test_permuted_labels_are_uniform():
 @pytest.mark.parametrize("kind", KINDS)
 def test_draws_have_covariances_of_their_kind_and_frozen_parameters_stay(kind):
     y = np.random.default_rng(2).normal(size=(30, 2))
-    begin = MultivariateMixture([0.2, 0.8], starts(2, 2).mu, [[1.0, 0.3], [0.3, 2.0]])
+    begin = Mixture([0.2, 0.8], starts(2, 2).mu, covariance=[[1.0, 0.3], [0.3, 2.0]])
     one = catalog.parameterization("unordered", 2, prior_of(kind))
     drawn = Gibbs(draws=10, tune=5, frozen=("w",)).sample(one, MultivariateData(y), begin, 1)
     one.unconstrain(drawn.mixture)  # which refuses covariances of another kind
@@ -216,7 +213,7 @@ def test_memory_is_at_most_ten_times_the_data():
     data = MultivariateData(y)
     prior = MultivariatePrior([2.0] * 8, [3.0] * 8, [1.0] * 8)
     one = catalog.parameterization("unordered", 5, prior)
-    begin = MultivariateMixture(np.full(5, 0.2), rng.normal(2.0, 1.0, (1, 5, 8)), np.eye(8))
+    begin = Mixture(np.full(5, 0.2), rng.normal(2.0, 1.0, (1, 5, 8)), covariance=np.eye(8))
     sampler = Gibbs(draws=4, tune=1)
     sampler.sample(one, MultivariateData(y[:100]), begin, 0)  # compiles
     tracemalloc.start()

@@ -7,12 +7,8 @@ from scipy import stats
 from sklearn.datasets import load_iris, load_wine
 
 from ordered_mix.data import load
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    as_points,
-    load_points,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, as_points, load_points
 from ordered_mix.multivariate.data import shipped_points
 
 SIZES = {
@@ -22,10 +18,10 @@ SIZES = {
     "three_groups": (400, 3),
     "wine": (178, 13),
 }
-THREE_GROUPS = MultivariateMixture(
+THREE_GROUPS = Mixture(
     [0.5, 0.3, 0.2],
     [[0.0, 0.0, 0.0], [2.0, 1.0, -1.0], [-1.0, 2.5, 1.0]],
-    [
+    covariance=[
         0.5 * np.eye(3) + 0.5,
         np.diag([0.25, 1.0, 2.25]),
         [[0.5, -0.3, 0.0], [-0.3, 0.5, 0.0], [0.0, 0.0, 1.0]],

@@ -9,12 +9,8 @@ import pytest
 from pymc.distributions import transforms
 from scipy import stats
 
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.batching import INTERPRETED
 from ordered_mix.passes.multivariate_pass import white_pass
@@ -93,13 +89,13 @@ def test_data_that_an_observed_variable_cannot_express_are_refused():
 
 @pytest.mark.chance
 def test_nuts_has_the_means_of_gibbs():
-    truth = MultivariateMixture([0.4, 0.6], [[-2.0, 0.0], [2.0, 1.0]], np.eye(2))
+    truth = Mixture([0.4, 0.6], [[-2.0, 0.0], [2.0, 1.0]], covariance=np.eye(2))
     rng = np.random.default_rng(5)
     data = MultivariateData(truth.sample(80, rng) * [1.0, 10.0] + 3.0)
     prior = prior_of("full", "adaptive").affine([3.0, 3.0], [1.0, 10.0])
     one = catalog.parameterization("ordered", 2, prior)
-    begin = MultivariateMixture(
-        truth.w, np.broadcast_to(truth.mu, (2, 2, 2)), truth.covariance
+    begin = Mixture(
+        truth.w, np.broadcast_to(truth.mu, (2, 2, 2)), covariance=truth.covariance
     ).affine([3.0, 3.0], [1.0, 10.0])
     draws = NUTS(draws=250, tune=250).sample(one, data, begin, chance.seed(6))
     assert draws.passes.min() >= 250 and draws.tree["sample_stats"]["lp"].shape == (2, 250)
@@ -123,7 +119,7 @@ def test_nuts_has_the_means_of_gibbs():
 
 def test_pymc_is_refused_and_seeds_give_the_same_draws():
     one = catalog.parameterization("unordered", 2, prior_of())
-    begin = MultivariateMixture([0.5, 0.5], [[[0.0, 0.0], [1.0, 1.0]]], np.eye(2))
+    begin = Mixture([0.5, 0.5], [[[0.0, 0.0], [1.0, 1.0]]], covariance=np.eye(2))
     data = MultivariateData(Y)
     with pytest.raises(ValueError, match="sampler must be 'nutpie' in several dimensions"):
         NUTS(sampler="pymc").sample(one, data, begin, 0)

@@ -7,12 +7,7 @@ import pytest
 from scipy import stats
 
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
@@ -120,8 +115,8 @@ def test_isotropic_posteriors_do_not_change_when_data_and_axis_are_rotated(name)
     other = catalog.parameterization(name, 2, prior, axis=rotation @ axis)
     y = np.random.default_rng(3).normal(size=(12, 3))
     mixture = one.forward(points(one))
-    turned = MultivariateMixture(
-        mixture.w, mixture.mu @ rotation.T, rotation @ mixture.covariance @ rotation.T
+    turned = Mixture(
+        mixture.w, mixture.mu @ rotation.T, covariance=rotation @ mixture.covariance @ rotation.T
     )
     found = []
     for at, mix, data in ((one, mixture, y), (other, turned, y @ rotation.T)):
@@ -148,7 +143,7 @@ def test_affine_coordinates_hold_the_same_mixtures():
 
 def test_starts_are_moved_inside_the_domain():
     one = catalog.parameterization("ordered", 3, prior_of(2), axis=1)
-    mixture = MultivariateMixture(np.ones(3) / 3, [[0, 1.0], [2, 0.0], [1, 0.0]], np.eye(2))
+    mixture = Mixture(np.ones(3) / 3, [[0, 1.0], [2, 0.0], [1, 0.0]], covariance=np.eye(2))
     z = one.start(mixture)
     assert np.all(np.isfinite(z)) and np.all(np.diff(one.forward(z).mu[:, 1]) > 0)
 
@@ -171,19 +166,19 @@ def test_an_unsorted_mixture_has_the_coordinates_of_the_sorted_one():
         ),
         (
             lambda: catalog.parameterization("unordered", 2, prior_of(2)).unconstrain(
-                MultivariateMixture([1.0], [[0.0, 0.0]], np.eye(2))
+                Mixture([1.0], [[0.0, 0.0]], covariance=np.eye(2))
             ),
             "mixture must have 2 components in 2 dimensions, it has 1 in 2",
         ),
         (
             lambda: catalog.parameterization("unordered", 1, prior_of(2, "diagonal")).unconstrain(
-                MultivariateMixture([1.0], [[0.0, 0.0]], [[1.0, 0.5], [0.5, 1.0]])
+                Mixture([1.0], [[0.0, 0.0]], covariance=[[1.0, 0.5], [0.5, 1.0]])
             ),
             "covariance of the mixture must be diagonal",
         ),
         (
             lambda: catalog.parameterization("ordered", 2, prior_of(2)).unconstrain(
-                MultivariateMixture([0.5, 0.5], [[1.0, 0.0], [1.0, 1.0]], np.eye(2))
+                Mixture([0.5, 0.5], [[1.0, 0.0], [1.0, 1.0]], covariance=np.eye(2))
             ),
             "inside the domain",
         ),

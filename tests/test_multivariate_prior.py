@@ -11,7 +11,6 @@ from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import (
     MultivariateData,
-    MultivariateMixture,
     MultivariatePrior,
     default_multivariate_prior,
     load_points,
@@ -91,7 +90,7 @@ def test_density_of_the_fixed_prior_is_that_of_scipy(kind, d):
     found = log_density_factors(prior, factors(kind, free, k, d))
     np.testing.assert_allclose(found, expected, rtol=1e-7)
     w, mu = np.array([0.3, 0.7]), np.random.default_rng(2).normal(size=(k, d))
-    whole = log_density(prior, MultivariateMixture(w, mu, covariance))
+    whole = log_density(prior, Mixture(w, mu, covariance=covariance))
     expected += stats.norm(0.3, 1.5).logpdf(mu).sum() + stats.dirichlet([2.0, 2.0]).logpdf(w)
     np.testing.assert_allclose(whole, expected, rtol=1e-7)
 
@@ -126,7 +125,7 @@ def test_one_dimension_is_the_prior_of_one_dimension(family):
         w, mu, sigma = rng.dirichlet([1, 1, 1], 5), rng.normal(size=(5, 3)), rng.gamma(1, 1, (5, 3))
         expected = reference.log_density(own, Mixture(w, mu, sigma)) + np.log(sigma).sum(axis=-1)
         found = log_density(
-            prior, MultivariateMixture(w, mu[..., None], sigma[..., None, None] ** 2)
+            prior, Mixture(w, mu[..., None], covariance=sigma[..., None, None] ** 2)
         )
         np.testing.assert_allclose(found, expected, rtol=1e-11)
 
@@ -207,8 +206,10 @@ def test_isotropic_full_and_spherical_priors_do_not_change_under_rotation():
     for kind in ("full", "tied", "spherical"):
         prior = MultivariatePrior([0.0] * 3, [2.0] * 3, [0.6] * 3, 2.0, "inverse_gamma", kind)
         mixture = draw(prior, 2, 6, np.random.default_rng(7))
-        turned = MultivariateMixture(
-            mixture.w, mixture.mu @ rotation.T, rotation @ mixture.covariance @ rotation.T
+        turned = Mixture(
+            mixture.w,
+            mixture.mu @ rotation.T,
+            covariance=rotation @ mixture.covariance @ rotation.T,
         )
 
         def of_covariances(one, prior=prior):

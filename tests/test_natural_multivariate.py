@@ -11,15 +11,17 @@ from ordered_mix.estimators.loop.problem import problem_of
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.natural import NaturalGradient
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.prior import Prior
 from ordered_mix.theory import fisher
 
 STATED = {2: 0.04, 4: 0.07, 8: 0.13}
-TRUTH = MultivariateMixture(
-    [0.4, 0.6], [[-1.5, 0.0], [1.5, 2.0]], [[[0.6, 0.2], [0.2, 0.5]], [[1.0, -0.3], [-0.3, 0.8]]]
+TRUTH = Mixture(
+    [0.4, 0.6],
+    [[-1.5, 0.0], [1.5, 2.0]],
+    covariance=[[[0.6, 0.2], [0.2, 0.5]], [[1.0, -0.3], [-0.3, 0.8]]],
 )
 DATA = MultivariateData(TRUTH.sample(200, np.random.default_rng(3)))
 
@@ -61,7 +63,7 @@ def test_one_component_has_the_information_of_a_normal_distribution(d):
     rng = np.random.default_rng(d)
     covariance = np.cov(rng.normal(size=(d, 4 * d))).reshape(d, d)
     one = model(k=1, d=d, axis=(1.0, 0.0, 0.0, 0.0, 0.0))
-    mixture = MultivariateMixture([1.0], rng.normal(size=(1, d)), covariance[None])
+    mixture = Mixture([1.0], rng.normal(size=(1, d)), covariance=covariance[None])
     data = MultivariateData(mixture.sample(50, rng))
     z = one.unconstrain(mixture)
     moved = [one.forward(z + sign * 1e-6 * np.eye(z.size)) for sign in (1, -1)]
@@ -103,10 +105,10 @@ def test_a_mixture_that_factorises_has_the_information_of_one_dimension(pair):
 def test_the_rule_keeps_its_stated_error(d, k):
     """Against plain means of scores over 65,536 other points; the mean of 1 is one of them."""
     rng = np.random.default_rng([d, k])
-    mixture = MultivariateMixture(
+    mixture = Mixture(
         rng.dirichlet(np.full(k, 5.0)),
         rng.normal(size=(k, d)) * 1.5 / np.sqrt(d),
-        np.stack([np.cov(rng.normal(size=(d, 2 * d + 1))) for _ in range(k)]),
+        covariance=np.stack([np.cov(rng.normal(size=(d, 2 * d + 1))) for _ in range(k)]),
     )
     one = model(k=k, d=d, axis=(1.0,) + (0.0,) * (d - 1))
     found = information_in(one, mixture, data=MultivariateData(mixture.sample(50, rng)))
@@ -134,7 +136,7 @@ def scores_by_points(one, mixture, y):
 def test_the_information_turns_with_the_coordinates(covariance):
     """Exactly, as there is one rule for the mixture: J^T I J between any two coordinates."""
     prior = model(covariance=covariance).prior
-    start = MultivariateMixture(TRUTH.w, TRUTH.mu, 0.7 * np.eye(2))
+    start = Mixture(TRUTH.w, TRUTH.mu, covariance=0.7 * np.eye(2))
     base = model(covariance=covariance)
     first = information_in(base, start)
     for label, kind in (("relative", "unconstrained"), ("signed", "free"), ("centred", "free")):
@@ -152,8 +154,8 @@ def test_the_information_turns_with_the_coordinates(covariance):
 def test_the_information_turns_with_the_points_to_the_stated_error():
     angle = 0.6
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    turned = MultivariateMixture(
-        TRUTH.w, TRUTH.mu @ rotation.T, rotation @ TRUTH.covariance @ rotation.T
+    turned = Mixture(
+        TRUTH.w, TRUTH.mu @ rotation.T, covariance=rotation @ TRUTH.covariance @ rotation.T
     )
     there = MultivariateData(DATA.y @ rotation.T)
     first, other = information_in(model(), TRUTH), information_in(model(), turned, data=there)
@@ -161,8 +163,8 @@ def test_the_information_turns_with_the_points_to_the_stated_error():
     z, back = base.unconstrain(turned), []
     for unit in np.eye(z.size):
         ends = [base.forward(z + sign * 1e-6 * unit) for sign in (1, -1)]
-        ends = [base.unconstrain(MultivariateMixture(one.w, one.mu @ rotation,
-                rotation.T @ one.covariance @ rotation)) for one in ends]  # fmt: skip
+        ends = [base.unconstrain(Mixture(one.w, one.mu @ rotation,
+                covariance=rotation.T @ one.covariance @ rotation)) for one in ends]  # fmt: skip
         back.append((ends[0] - ends[1]) / 2e-6)
     jacobian = np.array(back).T
     assert relative(other, jacobian.T @ first @ jacobian) < 2 * STATED[2]
@@ -170,7 +172,7 @@ def test_the_information_turns_with_the_points_to_the_stated_error():
 
 @pytest.mark.parametrize("coordinates", ["free", "unconstrained"])
 def test_line_search_reaches_the_maximum_in_few_passes(coordinates):
-    start = MultivariateMixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 1.5]], np.eye(2))
+    start = Mixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 1.5]], covariance=np.eye(2))
     fit = NaturalGradient(coordinates=coordinates).fit(model("relative"), DATA, start)
     assert fit.converged and fit.passes <= 25
     best = EM(stop=Stop(log_likelihood=1e-12)).fit(model(), DATA, start)
@@ -180,7 +182,7 @@ def test_line_search_reaches_the_maximum_in_few_passes(coordinates):
 
 
 def test_paths_agree_in_coordinates_that_depend_linearly_on_each_other():
-    start = MultivariateMixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 1.5]], np.eye(2))
+    start = Mixture([0.5, 0.5], [[-1.0, 0.5], [1.0, 1.5]], covariance=np.eye(2))
     climb = NaturalGradient(step=0.5, stop=Stop(0.0, passes=10))
     paths = [climb.fit(model(label), DATA, start).trace.mixture.mu
              for label in ("unordered", "relative", "centred")]  # fmt: skip
@@ -192,7 +194,7 @@ def test_one_dimension_takes_the_path_of_one_dimension_to_the_stated_error():
     y = DATA.y[:, 0]
     start = Mixture([0.5, 0.5], [-1.5, 1.5], [0.7, 0.8])
     climb = NaturalGradient(step=0.5, stop=Stop(0.0, passes=6))
-    there = MultivariateMixture(start.w, start.mu[:, None], start.sigma[:, None, None] ** 2)
+    there = Mixture(start.w, start.mu[:, None], covariance=start.sigma[:, None, None] ** 2)
     several = model("relative", d=1)
     one = catalog.parameterization("relative", 2, Prior(0.2, 3.0, 0.8))
     path = climb.fit(one, Data(y), start).trace.mixture
@@ -202,10 +204,10 @@ def test_one_dimension_takes_the_path_of_one_dimension_to_the_stated_error():
 
 
 def test_a_singular_information_is_a_status_and_damping_goes_on():
-    start = MultivariateMixture([0.5, 0.5], [[0.3, 1.0], [0.3, 1.0]], 2 * np.eye(2))
+    start = Mixture([0.5, 0.5], [[0.3, 1.0], [0.3, 1.0]], covariance=2 * np.eye(2))
     fit = NaturalGradient().fit(model(), DATA, start)
     assert fit.status == "singular_information" and np.isfinite(fit.log_likelihood)
-    nearly = MultivariateMixture([0.5, 0.5], [[0.3, 1.0], [0.31, 1.01]], 2 * np.eye(2))
+    nearly = Mixture([0.5, 0.5], [[0.3, 1.0], [0.31, 1.01]], covariance=2 * np.eye(2))
     damped = NaturalGradient(damping=0.1).fit(model(), DATA, nearly)
     best = EM().fit(model(), DATA, TRUTH)
     assert damped.converged

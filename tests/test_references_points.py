@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.multivariate import reference as law
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.references.augmentation_points import _inverse_wishart, augmentation_points
@@ -119,7 +120,7 @@ def test_draws_and_definition_survive_their_files(name, tmp_path):
     ],
 )
 def test_draws_of_other_dimensions_are_refused(name, d, words):
-    draws = MultivariateMixture([[0.5, 0.5]], np.zeros((1, 2, d)), np.eye(d))
+    draws = Mixture([[0.5, 0.5]], np.zeros((1, 2, d)), covariance=np.eye(d))
     with pytest.raises(ValueError, match=words) as refused:
         load_reference(name).errors(draws)
     assert "\n" not in str(refused.value)

@@ -8,9 +8,9 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from ordered_mix.draws.bridge_multivariate import bridge_points
+from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import (
     MultivariateData,
-    MultivariateMixture,
     MultivariatePrior,
     default_multivariate_prior,
     load_points,
@@ -60,8 +60,10 @@ def test_smc_and_gibbs_agree_on_the_geyser():
     one = catalog.parameterization("ordered", 2, default_multivariate_prior(data), axis=1)
     run = SAMPLER.sample(one, data, seed=chance.seed(3))
     particles = run.mixture
-    begin = MultivariateMixture(
-        [0.4, 0.6], np.broadcast_to([[2.0, 54.0], [4.3, 80.0]], (4, 2, 2)), np.diag([0.2, 40.0])
+    begin = Mixture(
+        [0.4, 0.6],
+        np.broadcast_to([[2.0, 54.0], [4.3, 80.0]], (4, 2, 2)),
+        covariance=np.diag([0.2, 40.0]),
     )
     chains = Gibbs(draws=2000, tune=200).sample(one, data, begin, chance.seed(4)).mixture
     assert np.all(np.diff(particles.mu[..., 1]) > 0)

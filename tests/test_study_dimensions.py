@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from inprocess import result_of, run_here
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.catalog import module
 
 file = module("dimensions", "study")
@@ -95,7 +96,7 @@ def test_axes_separate_as_they_say():
 def test_divergence_of_shifted_normals_is_half_their_squared_distance():
     rng = np.random.default_rng(2)
     truth, found = (
-        MultivariateMixture([1.0], [[shift, 0.0]], np.eye(2)[None]) for shift in (0.0, 0.1)
+        Mixture([1.0], [[shift, 0.0]], covariance=np.eye(2)[None]) for shift in (0.0, 0.1)
     )
     y = truth.sample(200_000, rng)
     assert file.divergence(y, truth, found) == pytest.approx(0.005, rel=0.05)

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ordered_mix.draws.quantities import along
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, axis_of
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, axis_of
 from ordered_mix.multivariate.axis import DIRECTIONS
 
 Array = NDArray[np.float64]
@@ -28,17 +29,15 @@ def check_axis(axis: Any, data: MultivariateData) -> None:
         axis_of(axis, data)
 
 
-def axes_of(
-    data: MultivariateData, labelled: MultivariateMixture, mixture: MultivariateMixture
-) -> pd.DataFrame:
+def axes_of(data: MultivariateData, labelled: Mixture, mixture: Mixture) -> pd.DataFrame:
     """How well every column, the principal and the discriminant direction tell components apart.
 
     Parameters
     ----------
     data : MultivariateData
-    labelled : MultivariateMixture, batch shape (chain, draw)
+    labelled : Mixture, batch shape (chain, draw)
         Draws with labels that agree, of at least two components.
-    mixture : MultivariateMixture
+    mixture : Mixture
         A fit, for the discriminant direction.
 
     Returns

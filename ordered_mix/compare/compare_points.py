@@ -19,9 +19,9 @@ from ordered_mix.fitted.points_numbers import STARTS, maximum_of_points, numbers
 from ordered_mix.fitted.points_starts import initial_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
 from ordered_mix.fitted.restart import sample_restarting
+from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import (
     MultivariateData,
-    MultivariateMixture,
     MultivariatePrior,
     as_points,
     default_multivariate_prior,
@@ -143,8 +143,8 @@ def _sample(
     settings: SettingsOfPoints,
     parameterization: MultivariateParameterization,
     spelled: str,
-    starts: MultivariateMixture,
-    best: MultivariateMixture,
+    starts: Mixture,
+    best: Mixture,
     note: str = "",
     *,
     folder: ResultFolder | None,

@@ -28,7 +28,7 @@ from ordered_mix.draws.statistics import diagnose as arviz_diagnose
 from ordered_mix.draws.switching import Switching, gap_mass, switching_of
 from ordered_mix.fitted.verdict import Verdict
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.shown import html
 
 FEWEST = 25
@@ -91,7 +91,7 @@ class DrawsDiagnosis:
         return Mixture(roles["w"], roles["mu"], roles["sigma"])
 
     @cached_property
-    def points(self) -> tuple[MultivariateData, MultivariateMixture] | None:
+    def points(self) -> tuple[MultivariateData, Mixture] | None:
         """Data and draws in several dimensions (`diagnosis_points.points_of`)."""
         return points_of(self.tree["posterior"].to_dataset(), self.relabelled.known)
 

@@ -38,7 +38,7 @@ def point_fits(
         For estimators that do not depend on coordinates.
     found : mapping of str to Parameterization or MultivariateParameterization
         By the label of each.
-    starts : Mixture or MultivariateMixture, batch shape (starts,)
+    starts : Mixture, batch shape (starts,)
     progress : callable
         Called with each label before its work begins.
     skipped : dict

@@ -26,12 +26,8 @@ from ordered_mix.fitted.points import FittedPoints
 from ordered_mix.fitted.points_numbers import criteria_of_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints
 from ordered_mix.fitted.verdict import Verdict
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    axis_of,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior, axis_of
 from ordered_mix.multivariate.covariances import check_kind
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
@@ -82,7 +78,7 @@ class ComparisonOfPoints(Compared):
     settings : SettingsOfPoints
     prior : MultivariatePrior
         In the units of the data.
-    starts : MultivariateMixture, batch shape (chain,)
+    starts : Mixture, batch shape (chain,)
         Shared starts of every chain and every point estimator.
     maximum : Maximum
         What EM from many starts found.
@@ -107,7 +103,7 @@ class ComparisonOfPoints(Compared):
     data: MultivariateData
     settings: SettingsOfPoints
     prior: MultivariatePrior
-    starts: MultivariateMixture
+    starts: Mixture
     maximum: Maximum
     directions: Mapping[str, np.ndarray]
     fits: dict[str, Fit]
@@ -145,11 +141,11 @@ class ComparisonOfPoints(Compared):
         """The questions a user has, each with an answer and the numbers it rests on."""
         return verdicts(self)
 
-    def narrow(self, mixture: MultivariateMixture) -> bool:
+    def narrow(self, mixture: Mixture) -> bool:
         """Never: EM says itself when a covariance collapses."""
         return False
 
-    def row_of(self, mixture: MultivariateMixture) -> dict[str, float]:
+    def row_of(self, mixture: Mixture) -> dict[str, float]:
         """Parameters of a point estimate, sorted by the means of the first coordinate."""
         return self._named(quantities(mixture.sorted(0), self.data.columns))
 
@@ -175,7 +171,7 @@ def parameterizations(
     data: MultivariateData,
     settings: SettingsOfPoints,
     prior: MultivariatePrior,
-    maximum: MultivariateMixture,
+    maximum: Mixture,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Parameterizations by their label as the user spelled it, and what does not apply."""
     found, skipped = {}, {}

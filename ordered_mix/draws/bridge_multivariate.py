@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ordered_mix.draws.bridge import Normal, meng_wong, warning
 from ordered_mix.draws.evidence import Evidence
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
 Array = NDArray[np.float64]
@@ -18,7 +19,7 @@ Array = NDArray[np.float64]
 def bridge_points(
     parameterization: MultivariateParameterization,
     data: MultivariateData,
-    draws: MultivariateMixture,
+    draws: Mixture,
     *,
     seed: int = 0,
 ) -> Evidence:
@@ -34,7 +35,7 @@ def bridge_points(
         With the prior of the draws, in the units of the data, and an axis that separates.
     data : MultivariateData
         One sample.
-    draws : MultivariateMixture, batch shape (chain, draw)
+    draws : Mixture, batch shape (chain, draw)
         Posterior draws in the units of the data.
     seed : int
 

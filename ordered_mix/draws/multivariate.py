@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.passes.multivariate_pass import log_density
 from ordered_mix.prior import COMPONENT
 
@@ -43,10 +44,10 @@ class MultivariateDraws:
         return f"MultivariateDraws({chains} chains of {draws:,} draws, K={self.mixture.k})"
 
     @cached_property
-    def mixture(self) -> MultivariateMixture:
+    def mixture(self) -> Mixture:
         """Draws as they come, in the units of the data; batch shape (chain, draw)."""
         posterior = self.tree["posterior"].dataset
-        return MultivariateMixture(*(posterior[name].to_numpy() for name in DIMENSIONS))
+        return Mixture(*(posterior[name].to_numpy() for name in DIMENSIONS))
 
     @property
     def statistics(self) -> xr.Dataset:
@@ -73,7 +74,7 @@ class MultivariateDraws:
 
 
 def assemble(
-    mixture: MultivariateMixture,
+    mixture: Mixture,
     statistics: Mapping[str, NDArray[Any]],
     tune: int,
     data: MultivariateData,
@@ -82,7 +83,7 @@ def assemble(
 
     Parameters
     ----------
-    mixture : MultivariateMixture, batch shape (chain, draw)
+    mixture : Mixture, batch shape (chain, draw)
     statistics : mapping of str to array, shape (chain, draw)
         By ArviZ's names; ``n_steps`` are the passes of each draw.
     tune : int

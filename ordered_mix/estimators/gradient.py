@@ -92,7 +92,7 @@ def largest_curvature(
     ----------
     parameterization : Parameterization or MultivariateParameterization
     data : Data or MultivariateData, batch shape (...)
-    at : Mixture or MultivariateMixture, batch shape (...)
+    at : Mixture, batch shape (...)
         Inside the domain, away from its bounds.
     coordinates : {"free", "unconstrained"}
     """

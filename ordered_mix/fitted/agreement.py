@@ -13,9 +13,7 @@ from ordered_mix.draws.predictive import thinned
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateMixture
-from ordered_mix.passes.kernels import e_step
-from ordered_mix.passes.multivariate_pass import white_pass
+from ordered_mix.passes.mixtures import log_likelihood
 
 RHAT = 1.01
 RHAT_NEARLY = 1.05
@@ -113,13 +111,9 @@ def agreement_of(
     )
 
 
-def log_likelihoods(
-    y: Array, draws: Mixture | MultivariateMixture, weight: Array | None = None
-) -> Array:
+def log_likelihoods(y: Array, draws: Mixture, weight: Array | None = None) -> Array:
     """Log likelihood of every draw, shape (chain, draw)."""
-    if isinstance(draws, MultivariateMixture):
-        return white_pass(y, draws.w, draws.mu, draws.root, weight).log_likelihood
-    return e_step(y, draws.w, draws.mu, draws.sigma, weight=weight).log_likelihood
+    return log_likelihood(y, draws, weight)
 
 
 def nats_below(heights: Array) -> Array:

@@ -28,9 +28,9 @@ from ordered_mix.fitted.points_starts import initial_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
 from ordered_mix.fitted.questions import chosen_components, how_many_components
 from ordered_mix.fitted.verdict import Verdict, headline
+from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import (
     MultivariateData,
-    MultivariateMixture,
     MultivariatePrior,
     as_points,
     axis_of,
@@ -89,9 +89,9 @@ class FittedPoints:
         return self.posterior.parameterization.prior
 
     @property
-    def maximum(self) -> MultivariateMixture:
+    def maximum(self) -> Mixture:
         """The best end of EM, its components sorted by their means along the axis."""
-        mixture: MultivariateMixture = self.found.mixture
+        mixture: Mixture = self.found.mixture
         return mixture
 
     @property
@@ -100,7 +100,7 @@ class FittedPoints:
         return self.posterior.draws
 
     @property
-    def labelled(self) -> MultivariateMixture:
+    def labelled(self) -> Mixture:
         """The draws relabelled by Stephens' algorithm, batch shape (chain, draw)."""
         return self.posterior.labelled
 

@@ -15,12 +15,8 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.fitted.evidence import OF_PARTICLES, with_evidence
 from ordered_mix.fitted.maximum import Maximum
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    axis_of,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior, axis_of
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.gibbs import Gibbs
@@ -33,7 +29,7 @@ REACHED = 1e-3
 
 def maximum_of_points(
     data: MultivariateData,
-    starts: MultivariateMixture,
+    starts: Mixture,
     parameterization: MultivariateParameterization,
     axis: Any = 0,
 ) -> Maximum:
@@ -42,7 +38,7 @@ def maximum_of_points(
     Parameters
     ----------
     data : MultivariateData
-    starts : MultivariateMixture, batch shape (starts,)
+    starts : Mixture, batch shape (starts,)
     parameterization : MultivariateParameterization
         Unordered; its prior says the kind of covariances.
     axis : int, str or array_like
@@ -63,7 +59,7 @@ def maximum_of_points(
     height = np.where(converged, fit.log_likelihood, -np.inf)
     best = int(np.argmax(height))
     ends: Any = fit.mixture
-    found: MultivariateMixture = ends[best]
+    found: Mixture = ends[best]
     found = found.sorted(axis_of(axis, data, found))
     reached = int(np.sum(height > height[best] - REACHED))
     collapsed = int(np.sum(~converged))

@@ -20,7 +20,8 @@ from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.switching import Switching, gap_mass, switching_of
 from ordered_mix.fitted.agreement import Agreement, agreement_of, log_likelihoods
 from ordered_mix.fitted.posterior import Sampled
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
 Array = NDArray[np.float64]
@@ -51,15 +52,15 @@ class PosteriorOfPoints(Sampled):
         return self.spelled
 
     @cached_property
-    def labelled(self) -> MultivariateMixture:
+    def labelled(self) -> Mixture:
         """Draws relabelled by Stephens' algorithm, batch shape (chain, draw)."""
         return self.draws.mixture.permute(self.permutation)
 
-    def quantities(self, mixture: MultivariateMixture) -> dict[str, Array]:
+    def quantities(self, mixture: Mixture) -> dict[str, Array]:
         """Weights, means, standard deviations and correlations, each (..., component)."""
         return quantities(mixture, self.data.columns)
 
-    def in_order(self, mixture: MultivariateMixture) -> MultivariateMixture:
+    def in_order(self, mixture: Mixture) -> Mixture:
         """A single mixture with the labels of the draws as far as may be."""
         return mixture.permute(_matched(few(self.data), mixture, self._mean))
 
@@ -98,7 +99,7 @@ def posterior_of_points(
     parameterization: MultivariateParameterization,
     estimator: str,
     spelled: str,
-    reference: MultivariateMixture | None = None,
+    reference: Mixture | None = None,
     note: str = "",
     restarted: int = 0,
 ) -> PosteriorOfPoints:
@@ -106,7 +107,7 @@ def posterior_of_points(
 
     Parameters
     ----------
-    reference : MultivariateMixture, optional
+    reference : Mixture, optional
         A single mixture whose labels are taken over as far as may be.
     note : str
         Behind the label.
@@ -120,8 +121,8 @@ def posterior_of_points(
 
 def labels_of_points(
     data: MultivariateData,
-    draws: MultivariateMixture,
-    reference: MultivariateMixture | None = None,
+    draws: Mixture,
+    reference: Mixture | None = None,
 ) -> Permutation:
     """Permutations that make labels agree, with those of a reference as far as may be."""
     y = few(data)
@@ -138,13 +139,13 @@ def few(data: MultivariateData) -> Array:
     return data.y[:: max(1, data.n // MOST_POINTS)]
 
 
-def _responsibilities(y: Array, draws: MultivariateMixture) -> Array:
+def _responsibilities(y: Array, draws: Mixture) -> Array:
     """Mean over some draws of the probabilities of the components, (point, component)."""
     flat = draws.reshape(-1)
     return np.mean([flat[at].responsibilities(y) for at in range(0, len(flat.w), 10)], axis=0)
 
 
-def _matched(y: Array, mixture: MultivariateMixture, mean: Array) -> NDArray[np.int64]:
+def _matched(y: Array, mixture: Mixture, mean: Array) -> NDArray[np.int64]:
     """The permutation of a single mixture whose responsibilities are nearest to others."""
     from scipy.optimize import linear_sum_assignment
 

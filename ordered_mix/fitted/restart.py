@@ -34,9 +34,9 @@ def sample_restarting(
         One that takes no starts has no chain to begin again.
     parameterization : Parameterization or MultivariateParameterization
     data : Data or MultivariateData
-    starts : Mixture or MultivariateMixture, batch shape (chain,)
+    starts : Mixture, batch shape (chain,)
         Over-dispersed.
-    best : Mixture or MultivariateMixture
+    best : Mixture
         A single mixture, the best optimum known.
     seed : int
         Chains that begin again have the next one.

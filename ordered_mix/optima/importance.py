@@ -21,7 +21,7 @@ class Importance:
 
     Parameters
     ----------
-    mixture : Mixture or MultivariateMixture, batch shape (draws,)
+    mixture : Mixture, batch shape (draws,)
         In the units of the data.
     weight : array, shape (draws,)
         Smoothed, they add up to 1.

@@ -79,7 +79,7 @@ def laplace(parameterization: Any, data: Any, mode: Any) -> Laplace:
         With its prior in the units of the data.
     data : Data, Stream or MultivariateData
         One sample.
-    mode : Mixture or MultivariateMixture
+    mode : Mixture
         A single mixture, such as the best of `MAP(jacobian=True).fit`.
 
     Warns

@@ -15,7 +15,7 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.conjugate import check_conjugate
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
@@ -83,7 +83,7 @@ class Gibbs:
         self,
         parameterization: MultivariateParameterization,
         data: MultivariateData,
-        starts: MultivariateMixture,
+        starts: Mixture,
         seed: int,
     ) -> MultivariateDraws: ...
 
@@ -98,7 +98,7 @@ class Gibbs:
             With the reference prior, whose scales are inverse gamma, adaptive or known.
         data : Data or MultivariateData
             One sample; weights must be whole numbers.
-        starts : Mixture or MultivariateMixture, batch shape (chain,)
+        starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.
         seed : int
             The same seed gives the same draws for any number of cores.

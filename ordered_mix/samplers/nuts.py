@@ -19,7 +19,7 @@ from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.samplers.moves.density import density, posterior
@@ -110,7 +110,7 @@ class NUTS:
         self,
         parameterization: MultivariateParameterization,
         data: MultivariateData,
-        starts: MultivariateMixture,
+        starts: Mixture,
         seed: int,
     ) -> MultivariateDraws: ...
 
@@ -125,7 +125,7 @@ class NUTS:
             With its prior in the units of the data.
         data : Data or MultivariateData
             One sample, weighted or not.
-        starts : Mixture or MultivariateMixture, batch shape (chain,)
+        starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.
         seed : int
             The same seed gives the same draws for any number of cores.

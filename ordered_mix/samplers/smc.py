@@ -15,7 +15,7 @@ from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers.moves.hmc import (
@@ -105,7 +105,7 @@ class SMC:
         self,
         parameterization: MultivariateParameterization,
         data: MultivariateData,
-        starts: MultivariateMixture | None = None,
+        starts: Mixture | None = None,
         seed: int = 0,
     ) -> MultivariateDraws: ...
 
@@ -120,7 +120,7 @@ class SMC:
             With a proper prior, in the units of the data.
         data : Data or MultivariateData
             One sample, weighted or not.
-        starts : Mixture or MultivariateMixture, optional
+        starts : Mixture, optional
             Not used: particles are drawn from the prior.
         seed : int
 

@@ -12,7 +12,7 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers.moves.hmc import (
@@ -94,7 +94,7 @@ class Tempering:
         self,
         parameterization: MultivariateParameterization,
         data: MultivariateData,
-        starts: MultivariateMixture,
+        starts: Mixture,
         seed: int,
     ) -> MultivariateDraws: ...
 
@@ -109,7 +109,7 @@ class Tempering:
             With a proper prior, in the units of the data.
         data : Data or MultivariateData
             One sample, weighted or not.
-        starts : Mixture or MultivariateMixture, batch shape (chain,)
+        starts : Mixture, batch shape (chain,)
             Where every temperature above the prior's begins, in the units of the data.
         seed : int
 

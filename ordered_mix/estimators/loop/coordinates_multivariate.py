@@ -12,7 +12,7 @@ from ordered_mix.estimators.loop.coordinates import ROUNDING, Coordinates, Point
 from ordered_mix.estimators.loop.metric_multivariate import information, scores_of_features
 from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, factor
 from ordered_mix.estimators.loop.state import Index
-from ordered_mix.multivariate import MultivariateMixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
@@ -89,9 +89,7 @@ class PointCoordinates(Coordinates):
             jacobian = columns.reshape(*inner.shape[:2], -1)
             return np.swapaxes(jacobian, 1, 2) @ inner @ jacobian
 
-    def _of_mixtures(
-        self, one: MultivariateParameterization, mixtures: MultivariateMixture
-    ) -> Array:
+    def _of_mixtures(self, one: MultivariateParameterization, mixtures: Mixture) -> Array:
         if self.free:
             return one.coordinates(mixtures)
         return one.unconstrain(mixtures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ordered_mix.data import Data
 from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, batch_of_runs
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.multivariate.covariances import closest
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.passes import batches, fused, kernels
@@ -190,7 +190,7 @@ def problem_of(
 def problem_of(
     parameterization: MultivariateParameterization,
     data: MultivariateData,
-    starts: MultivariateMixture,
+    starts: Mixture,
 ) -> MultivariateProblem: ...
 
 
@@ -217,7 +217,7 @@ def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | Multi
     prior = parameterization.prior
     if several:
         covariance = closest(prior.covariance, starts.covariance, starts.w)
-        return MultivariateProblem(data, replace(starts, covariance=covariance))
+        return MultivariateProblem(data, Mixture(starts.w, starts.mu, covariance=covariance))
     held = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
     for name, known in held.items():
         value = getattr(starts, name)
@@ -231,13 +231,11 @@ def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | Multi
 
 def _check_points(parameterization: MultivariateParameterization, data: Any, starts: Any) -> None:
     d = parameterization.prior.d
-    for name, value, kind in (
-        ("data", data, MultivariateData), ("starts", starts, MultivariateMixture)
-    ):  # fmt: skip
-        if not isinstance(value, kind):
-            raise ValueError(
-                f"{name} must be {kind.__name__} for a prior in {d} dimensions, got {value!r}"
-            )
+    if not isinstance(data, MultivariateData):
+        raise ValueError(
+            f"data must be MultivariateData for a prior in {d} dimensions, got {data!r}"
+        )
+    for name, value in (("data", data), ("starts", starts)):
         if value.d != d:
             raise ValueError(f"{name} must have the {d} dimensions of the prior, got {value.d}")
     data.check_full()

@@ -10,7 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.passes.multivariate_pass import WhiteMoments, one_by_one, white_pass
 
 Array = NDArray[np.float64]
@@ -52,7 +53,7 @@ class MultivariateProblem:
     Parameters
     ----------
     data : MultivariateData, batch shape (...)
-    starts : MultivariateMixture, batch shape (...)
+    starts : Mixture, batch shape (...)
 
     Raises
     ------
@@ -61,7 +62,7 @@ class MultivariateProblem:
     """
 
     data: MultivariateData
-    starts: MultivariateMixture
+    starts: Mixture
 
     def __post_init__(self) -> None:
         if self.data.d != self.starts.d:
@@ -155,21 +156,21 @@ class MultivariateProblem:
         weight = None if data.weight is None else data.weight.reshape(-1, data.n)[row]
         return MultivariateData(y, weight, data.name, data.columns)
 
-    def log_likelihood(self, mixture: MultivariateMixture) -> Array:
+    def log_likelihood(self, mixture: Mixture) -> Array:
         """Of mixtures (..., *shape), in the units of the data; no pass of a run."""
         data, parameters = self.data, (mixture.w, mixture.mu, mixture.root)
         return white_pass(data.y, *parameters, data.weight).log_likelihood
 
-    def restore(self, w: Array, mu: Array, covariance: Array) -> MultivariateMixture:
+    def restore(self, w: Array, mu: Array, covariance: Array) -> Mixture:
         """Mixtures in the units of the data."""
         scale = self.scale[:, None, None]
         mu = self.location[:, None] + scale * mu
         covariance = scale[..., None] ** 2 * covariance
         lead = (*w.shape[:-2], *self.shape)
-        return MultivariateMixture(
+        return Mixture(
             w.reshape(*lead, *w.shape[-1:]),
             mu.reshape(*lead, *mu.shape[-2:]),
-            covariance.reshape(*lead, *covariance.shape[-3:]),
+            covariance=covariance.reshape(*lead, *covariance.shape[-3:]),
         )
 
     def _flat(self, value: NDArray[Any], trailing: int) -> NDArray[Any]:

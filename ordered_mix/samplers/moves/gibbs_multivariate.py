@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.draws.multivariate import MultivariateDraws, assemble
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.inputs import (
@@ -49,7 +50,7 @@ def sample_points(
     settings: Settings,
     parameterization: MultivariateParameterization,
     data: MultivariateData,
-    starts: MultivariateMixture,
+    starts: Mixture,
     seed: int,
 ) -> MultivariateDraws:
     """Sample one chain from each start, as `samplers.gibbs.Gibbs.sample`.
@@ -73,7 +74,7 @@ def sample_points(
 
 
 def _run(
-    settings: Settings, y: Array, prior: MultivariatePrior, begin: MultivariateMixture, seed: int
+    settings: Settings, y: Array, prior: MultivariatePrior, begin: Mixture, seed: int
 ) -> Array:
     """States of all sweeps, shape (chain, sweep, k (1 + d + d d))."""
     numbers = conjugate(prior, settings.frozen)
@@ -127,8 +128,8 @@ def conjugate(prior: MultivariatePrior, frozen: tuple[str, ...] = ()) -> Multiva
     )
 
 
-def _mixture(flat: Array, k: int, d: int) -> MultivariateMixture:
+def _mixture(flat: Array, k: int, d: int) -> Mixture:
     w, mu, root = np.split(flat, [k, k + k * d], axis=-1)
     root = root.reshape(*flat.shape[:-1], k, d, d)
     covariance = root @ np.swapaxes(root, -1, -2)
-    return MultivariateMixture(w, mu.reshape(*flat.shape[:-1], k, d), covariance)
+    return Mixture(w, mu.reshape(*flat.shape[:-1], k, d), covariance=covariance)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
@@ -68,9 +68,7 @@ def one_sample_of_points(data: MultivariateData, prior: MultivariatePrior) -> tu
     return standard_units(data, prior)
 
 
-def standard_starts_of_points(
-    starts: MultivariateMixture, k: int, location: Array, scale: Array
-) -> MultivariateMixture:
+def standard_starts_of_points(starts: Mixture, k: int, location: Array, scale: Array) -> Mixture:
     """Starts in the units of the standardised points, batch shape (chain,).
 
     Raises

@@ -12,7 +12,8 @@ from nutpie.compiled_pyfunc import from_pyfunc
 
 from ordered_mix.draws.multivariate import MultivariateDraws, assemble
 from ordered_mix.errors import SamplingFailed
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.callback_multivariate import model_of
 from ordered_mix.samplers.moves.density import POINT, density
@@ -28,7 +29,7 @@ def sample_points(
     chains: Callable[[Any, Array], tuple[Any, float]],
     parameterization: MultivariateParameterization,
     data: MultivariateData,
-    starts: MultivariateMixture,
+    starts: Mixture,
     tune: int,
     inverse_temperature: float,
 ) -> MultivariateDraws:
