@@ -15,6 +15,9 @@ from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.files.results import ResultFolder, digest, slug
+from ordered_mix.fitted.crossing import disagree, particle_sampler
+from ordered_mix.fitted.evidence import MOST_POINTS
+from ordered_mix.fitted.mode import mode_of_points
 from ordered_mix.fitted.points_numbers import STARTS, maximum_of_points, numbers_of_points
 from ordered_mix.fitted.points_starts import initial_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
@@ -28,6 +31,7 @@ from ordered_mix.multivariate import (
 )
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.samplers.moves.sampler import Sampler
 
 Progress = Callable[[str], None]
 
@@ -83,7 +87,7 @@ def compare_points(
         if one.reason_not_sampled:
             skipped[f"nuts {spelled}"] = one.reason_not_sampled
             continue
-        item = sample(one, spelled, starts, best)
+        item = sample(settings.nuts("nuts"), "nuts", one, spelled, starts, best)
         if item is not None:
             sampled[item.label] = item
     if not sampled:
@@ -94,11 +98,20 @@ def compare_points(
         begun = initial_points(data, k - 1, STARTS + settings.chains, settings.seed)
         model = catalog.parameterization("unordered", k - 1, prior)
         less = maximum_of_points(data, begun[:STARTS], model).mixture
-        fewer = sample(model, "unordered", begun[STARTS:], less, f", K = {k - 1}")
+        fewer = sample(
+            settings.nuts("nuts"), "nuts", model, "unordered", begun[STARTS:], less,
+            f", K = {k - 1}",
+        )  # fmt: skip
+    progress("posterior mode")
+    mode = mode_of_points(data, prior, starts, best)
+    particles = None
+    if data.n <= MOST_POINTS and any(disagree(item.agreement) for item in sampled.values()):
+        sampler = particle_sampler(settings.cores)
+        particles = sample(sampler, "smc", unordered, "unordered", starts, best)
     directions = {spelled: one.direction for spelled, one in found.items()}
     return ComparisonOfPoints(
-        data, settings, prior, starts, maximum, directions, fits, seconds, sampled,
-        skipped | failed, fewer, tuple(failed), several,
+        data, settings, prior, starts, maximum, mode, directions, fits, seconds, sampled,
+        skipped | failed, fewer, tuple(failed), several, particles,
     )  # fmt: skip
 
 
@@ -141,6 +154,8 @@ def _several(
 def _sample(
     data: MultivariateData,
     settings: SettingsOfPoints,
+    sampler: Sampler,
+    estimator: str,
     parameterization: MultivariateParameterization,
     spelled: str,
     starts: Mixture,
@@ -151,7 +166,7 @@ def _sample(
     progress: Progress,
     failed: dict[str, str],
 ) -> PosteriorOfPoints | None:
-    label = f"nuts {spelled}{note}"
+    label = f"{estimator} {spelled}{note}"
     progress(label)
     name = f"draws-{slug(label)}.nc"
     tree = folder.read_tree(name) if folder is not None else None
@@ -160,13 +175,13 @@ def _sample(
     else:
         try:
             draws, restarted = sample_restarting(
-                settings.nuts("nuts"), parameterization, data, starts, best, settings.seed
+                sampler, parameterization, data, starts, best, settings.seed
             )
         except (ValueError, SamplingFailed) as error:
             failed[label] = str(error)
             return None
     item = posterior_of_points(
-        draws, data, parameterization, "nuts", spelled, best, note, restarted
+        draws, data, parameterization, estimator, spelled, best, note, restarted
     )
     if tree is None and folder is not None:
         made = published(draws.tree, item.permutation, "Stephens")

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ordered_mix.compare.columns import measured
+from ordered_mix.fitted.modes import Mode, modes_found
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY
+from ordered_mix.mixture import Mixture
 
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Settings
@@ -68,6 +70,16 @@ class Compared:
         if self.particles is None:
             return False
         return self.particles.agreement.rhat < self.worst.agreement.rhat
+
+    @cached_property
+    def modes(self) -> list[Mode]:
+        """In which modes the chains of all samplers sat, with the weights that particles give."""
+        if self.particles is None:
+            return []
+        given = [item.draws.mixture.parameters for item in self.sampled.values()]
+        names = given[0]
+        together = Mixture(**{name: np.concatenate([one[name] for one in given]) for name in names})
+        return modes_found(self.data.y, together, self.particles.draws.mixture)
 
     @cached_property
     def table(self) -> pd.DataFrame:

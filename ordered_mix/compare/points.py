@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -82,6 +82,8 @@ class ComparisonOfPoints(Compared):
         Shared starts of every chain and every point estimator.
     maximum : Maximum
         What EM from many starts found.
+    mode : Mixture
+        Posterior mode of weights, means and Cholesky factors.
     directions : dict of str to ndarray, shape (d,)
         The axis of each parameterization by its label.
     fits : dict of str to Fit
@@ -98,6 +100,8 @@ class ComparisonOfPoints(Compared):
         Labels of the samplers that gave no draws.
     several : Several or None
         Several numbers of components side by side, if a range was asked for.
+    particles : PosteriorOfPoints or None
+        Sequential Monte Carlo, if chains disagreed after relabelling.
     """
 
     data: MultivariateData
@@ -105,6 +109,7 @@ class ComparisonOfPoints(Compared):
     prior: MultivariatePrior
     starts: Mixture
     maximum: Maximum
+    mode: Mixture
     directions: Mapping[str, np.ndarray]
     fits: dict[str, Fit]
     fit_seconds: dict[str, float]
@@ -113,7 +118,7 @@ class ComparisonOfPoints(Compared):
     fewer_components: PosteriorOfPoints | None
     failed: tuple[str, ...] = ()
     several: Several | None = None
-    particles: None = field(default=None, init=False)
+    particles: PosteriorOfPoints | None = None
 
     def __repr__(self) -> str:
         return (
@@ -129,7 +134,7 @@ class ComparisonOfPoints(Compared):
                **criteria_of_points(self.data, self.maximum, self.prior)}  # fmt: skip
         loo = {"elpd_loo": float(best.elpd_loo.elpd), "elpd_loo_se": float(best.elpd_loo.se)}
         table = pd.DataFrame([row | loo])
-        return FittedPoints(self.data, self.maximum, best, table, default_mass())
+        return FittedPoints(self.data, self.maximum, best, table, default_mass(), self.mode)
 
     @cached_property
     def axes(self) -> pd.DataFrame:

@@ -134,7 +134,9 @@ def stuck(heights: Array) -> NDArray[np.bool_]:
     return nats_below(heights) > max(STUCK_NATS, STUCK_SDS * spread)
 
 
-def did_the_chains_agree(found: Agreement, k: int, chains: Agreement | None = None) -> Verdict:
+def did_the_chains_agree(
+    found: Agreement, k: int, chains: Agreement | None = None, sampler: str = "NUTS"
+) -> Verdict:
     """The verdict, with advice that follows from the cause.
 
     Parameters
@@ -144,7 +146,9 @@ def did_the_chains_agree(found: Agreement, k: int, chains: Agreement | None = No
     k : int
         Number of components.
     chains : Agreement, optional
-        Of the chains of NUTS that particles replaced.
+        Of the chains that particles replaced.
+    sampler : str
+        Whose chains these were.
     """
     values = {name: getattr(found, name) for name in
               ("rhat", "ess", "ess_tail", "divergences", "chains", "draws", "restarted",
@@ -156,7 +160,7 @@ def did_the_chains_agree(found: Agreement, k: int, chains: Agreement | None = No
         values["rhat_of_chains"] = chains.rhat
         answer, clause = _of_particles(found, answer, clause)
         reason = (
-            f"Chains of NUTS sat in different modes (R-hat {chains.rhat:.2f}), so the draws are "
+            f"Chains of {sampler} sat in different modes (R-hat {chains.rhat:.2f}), so the draws are "
             f"particles of sequential Monte Carlo, {found.chains} independent runs. {reason}"
         )
     return Verdict("agree", found.status, "Did the chains agree?", answer, reason, clause, values)

@@ -12,12 +12,20 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from ordered_mix.draws.checks import Check
+from ordered_mix.draws.checks_points import checks_of_points
 from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.predictive import thinned
+from ordered_mix.draws.prior_sensitivity import PriorSensitivity
+from ordered_mix.draws.prior_sensitivity_points import prior_sensitivity_of_points
 from ordered_mix.draws.quantities import quantities
-from ordered_mix.fitted.agreement import did_the_chains_agree
+from ordered_mix.fitted.agreement import Agreement
+from ordered_mix.fitted.crossing import disagree, particle_sampler
 from ordered_mix.fitted.estimates import posterior_summary
+from ordered_mix.fitted.evidence import MOST_POINTS
 from ordered_mix.fitted.fit import component_range
 from ordered_mix.fitted.maximum import Maximum
+from ordered_mix.fitted.mode import mode_of_points
 from ordered_mix.fitted.points_numbers import (
     STARTS,
     criteria_of_points,
@@ -26,7 +34,10 @@ from ordered_mix.fitted.points_numbers import (
 )
 from ordered_mix.fitted.points_starts import initial_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
-from ordered_mix.fitted.questions import chosen_components, how_many_components
+from ordered_mix.fitted.questions import chosen_components
+from ordered_mix.fitted.questions_points import questions_of_points
+from ordered_mix.fitted.refits import Refits
+from ordered_mix.fitted.refits_points import refits_of_points
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import (
@@ -37,6 +48,7 @@ from ordered_mix.multivariate import (
     default_multivariate_prior,
 )
 from ordered_mix.parameterization import catalog
+from ordered_mix.passes.mixtures import log_likelihood
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.shown import html
 
@@ -65,6 +77,11 @@ class FittedPoints:
         (`points_numbers.numbers_of_points`).
     hdi_prob : float
         Mass of the intervals.
+    mode : Mixture, optional
+        Posterior mode of weights, means and Cholesky factors.
+    chains : Agreement, optional
+        How the chains agreed, where they did not and the draws are particles of sequential Monte
+        Carlo.
     """
 
     data: MultivariateData
@@ -72,6 +89,8 @@ class FittedPoints:
     posterior: PosteriorOfPoints
     criteria: pd.DataFrame
     hdi_prob: float
+    mode: Mixture | None = None
+    chains: Agreement | None = None
 
     def __repr__(self) -> str:
         return f"FittedPoints({self.data.name!r}, K={self.components}, d={self.data.d})"
@@ -136,10 +155,45 @@ class FittedPoints:
         return pd.DataFrame({**columns, "component": share.argmax(axis=1) + 1, **probabilities})
 
     @cached_property
+    def directions(self) -> dict[str, Array]:
+        """Directions along which data and mixture are compared: columns, and what separates."""
+        found = {name: axis_of(at, self.data) for at, name in enumerate(self.data.columns)}
+        if self.components > 1:
+            found[DISCRIMINANT] = axis_of(DISCRIMINANT, self.data, self.maximum)
+        return found
+
+    @cached_property
+    def checks(self) -> dict[str, dict[str, Check]]:
+        """Discrepancies between data and posterior (`draws.checks_points`)."""
+        return checks_of_points(self.data.y, self.draws.mixture, self.directions)
+
+    @cached_property
+    def refits(self) -> dict[str, Refits]:
+        """Goodness of fit of the maximum by parametric bootstrap (`refits_points`)."""
+        model = self.posterior.parameterization
+        return refits_of_points(self.data, self.maximum, model, self.directions)
+
+    @cached_property
+    def prior_sensitivity(self) -> PriorSensitivity:
+        """How much of the posterior is the prior's doing.
+
+        Raises
+        ------
+        ValueError
+            If no posterior mode was looked for.
+        """
+        if self.mode is None:
+            raise ValueError("mode must be known to ask whether the prior decides, it is not")
+        height = float(log_likelihood(self.data.y, self.mode, self.data.weight))
+        draws = thinned(self.labelled, self.data.n)
+        return prior_sensitivity_of_points(
+            draws, self.data, self.prior, height, self.found.log_likelihood
+        )
+
+    @cached_property
     def verdicts(self) -> list[Verdict]:
         """The questions a user has, each with an answer and the numbers it rests on."""
-        found = [did_the_chains_agree(self.posterior.agreement, self.components)]
-        return found + ([how_many_components(self)] if len(self.criteria) > 1 else [])
+        return questions_of_points(self)
 
     @property
     def headline(self) -> str:
@@ -240,8 +294,17 @@ def fit_points(
     found = maximum_of_points(points, starts[:STARTS], one, axis)
     drawn = sampler.sample(one, points, starts[STARTS:], seed)
     item = posterior_of_points(drawn, points, one, "gibbs", "unordered", found.mixture)
+    chains = None
+    if disagree(item.agreement) and points.n <= MOST_POINTS:
+        progress("sequential Monte Carlo: the chains sit in different modes")
+        drawn = particle_sampler(cores).sample(one, points, seed=seed)
+        other = posterior_of_points(drawn, points, one, "smc", "unordered", found.mixture)
+        if other.agreement.rhat < item.agreement.rhat:
+            item, chains = other, item.agreement
+    progress("posterior mode")
+    mode = mode_of_points(points, chosen, starts[STARTS:], found.mixture)
     if table is None:
         loo = {"elpd_loo": float(item.elpd_loo.elpd), "elpd_loo_se": float(item.elpd_loo.se)}
         row = {"components": k, **criteria_of_points(points, found, chosen), "in_the_way": ""}
         table = pd.DataFrame([row | loo])
-    return FittedPoints(points, found, item, table, hdi_prob)
+    return FittedPoints(points, found, item, table, hdi_prob, mode, chains)
