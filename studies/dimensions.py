@@ -29,7 +29,7 @@ import arviz_stats
 import numpy as np
 import pandas as pd
 
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.rhat import rhat
@@ -130,7 +130,7 @@ def sampled(
     return [effective(data, draws) | {"passes": int(draws.passes.sum())}]
 
 
-def effective(data: MultivariateData, draws: MultivariateDraws) -> dict[str, float]:
+def effective(data: MultivariateData, draws: Draws) -> dict[str, float]:
     """Smallest ESS of what no relabelling changes, and of relabelled weights and means."""
     found = draws.mixture
     height = draws.tree["log_likelihood"]["y"].to_numpy().sum(axis=-1)

@@ -11,7 +11,7 @@ from ordered_mix.compare.axes import check_axis
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints, parameterizations
 from ordered_mix.compare.several import Several, with_probability
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.files.results import ResultFolder, digest, slug
@@ -156,7 +156,7 @@ def _sample(
     name = f"draws-{slug(label)}.nc"
     tree = folder.read_tree(name) if folder is not None else None
     if tree is not None:
-        draws, restarted = MultivariateDraws(raw_draws(tree)), int(tree.attrs["restarted"])
+        draws, restarted = Draws(raw_draws(tree)), int(tree.attrs["restarted"])
     else:
         try:
             draws, restarted = sample_restarting(

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.quantities import quantities
 from ordered_mix.fitted.agreement import did_the_chains_agree
 from ordered_mix.fitted.estimates import posterior_summary
@@ -95,7 +95,7 @@ class FittedPoints:
         return mixture
 
     @property
-    def draws(self) -> MultivariateDraws:
+    def draws(self) -> Draws:
         """Draws as they came."""
         return self.posterior.draws
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ordered_mix.draws.convergence import convergence
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import predictive, thinned
 from ordered_mix.draws.quantities import along, coincidence, invariant_quantities, quantities
 from ordered_mix.draws.relabel.assignment import Permutation
@@ -42,7 +42,7 @@ class PosteriorOfPoints(Sampled):
     """
 
     parameterization: MultivariateParameterization
-    draws: MultivariateDraws
+    draws: Draws
     data: MultivariateData = field(kw_only=True)
     spelled: str = field(kw_only=True)
 
@@ -94,7 +94,7 @@ class PosteriorOfPoints(Sampled):
 
 
 def posterior_of_points(
-    draws: MultivariateDraws,
+    draws: Draws,
     data: MultivariateData,
     parameterization: MultivariateParameterization,
     estimator: str,

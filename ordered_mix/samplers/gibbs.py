@@ -13,7 +13,6 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.conjugate import check_conjugate
@@ -85,11 +84,9 @@ class Gibbs:
         data: MultivariateData,
         starts: Mixture,
         seed: int,
-    ) -> MultivariateDraws: ...
+    ) -> Draws: ...
 
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any, seed: int
-    ) -> Draws | MultivariateDraws:
+    def sample(self, parameterization: Any, data: Any, starts: Any, seed: int) -> Draws:
         """Sample one chain from each start.
 
         Parameters

@@ -16,7 +16,6 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate import MultivariateData
@@ -112,11 +111,9 @@ class NUTS:
         data: MultivariateData,
         starts: Mixture,
         seed: int,
-    ) -> MultivariateDraws: ...
+    ) -> Draws: ...
 
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any, seed: int
-    ) -> Draws | MultivariateDraws:
+    def sample(self, parameterization: Any, data: Any, starts: Any, seed: int) -> Draws:
         """Sample one chain from each start.
 
         Parameters

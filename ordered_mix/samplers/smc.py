@@ -12,7 +12,6 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate import MultivariateData
@@ -107,11 +106,9 @@ class SMC:
         data: MultivariateData,
         starts: Mixture | None = None,
         seed: int = 0,
-    ) -> MultivariateDraws: ...
+    ) -> Draws: ...
 
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any = None, seed: int = 0
-    ) -> Draws | MultivariateDraws:
+    def sample(self, parameterization: Any, data: Any, starts: Any = None, seed: int = 0) -> Draws:
         """Sample the posterior, one chain of draws for each island.
 
         Parameters
@@ -126,7 +123,7 @@ class SMC:
 
         Returns
         -------
-        Draws or MultivariateDraws
+        Draws
             The attributes ``log_evidence`` and ``log_evidence_se`` of its tree are for the data
             in their own units; ``warmup_sample_stats`` holds one draw for each temperature.
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
@@ -96,11 +95,9 @@ class Tempering:
         data: MultivariateData,
         starts: Mixture,
         seed: int,
-    ) -> MultivariateDraws: ...
+    ) -> Draws: ...
 
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any, seed: int
-    ) -> Draws | MultivariateDraws:
+    def sample(self, parameterization: Any, data: Any, starts: Any, seed: int) -> Draws:
         """Sample one ladder from each start.
 
         Parameters
@@ -115,7 +112,7 @@ class Tempering:
 
         Returns
         -------
-        Draws or MultivariateDraws
+        Draws
             At the inverse temperature 1. Its tree has the attributes ``log_evidence``,
             ``log_evidence_se`` (by stepping stones, in the units of the data) and ``barrier``,
             and a group ``tempering`` with the schedule, rejection rates and round trips.

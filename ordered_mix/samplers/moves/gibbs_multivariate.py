@@ -10,7 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.draws.multivariate import MultivariateDraws, assemble
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.multivariate import assemble
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData, MultivariatePrior
 from ordered_mix.multivariate.covariances import factors, free_coordinates
@@ -52,7 +53,7 @@ def sample_points(
     data: MultivariateData,
     starts: Mixture,
     seed: int,
-) -> MultivariateDraws:
+) -> Draws:
     """Sample one chain from each start, as `samplers.gibbs.Gibbs.sample`.
 
     Points are sampled in units of the standard deviation of each coordinate, the same for all
@@ -68,9 +69,7 @@ def sample_points(
     seconds = time.perf_counter() - clock
     mixture = standard.sorted(_mixture(flat, standard.k, data.d)).affine(location, scale)
     passes = np.ones(mixture.batch_shape, dtype=np.int64)
-    tree = assemble(mixture, {"n_steps": passes}, settings.tune, data)
-    tree.attrs["seconds"] = seconds
-    return MultivariateDraws(tree)
+    return assemble(mixture, {"n_steps": passes}, settings.tune, data, seconds)
 
 
 def _run(

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from nutpie.compiled_pyfunc import from_pyfunc
 
-from ordered_mix.draws.multivariate import MultivariateDraws, assemble
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.multivariate import assemble
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariateData
@@ -32,7 +33,7 @@ def sample_points(
     starts: Mixture,
     tune: int,
     inverse_temperature: float,
-) -> MultivariateDraws:
+) -> Draws:
     """Sample one chain from each start, as `samplers.nuts.NUTS.sample`.
 
     Parameters
@@ -56,9 +57,8 @@ def sample_points(
         name: np.concatenate([part.statistics[name] for part in parts], axis=1)
         for name in parts[0].statistics
     }
-    tree = assemble(standard.forward(z).affine(location, scale), statistics, tune, data)
-    tree.attrs["seconds"] = seconds
-    return MultivariateDraws(tree)
+    mixture = standard.forward(z).affine(location, scale)
+    return assemble(mixture, statistics, tune, data, seconds)
 
 
 def posterior(

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 from ordered_mix.draws.draws import Draws, assemble
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.draws.multivariate import assemble as assemble_points
 from ordered_mix.mixture import Array
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
@@ -40,7 +39,7 @@ def draws_of(
     z: Array,
     statistics: dict[str, Array],
     seconds: float,
-) -> Draws | MultivariateDraws:
+) -> Draws:
     """Draws at coordinates z (chain, draw, dimension) of a target, in the units of the data.
 
     Parameters
@@ -51,9 +50,7 @@ def draws_of(
     mixture: Any = target.parameterization.forward(z)
     if isinstance(target, TargetOfPoints):
         at, unit = one_sample_of_points(data, parameterization.prior)
-        draws = MultivariateDraws(assemble_points(mixture.affine(at, unit), statistics, 0, data))
-        draws.tree.attrs["seconds"] = seconds
-        return draws
+        return assemble_points(mixture.affine(at, unit), statistics, 0, data, seconds)
     values = {name: getattr(mixture, name) for name in ("w", "mu", "sigma")}
     posterior = {name: (("chain", "draw", "component"), value) for name, value in values.items()}
     table = {name: (("chain", "draw"), value) for name, value in statistics.items()}
