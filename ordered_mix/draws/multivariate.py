@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.passes.mixtures import log_density
 from ordered_mix.prior import COMPONENT
 
@@ -28,7 +28,7 @@ def assemble(
     mixture: Mixture,
     statistics: Mapping[str, NDArray[Any]],
     tune: int,
-    data: MultivariateData,
+    data: Data,
     seconds: float,
 ) -> Draws:
     """Draws in the units of the data, the first of which are warm-up.
@@ -39,7 +39,7 @@ def assemble(
     statistics : mapping of str to array, shape (chain, draw)
         By ArviZ's names; ``n_steps`` are the passes of each draw.
     tune : int
-    data : MultivariateData
+    data : Data
     seconds : float
         Wall-clock time of the sampler.
     """

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data, as_points
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.quantities import quantities
 from ordered_mix.fitted.agreement import did_the_chains_agree
@@ -29,13 +30,7 @@ from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_
 from ordered_mix.fitted.questions import chosen_components, how_many_components
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariatePrior,
-    as_points,
-    axis_of,
-    default_multivariate_prior,
-)
+from ordered_mix.multivariate import MultivariatePrior, axis_of, default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.shown import html
@@ -55,7 +50,7 @@ class FittedPoints:
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
     found : Maximum
         What EM from many starts found.
     posterior : PosteriorOfPoints
@@ -67,7 +62,7 @@ class FittedPoints:
         Mass of the intervals.
     """
 
-    data: MultivariateData
+    data: Data
     found: Maximum
     posterior: PosteriorOfPoints
     criteria: pd.DataFrame
@@ -183,7 +178,7 @@ def fit_points(
 
     Parameters
     ----------
-    data : MultivariateData, str, path or array_like
+    data : Data, str, path or array_like
         What `multivariate.as_points` takes.
     components : int, str or (int, int)
         Number of components K, or a range of them as ``"1-4"`` or (1, 4): then the one of

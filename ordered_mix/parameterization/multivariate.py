@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, reference
+from ordered_mix.multivariate import reference
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate_maps import MultivariateMaps, flat
 from ordered_mix.passes.multivariate_pass import white_pass
@@ -157,22 +158,20 @@ class MultivariateParameterization(MultivariateMaps):
             factor[..., : self._diagonal] -= 1
         return density, flat((slope, -across, factor), z.shape[:-1])
 
-    def log_likelihood(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
+    def log_likelihood(self, z: Array, data: Data) -> tuple[Array, Array]:
         """Log likelihood at z and its gradient, for one pass over the data."""
         w, mu, root = self.parameters(z)
         moments = white_pass(data.y, w, mu, root, data.weight)
         return moments.log_likelihood, self.pullback(z, root, *moments.scores(w, root))
 
-    def log_posterior(
-        self, z: Array, data: MultivariateData, jacobian: bool = True
-    ) -> tuple[Array, Array]:
+    def log_posterior(self, z: Array, data: Data, jacobian: bool = True) -> tuple[Array, Array]:
         """Unnormalised log posterior and its gradient in z, for one pass over the data.
 
         Parameters
         ----------
         z : array, shape (..., dimension)
             Unconstrained coordinates.
-        data : MultivariateData
+        data : Data
         jacobian : bool
             Whether the density is that of z or that of the free coordinates.
 
@@ -195,7 +194,7 @@ class MultivariateParameterization(MultivariateMaps):
         one = np.linalg.slogdet(np.column_stack([b, across]))[1]
         return self.along.log_det(self._split(z)[0]) + self.k * one
 
-    def model(self, data: MultivariateData) -> pm.Model:
+    def model(self, data: Data) -> pm.Model:
         """The PyMC model a person would write, with the observed variable ``y``.
 
         Raises

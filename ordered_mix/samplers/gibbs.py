@@ -14,7 +14,6 @@ import xarray as xr
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.conjugate import check_conjugate
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
@@ -81,7 +80,7 @@ class Gibbs:
     def sample(
         self,
         parameterization: MultivariateParameterization,
-        data: MultivariateData,
+        data: Data,
         starts: Mixture,
         seed: int,
     ) -> Draws: ...
@@ -93,7 +92,7 @@ class Gibbs:
         ----------
         parameterization : Parameterization or MultivariateParameterization
             With the reference prior, whose scales are inverse gamma, adaptive or known.
-        data : Data or MultivariateData
+        data : Data
             One sample; weights must be whole numbers.
         starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.

@@ -18,7 +18,6 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.samplers.moves.density import density, posterior
@@ -108,7 +107,7 @@ class NUTS:
     def sample(
         self,
         parameterization: MultivariateParameterization,
-        data: MultivariateData,
+        data: Data,
         starts: Mixture,
         seed: int,
     ) -> Draws: ...
@@ -120,7 +119,7 @@ class NUTS:
         ----------
         parameterization : Parameterization or MultivariateParameterization
             With its prior in the units of the data.
-        data : Data or MultivariateData
+        data : Data
             One sample, weighted or not.
         starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.

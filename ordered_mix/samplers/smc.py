@@ -14,7 +14,6 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers.moves.hmc import (
@@ -103,7 +102,7 @@ class SMC:
     def sample(
         self,
         parameterization: MultivariateParameterization,
-        data: MultivariateData,
+        data: Data,
         starts: Mixture | None = None,
         seed: int = 0,
     ) -> Draws: ...
@@ -115,7 +114,7 @@ class SMC:
         ----------
         parameterization : Parameterization or MultivariateParameterization
             With a proper prior, in the units of the data.
-        data : Data or MultivariateData
+        data : Data
             One sample, weighted or not.
         starts : Mixture, optional
             Not used: particles are drawn from the prior.

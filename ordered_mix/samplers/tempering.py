@@ -11,7 +11,6 @@ import numpy as np
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.samplers.moves.hmc import (
@@ -92,7 +91,7 @@ class Tempering:
     def sample(
         self,
         parameterization: MultivariateParameterization,
-        data: MultivariateData,
+        data: Data,
         starts: Mixture,
         seed: int,
     ) -> Draws: ...
@@ -104,7 +103,7 @@ class Tempering:
         ----------
         parameterization : Parameterization or MultivariateParameterization
             With a proper prior, in the units of the data.
-        data : Data or MultivariateData
+        data : Data
             One sample, weighted or not.
         starts : Mixture, batch shape (chain,)
             Where every temperature above the prior's begins, in the units of the data.

@@ -215,7 +215,7 @@ def opened(source: Any, *, client: Any = None, **options: Any) -> Data | Stream:
     if found is not None and _in_blocks(found[0]) and not reading.where:
         if estimated_points(found[0], str(source)) > IN_MEMORY:
             return stream(source, reading=reading)
-    return load(source, **options)
+    return as_data(load(source, **options))
 
 
 def _in_blocks(path: str) -> bool:

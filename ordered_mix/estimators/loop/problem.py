@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ordered_mix.data import Data
 from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, batch_of_runs
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.multivariate.covariances import closest
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.passes import batches, fused, kernels
@@ -189,7 +188,7 @@ def problem_of(
 @overload
 def problem_of(
     parameterization: MultivariateParameterization,
-    data: MultivariateData,
+    data: Data,
     starts: Mixture,
 ) -> MultivariateProblem: ...
 
@@ -231,10 +230,8 @@ def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | Multi
 
 def _check_points(parameterization: MultivariateParameterization, data: Any, starts: Any) -> None:
     d = parameterization.prior.d
-    if not isinstance(data, MultivariateData):
-        raise ValueError(
-            f"data must be MultivariateData for a prior in {d} dimensions, got {data!r}"
-        )
+    if isinstance(data, Stream) or not data.event_shape:
+        raise ValueError(f"data must be points for a prior in {d} dimensions, got {data!r}")
     for name, value in (("data", data), ("starts", starts)):
         if value.d != d:
             raise ValueError(f"{name} must have the {d} dimensions of the prior, got {value.d}")

@@ -16,7 +16,7 @@ class Standard(NamedTuple):
     ----------
     parameterization : Parameterization or MultivariateParameterization
         For the standardised data.
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
         Standardised.
     location, scale : float or array
         Of the data in their own units.
@@ -42,7 +42,7 @@ def standard_of(parameterization: Any, data: Any) -> Standard:
     Parameters
     ----------
     parameterization : Parameterization or MultivariateParameterization
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
     """
     if not isinstance(parameterization, MultivariateParameterization):
         location, scale = float(data.location), float(data.scale)

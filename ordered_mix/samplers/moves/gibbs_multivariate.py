@@ -10,10 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.multivariate import assemble
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.inputs import (
@@ -50,7 +51,7 @@ class Settings(Protocol):
 def sample_points(
     settings: Settings,
     parameterization: MultivariateParameterization,
-    data: MultivariateData,
+    data: Data,
     starts: Mixture,
     seed: int,
 ) -> Draws:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
@@ -52,7 +52,7 @@ def standard_starts(starts: Mixture, k: int, location: float, scale: float) -> M
     return starts.affine(-location / scale, 1 / scale)
 
 
-def one_sample_of_points(data: MultivariateData, prior: MultivariatePrior) -> tuple[Array, Array]:
+def one_sample_of_points(data: Data, prior: MultivariatePrior) -> tuple[Array, Array]:
     """Location and scale (d,) of one sample; for spherical covariances one scale for all.
 
     Raises

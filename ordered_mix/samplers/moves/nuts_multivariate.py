@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from nutpie.compiled_pyfunc import from_pyfunc
 
+from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.multivariate import assemble
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.callback_multivariate import model_of
 from ordered_mix.samplers.moves.density import POINT, density
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 def sample_points(
     chains: Callable[[Any, Array], tuple[Any, float]],
     parameterization: MultivariateParameterization,
-    data: MultivariateData,
+    data: Data,
     starts: Mixture,
     tune: int,
     inverse_temperature: float,
@@ -62,7 +62,7 @@ def sample_points(
 
 
 def posterior(
-    standard: MultivariateParameterization, data: MultivariateData, inverse_temperature: float
+    standard: MultivariateParameterization, data: Data, inverse_temperature: float
 ) -> tuple[Any, Callable[[Array], tuple[float, Array]]]:
     """The density of the unconstrained coordinates as a model of nutpie, and as a function.
 
@@ -71,7 +71,7 @@ def posterior(
     Parameters
     ----------
     standard : MultivariateParameterization
-    data : MultivariateData
+    data : Data
         One sample, weighted or not, in the units of the prior.
     inverse_temperature : float
         Power of the likelihood.
@@ -85,7 +85,7 @@ def posterior(
 
 
 def interpreted(
-    standard: MultivariateParameterization, data: MultivariateData, inverse_temperature: float
+    standard: MultivariateParameterization, data: Data, inverse_temperature: float
 ) -> Callable[[Array], tuple[float, Array]]:
     """The density and its gradient without compiled code, minus infinity far out."""
 
