@@ -145,7 +145,7 @@ def run(estimator: str, data: Data, means: Array, passes: int = 2000) -> Array:
     if estimator == "ordered":
         order = np.argsort(means[..., :1], axis=1, kind="stable")
         means = np.take_along_axis(means, order, axis=1)
-    if isinstance(data, Data):
+    if not data.event_shape:
         kind = ECM(frozen=KNOWN, snapshots=2) if relative else EM(frozen=KNOWN, snapshots=2)
         starts = Mixture(w, means[..., 0], np.ones(k))
         model = parameterization("relative" if relative else "unordered", k)

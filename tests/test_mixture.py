@@ -229,7 +229,7 @@ def test_numbers_are_the_case_of_one_column():
     np.testing.assert_allclose(points.total_covariance(), BATCH.total_covariance(), rtol=1e-14)
     for by in ("mu", "w"):
         np.testing.assert_array_equal(points.order(by), BATCH.order(by))
-    np.testing.assert_array_equal(points.order([-1.0]), BATCH.order()[..., ::-1])
+    np.testing.assert_array_equal(points[0].order([-1.0]), BATCH[0].order()[::-1])
     stacked = Mixture.stack([points, points.affine(1.0, 2.0)])
     np.testing.assert_allclose(stacked[1].sigma[..., 0], BATCH.affine(1.0, 2.0).sigma, rtol=1e-14)
     assert stacked.reshape(4)[3].sample(5, rng).shape == (5, 1)

@@ -70,8 +70,8 @@ def importance(approximation: Laplace, data: Any, draws: int = 1000, seed: int =
         raise ValueError(f"draws must be at least 100 for a Pareto k, got {draws}")
     z, log_density = approximation.draw(draws, seed)
     location, scale = approximation.location, approximation.scale
-    several = np.ndim(location) > 0
-    own = data.affine(-location / scale, 1 / scale) if several else data.standardized()
+    points = bool(data.event_shape)
+    own = data.affine(-location / scale, 1 / scale) if points else data.standardized()
     height = approximation.parameterization.log_posterior(z, own)[0]
     ratio = height - log_density
     # it takes what leave-one-out has, log likelihoods, whose inverse is the weight

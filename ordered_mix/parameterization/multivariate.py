@@ -13,6 +13,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import reference
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate_maps import MultivariateMaps, flat
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.multivariate_pass import white_pass
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class MultivariateParameterization(MultivariateMaps):
         shown = str(at[0]) if at.size == 1 and a[at[0]] > 0 else str(a.round(4).tolist())
         given = {"axis": shown, **self.options}
         return f"{self.name}({', '.join(f'{key}={value}' for key, value in given.items())})"
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a point of the data, (d,)."""
+        return (self.prior.d,)
 
     @property
     def reason_not_sampled(self) -> str | None:
@@ -219,3 +225,7 @@ class MultivariateParameterization(MultivariateMaps):
         b, across = self.frame
         rest = deviation - (deviation @ self.direction)[..., None] * b
         return flat((first, rest @ np.linalg.pinv(across).T, free), mixture.batch_shape)
+
+
+type AnyParameterization = Parameterization | MultivariateParameterization
+"""Of numbers, or of points."""

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,8 +14,9 @@ from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+)
 from ordered_mix.samplers.moves.hmc import (
     Points,
     Target,
@@ -89,30 +90,18 @@ class SMC:
                 f"got {self.threshold}"
             )
 
-    @overload
     def sample(
         self,
-        parameterization: Parameterization,
+        parameterization: AnyParameterization,
         data: Data,
         starts: Mixture | None = None,
         seed: int = 0,
-    ) -> Draws: ...
-
-    @overload
-    def sample(
-        self,
-        parameterization: MultivariateParameterization,
-        data: Data,
-        starts: Mixture | None = None,
-        seed: int = 0,
-    ) -> Draws: ...
-
-    def sample(self, parameterization: Any, data: Any, starts: Any = None, seed: int = 0) -> Draws:
+    ) -> Draws:
         """Sample the posterior, one chain of draws for each island.
 
         Parameters
         ----------
-        parameterization : Parameterization or MultivariateParameterization
+        parameterization : AnyParameterization
             With a proper prior, in the units of the data.
         data : Data
             One sample, weighted or not.
@@ -134,13 +123,13 @@ class SMC:
             If the schedule stalls.
         """
         check_seed(seed)
-        target, _, scale = target_of(parameterization, data)
+        target, standard = target_of(parameterization, data)
         clock = time.perf_counter()
         points, stages = self._run(target, seed)
         seconds = time.perf_counter() - clock
         statistics = {"lp": points.log_density(np.ones(1))}
-        draws = draws_of(parameterization, target, data, points.z, statistics, seconds)
-        record(draws.tree, stages, points.log_prior.shape, unit_constant(data, scale))
+        draws = draws_of(parameterization, standard, data, points.z, statistics, seconds)
+        record(draws.tree, stages, points.log_prior.shape, unit_constant(data, standard.scale))
         return draws
 
     def _run(self, target: Target | TargetOfPoints, seed: int) -> tuple[Points, list[Stage]]:

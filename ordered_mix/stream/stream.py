@@ -122,6 +122,11 @@ class Stream:
         s0, s1, s2 = (part.reshape(*shape, k) for part in np.split(total[:, 1:], 3, axis=1))
         return Moments(total[:, 0].reshape(shape), s0, s1, s2)
 
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a point: a number."""
+        return ()
+
     def over(self, task: Callable[..., Any], *given: Any) -> Iterator[Any]:
         """What a task makes of the blocks of each part, in their order, see `over_parts`."""
         return over_parts(self.parts, self.workers, task, *given)

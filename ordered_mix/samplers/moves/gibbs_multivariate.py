@@ -18,9 +18,9 @@ from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.inputs import (
-    one_sample_of_points,
     repeated,
-    standard_starts_of_points,
+    standard_sample,
+    standard_starts,
 )
 from ordered_mix.samplers.moves.sweeps_multivariate import KINDS, MultivariateConjugate, sweeps
 
@@ -60,15 +60,14 @@ def sample_points(
     Points are sampled in units of the standard deviation of each coordinate, the same for all
     where covariances are spherical.
     """
-    location, scale = one_sample_of_points(data, parameterization.prior)
-    standard = parameterization.affine(-location / scale, 1 / scale)
-    begin = standard_starts_of_points(starts, parameterization.k, location, scale)
-    own = data.affine(-location / scale, 1 / scale)
-    y = np.ascontiguousarray(repeated(own.y, data.weight).T)
+    standard = standard_sample(parameterization, data)
+    begin = standard_starts(standard, starts)
+    y = np.ascontiguousarray(repeated(standard.data.y, data.weight).T)
     clock = time.perf_counter()
-    flat = _run(settings, y, standard.prior, begin, seed)
+    own = standard.parameterization
+    flat = _run(settings, y, own.prior, begin, seed)
     seconds = time.perf_counter() - clock
-    mixture = standard.sorted(_mixture(flat, standard.k, data.d)).affine(location, scale)
+    mixture = standard.outwards(own.sorted(_mixture(flat, own.k, data.d)))
     passes = np.ones(mixture.batch_shape, dtype=np.int64)
     return assemble(mixture, {"n_steps": passes}, settings.tune, data, seconds)
 

@@ -19,7 +19,7 @@ from ordered_mix.parameterization.multivariate import MultivariateParameterizati
 from ordered_mix.samplers.moves.callback_multivariate import model_of
 from ordered_mix.samplers.moves.density import POINT, density
 from ordered_mix.samplers.moves.density_multivariate import given
-from ordered_mix.samplers.moves.inputs import one_sample_of_points, standard_starts_of_points
+from ordered_mix.samplers.moves.inputs import standard_sample, standard_starts
 from ordered_mix.samplers.moves.starts import off_stationary
 from ordered_mix.samplers.moves.trace import traces
 
@@ -42,12 +42,10 @@ def sample_points(
         Samples a model of nutpie from unconstrained coordinates (chain, dimension); returns its
         raw trace and the seconds it took.
     """
-    location, scale = one_sample_of_points(data, parameterization.prior)
-    standard = parameterization.affine(-location / scale, 1 / scale)
-    begin = standard_starts_of_points(starts, parameterization.k, location, scale)
-    own = data.affine(-location / scale, 1 / scale)
-    model, found = posterior(standard, own, inverse_temperature)
-    points, _ = off_stationary(standard.start(begin), found)
+    standard = standard_sample(parameterization, data)
+    own = standard.parameterization
+    model, found = posterior(own, standard.data, inverse_temperature)
+    points, _ = off_stationary(own.start(standard_starts(standard, starts)), found)
     raw, seconds = chains(model, points)
     parts = traces(raw)
     z = np.concatenate([part.z for part in parts], axis=1)
@@ -57,8 +55,7 @@ def sample_points(
         name: np.concatenate([part.statistics[name] for part in parts], axis=1)
         for name in parts[0].statistics
     }
-    mixture = standard.forward(z).affine(location, scale)
-    return assemble(mixture, statistics, tune, data, seconds)
+    return assemble(standard.forward(z), statistics, tune, data, seconds)
 
 
 def posterior(
