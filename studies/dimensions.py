@@ -36,7 +36,8 @@ import arviz_stats
 import numpy as np
 import pandas as pd
 
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.rhat import rhat
@@ -45,7 +46,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import GradientAscent
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, default_multivariate_prior
+from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import log_density, white_pass
 from ordered_mix.samplers.nuts import NUTS
@@ -103,7 +104,7 @@ def near(truth: Mixture, rng: np.random.Generator) -> Mixture:
     return Mixture(truth.w, mu, covariance=truth.covariance)
 
 
-def direction(axis: str, truth: Mixture, data: MultivariateData, seed: int) -> Any:
+def direction(axis: str, truth: Mixture, data: Data, seed: int) -> Any:
     """A coordinate, or a direction, of one of `AXES`."""
     if axis == SEPARATING:
         return 0
@@ -135,7 +136,7 @@ def sampled(
     """Effective draws of four chains, and the passes they took."""
     truth = truth_of(d, k, separation, correlation)
     own = seed_of("data", d=d, k=k, separation=separation, replicate=replicate)
-    data = MultivariateData(truth.sample(points * k, np.random.default_rng(own)))
+    data = Data.of_points(truth.sample(points * k, np.random.default_rng(own)))
     starts = near(truth, np.random.default_rng(own + 1))
     options = {} if axis is None else {"axis": direction(axis, truth, data, own)}
     prior = default_multivariate_prior(data)
@@ -144,7 +145,7 @@ def sampled(
     return [effective(data, draws) | {"passes": int(draws.passes.sum())}]
 
 
-def effective(data: MultivariateData, draws: MultivariateDraws) -> dict[str, float]:
+def effective(data: Data, draws: Draws) -> dict[str, float]:
     """Smallest ESS of what no relabelling changes, and of relabelled weights and means."""
     found = draws.mixture
     height = draws.tree["log_likelihood"]["y"].to_numpy().sum(axis=-1)
@@ -175,7 +176,7 @@ def fitted(
     """Divergence, passes and seconds of a pass of EM with either kind of covariances."""
     truth = truth_of(d, k, separation, correlation)
     rng = np.random.default_rng(seed)
-    data = MultivariateData(truth.sample(points * k, rng))
+    data = Data.of_points(truth.sample(points * k, rng))
     fresh, many = truth.sample(FRESH, rng), truth.sample(TIMED, rng)
     variances = np.diagonal(truth.covariance, axis1=-2, axis2=-1)
     begin = {
@@ -218,7 +219,7 @@ def climbed(
 ) -> list[dict[str, Any]]:
     """Passes of gradient ascent and ECM to the best maximum, in both coordinate systems."""
     truth, rng = truth_of(d, k, separation, correlation), np.random.default_rng(seed)
-    raw = MultivariateData(truth.sample(points * k, rng))
+    raw = Data.of_points(truth.sample(points * k, rng))
     units = -raw.location / raw.scale, 1 / raw.scale
     data = raw.affine(*units)
     prior = default_multivariate_prior(data, "fixed", covariance="tied")

@@ -32,7 +32,7 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
@@ -286,7 +286,7 @@ def line_fits(
 
 def plane_fits(y: Array, k: int, seed: int) -> dict[str, tuple[Fit, NDArray[np.bool_], int]]:
     """Fits of two dimensions: full, diagonal, spherical and tied covariances, equal weights."""
-    drawn = MultivariateData(y)
+    drawn = Data.of_points(y)
     means = np.concatenate([initial_means(y, k, STARTS, m, seed) for m in ("random", "kmeans++")])
     starts = Mixture(np.full(k, 1 / k), means, covariance=np.cov(y.T) / k)
     none: tuple[str, ...] = ()
@@ -315,7 +315,7 @@ def temperature(data: str, n: int, k: int, replicate: int) -> Rows:
     else:
         y = points(data, n, replicate)
         means = initial_means(y, k, 1, "kmeans++", seed_of("c", n=n, replicate=replicate))[0]
-    drawn, w, d = MultivariateData(y), np.full(len(means), 1 / len(means)), y.shape[1]
+    drawn, w, d = Data.of_points(y), np.full(len(means), 1 / len(means)), y.shape[1]
     em = EM(frozen=("w", "sigma"), stop=Stop(0.0, parameters=1e-13, passes=5000))
     target = lloyd(y, means)
     rows = []
@@ -440,7 +440,7 @@ def log_score(mixture: Mixture, y: Array) -> float:
 def frames(data: str, n: int, k: int, replicate: int) -> Rows:
     """Components at each iteration, of EM with full covariances and of its k-means limit."""
     y = points(data, n, replicate)
-    drawn, stop = MultivariateData(y), Stop(0.0, passes=FRAMES + 1)
+    drawn, stop = Data.of_points(y), Stop(0.0, passes=FRAMES + 1)
     means = y[np.argsort(y[:, 0], kind="stable")[:k]] + 0.1 * np.arange(k)[:, None]
     starts = {
         "EM": (EM(stop=stop), np.eye(2) / 4),

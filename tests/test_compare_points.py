@@ -12,11 +12,12 @@ import ordered_mix
 from ordered_mix.cli.several import axis_named
 from ordered_mix.compare.axes import axes_of
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
+from ordered_mix.data import Data
 from ordered_mix.draws.quantities import coincidence, invariant_quantities, quantities
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.points import fit_points
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, axis_of
+from ordered_mix.multivariate import axis_of
 from ordered_mix.report import notebook, render
 
 SHORT = {"draws": 150, "tune": 150, "chains": 2}
@@ -28,7 +29,7 @@ def two_groups(n=80):
     """Groups that lie apart in width only, and vary most in length."""
     rng = np.random.default_rng(4)
     y = rng.normal(size=(n, 2)) * [10.0, 1.0] + np.repeat([[0.0, 0.0], [0.0, 6.0]], n // 2, 0)
-    return MultivariateData(y, name="leaves", columns=("length", "width"))
+    return Data.of_points(y, name="leaves", columns=("length", "width"))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 
 PEER = {"full": "full", "diagonal": "diag", "spherical": "spherical", "tied": "tied"}
@@ -35,7 +35,7 @@ def simulated(n=200, seed=0):
 
 def fitted(data, start, covariance="full", label="unordered", **fields):
     """EM in unordered coordinates, ECM in others; of the prior they take the kind only."""
-    data = data if isinstance(data, MultivariateData) else MultivariateData(data)
+    data = data if isinstance(data, Data) else Data.of_points(data)
     prior = MultivariatePrior([0.0] * data.d, [2.0] * data.d, [0.5] * data.d, covariance=covariance)
     kind = EM if label == "unordered" else ECM
     return kind(**fields).fit(parameterization(label, start.k, prior), data, start)
@@ -141,7 +141,7 @@ def test_batches_of_data_and_starts_give_what_single_runs_give():
 def test_weights_count_points():
     y = simulated(50)
     weight = np.where(np.arange(50) < 10, 2.0, 1.0)
-    one = fitted(MultivariateData(y, weight), start_of(y, 2))
+    one = fitted(Data.of_points(y, weight), start_of(y, 2))
     other = fitted(np.vstack([y, y[:10]]), start_of(y, 2))
     np.testing.assert_allclose(one.log_likelihood, other.log_likelihood, rtol=1e-12)
 
@@ -232,7 +232,7 @@ def test_a_collapse_is_a_status():
 
 def test_a_component_far_from_all_data_is_reported_as_empty():
     start = Mixture([0.5, 0.5], [[0, 0, 0], [500, 500, 500]], covariance=np.eye(3))
-    data = MultivariateData(simulated(30))
+    data = Data.of_points(simulated(30))
     assert fitted(data, start).status == "component_emptied"
     frozen = fitted(data, start, frozen=("mu", "sigma"))
     assert frozen.converged and frozen.mixture.w[1] < 1e-12
@@ -270,10 +270,10 @@ def test_samples_have_the_moments_of_the_mixture():
     [
         (lambda: MultivariatePrior(covariance="diag"), "covariance must be one of full, .*'diag'"),
         (lambda: fitted(geyser(), start_of(geyser()), floor=0.1), "floor must be left out in sev"),
-        (lambda: MultivariateData(np.ones(3)), r"y must have shape \(..., n, d\)"),
-        (lambda: MultivariateData(np.ones((3, 2))), "no coordinate of y may be constant"),
-        (lambda: MultivariateData(np.full((3, 2), np.nan)), "y must be finite"),
-        (lambda: MultivariateData(np.eye(2), np.ones(3)), r"weight must have shape \(2,\)"),
+        (lambda: Data.of_points(np.ones(3)), r"y must have shape \(..., n, d\)"),
+        (lambda: Data.of_points(np.ones((3, 2))), "no coordinate of y may be constant"),
+        (lambda: Data.of_points(np.full((3, 2), np.nan)), "y must be finite"),
+        (lambda: Data.of_points(np.eye(2), np.ones(3)), r"weight must have shape \(2,\)"),
         (lambda: Mixture([1.0], [[0.0]], covariance=[[[0.0]]]), "positive definite"),
         (lambda: Mixture([0.9], [[0.0]], covariance=[[[1.0]]]), "w must hold"),
         (lambda: TRUTH.log_density(np.zeros((2, 2))), r"y must have shape \(n, 3\)"),

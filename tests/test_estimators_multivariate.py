@@ -14,7 +14,7 @@ from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.loop.whitening import labelled_information
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior, axis_of
+from ordered_mix.multivariate import MultivariatePrior, axis_of
 from ordered_mix.optima.importance import importance
 from ordered_mix.optima.laplace import laplace
 from ordered_mix.parameterization import catalog
@@ -31,7 +31,7 @@ TRUTH = Mixture(
     [[-1.5, 0.0], [1.5, 2.0]],
     covariance=[[[0.6, 0.2], [0.2, 0.5]], [[1.0, -0.3], [-0.3, 0.8]]],
 )
-DATA = MultivariateData(TRUTH.sample(120, np.random.default_rng(3)))
+DATA = Data.of_points(TRUTH.sample(120, np.random.default_rng(3)))
 STARTS = Mixture(
     [0.5, 0.5], [[[-2.0, 0.0], [1.0, 1.0]], [[0.0, 3.0], [-1.0, -1.0]]], covariance=np.eye(2)
 )
@@ -59,10 +59,10 @@ def best(covariance):
 def test_the_contract_is_that_of_one_dimension(name):
     estimator = catalog.estimator(name, stop=STOP)
     y = np.stack([DATA.y, TRUTH.sample(120, np.random.default_rng(4))])
-    fit = estimator.fit(model(), MultivariateData(y[:, None]), STARTS)
+    fit = estimator.fit(model(), Data.of_points(y[:, None]), STARTS)
     assert fit.status.shape == fit.passes.shape == fit.mixture.batch_shape == (2, 2)
     assert set(np.unique(fit.status)) <= set(ADVICE) and fit.converged.all()
-    single = estimator.fit(model(), MultivariateData(y[1]), STARTS[1])
+    single = estimator.fit(model(), Data.of_points(y[1]), STARTS[1])
     assert single.status.shape == ()
     np.testing.assert_allclose(single.mixture.mu, fit.mixture.mu[1, 1], atol=1e-5)
     direct = single.mixture.log_density(y[1]).sum()
@@ -155,7 +155,7 @@ def one_dimension(label):
     own = catalog.parameterization(label, 2, Prior(0.2, 3.0, 0.8))
     other = catalog.parameterization(label, 2, prior_of(d=1))
     there = Mixture(start.w, start.mu[:, None], covariance=start.sigma[:, None, None] ** 2)
-    return (own, Data(y), start), (other, MultivariateData(y[:, None]), there)
+    return (own, Data(y), start), (other, Data.of_points(y[:, None]), there)
 
 
 @pytest.mark.parametrize("label", ["unordered", "relative", "centred", "signed"])
@@ -202,7 +202,7 @@ def test_modes_turn_with_data_and_axis_under_an_isotropic_prior(name):
     # one scale for all columns, or standardised units would turn, too
     y /= y.std()
     fits = [
-        MAP().fit(catalog.parameterization(name, 2, prior, axis=at), MultivariateData(points), own)
+        MAP().fit(catalog.parameterization(name, 2, prior, axis=at), Data.of_points(points), own)
         for at, points, own in ((axis, y, start), (rotation @ axis, y @ rotation.T, turned))
     ]
     assert all(fit.converged for fit in fits)
@@ -215,7 +215,7 @@ def test_modes_turn_with_data_and_axis_under_an_isotropic_prior(name):
 def test_weighted_draws_of_laplace_have_the_moments_of_gibbs(label, covariance):
     """Components far apart, where the posterior is close to normal in all coordinates."""
     far = Mixture(TRUTH.w, 3 * TRUTH.mu, covariance=TRUTH.covariance)
-    data = MultivariateData(far.sample(300, np.random.default_rng(7)))
+    data = Data.of_points(far.sample(300, np.random.default_rng(7)))
     prior = MultivariatePrior([0.0, 3.0], [6.0, 6.0], [0.8, 0.7], covariance=covariance)
     one = catalog.parameterization(label, 2, prior, axis=AXIS)
     mode = MAP().fit(one, data, far)
@@ -252,20 +252,20 @@ def test_weighted_draws_of_laplace_have_the_moments_of_gibbs(label, covariance):
             Mixture([0.5, 0.5], [0.0, 1.0], [1.0, 1.0]),
             "starts must have the 2 dimensions of the prior, got 1",
         ),
-        (Data(DATA.y[:, 0]), STARTS, "data must be MultivariateData for a prior in 2 dimensions"),
+        (Data(DATA.y[:, 0]), STARTS, "data must be points for a prior in 2 dimensions"),
         (
-            MultivariateData(DATA.y[:, [0, 1, 0]] + np.eye(3)[2]),
+            Data.of_points(DATA.y[:, [0, 1, 0]] + np.eye(3)[2]),
             STARTS,
             "data must have the 2 dimensions of the prior, got 3",
         ),
         (
-            MultivariateData(DATA.y[:2]),
+            Data.of_points(DATA.y[:2]),
             STARTS,
             "must have more points than its 2 columns, it has 2",
         ),
-        (MultivariateData(DATA.y[:, [0, 0]]), STARTS, "must not be collinear, x1 and x2 of its"),
+        (Data.of_points(DATA.y[:, [0, 0]]), STARTS, "must not be collinear, x1 and x2 of its"),
         (
-            MultivariateData(np.stack([DATA.y] * 3)),
+            Data.of_points(np.stack([DATA.y] * 3)),
             STARTS,
             "starts must have a batch shape that broadcasts",
         ),
@@ -288,7 +288,7 @@ def test_what_needs_one_dimension_says_so():
 def test_axes_have_names():
     rng = np.random.default_rng(8)
     y = rng.normal(size=(500, 2)) @ [[1.0, 0.8], [0.0, 0.6]] * [100.0, 1.0]
-    data = MultivariateData(y, columns=("p", "q"))
+    data = Data.of_points(y, columns=("p", "q"))
     np.testing.assert_array_equal(axis_of("q", data), [0.0, 1.0])
     np.testing.assert_array_equal(axis_of(1, data), [0.0, 1.0])
     np.testing.assert_allclose(axis_of((3.0, 4.0), data), [0.6, 0.8])
@@ -299,7 +299,7 @@ def test_axes_have_names():
     np.testing.assert_allclose(
         axis_of("discriminant", data, apart), fisher / np.linalg.norm(fisher)
     )
-    named = MultivariateData(y, columns=("principal", "q"))
+    named = Data.of_points(y, columns=("principal", "q"))
     np.testing.assert_array_equal(axis_of("principal", named), [1.0, 0.0])
 
 

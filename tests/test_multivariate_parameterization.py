@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior, reference
+from ordered_mix.multivariate import MultivariatePrior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
@@ -77,7 +78,7 @@ def test_jacobian_is_that_of_differences(one):
 @every
 def test_gradient_of_the_posterior_is_that_of_differences(one):
     rng = np.random.default_rng(1)
-    data = MultivariateData(rng.normal(size=(9, one.prior.d)), rng.gamma(1.0, size=9))
+    data = Data.of_points(rng.normal(size=(9, one.prior.d)), rng.gamma(1.0, size=9))
     z, step = points(one, 2), 1e-6
     _, slope = one.log_posterior(z, data)
     for at, e in enumerate(np.eye(one.dimension)):
@@ -123,7 +124,7 @@ def test_isotropic_posteriors_do_not_change_when_data_and_axis_are_rotated(name)
         z = at.unconstrain(mix)
         # densities by means and entries of covariances, whose volume a rotation keeps
         logs = np.log(np.diagonal(mix.root, axis1=-2, axis2=-1))
-        value = at.log_posterior(z, MultivariateData(data))[0] - at.log_det(z)
+        value = at.log_posterior(z, Data.of_points(data))[0] - at.log_det(z)
         found.append(value - np.sum(logs * [4, 3, 2], axis=(-1, -2)))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
 

@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ordered_mix.data import Data
+from ordered_mix.data import Data, load_points
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariatePrior,
-    default_multivariate_prior,
-    load_points,
-)
+from ordered_mix.multivariate import MultivariatePrior, default_multivariate_prior
 from ordered_mix.multivariate.axis import unit_axis
 from ordered_mix.multivariate.covariances import KINDS, factors, free_coordinates, free_shape
 from ordered_mix.multivariate.reference import draw, log_density, log_density_factors
@@ -271,7 +266,7 @@ def test_sorting_along_a_direction_carries_all_parameters_along():
         (lambda: prior_of("spherical").affine(0.0, [1, 2, 3]), "same in every coordinate"),
         (lambda: default_multivariate_prior(load_points("iris"), "half-normal"), "prior must be"),
         (
-            lambda: default_multivariate_prior(MultivariateData(np.eye(4).reshape(2, 4, 2))),
+            lambda: default_multivariate_prior(Data.of_points(np.eye(4).reshape(2, 4, 2))),
             "data must be one sample, got a batch",
         ),
     ],

@@ -11,7 +11,7 @@ from ordered_mix.estimators.loop.problem import problem_of
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.natural import NaturalGradient
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.prior import Prior
@@ -23,7 +23,7 @@ TRUTH = Mixture(
     [[-1.5, 0.0], [1.5, 2.0]],
     covariance=[[[0.6, 0.2], [0.2, 0.5]], [[1.0, -0.3], [-0.3, 0.8]]],
 )
-DATA = MultivariateData(TRUTH.sample(200, np.random.default_rng(3)))
+DATA = Data.of_points(TRUTH.sample(200, np.random.default_rng(3)))
 
 
 def model(label="unordered", covariance="full", k=2, d=2, axis=(1.0, 2.0)):
@@ -64,7 +64,7 @@ def test_one_component_has_the_information_of_a_normal_distribution(d):
     covariance = np.cov(rng.normal(size=(d, 4 * d))).reshape(d, d)
     one = model(k=1, d=d, axis=(1.0, 0.0, 0.0, 0.0, 0.0))
     mixture = Mixture([1.0], rng.normal(size=(1, d)), covariance=covariance[None])
-    data = MultivariateData(mixture.sample(50, rng))
+    data = Data.of_points(mixture.sample(50, rng))
     z = one.unconstrain(mixture)
     moved = [one.forward(z + sign * 1e-6 * np.eye(z.size)) for sign in (1, -1)]
     dmu = (moved[0].mu - moved[1].mu)[:, 0] / 2e-6
@@ -111,7 +111,7 @@ def test_the_rule_keeps_its_stated_error(d, k):
         covariance=np.stack([np.cov(rng.normal(size=(d, 2 * d + 1))) for _ in range(k)]),
     )
     one = model(k=k, d=d, axis=(1.0,) + (0.0,) * (d - 1))
-    found = information_in(one, mixture, data=MultivariateData(mixture.sample(50, rng)))
+    found = information_in(one, mixture, data=Data.of_points(mixture.sample(50, rng)))
     y = mixture.sample(65_536, rng)
     exact = scores_by_points(one, mixture, y)
     # of the reference itself: fourth moments of a normal score have a relative error of .02
@@ -157,7 +157,7 @@ def test_the_information_turns_with_the_points_to_the_stated_error():
     turned = Mixture(
         TRUTH.w, TRUTH.mu @ rotation.T, covariance=rotation @ TRUTH.covariance @ rotation.T
     )
-    there = MultivariateData(DATA.y @ rotation.T)
+    there = Data.of_points(DATA.y @ rotation.T)
     first, other = information_in(model(), TRUTH), information_in(model(), turned, data=there)
     base = model()
     z, back = base.unconstrain(turned), []
@@ -198,7 +198,7 @@ def test_one_dimension_takes_the_path_of_one_dimension_to_the_stated_error():
     several = model("relative", d=1)
     one = catalog.parameterization("relative", 2, Prior(0.2, 3.0, 0.8))
     path = climb.fit(one, Data(y), start).trace.mixture
-    other = climb.fit(several, MultivariateData(y[:, None]), there).trace.mixture
+    other = climb.fit(several, Data.of_points(y[:, None]), there).trace.mixture
     np.testing.assert_allclose(other.mu[..., 0], path.mu, atol=0.01)
     np.testing.assert_allclose(np.sqrt(other.covariance[..., 0, 0]), path.sigma, atol=0.01)
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from inprocess import result_of, run_here
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.catalog import module
 
 file = module("dimensions", "study")
@@ -80,7 +80,7 @@ def test_the_separation_is_the_distance_of_mahalanobis(d, correlation):
 
 def test_axes_separate_as_they_say():
     truth = file.truth_of(4, 2, 4.0, 0.5)
-    data = MultivariateData(truth.sample(4000, np.random.default_rng(1)))
+    data = Data.of_points(truth.sample(4000, np.random.default_rng(1)))
 
     def separation(axis):
         a = file.direction(axis, truth, data, 1)

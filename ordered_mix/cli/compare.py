@@ -146,8 +146,8 @@ def compare_command(
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
     from ordered_mix.compare.compare import asked, check
+    from ordered_mix.data import several_columns
     from ordered_mix.fitted.restriction import Restriction
-    from ordered_mix.multivariate.data import several_columns
 
     refuse_other_likelihoods(errors, lower, upper)
     asked_for: dict[str, Any] = {

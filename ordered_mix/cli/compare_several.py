@@ -57,8 +57,9 @@ def compare_several(
     from ordered_mix.compare.compare import asked as settings_of
     from ordered_mix.compare.compare_points import check_points, compare_points, identity_of_points
     from ordered_mix.compare.points import SettingsOfPoints
+    from ordered_mix.data import load_points
     from ordered_mix.files.results import ResultFolder, slug
-    from ordered_mix.multivariate import default_multivariate_prior, load_points
+    from ordered_mix.multivariate import default_multivariate_prior
 
     refuse_idle(idle, "have a prior of their own")
     data = load_points(source, **reading)

@@ -16,7 +16,7 @@ from ordered_mix.compare.comparison import Comparison, Settings
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.compare.several import Several, several
-from ordered_mix.data import Data, as_data
+from ordered_mix.data import Data, as_data, several_columns
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
@@ -33,7 +33,6 @@ from ordered_mix.fitted.posterior import Posterior, labels_of, posterior_of
 from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate.data import MultivariateData, several_columns
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
@@ -44,7 +43,7 @@ SMC, NUMBERS = "smc", "components.parquet"
 
 @overload
 def compare(
-    data: MultivariateData, settings: SettingsOfPoints | None = None, **changes: Any
+    data: Data, settings: SettingsOfPoints | None = None, **changes: Any
 ) -> ComparisonOfPoints: ...
 
 
@@ -65,7 +64,7 @@ def compare(
 
     Parameters
     ----------
-    data : Data, MultivariateData, str, path or array_like
+    data : Data, str, path or array_like
         One column of numbers, see `data.as_data`, or several, see `multivariate.as_points`: at
         least 2 K points.
     settings : Settings, optional

@@ -11,7 +11,8 @@ from ordered_mix.compare.axes import check_axis
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints, parameterizations
 from ordered_mix.compare.several import Several, with_probability
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.data import Data, as_points
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.files.results import ResultFolder, digest, slug
@@ -23,12 +24,7 @@ from ordered_mix.fitted.points_starts import initial_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
 from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariatePrior,
-    as_points,
-    default_multivariate_prior,
-)
+from ordered_mix.multivariate import MultivariatePrior, default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.sampler import Sampler
@@ -48,7 +44,7 @@ def compare_points(
 
     Parameters
     ----------
-    data : MultivariateData, str, path or array_like
+    data : Data, str, path or array_like
         What `multivariate.as_points` takes.
     settings : SettingsOfPoints
     prior : MultivariatePrior or {"adaptive", "fixed"}
@@ -115,7 +111,7 @@ def compare_points(
     )  # fmt: skip
 
 
-def check_points(data: MultivariateData, settings: SettingsOfPoints) -> None:
+def check_points(data: Data, settings: SettingsOfPoints) -> None:
     """Raise a ValueError if these points cannot be compared under these settings."""
     if data.y.ndim != 2 or data.weight is not None:
         raise ValueError(f"data must be one unweighted sample to compare, got {data!r}")
@@ -129,7 +125,7 @@ def check_points(data: MultivariateData, settings: SettingsOfPoints) -> None:
 
 
 def identity_of_points(
-    data: MultivariateData, settings: SettingsOfPoints, prior: MultivariatePrior
+    data: Data, settings: SettingsOfPoints, prior: MultivariatePrior
 ) -> dict[str, Any]:
     """What a result folder's contents are of."""
     chosen = asdict(settings)
@@ -139,7 +135,7 @@ def identity_of_points(
 
 
 def _several(
-    data: MultivariateData, settings: SettingsOfPoints, prior: MultivariatePrior, progress: Progress
+    data: Data, settings: SettingsOfPoints, prior: MultivariatePrior, progress: Progress
 ) -> Several | None:
     if settings.up_to is None:
         return None
@@ -152,7 +148,7 @@ def _several(
 
 
 def _sample(
-    data: MultivariateData,
+    data: Data,
     settings: SettingsOfPoints,
     sampler: Sampler,
     estimator: str,
@@ -171,7 +167,7 @@ def _sample(
     name = f"draws-{slug(label)}.nc"
     tree = folder.read_tree(name) if folder is not None else None
     if tree is not None:
-        draws, restarted = MultivariateDraws(raw_draws(tree)), int(tree.attrs["restarted"])
+        draws, restarted = Draws(raw_draws(tree)), int(tree.attrs["restarted"])
     else:
         try:
             draws, restarted = sample_restarting(

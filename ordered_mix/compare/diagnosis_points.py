@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ordered_mix.data import Data
 from ordered_mix.draws.relabel.evidence import Known
 from ordered_mix.draws.relabel.likelihood import factors, means
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 
 
-def points_of(posterior: xr.Dataset, known: Known) -> tuple[MultivariateData, Mixture] | None:
+def points_of(posterior: xr.Dataset, known: Known) -> tuple[Data, Mixture] | None:
     """Data and draws as they came, batch shape (chain, draw), if all of both is known.
 
     None unless mu, cov or chol, weights and the data are, and the model is known to be a normal
@@ -22,7 +22,7 @@ def points_of(posterior: xr.Dataset, known: Known) -> tuple[MultivariateData, Mi
         return None
     covariance = factor @ np.swapaxes(factor, -1, -2)
     w = known.w / known.w.sum(axis=-1, keepdims=True)
-    data = MultivariateData(known.y, columns=_columns(posterior[known.means], known.y.shape[1]))
+    data = Data.of_points(known.y, columns=_columns(posterior[known.means], known.y.shape[1]))
     return data, Mixture(w, means(known), covariance=covariance)
 
 

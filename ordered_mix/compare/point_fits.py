@@ -32,7 +32,7 @@ def point_fits(
 
     Parameters
     ----------
-    data : Data or MultivariateData
+    data : Data
     settings : Settings
     unordered : Parameterization or MultivariateParameterization
         For estimators that do not depend on coordinates.

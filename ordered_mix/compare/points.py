@@ -17,6 +17,7 @@ from ordered_mix.compare.compared import Compared
 from ordered_mix.compare.comparison import Settings
 from ordered_mix.compare.points_verdicts import verdicts
 from ordered_mix.compare.several import Several
+from ordered_mix.data import Data
 from ordered_mix.draws.quantities import quantities
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.files.results import slug
@@ -27,7 +28,7 @@ from ordered_mix.fitted.points_numbers import criteria_of_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints
 from ordered_mix.fitted.verdict import Verdict
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior, axis_of
+from ordered_mix.multivariate import MultivariatePrior, axis_of
 from ordered_mix.multivariate.covariances import check_kind
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
@@ -73,7 +74,7 @@ class ComparisonOfPoints(Compared):
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
         In its own units.
     settings : SettingsOfPoints
     prior : MultivariatePrior
@@ -104,7 +105,7 @@ class ComparisonOfPoints(Compared):
         Sequential Monte Carlo, if chains disagreed after relabelling.
     """
 
-    data: MultivariateData
+    data: Data
     settings: SettingsOfPoints
     prior: MultivariatePrior
     starts: Mixture
@@ -173,7 +174,7 @@ class ComparisonOfPoints(Compared):
 
 
 def parameterizations(
-    data: MultivariateData,
+    data: Data,
     settings: SettingsOfPoints,
     prior: MultivariatePrior,
     maximum: Mixture,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from ordered_mix.data import Data
 from ordered_mix.draws.prior_sensitivity import PriorSensitivity, power_scaled
 from ordered_mix.draws.quantities import invariant_quantities, quantities
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior, reference
+from ordered_mix.multivariate import MultivariatePrior, reference
 from ordered_mix.multivariate.covariances import free_coordinates
 
 
 def prior_sensitivity_of_points(
     mixture: Mixture,
-    data: MultivariateData,
+    data: Data,
     prior: MultivariatePrior,
     mode_log_likelihood: float,
     maximum: float,
@@ -27,7 +28,7 @@ def prior_sensitivity_of_points(
     ----------
     mixture : Mixture, batch shape (chain, draw)
         Labelled posterior draws.
-    data : MultivariateData
+    data : Data
     prior : MultivariatePrior
         In the units of the data.
     mode_log_likelihood, maximum : float

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.passes.multivariate_pass import log_density
 
 Array = NDArray[np.float64]
@@ -32,12 +32,12 @@ def quantities(mixture: Mixture, columns: Sequence[str]) -> dict[str, Array]:
     return found
 
 
-def invariant_quantities(data: MultivariateData, mixture: Mixture) -> dict[str, Array]:
+def invariant_quantities(data: Data, mixture: Mixture) -> dict[str, Array]:
     """Quantities of every draw that do not depend on labels.
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
         One sample.
     mixture : Mixture, batch shape (chain, draw)
 

@@ -91,7 +91,7 @@ def largest_curvature(
     Parameters
     ----------
     parameterization : Parameterization or MultivariateParameterization
-    data : Data or MultivariateData, batch shape (...)
+    data : Data, batch shape (...)
     at : Mixture, batch shape (...)
         Inside the domain, away from its bounds.
     coordinates : {"free", "unconstrained"}

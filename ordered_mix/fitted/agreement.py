@@ -160,8 +160,8 @@ def did_the_chains_agree(
         values["rhat_of_chains"] = chains.rhat
         answer, clause = _of_particles(found, answer, clause)
         reason = (
-            f"Chains of {sampler} sat in different modes (R-hat {chains.rhat:.2f}), so the draws are "
-            f"particles of sequential Monte Carlo, {found.chains} independent runs. {reason}"
+            f"Chains of {sampler} sat in different modes (R-hat {chains.rhat:.2f}), so the draws "
+            f"are particles of sequential Monte Carlo, {found.chains} independent runs. {reason}"
         )
     return Verdict("agree", found.status, "Did the chains agree?", answer, reason, clause, values)
 

@@ -9,7 +9,7 @@ import numpy as np
 from ordered_mix.data import Data
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 
@@ -38,7 +38,7 @@ def posterior_mode(data: Data, prior: Prior, starts: Mixture, maximum: Mixture |
 
 
 def mode_of_points(
-    data: MultivariateData, prior: MultivariatePrior, starts: Mixture, maximum: Mixture
+    data: Data, prior: MultivariatePrior, starts: Mixture, maximum: Mixture
 ) -> Mixture:
     """The same in several dimensions, of weights, means and entries of Cholesky factors."""
     plain = catalog.parameterization("unordered", starts.k, prior)

@@ -12,9 +12,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data, as_points
 from ordered_mix.draws.checks import Check
 from ordered_mix.draws.checks_points import checks_of_points
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import thinned
 from ordered_mix.draws.prior_sensitivity import PriorSensitivity
 from ordered_mix.draws.prior_sensitivity_points import prior_sensitivity_of_points
@@ -40,13 +41,7 @@ from ordered_mix.fitted.refits import Refits
 from ordered_mix.fitted.refits_points import refits_of_points
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariatePrior,
-    as_points,
-    axis_of,
-    default_multivariate_prior,
-)
+from ordered_mix.multivariate import MultivariatePrior, axis_of, default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.mixtures import log_likelihood
 from ordered_mix.samplers.gibbs import Gibbs
@@ -67,7 +62,7 @@ class FittedPoints:
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
     found : Maximum
         What EM from many starts found.
     posterior : PosteriorOfPoints
@@ -84,7 +79,7 @@ class FittedPoints:
         Carlo.
     """
 
-    data: MultivariateData
+    data: Data
     found: Maximum
     posterior: PosteriorOfPoints
     criteria: pd.DataFrame
@@ -114,7 +109,7 @@ class FittedPoints:
         return mixture
 
     @property
-    def draws(self) -> MultivariateDraws:
+    def draws(self) -> Draws:
         """Draws as they came."""
         return self.posterior.draws
 
@@ -237,7 +232,7 @@ def fit_points(
 
     Parameters
     ----------
-    data : MultivariateData, str, path or array_like
+    data : Data, str, path or array_like
         What `multivariate.as_points` takes.
     components : int, str or (int, int)
         Number of components K, or a range of them as ``"1-4"`` or (1, 4): then the one of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 
 
-def initial_points(data: MultivariateData, k: int, starts: int, seed: int) -> Mixture:
+def initial_points(data: Data, k: int, starts: int, seed: int) -> Mixture:
     """Starts at points drawn by k-means++ in units of the coordinates; batch shape (starts,)."""
     rng = np.random.default_rng(seed)
     z = (data.y - data.location) / data.scale

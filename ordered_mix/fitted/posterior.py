@@ -34,7 +34,7 @@ class Sampled:
         The sampler's name.
     parameterization : Parameterization or MultivariateParameterization
         Coordinates and prior.
-    draws : Draws or MultivariateDraws
+    draws : Draws
         As sampled, with the data.
     elpd_waic : ELPDDataWAIC
     elpd_loo : ELPDDataPSIS

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.draws.convergence import convergence
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import predictive, thinned
 from ordered_mix.draws.quantities import along, coincidence, invariant_quantities, quantities
 from ordered_mix.draws.relabel.assignment import Permutation
@@ -21,7 +22,6 @@ from ordered_mix.draws.switching import Switching, gap_mass, switching_of
 from ordered_mix.fitted.agreement import Agreement, agreement_of, log_likelihoods
 from ordered_mix.fitted.posterior import Sampled
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
 Array = NDArray[np.float64]
@@ -36,14 +36,14 @@ class PosteriorOfPoints(Sampled):
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
     spelled : str
         What the parameterization is called, with its axis as the user spelled it.
     """
 
     parameterization: MultivariateParameterization
-    draws: MultivariateDraws
-    data: MultivariateData = field(kw_only=True)
+    draws: Draws
+    data: Data = field(kw_only=True)
     spelled: str = field(kw_only=True)
 
     @property
@@ -94,8 +94,8 @@ class PosteriorOfPoints(Sampled):
 
 
 def posterior_of_points(
-    draws: MultivariateDraws,
-    data: MultivariateData,
+    draws: Draws,
+    data: Data,
     parameterization: MultivariateParameterization,
     estimator: str,
     spelled: str,
@@ -120,7 +120,7 @@ def posterior_of_points(
 
 
 def labels_of_points(
-    data: MultivariateData,
+    data: Data,
     draws: Mixture,
     reference: Mixture | None = None,
 ) -> Permutation:
@@ -134,7 +134,7 @@ def labels_of_points(
     return permute(found, np.broadcast_to(own, found.shape))
 
 
-def few(data: MultivariateData) -> Array:
+def few(data: Data) -> Array:
     """Points, of many some that are evenly spread."""
     return data.y[:: max(1, data.n // MOST_POINTS)]
 

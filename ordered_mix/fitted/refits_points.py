@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.arrays import rounding
+from ordered_mix.data import Data
 from ordered_mix.draws.checks import anderson_darling, kolmogorov_smirnov
 from ordered_mix.draws.checks_points import DISTANCE, transforms_along, transforms_of_distance
 from ordered_mix.estimators.em import EM
@@ -22,13 +23,12 @@ from ordered_mix.fitted.refits import (
     Refits,
 )
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 
 Array = NDArray[np.float64]
 
 
 def refits_of_points(
-    data: MultivariateData,
+    data: Data,
     maximum: Mixture,
     parameterization: Any,
     directions: Mapping[str, Array],
@@ -41,7 +41,7 @@ def refits_of_points(
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
         One sample.
     maximum : Mixture
         The maximum likelihood fit.
@@ -55,9 +55,7 @@ def refits_of_points(
     size = REPLICATES * data.n * data.d**2 * maximum.k
     stop = Stop(log_likelihood=1e-6, passes=int(np.clip(MOST_EVALUATIONS // size, 3, MOST_PASSES)))
     replicates = _drawn(maximum, data.y, np.random.default_rng(seed))
-    fit: Any = EM(stop=stop, snapshots=2).fit(
-        parameterization, MultivariateData(replicates), maximum
-    )
+    fit: Any = EM(stop=stop, snapshots=2).fit(parameterization, Data.of_points(replicates), maximum)
     kept = np.flatnonzero(np.isin(fit.status, ("converged", "budget_exhausted")))
     if len(kept) < FEWEST:
         return {}

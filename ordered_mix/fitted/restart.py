@@ -33,7 +33,7 @@ def sample_restarting(
     sampler : Sampler
         One that takes no starts has no chain to begin again.
     parameterization : Parameterization or MultivariateParameterization
-    data : Data or MultivariateData
+    data : Data
     starts : Mixture, batch shape (chain,)
         Over-dispersed.
     best : Mixture

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ordered_mix.arrays import unit_axis
 
 if TYPE_CHECKING:
+    from ordered_mix.data import Data
     from ordered_mix.mixture import Mixture
-    from ordered_mix.multivariate.data import MultivariateData
 
 Array = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ DIRECTIONS = ("principal", "discriminant")
 """Names of directions that data give; a column of that name comes first."""
 
 
-def axis_of(axis: Any, data: MultivariateData, mixture: Mixture | None = None) -> Array:
+def axis_of(axis: Any, data: Data, mixture: Mixture | None = None) -> Array:
     """A unit vector of whatever names a direction in the space of these data, shape (d,).
 
     Parameters
@@ -29,7 +29,7 @@ def axis_of(axis: Any, data: MultivariateData, mixture: Mixture | None = None) -
         The name of a column; ``principal``, along which the standardised points vary most;
         ``discriminant``, along which the components are farthest apart for their width (Fisher
         1936, Annals of Eugenics 7, 179-188); or what `unit_axis` takes.
-    data : MultivariateData
+    data : Data
         One sample.
     mixture : Mixture, optional
         A fit with several components, which ``discriminant`` needs.

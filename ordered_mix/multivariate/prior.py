@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.multivariate.covariances import check_kind, free_shape
-from ordered_mix.multivariate.data import MultivariateData
 from ordered_mix.prior.prior import SHARE, default_prior
 
 Array = NDArray[np.float64]
@@ -127,7 +126,7 @@ class MultivariatePrior:
 
 
 def default_multivariate_prior(
-    data: MultivariateData,
+    data: Data,
     kind: str = "adaptive",
     *,
     covariance: str = "full",
@@ -137,7 +136,7 @@ def default_multivariate_prior(
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
         One sample, weighted or not.
     kind : {"adaptive", "fixed"}
         See `prior.default_prior`.
@@ -170,7 +169,7 @@ def default_multivariate_prior(
     )
 
 
-def standard_units(data: MultivariateData, prior: MultivariatePrior) -> tuple[Array, Array]:
+def standard_units(data: Data, prior: MultivariatePrior) -> tuple[Array, Array]:
     """Location and scale (..., d) that standardise points, one scale if spherical."""
     scale = data.scale
     if prior.covariance == "spherical":

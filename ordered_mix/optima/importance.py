@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ordered_mix.mixture import Array
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.optima.laplace import Laplace
 
 GOOD, USABLE = 0.5, 0.7
@@ -54,7 +53,7 @@ def importance(approximation: Laplace, data: Any, draws: int = 1000, seed: int =
     Parameters
     ----------
     approximation : Laplace
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
         Those that it was made of. All draws are evaluated in one reading, for a pass each.
     draws : int
     seed : int
@@ -71,8 +70,8 @@ def importance(approximation: Laplace, data: Any, draws: int = 1000, seed: int =
         raise ValueError(f"draws must be at least 100 for a Pareto k, got {draws}")
     z, log_density = approximation.draw(draws, seed)
     location, scale = approximation.location, approximation.scale
-    several = isinstance(data, MultivariateData)
-    own = data.affine(-location / scale, 1 / scale) if several else data.standardized()
+    points = bool(data.event_shape)
+    own = data.affine(-location / scale, 1 / scale) if points else data.standardized()
     height = approximation.parameterization.log_posterior(z, own)[0]
     ratio = height - log_density
     # it takes what leave-one-out has, log likelihoods, whose inverse is the weight

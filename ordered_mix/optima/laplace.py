@@ -77,7 +77,7 @@ def laplace(parameterization: Any, data: Any, mode: Any) -> Laplace:
     ----------
     parameterization : Parameterization or MultivariateParameterization
         With its prior in the units of the data.
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
         One sample.
     mode : Mixture
         A single mixture, such as the best of `MAP(jacobian=True).fit`.

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, reference
+from ordered_mix.multivariate import reference
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate_maps import MultivariateMaps, flat
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.multivariate_pass import white_pass
 
 if TYPE_CHECKING:
@@ -66,6 +68,11 @@ class MultivariateParameterization(MultivariateMaps):
         shown = str(at[0]) if at.size == 1 and a[at[0]] > 0 else str(a.round(4).tolist())
         given = {"axis": shown, **self.options}
         return f"{self.name}({', '.join(f'{key}={value}' for key, value in given.items())})"
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a point of the data, (d,)."""
+        return (self.prior.d,)
 
     @property
     def reason_not_sampled(self) -> str | None:
@@ -157,22 +164,20 @@ class MultivariateParameterization(MultivariateMaps):
             factor[..., : self._diagonal] -= 1
         return density, flat((slope, -across, factor), z.shape[:-1])
 
-    def log_likelihood(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
+    def log_likelihood(self, z: Array, data: Data) -> tuple[Array, Array]:
         """Log likelihood at z and its gradient, for one pass over the data."""
         w, mu, root = self.parameters(z)
         moments = white_pass(data.y, w, mu, root, data.weight)
         return moments.log_likelihood, self.pullback(z, root, *moments.scores(w, root))
 
-    def log_posterior(
-        self, z: Array, data: MultivariateData, jacobian: bool = True
-    ) -> tuple[Array, Array]:
+    def log_posterior(self, z: Array, data: Data, jacobian: bool = True) -> tuple[Array, Array]:
         """Unnormalised log posterior and its gradient in z, for one pass over the data.
 
         Parameters
         ----------
         z : array, shape (..., dimension)
             Unconstrained coordinates.
-        data : MultivariateData
+        data : Data
         jacobian : bool
             Whether the density is that of z or that of the free coordinates.
 
@@ -195,7 +200,7 @@ class MultivariateParameterization(MultivariateMaps):
         one = np.linalg.slogdet(np.column_stack([b, across]))[1]
         return self.along.log_det(self._split(z)[0]) + self.k * one
 
-    def model(self, data: MultivariateData) -> pm.Model:
+    def model(self, data: Data) -> pm.Model:
         """The PyMC model a person would write, with the observed variable ``y``.
 
         Raises
@@ -220,3 +225,7 @@ class MultivariateParameterization(MultivariateMaps):
         b, across = self.frame
         rest = deviation - (deviation @ self.direction)[..., None] * b
         return flat((first, rest @ np.linalg.pinv(across).T, free), mixture.batch_shape)
+
+
+type AnyParameterization = Parameterization | MultivariateParameterization
+"""Of numbers, or of points."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from ordered_mix.data import Data
 from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, batch_of_runs
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.multivariate.covariances import closest
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+    MultivariateParameterization,
+)
 from ordered_mix.passes import batches, fused, kernels
 from ordered_mix.passes.kernels import Moments
 from ordered_mix.stream.stream import Stream, moments_of
 
 if TYPE_CHECKING:
-    from ordered_mix.parameterization.parameterization import Parameterization
+    pass
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -180,21 +182,9 @@ class Problem:
         return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()
 
 
-@overload
 def problem_of(
-    parameterization: Parameterization, data: Data | Stream, starts: Mixture
-) -> Problem: ...
-
-
-@overload
-def problem_of(
-    parameterization: MultivariateParameterization,
-    data: MultivariateData,
-    starts: Mixture,
-) -> MultivariateProblem: ...
-
-
-def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | MultivariateProblem:
+    parameterization: AnyParameterization, data: Data | Stream, starts: Mixture
+) -> Problem | MultivariateProblem:
     """The runs of an estimator, checked before any work.
 
     In several dimensions covariances of the starts become the closest ones of the prior's kind.
@@ -206,18 +196,17 @@ def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | Multi
         scales than the prior knows, the batch shapes do not broadcast, or the data are constant or
         lie in a plane.
     """
-    several = isinstance(parameterization, MultivariateParameterization)
-    if several:
-        _check_points(parameterization, data, starts)
+    _check_shapes(parameterization.event_shape, data, starts)
     if starts.k != parameterization.k:
         raise ValueError(
             f"starts must have {parameterization.k} components as {parameterization.label}, "
             f"got {starts.k}"
         )
-    prior = parameterization.prior
-    if several:
-        covariance = closest(prior.covariance, starts.covariance, starts.w)
+    if isinstance(parameterization, MultivariateParameterization):
+        assert isinstance(data, Data)  # streams are of numbers
+        covariance = closest(parameterization.prior.covariance, starts.covariance, starts.w)
         return MultivariateProblem(data, Mixture(starts.w, starts.mu, covariance=covariance))
+    prior = parameterization.prior
     held = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
     for name, known in held.items():
         value = getattr(starts, name)
@@ -229,13 +218,13 @@ def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | Multi
     return Problem(data, starts)
 
 
-def _check_points(parameterization: MultivariateParameterization, data: Any, starts: Any) -> None:
-    d = parameterization.prior.d
-    if not isinstance(data, MultivariateData):
-        raise ValueError(
-            f"data must be MultivariateData for a prior in {d} dimensions, got {data!r}"
-        )
-    for name, value in (("data", data), ("starts", starts)):
-        if value.d != d:
-            raise ValueError(f"{name} must have the {d} dimensions of the prior, got {value.d}")
-    data.check_full()
+def _check_shapes(shape: tuple[int, ...], data: Data | Stream, starts: Mixture) -> None:
+    if bool(data.event_shape) != bool(shape):
+        what = f"points for a prior in {shape[0]} dimensions" if shape else "numbers for this prior"
+        raise ValueError(f"data must be {what}, got {data!r}")
+    for name, given in (("data", data.event_shape), ("starts", starts.event_shape)):
+        if given != shape:
+            d, own = ((one or (1,))[0] for one in (shape, given))
+            raise ValueError(f"{name} must have the {d} dimensions of the prior, got {own}")
+    if isinstance(data, Data) and shape:
+        data.check_full()

@@ -10,8 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.passes.multivariate_pass import WhiteMoments, one_by_one, white_pass
 
 Array = NDArray[np.float64]
@@ -52,7 +52,7 @@ class MultivariateProblem:
 
     Parameters
     ----------
-    data : MultivariateData, batch shape (...)
+    data : Data, batch shape (...)
     starts : Mixture, batch shape (...)
 
     Raises
@@ -61,7 +61,7 @@ class MultivariateProblem:
         If the dimensions differ or the batch shapes do not broadcast.
     """
 
-    data: MultivariateData
+    data: Data
     starts: Mixture
 
     def __post_init__(self) -> None:
@@ -149,12 +149,12 @@ class MultivariateProblem:
         """Standard deviations of each coordinate."""
         return np.sqrt(np.diagonal(covariance, axis1=-1, axis2=-2))
 
-    def sample(self, row: int) -> MultivariateData:
+    def sample(self, row: int) -> Data:
         """One of the data sets, in its own units."""
         data = self.data
         y = data.y.reshape(-1, data.n, data.d)[row]
         weight = None if data.weight is None else data.weight.reshape(-1, data.n)[row]
-        return MultivariateData(y, weight, data.name, data.columns)
+        return Data.of_points(y, weight, data.name, data.columns)
 
     def log_likelihood(self, mixture: Mixture) -> Array:
         """Of mixtures (..., *shape), in the units of the data; no pass of a run."""
