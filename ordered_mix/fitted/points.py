@@ -26,7 +26,11 @@ from ordered_mix.fitted.points_numbers import (
     numbers_of_points,
 )
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
+from ordered_mix.fitted.posterior_points import (
+    PosteriorOfPoints,
+    labels_of_points,
+    posterior_of_points,
+)
 from ordered_mix.fitted.questions import chosen_components, how_many_components
 from ordered_mix.fitted.verdict import Verdict, headline
 from ordered_mix.mixture import Mixture
@@ -179,7 +183,7 @@ def fit_points(
     Parameters
     ----------
     data : Data, str, path or array_like
-        What `multivariate.as_points` takes.
+        What `data.as_points` takes.
     components : int, str or (int, int)
         Number of components K, or a range of them as ``"1-4"`` or (1, 4): then the one of
         smallest BIC is fitted, and all have their evidence, LOO and WAIC in `criteria`.
@@ -234,7 +238,8 @@ def fit_points(
     one = catalog.parameterization("unordered", k, chosen)
     found = maximum_of_points(points, starts[:STARTS], one, axis)
     drawn = sampler.sample(one, points, starts[STARTS:], seed)
-    item = posterior_of_points(drawn, points, one, "gibbs", "unordered", found.mixture)
+    permutation = labels_of_points(points, drawn.mixture, found.mixture)
+    item = posterior_of_points(drawn, points, one, "gibbs", "unordered", permutation)
     if table is None:
         loo = {"elpd_loo": float(item.elpd_loo.elpd), "elpd_loo_se": float(item.elpd_loo.se)}
         row = {"components": k, **criteria_of_points(points, found, chosen), "in_the_way": ""}

@@ -204,6 +204,7 @@ def problem_of(
         )
     if isinstance(parameterization, MultivariateParameterization):
         assert isinstance(data, Data)  # streams are of numbers
+        data.check_full()
         covariance = closest(parameterization.prior.covariance, starts.covariance, starts.w)
         return MultivariateProblem(data, Mixture(starts.w, starts.mu, covariance=covariance))
     prior = parameterization.prior
@@ -226,5 +227,3 @@ def _check_shapes(shape: tuple[int, ...], data: Data | Stream, starts: Mixture) 
         if given != shape:
             d, own = ((one or (1,))[0] for one in (shape, given))
             raise ValueError(f"{name} must have the {d} dimensions of the prior, got {own}")
-    if isinstance(data, Data) and shape:
-        data.check_full()
