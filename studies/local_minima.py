@@ -122,7 +122,7 @@ def sample_of(truth: Mixture, n: int, seed: int) -> Data:
 
 def points_of(data: Data) -> Array:
     """Points (n, d)."""
-    return data.y[:, None] if isinstance(data, Data) else data.y
+    return data.y if data.event_shape else data.y[:, None]
 
 
 def classify(truth: Mixture, means: Array) -> Structure:

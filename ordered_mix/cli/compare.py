@@ -212,7 +212,7 @@ def _compare(
         if SUMMARY in folder and not (summary := read_summary(folder))["failed"]:
             return summary | {"note": THERE_ALREADY}
         with stages(quiet) as progress:
-            result = compare(data, settings, prior=prior, folder=folder, progress=progress)
+            result: Any = compare(data, settings, prior=prior, folder=folder, progress=progress)
             progress("report")
             _write(result, folder)
         return read_summary(folder)

@@ -32,7 +32,7 @@ def fit_several(
     Parameters
     ----------
     source : str
-        What `multivariate.load_points` takes.
+        What `data.load_points` takes.
     reading : mapping
         How the file is read.
     asked : mapping

@@ -6,22 +6,23 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ordered_mix.compare.compare_points import compare_points
 from ordered_mix.compare.comparison import Comparison, Settings
+from ordered_mix.compare.drawn import drawn
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data, several_columns
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.published import published, raw_draws
-from ordered_mix.errors import RunError, SamplingFailed
+from ordered_mix.draws.relabel.assignment import Permutation
+from ordered_mix.errors import RunError
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
+from ordered_mix.files.results import ResultFolder, digest, file_hash
 from ordered_mix.fitted.crossing import disagree, particle_sampler
 from ordered_mix.fitted.evidence import MOST_POINTS
 from ordered_mix.fitted.fit import check_sample, component_range
@@ -30,25 +31,15 @@ from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
 from ordered_mix.fitted.mode import posterior_mode
 from ordered_mix.fitted.options import SAMPLERS
 from ordered_mix.fitted.posterior import Posterior, labels_of, posterior_of
-from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
 from ordered_mix.samplers.moves.sampler import Sampler
 
 SMC, NUMBERS = "smc", "components.parquet"
-
-
-@overload
-def compare(
-    data: Data, settings: SettingsOfPoints | None = None, **changes: Any
-) -> ComparisonOfPoints: ...
-
-
-@overload
-def compare(data: Any, settings: Settings | None = None, **changes: Any) -> Comparison: ...
 
 
 def compare(
@@ -65,7 +56,7 @@ def compare(
     Parameters
     ----------
     data : Data, str, path or array_like
-        One column of numbers, see `data.as_data`, or several, see `multivariate.as_points`: at
+        One column of numbers, see `data.as_data`, or several, see `data.as_points`: at
         least 2 K points.
     settings : Settings, optional
         Defaults to two components, three parameterizations, EM, MAP and NUTS; for several columns
@@ -163,7 +154,7 @@ def check(data: Data, settings: Settings) -> None:
     check_sample(data, settings.components)
 
 
-def identity(data: Data, settings: Settings, prior: Prior) -> dict[str, Any]:
+def identity(data: Data, settings: Settings, prior: Prior | MultivariatePrior) -> dict[str, Any]:
     """What a result folder's contents are of."""
     chosen = asdict(settings)
     for name in ("cores", "time_limit"):
@@ -227,26 +218,20 @@ def _sample(
     failed: dict[str, str],
 ) -> Posterior | None:
     label = f"{estimator} {parameterization.label}{note}"
-    progress(label)
-    name = f"draws-{slug(label)}.nc"
-    tree = folder.read_tree(name) if folder is not None else None
-    if tree is not None:
-        draws, restarted = Draws(raw_draws(tree)), int(tree.attrs["restarted"])
-    else:
-        try:
-            draws, restarted = sample_restarting(
-                sampler, parameterization, data, starts, best, settings.seed
-            )
-        except (ValueError, SamplingFailed) as error:
-            failed[label] = str(error)
-            return None
-    permutation = labels_of(draws, parameterization)
-    if tree is None and folder is not None:
-        made = published(draws.tree, permutation, method_of(draws.mixture))
-        made.attrs["restarted"] = restarted
-        folder.write_tree(name, made)
+
+    def labels(draws: Draws) -> tuple[Permutation, str]:
+        return labels_of(draws, parameterization), method_of(draws.mixture)
+
+    found = drawn(
+        label, sampler, parameterization, data, starts, best, settings.seed, labels,
+        folder=folder, progress=progress, failed=failed,
+    )  # fmt: skip
+    if found is None:
+        return None
     progress(f"WAIC and LOO, {label}")
-    return posterior_of(draws, parameterization, estimator, label, permutation, restarted)
+    return posterior_of(
+        found.draws, parameterization, estimator, label, found.permutation, found.restarted
+    )
 
 
 def _particles(

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ordered_mix.compare.axes import check_axis
+from ordered_mix.compare.drawn import drawn
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints, parameterizations
 from ordered_mix.compare.several import Several, with_probability
 from ordered_mix.data import Data, as_points
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.published import published, raw_draws
-from ordered_mix.errors import RunError, SamplingFailed
-from ordered_mix.files.results import ResultFolder, digest, slug
+from ordered_mix.draws.relabel.assignment import Permutation
+from ordered_mix.errors import RunError
+from ordered_mix.files.results import ResultFolder
 from ordered_mix.fitted.crossing import disagree, particle_sampler
 from ordered_mix.fitted.evidence import MOST_POINTS
 from ordered_mix.fitted.mode import mode_of_points
 from ordered_mix.fitted.points_numbers import STARTS, maximum_of_points, numbers_of_points
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
-from ordered_mix.fitted.restart import sample_restarting
+from ordered_mix.fitted.posterior_points import (
+    PosteriorOfPoints,
+    labels_of_points,
+    posterior_of_points,
+)
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariatePrior, default_multivariate_prior
 from ordered_mix.parameterization import catalog
@@ -45,7 +49,7 @@ def compare_points(
     Parameters
     ----------
     data : Data, str, path or array_like
-        What `multivariate.as_points` takes.
+        What `data.as_points` takes.
     settings : SettingsOfPoints
     prior : MultivariatePrior or {"adaptive", "fixed"}
         One in the units of the data, or the kind of `default_multivariate_prior` to take.
@@ -124,16 +128,6 @@ def check_points(data: Data, settings: SettingsOfPoints) -> None:
         )
 
 
-def identity_of_points(
-    data: Data, settings: SettingsOfPoints, prior: MultivariatePrior
-) -> dict[str, Any]:
-    """What a result folder's contents are of."""
-    chosen = asdict(settings)
-    for name in ("cores", "time_limit"):
-        del chosen[name]
-    return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)}
-
-
 def _several(
     data: Data, settings: SettingsOfPoints, prior: MultivariatePrior, progress: Progress
 ) -> Several | None:
@@ -162,25 +156,16 @@ def _sample(
     progress: Progress,
     failed: dict[str, str],
 ) -> PosteriorOfPoints | None:
-    label = f"{estimator} {spelled}{note}"
-    progress(label)
-    name = f"draws-{slug(label)}.nc"
-    tree = folder.read_tree(name) if folder is not None else None
-    if tree is not None:
-        draws, restarted = Draws(raw_draws(tree)), int(tree.attrs["restarted"])
-    else:
-        try:
-            draws, restarted = sample_restarting(
-                sampler, parameterization, data, starts, best, settings.seed
-            )
-        except (ValueError, SamplingFailed) as error:
-            failed[label] = str(error)
-            return None
-    item = posterior_of_points(
-        draws, data, parameterization, estimator, spelled, best, note, restarted
-    )
-    if tree is None and folder is not None:
-        made = published(draws.tree, item.permutation, "Stephens")
-        made.attrs["restarted"] = restarted
-        folder.write_tree(name, made)
-    return item
+    def labels(draws: Draws) -> tuple[Permutation, str]:
+        return labels_of_points(data, draws.mixture, best), "Stephens"
+
+    found = drawn(
+        f"{estimator} {spelled}{note}", sampler, parameterization, data, starts, best,
+        settings.seed, labels, folder=folder, progress=progress, failed=failed,
+    )  # fmt: skip
+    if found is None:
+        return None
+    return posterior_of_points(
+        found.draws, data, parameterization, estimator, spelled, found.permutation, note,
+        found.restarted,
+    )  # fmt: skip

@@ -77,7 +77,7 @@ class MAP(Estimator):
     def fit(self, parameterization: Any, data: Any, starts: Any) -> Fit:
         """Fit every start to every data set, see `Estimator.fit`."""
         problem: Problem | MultivariateProblem = problem_of(parameterization, data, starts)
-        begins = _begins(problem)
+        begins = problem.begins
         found: list[tuple[Standard, NDArray[np.int64], list[Path]]] = []
         for row in np.unique(problem.rows):
             runs = np.flatnonzero(problem.rows == row)
@@ -140,15 +140,6 @@ def _standard(
     location, scale = float(problem.location[run]), float(problem.scale[run])
     standard = parameterization.affine(-location / scale, 1 / scale)
     return Standard(standard, problem.sample(row), location, scale)
-
-
-def _begins(problem: Problem | MultivariateProblem) -> Mixture:
-    """The start of each run, in the units of the data; batch shape (runs,)."""
-    lead, values = len(problem.starts.batch_shape), {}
-    for name, value in problem.starts.parameters.items():
-        shape = value.shape[lead:]
-        values[name] = np.broadcast_to(value, (*problem.shape, *shape)).reshape(-1, *shape)
-    return Mixture(**values)
 
 
 def _fit(

@@ -34,7 +34,11 @@ from ordered_mix.fitted.points_numbers import (
     numbers_of_points,
 )
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
+from ordered_mix.fitted.posterior_points import (
+    PosteriorOfPoints,
+    labels_of_points,
+    posterior_of_points,
+)
 from ordered_mix.fitted.questions import chosen_components
 from ordered_mix.fitted.questions_points import questions_of_points
 from ordered_mix.fitted.refits import Refits
@@ -233,7 +237,7 @@ def fit_points(
     Parameters
     ----------
     data : Data, str, path or array_like
-        What `multivariate.as_points` takes.
+        What `data.as_points` takes.
     components : int, str or (int, int)
         Number of components K, or a range of them as ``"1-4"`` or (1, 4): then the one of
         smallest BIC is fitted, and all have their evidence, LOO and WAIC in `criteria`.
@@ -288,12 +292,11 @@ def fit_points(
     one = catalog.parameterization("unordered", k, chosen)
     found = maximum_of_points(points, starts[:STARTS], one, axis)
     drawn = sampler.sample(one, points, starts[STARTS:], seed)
-    item = posterior_of_points(drawn, points, one, "gibbs", "unordered", found.mixture)
-    chains = None
+    item, chains = _posterior(points, one, "gibbs", drawn, found.mixture), None
     if disagree(item.agreement) and points.n <= MOST_POINTS:
         progress("sequential Monte Carlo: the chains sit in different modes")
         drawn = particle_sampler(cores).sample(one, points, seed=seed)
-        other = posterior_of_points(drawn, points, one, "smc", "unordered", found.mixture)
+        other = _posterior(points, one, "smc", drawn, found.mixture)
         if other.agreement.rhat < item.agreement.rhat:
             item, chains = other, item.agreement
     progress("posterior mode")
@@ -303,3 +306,10 @@ def fit_points(
         row = {"components": k, **criteria_of_points(points, found, chosen), "in_the_way": ""}
         table = pd.DataFrame([row | loo])
     return FittedPoints(points, found, item, table, hdi_prob, mode, chains)
+
+
+def _posterior(
+    points: Data, one: Any, estimator: str, drawn: Draws, best: Mixture
+) -> PosteriorOfPoints:
+    permutation = labels_of_points(points, drawn.mixture, best)
+    return posterior_of_points(drawn, points, one, estimator, "unordered", permutation)

@@ -99,23 +99,23 @@ def posterior_of_points(
     parameterization: MultivariateParameterization,
     estimator: str,
     spelled: str,
-    reference: Mixture | None = None,
+    permutation: Permutation,
     note: str = "",
     restarted: int = 0,
 ) -> PosteriorOfPoints:
-    """Draws with their labels, WAIC and LOO.
+    """Draws and their labels with WAIC and LOO.
 
     Parameters
     ----------
-    reference : Mixture, optional
-        A single mixture whose labels are taken over as far as may be.
+    permutation : ndarray of int
+        What `labels_of_points` gives.
     note : str
         Behind the label.
     """
     waic, loo = predictive(data.y, draws.mixture)
     return PosteriorOfPoints(
         f"{estimator} {spelled}{note}", estimator, parameterization, draws, waic, loo,
-        labels_of_points(data, draws.mixture, reference), restarted, data=data, spelled=spelled,
+        permutation, restarted, data=data, spelled=spelled,
     )  # fmt: skip
 
 
