@@ -17,19 +17,12 @@ weights and means after Stephens' relabelling, of ordered draws, too.
 
 Covariances: EM from the truth with full and with diagonal covariances, and the Kullback-Leibler
 divergence from the truth to what it finds, for growing samples; passes, and the seconds of a pass.
-
-Climbing: gradient ascent in free coordinates, at half the largest stable step, and ECM, each in
-original and in the paper's relative coordinates along the first coordinate, with one covariance
-for all components, as with one for each most starts end in other maxima. Columns are standardised,
-starts are where EM from the truth ends with means moved by a third of a standard deviation, and
-what counts are passes until .01 nats below that end, at most 1,000, which stand for no arrival.
 """
 
 from __future__ import annotations
 
 import time
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import arviz_stats
@@ -41,10 +34,7 @@ from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.rhat import rhat
-from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
-from ordered_mix.estimators.gradient import GradientAscent
-from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.parameterization import catalog
@@ -54,7 +44,6 @@ from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
 from ordered_mix.study.drawing import curves, legend, looks, panels
 from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of, share
 from ordered_mix.study.sentences import RATIO, Words, by_outcome, paragraph
-from ordered_mix.theory.speed import passes_to
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,9 +61,6 @@ GAPS = tuple(f"{name}, {DISCRIMINANT}" for name in ("relative", "signed"))
 CONTENDERS = (UNORDERED, *(f"ordered, {axis}" for axis in AXES), *GAPS)
 FULL, DIAGONAL = "full", "diagonal"
 CHAINS, LEAST_POINTS = 4, 100
-BUDGET, NEAR_BEST = 1000, 0.01
-TIGHT = Stop(log_likelihood=0.0, gradient=1e-8, passes=20_000)
-RELATIVE, ECM_NAME, GRADIENT = "relative", "ecm", "gradient"
 FRESH, TIMED = 50_000, 20_000
 CONVERGED = 1.05
 SET = ["d", "k", "separation", "adaptation", "replicate"]
@@ -116,8 +102,8 @@ def direction(axis: str, truth: Mixture, data: Data, seed: int) -> Any:
 
 
 def cell(seed: int, experiment: str, **factors: Any) -> list[dict[str, Any]]:
-    """One run of four chains, EM with both kinds of covariances, or the four ascents."""
-    run = {"sampling": sampled, "covariance": fitted, "climbing": climbed}[experiment]
+    """One run of four chains on one data set, or EM with both kinds of covariances."""
+    run = sampled if experiment == "sampling" else fitted
     return run(seed % 2**31, **factors)
 
 
@@ -214,33 +200,6 @@ def pass_seconds(y: np.ndarray, mixtures: dict[str, Mixture]) -> dict[str, float
     return {kind: min(values) for kind, values in seconds.items()}
 
 
-def climbed(
-    seed: int, d: int, k: int, separation: float, correlation: float, points: int, **_: Any
-) -> list[dict[str, Any]]:
-    """Passes of gradient ascent and ECM to the best maximum, in both coordinate systems."""
-    truth, rng = truth_of(d, k, separation, correlation), np.random.default_rng(seed)
-    raw = Data.of_points(truth.sample(points * k, rng))
-    units = -raw.location / raw.scale, 1 / raw.scale
-    data = raw.affine(*units)
-    prior = default_multivariate_prior(data, "fixed", covariance="tied")
-    models = {one: catalog.parameterization(one, k, prior) for one in (UNORDERED, RELATIVE)}
-    best: Any = EM(stop=TIGHT).fit(models[UNORDERED], data, truth.affine(*units))
-    starts = near(best.mixture, rng)[:2]
-    stop = Stop(log_likelihood=0.0, gradient=1e-5, passes=BUDGET)
-    runners: dict[str, Any] = {
-        GRADIENT: GradientAscent(step="largest_stable", stop=stop, snapshots=BUDGET),
-        ECM_NAME: ECM(stop=stop, snapshots=BUDGET),
-    }
-    rows = []
-    for (estimator, runner), (name, model) in product(runners.items(), models.items()):
-        trace = runner.fit(model, data, starts).trace
-        found = passes_to(trace.passes, trace.objective, best.log_likelihood - NEAR_BEST)
-        rows.append({"estimator": estimator, "parameterization": name,
-                     "climb_passes": float(np.exp(np.log(np.minimum(found, BUDGET)).mean())),
-                     "arrived": float(np.isfinite(found).mean())})  # fmt: skip
-    return rows
-
-
 # --- from the table to effects --------------------------------------------------------------------
 
 
@@ -307,29 +266,12 @@ def slope(table: pd.DataFrame) -> Effect:
     return mean(steps + 1)
 
 
-def climbs(table: pd.DataFrame, estimator: str, pick: Any = None, **where: Any) -> Effect:
-    """Passes in relative coordinates for one in original ones, over all or the picked D."""
-    chosen = {"experiment": "climbing", "estimator": estimator, **where}
-    rows = rows_of(table, ("climb_passes", "parameterization", "estimator"), **chosen)
-    rows = rows.assign(logs=np.log(rows["climb_passes"]))
-    names = (RELATIVE, UNORDERED)
-    wide = paired(rows, "parameterization", names, "logs", ["d", "k", "separation", "replicate"])
-    logs = wide[RELATIVE] - wide[UNORDERED]
-    parts = [logs] if pick is None else [part for _, part in logs.groupby("d")]
-    return from_logs(extreme(parts, pick or max))
-
-
 DIMENSIONS = (1, 2, 4, 8)
 POINTS = (50, 200, 800, 3200)
 ORDERED = "ordered, " + DISCRIMINANT
 POOR: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("a random coordinate", RANDOM, {"d": (4, 8), "k": 2}),
     ("the first principal component", PRINCIPAL, {"d": (2, 4, 8)}),
-)
-CLIMBS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("several dimensions", "in two dimensions and more", {"d": (2, 4, 8)}),
-    ("every dimension", "at every number of dimensions", {"pick": max}),
-    ("overlap", "at separation 2 in two dimensions and more", {"d": (2, 4, 8), "separation": 2.0}),
 )
 ESS, RELABELLED = "ESS per pass", "relabelled ESS per pass"
 CLAIMS = (
@@ -422,17 +364,6 @@ CLAIMS = (
         "one with diagonal covariances.",
         NOTES, partial(full_over_diagonal, value="pass_seconds", d=8), "above", 1.5,
         "seconds of a pass, full / diagonal",
-    ),
-    *(
-        Claim(
-            f"relative {told}, {where}",
-            f"{'ECM' if name == ECM_NAME else 'Gradient ascent at half the largest stable step'} "
-            f"takes fewer passes in relative coordinates than in original ones, {meant}.",
-            PAPER, partial(climbs, estimator=name, **chosen), "below", 1.0,
-            f"passes, relative / original{', where it is largest' if 'pick' in chosen else ''}",
-        )
-        for name, told in ((GRADIENT, "gradient ascent"), (ECM_NAME, "ECM"))
-        for where, meant, chosen in CLIMBS
     ),
 )  # fmt: skip
 
@@ -531,24 +462,17 @@ def covariances(**shared: Any) -> dict[str, Any]:
             **none, **shared}  # fmt: skip
 
 
-def climbing(**shared: Any) -> dict[str, Any]:
-    """Data sets for the ascents, two and four components in all dimensions."""
-    own = {"experiment": ("climbing",), "correlation": (0.5,), "points": (100,)}
-    return {**covariances(d=DIMENSIONS, k=(2, 4), separation=(2.0, 4.0)), **own, **shared}
-
-
 def grids(replicate: range, samples: range) -> list[dict[str, Any]]:
     """All dimensions at K = 2; more components in four; low-rank adaptation in four."""
     usual: dict[str, Any] = {"adaptation": ("diagonal",), "replicate": replicate}
     two: dict[str, Any] = {"k": (2,), "separation": (2.0, 4.0)}
-    several: dict[str, Any] = {"d": (4,), "k": (3, 4, 5), "separation": (4.0,)}
+    several: dict[str, Any] = {"d": (4,), "k": (3, 5), "separation": (4.0,)}
     return [
         *contenders(d=DIMENSIONS, **two, **usual),
         gaps(d=DIMENSIONS, **two, **usual),
         *contenders((DISCRIMINANT, PRINCIPAL), **several, **usual),
         *contenders(d=(4,), **two, **usual | {"adaptation": ("low_rank",)}),
         covariances(replicate=samples),
-        climbing(replicate=replicate[:3]),
     ]
 
 
@@ -569,7 +493,7 @@ study = Study(
     question="What does it cost to order components along one direction, in several dimensions?",
     source="this project, after Esser & Nielsen 2022 (theta^l)",
     factors={
-        "experiment": ("sampling", "covariance", "climbing"),
+        "experiment": ("sampling", "covariance"),
         "d": DIMENSIONS,
         "k": (2, 3, 4, 5),
         "separation": (2.0, 4.0),
@@ -585,7 +509,6 @@ study = Study(
             *contenders((DISCRIMINANT, PRINCIPAL), **SMOKE),
             gaps(**SMOKE),
             covariances(d=(2,), points=POINTS[:2], replicate=range(2)),
-            climbing(d=(1, 2), k=(2,), replicate=range(2)),
         ],
         "laptop": grids(range(5), range(10)),
         "cluster": grids(range(60), range(100)),

@@ -50,7 +50,8 @@ def does_the_mixture_describe_the_points(
         for name, check in checks.items()
     }
     missed = sorted(
-        (at for at in smallest if smallest[at] < IMPROBABLE), key=lambda at: smallest[at]
+        (at for at in smallest if smallest[at] < IMPROBABLE),
+        key=lambda at: (at[0] == DISTANCE, smallest[at]),
     )
     values: dict[str, object] = {
         look: {f"{name}_{field}": getattr(check, field) for name, check in checks.items()
