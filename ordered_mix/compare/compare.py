@@ -13,14 +13,13 @@ import pandas as pd
 
 from ordered_mix.compare.compare_points import compare_points
 from ordered_mix.compare.comparison import Comparison, Settings
-from ordered_mix.compare.drawn import drawn
+from ordered_mix.compare.drawn import all_sampled, drawn
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.compare.several import Several, several
 from ordered_mix.data import Data, as_data, several_columns
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.assignment import Permutation
-from ordered_mix.errors import RunError
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.files.results import ResultFolder, digest, file_hash
 from ordered_mix.fitted.crossing import disagree, particle_sampler
@@ -109,23 +108,14 @@ def compare(
     unordered = catalog.parameterization("unordered", k, prior)
     named = {one.label: one for one in found}
     fits, fit_seconds = point_fits(data, settings, unordered, named, starts, progress, skipped)
-    sampled: dict[str, Posterior] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
-    for estimator in (name for name in settings.estimators if name in SAMPLERS):
-        for parameterization in found:
-            if parameterization.reason_not_sampled:
-                skipped[f"{estimator} {parameterization.label}"] = (
-                    parameterization.reason_not_sampled
-                )
-                continue
-            sampler = settings.nuts(estimator)
-            item = sample(parameterization, estimator, sampler, starts, best)
-            if item is not None:
-                sampled[item.label] = item
-    if not sampled:
-        reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
-        raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
+    samplers = [name for name in settings.estimators if name in SAMPLERS]
+
+    def one_of(parameterization: Any, estimator: str, _: str) -> Posterior | None:
+        return sample(parameterization, estimator, settings.nuts(estimator), starts, best)
+
+    sampled = all_sampled(named, samplers, one_of, skipped, failed)
     fewer_components = _fewer_components(data, settings, prior, sample) if numbers is None else None
     crossing = None
     if any(disagree(item.agreement) for item in sampled.values()):

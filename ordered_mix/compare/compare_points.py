@@ -8,14 +8,13 @@ from functools import partial
 from typing import Any
 
 from ordered_mix.compare.axes import check_axis
-from ordered_mix.compare.drawn import drawn
+from ordered_mix.compare.drawn import all_sampled, drawn
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints, parameterizations
 from ordered_mix.compare.several import Several, with_probability
 from ordered_mix.data import Data, as_points
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.assignment import Permutation
-from ordered_mix.errors import RunError
 from ordered_mix.files.results import ResultFolder
 from ordered_mix.fitted.crossing import disagree, particle_sampler
 from ordered_mix.fitted.evidence import MOST_POINTS
@@ -82,17 +81,11 @@ def compare_points(
     fits, seconds = point_fits(data, settings, unordered, found, starts, progress, skipped)
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
-    sampled = {}
-    for spelled, one in found.items():
-        if one.reason_not_sampled:
-            skipped[f"nuts {spelled}"] = one.reason_not_sampled
-            continue
-        item = sample(settings.nuts("nuts"), "nuts", one, spelled, starts, best)
-        if item is not None:
-            sampled[item.label] = item
-    if not sampled:
-        reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
-        raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
+
+    def one_of(parameterization: Any, estimator: str, spelled: str) -> PosteriorOfPoints | None:
+        return sample(settings.nuts(estimator), estimator, parameterization, spelled, starts, best)
+
+    sampled = all_sampled(found, ["nuts"], one_of, skipped, failed)
     fewer = None
     if k > 1 and several is None:
         begun = initial_points(data, k - 1, STARTS + settings.chains, settings.seed)

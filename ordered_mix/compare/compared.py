@@ -16,13 +16,15 @@ from ordered_mix.mixture import Mixture
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Settings
     from ordered_mix.compare.several import Several
+    from ordered_mix.data import Data
     from ordered_mix.estimators.loop.fit import Fit
+    from ordered_mix.mixture import Mixture
 
 
 class Compared:
     """Samplers and point estimators side by side, by label; data and mixtures of any dimension."""
 
-    data: Any
+    data: Data
     settings: Settings
     maximum: Any
     fits: dict[str, Fit]
@@ -33,11 +35,11 @@ class Compared:
     particles: Any
     several: Several | None
 
-    def narrow(self, mixture: Any) -> bool:
+    def narrow(self, mixture: Mixture) -> bool:
         """Whether a mixture is a spurious maximum."""
         raise NotImplementedError
 
-    def row_of(self, mixture: Any) -> dict[str, float]:
+    def row_of(self, mixture: Mixture) -> dict[str, float]:
         """The parameters of a point estimate by name."""
         raise NotImplementedError
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.published import published, raw_draws
 from ordered_mix.draws.relabel.assignment import Permutation
-from ordered_mix.errors import SamplingFailed
+from ordered_mix.errors import RunError, SamplingFailed
 from ordered_mix.files.results import ResultFolder, slug
+from ordered_mix.fitted.posterior import Sampled
 from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.multivariate import AnyParameterization
@@ -73,3 +74,44 @@ def drawn(
         made.attrs["restarted"] = restarted
         folder.write_tree(name, made)
     return Drawn(draws, permutation, restarted)
+
+
+def all_sampled[P: Sampled](
+    found: Mapping[str, AnyParameterization],
+    samplers: Sequence[str],
+    sample: Callable[[Any, str, str], P | None],
+    skipped: dict[str, str],
+    failed: Mapping[str, str],
+) -> dict[str, P]:
+    """Posteriors of every parameterization by every sampler, by their labels.
+
+    Parameters
+    ----------
+    found : mapping of str to parameterization
+        By what the user called each.
+    samplers : sequence of str
+    sample : callable
+        Of a parameterization, a sampler and what the user called the former; None if it fails.
+    skipped : dict
+        Given the reasons of parameterizations that no sampler takes.
+    failed : mapping of str to str
+        The reasons of what failed.
+
+    Raises
+    ------
+    RunError
+        If there is no posterior.
+    """
+    sampled: dict[str, P] = {}
+    for sampler in samplers:
+        for called, one in found.items():
+            if one.reason_not_sampled:
+                skipped[f"{sampler} {called}"] = one.reason_not_sampled
+                continue
+            item = sample(one, sampler, called)
+            if item is not None:
+                sampled[item.label] = item
+    if not sampled:
+        reasons = "; ".join(f"{label}: {why}" for label, why in {**skipped, **failed}.items())
+        raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
+    return sampled

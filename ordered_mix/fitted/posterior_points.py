@@ -32,7 +32,7 @@ MOST_POINTS = 1000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PosteriorOfPoints(Sampled):
-    """Draws of one posterior in several dimensions; measures are lazy.
+    """Draws of one posterior in several dimensions, relabelled by Stephens' algorithm.
 
     Parameters
     ----------
@@ -42,7 +42,6 @@ class PosteriorOfPoints(Sampled):
     """
 
     parameterization: MultivariateParameterization
-    draws: Draws
     data: Data = field(kw_only=True)
     spelled: str = field(kw_only=True)
 
@@ -50,11 +49,6 @@ class PosteriorOfPoints(Sampled):
     def coordinates(self) -> str:
         """What the parameterization is called."""
         return self.spelled
-
-    @cached_property
-    def labelled(self) -> Mixture:
-        """Draws relabelled by Stephens' algorithm, batch shape (chain, draw)."""
-        return self.draws.mixture.permute(self.permutation)
 
     def quantities(self, mixture: Mixture) -> dict[str, Array]:
         """Weights, means, standard deviations and correlations, each (..., component)."""

@@ -28,7 +28,9 @@ class MultivariatePrior:
     InverseGamma(2, scale^2); of every kind each diagonal entry of ``Sigma`` is
     InverseGamma(2, scale_d^2). ``adaptive``: the same with beta_d in the place of scale_d^2 and
     ``beta_d`` ~ InverseGamma(1/2, b0_d), ``b0 = (scale / 10)^2``, integrated out. In one dimension
-    both are those of `prior.Prior`.
+    both are those of `prior.Prior`, which is a class of its own: its numbers may be those of a
+    graph that a compiled model swaps, and known values, a common scale and half-normal scales are
+    priors of one dimension only, as the kinds of covariances are of several.
 
     Parameters
     ----------
