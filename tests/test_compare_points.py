@@ -64,9 +64,10 @@ def test_every_sampler_and_estimator_has_a_row(compared):
 
 def test_the_questions_of_one_dimension_are_answered(compared):
     found = answers(compared)
-    assert {"agree", "component", "axis", "point", "switching", "ordering", "jacobian"} <= set(
-        found
-    )
+    asked = {"agree", "describe", "prior", "component", "axis", "point", "switching", "ordering"}
+    assert asked | {"jacobian"} <= set(found)
+    assert found["describe"].status == "good" and found["describe"].values["missed"] == []
+    assert "distance" in found["describe"].values and "power_scaling" in found["prior"].values
     assert found["component"].status == "good"
     assert found["axis"].values["width"]["kept"] == 1.0
     assert found["axis"].status == "good"
@@ -147,7 +148,12 @@ def test_a_fit_has_a_page_with_the_table_of_several_numbers():
     page = render(found)
     check_document(page)
     assert "How many components" in words_of(page) and "WAIC" in words_of(page)
-    assert [verdict.key for verdict in found.verdicts] == ["agree", "components"]
+    assert [verdict.key for verdict in found.verdicts] == [
+        "agree",
+        "describe",
+        "prior",
+        "components",
+    ]
 
 
 @pytest.mark.parametrize(
