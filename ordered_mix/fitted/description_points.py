@@ -28,9 +28,9 @@ def does_the_mixture_describe_the_points(
 ) -> Verdict:
     """The verdict from the discrepancies: a p-value below 0.005 in one of the looks is a No.
 
-    A p-value counts times the number of looks, which are the directions and the distance. Of 200
-    samples of 100 points from mixtures of two components in two and three dimensions with a
-    posterior under the default prior, FALSE_ALARMS were judged No.
+    A p-value counts times the number of looks, which are the directions and the distance. Of every
+    statistic the bootstrap, whose p-values are near uniform for a true mixture, then gives at most
+    0.5% false alarms, and posterior predictive p-values fewer.
 
     Parameters
     ----------
