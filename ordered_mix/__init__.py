@@ -28,7 +28,7 @@ if _typing.TYPE_CHECKING:
     from ordered_mix.stream.stream import stream
 
 _HOMES = {
-    "Data": "data.Data",
+    "Data": "data.data.Data",
     "Gibbs": "samplers.gibbs.Gibbs",
     "Mixture": "mixture.Mixture",
     "NUTS": "samplers.nuts.NUTS",
@@ -40,12 +40,12 @@ _HOMES = {
     "default_prior": "prior.default_prior",
     "diagnose": "compare.diagnosis.diagnose",
     "fit": "fitted.fit.fit",
-    "load": "data.load",
+    "load": "data.loading.load",
     "ordered_normal": "distributions.ordered_normal",
     "parameterization": "parameterization.catalog.parameterization",
     "relabel": "draws.relabel.tree.relabel_tree",
     "sample": "compare.sample.sample",
-    "simulate": "data.simulate",
+    "simulate": "data.simulated.simulate",
     "stream": "stream.stream.stream",
 }
 

@@ -32,7 +32,7 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.optima.optima import spurious
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
@@ -61,10 +61,12 @@ MANY = Mixture(
     np.array([0.0, 3.0, 7.0, 10.0, 14.0]),
     np.array([1.0, 0.5, 1.0, 0.5, 1.0]),
 )
-PLANE = MultivariateMixture(
+PLANE = Mixture(
     np.array([0.5, 0.3, 0.2]),
     np.array([[0.0, 0.0], [3.0, 2.0], [-1.0, 4.0]]),
-    np.array([[[1.0, 0.6], [0.6, 1.0]], [[0.5, -0.2], [-0.2, 0.3]], [[0.3, 0.0], [0.0, 1.2]]]),
+    covariance=np.array(
+        [[[1.0, 0.6], [0.6, 1.0]], [[0.5, -0.2], [-0.2, 0.3]], [[0.3, 0.0], [0.0, 1.2]]]
+    ),
 )
 THREE = Data(np.array([-1.0, 1.0, 3.0]), name="three")
 VARIANCES = (10.0, 3.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -284,9 +286,9 @@ def line_fits(
 
 def plane_fits(y: Array, k: int, seed: int) -> dict[str, tuple[Fit, NDArray[np.bool_], int]]:
     """Fits of two dimensions: full, diagonal, spherical and tied covariances, equal weights."""
-    drawn = MultivariateData(y)
+    drawn = Data.of_points(y)
     means = np.concatenate([initial_means(y, k, STARTS, m, seed) for m in ("random", "kmeans++")])
-    starts = MultivariateMixture(np.full(k, 1 / k), means, np.cov(y.T) / k)
+    starts = Mixture(np.full(k, 1 / k), means, covariance=np.cov(y.T) / k)
     none: tuple[str, ...] = ()
     named = {name: (name, none) for name in ("full", "diagonal", "spherical", "tied")}
     named["full, equal weights"] = ("full", ("w",))
@@ -313,12 +315,12 @@ def temperature(data: str, n: int, k: int, replicate: int) -> Rows:
     else:
         y = points(data, n, replicate)
         means = initial_means(y, k, 1, "kmeans++", seed_of("c", n=n, replicate=replicate))[0]
-    drawn, w, d = MultivariateData(y), np.full(len(means), 1 / len(means)), y.shape[1]
+    drawn, w, d = Data.of_points(y), np.full(len(means), 1 / len(means)), y.shape[1]
     em = EM(frozen=("w", "sigma"), stop=Stop(0.0, parameters=1e-13, passes=5000))
     target = lloyd(y, means)
     rows = []
     for c in VARIANCES:
-        start = MultivariateMixture(w, means, c * np.eye(d))
+        start = Mixture(w, means, covariance=c * np.eye(d))
         fit = em.fit(free(len(means), d), drawn, start)
         r = fit.mixture.responsibilities(y)
         row = {"c": c, "distance": float(np.abs(fit.mixture.mu - target).max())}
@@ -438,7 +440,7 @@ def log_score(mixture: Mixture, y: Array) -> float:
 def frames(data: str, n: int, k: int, replicate: int) -> Rows:
     """Components at each iteration, of EM with full covariances and of its k-means limit."""
     y = points(data, n, replicate)
-    drawn, stop = MultivariateData(y), Stop(0.0, passes=FRAMES + 1)
+    drawn, stop = Data.of_points(y), Stop(0.0, passes=FRAMES + 1)
     means = y[np.argsort(y[:, 0], kind="stable")[:k]] + 0.1 * np.arange(k)[:, None]
     starts = {
         "EM": (EM(stop=stop), np.eye(2) / 4),
@@ -446,7 +448,7 @@ def frames(data: str, n: int, k: int, replicate: int) -> Rows:
     }
     rows = []
     for name, (em, covariance) in starts.items():
-        begin = MultivariateMixture(np.full(k, 1 / k), means, covariance)
+        begin = Mixture(np.full(k, 1 / k), means, covariance=covariance)
         path: Any = em.fit(free(k, 2), drawn, begin).trace
         for place, iteration in enumerate(np.ravel(path.iteration)):
             one = path.mixture[place]

@@ -33,7 +33,7 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
 from ordered_mix.study.drawing import (
@@ -84,19 +84,19 @@ def true_means(arrangement: str, true: int, separation: float) -> Array:
     return np.asarray(radius * np.column_stack([np.cos(angles), np.sin(angles)]))
 
 
-def truth_of(arrangement: str, true: int, separation: float, weight: float) -> MultivariateMixture:
+def truth_of(arrangement: str, true: int, separation: float, weight: float) -> Mixture:
     """The true mixture; the first component weighs `weight` times each of the others."""
     w = np.append(weight, np.ones(true - 1))
     means = true_means(arrangement, true, separation)
-    return MultivariateMixture(w / w.sum(), means, np.eye(means.shape[1]))
+    return Mixture(w / w.sum(), means, covariance=np.eye(means.shape[1]))
 
 
-def flat(mixture: MultivariateMixture) -> Mixture:
+def flat(mixture: Mixture) -> Mixture:
     """A mixture of one dimension as a univariate one."""
     return Mixture(mixture.w, mixture.mu[..., 0], np.sqrt(mixture.covariance[..., 0, 0]))
 
 
-def grid_of(truth: MultivariateMixture, step: float) -> Data | MultivariateData:
+def grid_of(truth: Mixture, step: float) -> Data:
     """The population; in the plane only grid points that any component reaches."""
     if truth.d == 1:
         return population(flat(truth), step)
@@ -106,30 +106,30 @@ def grid_of(truth: MultivariateMixture, step: float) -> Data | MultivariateData:
     squares = ((points[:, None] - truth.mu) ** 2).sum(axis=2).min(axis=1)
     points = points[squares < 7.5**2]
     density = np.exp(truth.log_density(points))
-    return MultivariateData(points, density / density.sum(), name="population")
+    return Data.of_points(points, density / density.sum(), name="population")
 
 
-def steps_of(truth: MultivariateMixture) -> tuple[float, float]:
+def steps_of(truth: Mixture) -> tuple[float, float]:
     """Steps of the fine and of the coarse grid."""
     return STEPS if truth.d == 1 else PLANE_STEPS
 
 
-def sample_of(truth: MultivariateMixture, n: int, seed: int) -> Data | MultivariateData:
+def sample_of(truth: Mixture, n: int, seed: int) -> Data:
     """n points of the truth."""
     points = truth.sample(n, np.random.default_rng(seed))
-    return Data(points[:, 0]) if truth.d == 1 else MultivariateData(points)
+    return Data(points[:, 0]) if truth.d == 1 else Data.of_points(points)
 
 
-def points_of(data: Data | MultivariateData) -> Array:
+def points_of(data: Data) -> Array:
     """Points (n, d)."""
-    return data.y[:, None] if isinstance(data, Data) else data.y
+    return data.y if data.event_shape else data.y[:, None]
 
 
-def classify(truth: MultivariateMixture, means: Array) -> Structure:
+def classify(truth: Mixture, means: Array) -> Structure:
     """The structure of fitted means of equal weight, on the population of the truth."""
     data = grid_of(truth, steps_of(truth)[1])
     points, weight = points_of(data), np.asarray(data.weight)
-    fitted = MultivariateMixture(np.full(len(means), 1 / len(means)), means, np.eye(truth.d))
+    fitted = Mixture(np.full(len(means), 1 / len(means)), means, covariance=np.eye(truth.d))
     mass = shared_mass(fitted.responsibilities(points), truth.responsibilities(points), weight)
     return structure(mass)
 
@@ -137,7 +137,7 @@ def classify(truth: MultivariateMixture, means: Array) -> Structure:
 # --- runs -----------------------------------------------------------------------------------------
 
 
-def run(estimator: str, data: Data | MultivariateData, means: Array, passes: int = 2000) -> Array:
+def run(estimator: str, data: Data, means: Array, passes: int = 2000) -> Array:
     """Where an estimator ends from starting means (starts, k, d), with equal weights."""
     k, d = means.shape[1:]
     w, relative = np.full(k, 1 / k), estimator == "relative"
@@ -145,7 +145,7 @@ def run(estimator: str, data: Data | MultivariateData, means: Array, passes: int
     if estimator == "ordered":
         order = np.argsort(means[..., :1], axis=1, kind="stable")
         means = np.take_along_axis(means, order, axis=1)
-    if isinstance(data, Data):
+    if not data.event_shape:
         kind = ECM(frozen=KNOWN, snapshots=2) if relative else EM(frozen=KNOWN, snapshots=2)
         starts = Mixture(w, means[..., 0], np.ones(k))
         model = parameterization("relative" if relative else "unordered", k)
@@ -154,7 +154,7 @@ def run(estimator: str, data: Data | MultivariateData, means: Array, passes: int
     prior = MultivariatePrior([0.0] * d, [2.0] * d, [0.5] * d)
     one = parameterization("relative" if relative else "unordered", k, prior)
     em = (ECM if relative else EM)(frozen=KNOWN, stop=stop, snapshots=2)
-    fit = em.fit(one, data, MultivariateMixture(w, means, np.eye(d)))
+    fit = em.fit(one, data, Mixture(w, means, covariance=np.eye(d)))
     return np.asarray(fit.mixture.mu)
 
 
@@ -207,7 +207,7 @@ def minima(fitted: int, n: int, replicate: int, **place: Any) -> list[dict[str, 
     return rows
 
 
-def describe(truth: MultivariateMixture, one: Minimum) -> dict[str, Any]:
+def describe(truth: Mixture, one: Minimum) -> dict[str, Any]:
     """Certificate, structure and means of one stationary point."""
     found = classify(truth, one.mu)
     ordered = one.mu[np.lexsort(one.mu.T[::-1])]
@@ -225,7 +225,7 @@ def describe(truth: MultivariateMixture, one: Minimum) -> dict[str, Any]:
     return row
 
 
-def shift(data: Data | MultivariateData, one: Minimum) -> float:
+def shift(data: Data, one: Minimum) -> float:
     """How far 20 iterations of EM from the sorted means, or of relative ECM, move a minimum."""
     begin = one.mu[np.argsort(one.mu[:, 0], kind="stable")]
     after = [run(name, data, begin[None], 20)[0] for name in ("ordered", "relative")]
