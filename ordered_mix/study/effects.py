@@ -78,6 +78,34 @@ def from_logs(logs: Effect) -> Effect:
     return Effect(estimate, low, high, logs.observations)
 
 
+def geometric_mean(ratios: pd.Series, unit: str) -> Effect:
+    """Geometric mean over units, those of a unit averaged first; every unit is complete.
+
+    Parameters
+    ----------
+    ratios : Series
+        Positive numbers; its index names the unit of each.
+    unit : str
+        The level of the index whose values are independent.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or a unit lacks one.
+    """
+    logs = np.log(ratios).groupby(unit)
+    counts = logs.agg(["size", "count"])
+    if counts.empty or (counts.to_numpy() != counts["size"].max()).any():
+        raise ValueError("table must hold every run of every data set, it does not")
+    return from_logs(mean(logs.mean()))
+
+
+def less(effect: Effect, number: float) -> Effect:
+    """By how much an effect exceeds a number."""
+    estimate, low, high, count = effect
+    return Effect(estimate - number, low - number, high - number, count)
+
+
 def extreme(samples: Iterable[ArrayLike], pick: Callable[[Sequence[float]], float]) -> Effect:
     """The largest or the least of several means; their intervals hold together in 95%.
 
