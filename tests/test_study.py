@@ -193,6 +193,7 @@ def test_overrides_replace_the_values_of_a_size():
             lambda: make(claims=(replace(claim(None), of=("x",)),)),
             "'name' must be of demo, got 'x'",
         ),
+        (lambda: replace(claim(None), words="{3}"), "no more than {0}, {1} and {2}, got '{3}'"),
         (lambda: make(chief=("x",)), "chief must name claims of the study, got x"),
         (lambda: make(claims=(claim(None),), answer=("name",)), "claims that have words, got name"),
         (lambda: make(time_limit=0), "time_limit must be positive"),
