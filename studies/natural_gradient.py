@@ -135,10 +135,12 @@ CLAIMS = (
           "a question of this project", _natural_lost, "below", 0.5,
           "truths, starts and coordinates without arrival",
           words=(
-              "With a line search it arrives from every start in all coordinates.",
-              "With a line search it never arrives in {0:.0f} of the runs.",
+              "With a line search it arrives at the truth from every start in all coordinates: "
+              "{0:.0f} of the runs do not.",
+              "With a line search it never arrives at the truth in {0:.0f} of the runs, one for each "
+              "truth, start and parameterization.",
               "Whether it always arrives with a line search is undecided: it does not in {0:.0f} "
-              "of the runs.",
+              "of the runs, one for each truth, start and parameterization.",
           )),
 )  # fmt: skip
 

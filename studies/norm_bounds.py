@@ -157,7 +157,8 @@ CLAIMS = (
           lambda table: less(_bound_ratio("")(table), 1), "within", 0.001, "relative difference",
           of=("bound",),
           words=(
-              "Worst-case bounds over the same mixtures are equal in both coordinates, to {0:.1g}.",
+              "Worst-case bounds over the same mixtures are equal in both coordinates, to {0:.1g}: "
+              "these are the same functions.",
               "Worst-case bounds over the same mixtures differ by {0:.1e}.",
               "Whether worst-case bounds over the same mixtures differ is undecided ({0:.1e}).",
           )),
