@@ -137,8 +137,8 @@ CLAIMS = (
           words=(
               "With a line search it arrives at the truth from every start in all coordinates: "
               "{0:.0f} of the runs do not.",
-              "With a line search it never arrives at the truth in {0:.0f} of the runs, one for each "
-              "truth, start and parameterization.",
+              "With a line search it never arrives at the truth in {0:.0f} of the runs, one for "
+              "each truth, start and parameterization.",
               "Whether it always arrives with a line search is undecided: it does not in {0:.0f} "
               "of the runs, one for each truth, start and parameterization.",
           )),
