@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ordered_mix.data import population
 from ordered_mix.estimators.em import EM
@@ -23,8 +22,8 @@ from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.study import Claim, Effect, Experiment, Study
-from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import legend, looks, nothing, panels
+from ordered_mix.study.effects import extreme_share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,15 +80,8 @@ def reached(table: pd.DataFrame, number: str) -> dict[int, pd.Series]:
 
 
 def least_reached(table: pd.DataFrame, number: str, pick: Callable[..., Any]) -> Effect:
-    """Extreme share over true numbers; the exact intervals hold together."""
-    hits = reached(table, number).values()
-    alpha = (1 - confidence()) / len(hits)
-    ends = []
-    for one in hits:
-        test = stats.binomtest(int(one.sum()), len(one))
-        ends.append((float(one.mean()), *test.proportion_ci(1 - alpha, method="exact")))
-    estimate, low, high = pick(np.array(ends), axis=0).tolist()
-    return Effect(estimate, low, high, min(map(len, hits)))
+    """Extreme share over true numbers."""
+    return extreme_share(reached(table, number).values(), pick)
 
 
 ZHOU = "Zhou, Xu, Fazel & Du 2025, arXiv 2506.06584"
