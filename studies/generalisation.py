@@ -107,7 +107,7 @@ Run = tuple[str, str]
 
 
 def _ratios(
-    table: pd.DataFrame, first: Run, second: Run, passes: int = COMPARED, **where: float
+    table: pd.DataFrame, first: Run, second: Run, passes: int = COMPARED, **where: Any
 ) -> pd.Series:
     """Excess loss of the first (algorithm, coordinates) for 1 of the second."""
     rows = rows_of(table, n=N, passes=passes, **where)

@@ -11,7 +11,7 @@ with the best ones over separations. Weights and scales are known.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -101,7 +101,7 @@ def worst(rows: pd.DataFrame, column: str) -> pd.Series:
     return wide.div(wide.min(axis=1), axis=0).max()
 
 
-def _one_for_all(column: str, **where: float) -> Callable[[pd.DataFrame], Effect]:
+def _one_for_all(column: str, **where: Any) -> Callable[[pd.DataFrame], Effect]:
     def effect(table: pd.DataFrame) -> Effect:
         grids = (rows_of(table, step=step, **where) for step in STEPS)
         return exact(*(float(worst(rows, column).min()) for rows in grids))

@@ -45,7 +45,7 @@ def sorted_cell(seed: int, true: int, starts: int) -> list[dict[str, Any]]:
 
 def truth_of(true: int) -> Mixture:
     """Unit normals of equal weight on the line, around 0."""
-    means = SEPARATION * (np.arange(true) - (true - 1) / 2)
+    means = np.asarray(SEPARATION * (np.arange(true) - (true - 1) / 2), dtype=np.float64)
     return Mixture(np.full(true, 1 / true), means, np.ones(true))
 
 

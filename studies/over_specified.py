@@ -376,7 +376,7 @@ study = Study(
         ),
         "repulsion": Experiment(
             cell=repulsion_cell,
-            factors={"power": POWERS, "points": SIZES},
+            factors={"power": POWERS, "points": SIZES.tolist()},
             sizes={size: {} for size in STUDY_SIZES},
         ),
     },
