@@ -19,6 +19,7 @@ from ordered_mix.engine.run import load_study
 from ordered_mix.engine.schedule import Schedule
 from ordered_mix.parameterization.catalog import module, names
 from ordered_mix.study import Claim, Effect, Experiment, Study, effects, seed_of
+from ordered_mix.study.confidence import at_confidence
 from ordered_mix.study.family import judge_all
 from ordered_mix.study.grid import parse_settings
 from ordered_mix.study.result import verdict_table
