@@ -74,7 +74,8 @@ def sample_of(truth: MultivariateMixture, n: int, seed: int) -> Data | Multivari
 def run(estimator: str, data: AnyData, means: Array, passes: int = 2000) -> Array:
     """Where an estimator ends from starting means (starts, k, d), with equal weights."""
     k, d = means.shape[1:]
-    w, relative = np.full(k, 1 / k), estimator == "relative"
+    # one mean has no gap: it is a coordinate of its own
+    w, relative = np.full(k, 1 / k), estimator == "relative" and k > 1
     stop = Stop(log_likelihood=TOLERANCE * float(data.total_weight), passes=passes)
     if estimator == "ordered":
         order = np.argsort(means[..., :1], axis=1, kind="stable")

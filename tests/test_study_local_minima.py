@@ -59,6 +59,13 @@ def test_minima_of_the_smoke_size(smoke):
     assert ((shares > 0.9) & (shares < 1 + 1e-12)).all().all()
 
 
+def test_one_component_has_one_minimum():
+    place = {**PLACE, "true": 2, "separation": 4.0, "fitted": 1}
+    (row,) = local_minima.population_cell(0, **place)
+    assert row["pattern"] == "1:2" and row["moved_relative"] == 0
+    assert float(row["means"]) == pytest.approx(0, abs=1e-9) and row["shift"] < 1e-9
+
+
 def test_cells_in_the_plane():
     place = {**PLACE, **SAMPLE, "arrangement": "triangle", "fitted": 2}
     rows = local_minima.sample_cell(0, **place)
