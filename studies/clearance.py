@@ -27,7 +27,7 @@ from ordered_mix.study.experiment import SIZES
 from ordered_mix.theory.coordinates import jacobian
 from ordered_mix.theory.fisher import spectrum
 from ordered_mix.theory.mean_coordinates import COORDINATES
-from ordered_mix.theory.singularity import loglog_slope
+from ordered_mix.theory.singularity import loglog_slope, two_normals
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -40,17 +40,11 @@ MODELS = ("unordered", "relative", "centred", "signed", "resolved")
 EXACT = Stop(log_likelihood=0.0, parameters=1e-11, passes=20_000)
 
 
-def truth_of(separation: float, weight: float) -> Mixture:
-    """Two unit normals around the mixture mean 0."""
-    ends = separation * np.array([weight - 1, weight])
-    return Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
-
-
 def fit_cell(
     seed: int, separation: float, weight: float, unknown: str, clearance: float, step: float
 ) -> list[dict]:
     """The best fit with a gap of at least the clearance, its loss and its conditioning."""
-    truth = truth_of(separation, weight)
+    truth = two_normals(separation, weight)
     data = population(truth, step)
     frozen = ("w",) if unknown == "scale" else ("w", "sigma")
     search = ECM(frozen=frozen, scales="tied", stop=EXACT)
@@ -76,7 +70,7 @@ def fit_cell(
 
 def emptied_cell(seed: int, weight: float) -> list[dict]:
     """Smallest eigenvalue of the information at a gap of 1, the weight unknown."""
-    truth = truth_of(1.0, weight)
+    truth = two_normals(1.0, weight)
     return [
         {"coordinates": name, "least": spectrum(truth, jacobian(name, truth, "weight"))[0]}
         for name in COORDINATES

@@ -28,7 +28,7 @@ from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.theory.coordinates import UNKNOWN, jacobian, predicted_exponents
 from ordered_mix.theory.fisher import length_elements, spectrum
 from ordered_mix.theory.mean_coordinates import COORDINATES
-from ordered_mix.theory.singularity import loglog_slope
+from ordered_mix.theory.singularity import loglog_slope, two_normals
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -37,12 +37,6 @@ Array = NDArray[np.float64]
 
 DERIVED = "expansion of the score in the gap"
 GAPS = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-
-
-def truth_of(separation: float, weight: float) -> Mixture:
-    """Two unit normals around the mixture mean 0."""
-    ends = separation * np.array([weight - 1, weight])
-    return Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
 
 
 def _jacobians(at: Mixture, unknown: str) -> dict[str, Array]:
@@ -56,7 +50,7 @@ def _jacobians(at: Mixture, unknown: str) -> dict[str, Array]:
 
 def spectrum_cell(seed: int, separation: float, weight: float, unknown: str) -> list[dict]:
     """Smallest and largest eigenvalue of the information in every parameterization."""
-    truth, rows = truth_of(separation, weight), []
+    truth, rows = two_normals(separation, weight), []
     for coordinates, columns in _jacobians(truth, unknown).items():
         values = spectrum(truth, columns)
         rows.append({"coordinates": coordinates, "least": values[0], "largest": values[-1]})
@@ -65,7 +59,7 @@ def spectrum_cell(seed: int, separation: float, weight: float, unknown: str) -> 
 
 def length_cell(seed: int, separation: float, weight: float, unknown: str) -> list[dict]:
     """How much ds^2 of random displacements differs between coordinates, relative to its mean."""
-    truth = truth_of(separation, weight)
+    truth = two_normals(separation, weight)
     jacobians, rng = _jacobians(truth, unknown), np.random.default_rng(seed)
     rows = []
     for _ in range(5):

@@ -30,6 +30,7 @@ from ordered_mix.study.drawing import curves, legend, looks, panels
 from ordered_mix.study.effects import extreme, from_logs, geometric_mean, less, rows_of
 from ordered_mix.study.grid import seed_of
 from ordered_mix.theory.prediction import generalisation_loss
+from ordered_mix.theory.singularity import two_normals
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -60,7 +61,7 @@ SWEEPS: dict[str, tuple[str, EM]] = {
 
 def cell(seed: int, separation: float, n: int, replicate: int) -> list[dict]:
     """Excess loss of every estimator at equal passes, from a narrow start and a wide one."""
-    truth = Mixture(HALVES, separation * np.array([-0.5, 0.5]), ONES)
+    truth = two_normals(separation)
     units = range(replicate * SETS, (replicate + 1) * SETS)
     seeds = [seed_of("data", separation=separation, n=n, replicate=unit) for unit in units]
     data = Data(np.stack([simulate(truth, n, one).y for one in seeds])[:, None])

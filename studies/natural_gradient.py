@@ -27,6 +27,7 @@ from ordered_mix.prior import Prior
 from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.drawing import legend, looks, nothing, panels
 from ordered_mix.study.effects import exact, rows_of
+from ordered_mix.theory.singularity import two_normals
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -57,7 +58,7 @@ HALVES = np.full(2, 0.5)
 
 def cell(seed: int, separation: float, unknown: str, step: float) -> list[dict]:
     """Passes to an excess loss of 1e-5 from three starts off the centre; NaN if never."""
-    truth = Mixture(HALVES, separation * np.array([-0.5, 0.5]), np.ones(2))
+    truth = two_normals(separation)
     data, rows = population(truth, step), []
     best = float(np.asarray(data.weight) @ truth.log_density(data.y))
     prior = Prior() if unknown == "all" else Prior(known_w=(0.5, 0.5), known_sigma=1.0)

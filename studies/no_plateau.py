@@ -19,13 +19,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ordered_mix.data import population
-from ordered_mix.mixture import Mixture
 from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.drawing import SEPARATION, legend, lines, panels
 from ordered_mix.study.effects import exact, rows_of
 from ordered_mix.theory.dynamics import curvature, times_to
 from ordered_mix.theory.gap_flow import EXPONENTIAL, NATURAL, gap_flow
 from ordered_mix.theory.mean_coordinates import COORDINATES
+from ordered_mix.theory.singularity import two_normals
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -37,12 +37,6 @@ STEPS = (0.04, 0.08)
 SEPARATIONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 
 
-def truth_of(separation: float, weight: float) -> Mixture:
-    """Two unit normals around the mixture mean 0."""
-    ends = separation * np.array([weight - 1, weight])
-    return Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
-
-
 def flow_cell(seed: int, weight: float) -> list[dict]:
     """Gap and excess loss of the flows in which the gap decays exponentially, at even times."""
     return list(gap_flow(weight, EXPONENTIAL))
@@ -50,7 +44,7 @@ def flow_cell(seed: int, weight: float) -> list[dict]:
 
 def condition_cell(seed: int, separation: float, weight: float) -> list[dict]:
     """Condition number of the information at the truth in every parameterization, on two grids."""
-    truth, rows = truth_of(separation, weight), []
+    truth, rows = two_normals(separation, weight), []
     for step in STEPS:
         data = population(truth, step)
         for name in COORDINATES:
@@ -61,7 +55,7 @@ def condition_cell(seed: int, separation: float, weight: float) -> list[dict]:
 
 def ascent_cell(seed: int, separation: float) -> list[dict]:
     """Steps of half the stable size from means half as far apart again, off the centre."""
-    truth, rows = truth_of(separation, 0.5), []
+    truth, rows = two_normals(separation, 0.5), []
     start = 1.5 * truth.mu + 0.1 * separation
     for step in STEPS:
         data = population(truth, step)

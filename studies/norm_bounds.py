@@ -26,6 +26,7 @@ from ordered_mix.study.drawing import legend, nothing, panels
 from ordered_mix.study.effects import geometric_mean, less, share
 from ordered_mix.study.experiment import SIZES
 from ordered_mix.study.grid import seed_of
+from ordered_mix.theory.singularity import two_normals
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -46,7 +47,7 @@ def norm_cell(seed: int, replicate: int) -> list[dict]:
 
 def bound_cell(seed: int, separation: float, n: int, replicate: int) -> list[dict]:
     """Worst-case bounds of all classes on a batch of data sets."""
-    truth = Mixture(HALVES, separation * np.array([-0.5, 0.5]), ONES)
+    truth = two_normals(separation)
     rows = []
     for unit in range(replicate * SETS, (replicate + 1) * SETS):
         sample = simulate(truth, n, seed_of("data", separation=separation, n=n, replicate=unit))

@@ -42,6 +42,7 @@ from ordered_mix.study.effects import bootstrap, exact, rows_of
 from ordered_mix.study.grid import seed_of
 from ordered_mix.theory.gap_flow import EXPONENTIAL, gap_flow
 from ordered_mix.theory.mean_coordinates import COORDINATES
+from ordered_mix.theory.singularity import two_normals
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
@@ -63,12 +64,6 @@ LIMIT = 2 * np.pi**-0.25
 """Limit of the root mean square of n^(1/4) gap: gap^2 = 4 (s^2 - 1)_+ and s^2 ~ N(1, 2/n)."""
 
 
-def truth_of(separation: float, weight: float) -> Mixture:
-    """Two unit normals around the mixture mean 0."""
-    ends = separation * np.array([weight - 1, weight])
-    return Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
-
-
 def flow_cell(seed: int, weight: float) -> list[dict]:
     """Gap and excess loss of the gradient flow in all coordinates, at times a factor of 2 apart."""
     return list(gap_flow(weight))
@@ -76,7 +71,7 @@ def flow_cell(seed: int, weight: float) -> list[dict]:
 
 def iteration_cell(seed: int, weight: float) -> list[dict]:
     """Gap of EM and ECM on the population at sweeps a factor of 2 apart."""
-    data, start = population(truth_of(0.0, weight)), truth_of(SWEEP_GAP, weight)
+    data, start = population(two_normals(0.0, weight)), two_normals(SWEEP_GAP, weight)
     stop = Stop(log_likelihood=0.0, passes=int(SWEEPS[-1]) + 1)
     rows = []
     for name, (label, estimator) in ITERATIONS.items():
@@ -93,7 +88,7 @@ def sample_cell(
     seed: int, separation: float, weight: float, known: bool, n: int, replicate: int
 ) -> list[dict]:
     """Estimated gap from n points, and sweeps of EM and ECM to statistical accuracy."""
-    truth = truth_of(separation, weight)
+    truth = two_normals(separation, weight)
     shared = seed_of("data", separation=separation, weight=weight, n=n, replicate=replicate)
     data = simulate(truth, n, shared)
     start = Mixture(

@@ -17,6 +17,7 @@ from ordered_mix.mixture import Array, Mixture
 from ordered_mix.theory.dynamics import mean_slope, velocity
 from ordered_mix.theory.fisher import information
 from ordered_mix.theory.mean_coordinates import COORDINATES
+from ordered_mix.theory.singularity import two_normals
 
 NATURAL = "natural gradient"
 FLOWS = (*COORDINATES, NATURAL)
@@ -39,11 +40,11 @@ def gap_flow(weight: float, flows: Sequence[str] = FLOWS) -> Iterator[dict[str, 
     dict
         ``name`` of the flow, ``time``, ``gap`` in standard deviations and ``excess`` in nats.
     """
-    truth = Mixture(np.array([weight, 1 - weight]), np.zeros(2), np.ones(2))
+    truth = two_normals(0.0, weight)
     data = population(truth)
     mass = np.asarray(data.weight)
     best = float(mass @ truth.log_density(data.y))
-    start = START * np.array([weight - 1, weight])
+    start = two_normals(START, weight).mu
     for flow in flows:
         times = flow_times(flow)
 
