@@ -128,9 +128,14 @@ CLAIMS = (
           "often than the same starts under a penalty of strength 10.",
           "a question of this project", sorting_gains, "above", 0.0,
           "difference of the shares of starts",
-          words="Of three to five components sorted starts without a penalty end at the truth on "
-          "{0:.0%} [{1:.0%}, {2:.0%}] more of the starts than the penalty of strength 10 leads "
-          "there."),
+          words=(
+              "With three to five components sorting the starts does better than the penalty of "
+              f"strength 10, by {RATIO} of the starts.",
+              "With three to five components sorting the starts, without a penalty, does worse "
+              f"than the penalty of strength 10: a difference of {RATIO} of the starts.",
+              "Whether sorting the starts does better than the penalty of strength 10 with three "
+              f"to five components is undecided: a difference of {RATIO} of the starts.",
+          )),
 )  # fmt: skip
 
 
