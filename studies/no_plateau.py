@@ -144,7 +144,10 @@ CLAIMS = (
 
 
 def decay_figure(result: StudyResult) -> Figure:
-    """Gap against time in the flows that decay exponentially, weight 1/2."""
+    """Gap against time in the flows that decay exponentially, weight 1/2.
+
+    The bent link and the natural gradient have the same rate there, and one line.
+    """
     rows = rows_of(result.tables["flow"], ("name", "time", "gap"), weight=0.5)
     figure, ((axes,),) = panels(1, 1, (6.0, 4.2))
     lines(axes, rows, "time", "gap", "name")

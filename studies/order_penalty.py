@@ -20,7 +20,7 @@ from ordered_mix.data import population
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.passes.kernels import e_step
 from ordered_mix.study import Claim, Effect, Experiment, Study
-from ordered_mix.study.drawing import legend, looks, nothing, panels
+from ordered_mix.study.drawing import legend, looks, nothing, panels, plain_ticks
 from ordered_mix.study.effects import difference_of_shares, extreme_share, rows_of, share
 from ordered_mix.study.grid import seed_of
 
@@ -153,6 +153,7 @@ def reached_figure(result: StudyResult) -> Figure:
     if not axes.lines:
         nothing(axes)
     axes.set(xlabel="components", ylabel="share of starts", ylim=(-0.02, 1.02))
+    plain_ticks(axes.xaxis, COMMON["true"])
     return legend(figure, axes, 2)
 
 
