@@ -186,7 +186,7 @@ def tied_passes():
 
 
 def ends_of_figure_2(column):
-    table = rows_of("trajectories").query("measure == 'ends'")
+    table = rows_of("trajectories", "ends")
     return table.pivot(index="replicate", columns="algorithm", values=column)
 
 
@@ -218,8 +218,8 @@ def squared_gap():
 
 
 def basins():
-    table = rows_of("local_minima").query("kind == 'minimum' and n == 0")
-    unit = ["arrangement", "true", "fitted", "separation", "weight", "replicate"]
+    table = rows_of("local_minima", "population")
+    unit = ["arrangement", "true", "fitted", "separation", "weight"]
     one = table.groupby(unit)[["starts", "moved_relative"]].first()
     return clopper_pearson(int(one["moved_relative"].sum()), int(one["starts"].sum()))
 
