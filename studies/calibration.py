@@ -58,9 +58,19 @@ HIGHEST_RHAT = 1.05
 MARGIN = 0.1
 
 
-def cell(seed: int, parameterization: str, batch: int, sampler: str) -> list[dict[str, Any]]:
-    """Ranks of several truths."""
-    model, drawn = _model(parameterization), truths(parameterization)
+def by_nuts(seed: int, parameterization: str, batch: int) -> list[dict[str, Any]]:
+    """Ranks of several truths by nutpie."""
+    return several("nutpie", seed, parameterization, batch)
+
+
+def by_pymc(seed: int, parameterization: str, batch: int) -> list[dict[str, Any]]:
+    """Ranks of several truths by PyMC's NUTS."""
+    return several("pymc", seed, parameterization, batch)
+
+
+def several(sampler: str, seed: int, label: str, batch: int) -> list[dict[str, Any]]:
+    """Ranks of the truths of a batch."""
+    model, drawn = _model(label), truths(label)
     which = range(batch * PACK[sampler], (batch + 1) * PACK[sampler])
     return [ranked(model, drawn[i % TRUTHS], POINTS, sampler, seed + i) for i in which]
 
@@ -275,7 +285,7 @@ def _experiment(sampler: str, laptop: int, cluster: int) -> Experiment:
     pack = PACK[sampler]
     smoke = {"parameterization": ("signed",), "batch": (0,)}
     return Experiment(
-        cell=partial(cell, sampler=sampler),
+        cell=by_nuts if sampler == "nutpie" else by_pymc,
         factors={"parameterization": COORDINATES, "batch": range(800)},
         sizes={
             "smoke": smoke if sampler == "nutpie" else [],
