@@ -26,7 +26,7 @@ from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import parameterization
-from ordered_mix.study import Claim, Effect, Opening, Study
+from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.drawing import SEPARATION, legend, panels
 from ordered_mix.study.effects import exact
 from ordered_mix.theory.rates import local_rate
@@ -84,6 +84,10 @@ def _on_grids(statistic: Callable[[pd.DataFrame], float]) -> Callable[[pd.DataFr
     return effect
 
 
+def _fine(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["step"] == STEPS[0]]
+
+
 def _largest_error(table: pd.DataFrame) -> float:
     return float((table["rate"] - table["theory"]).abs().max())
 
@@ -123,6 +127,11 @@ CLAIMS = (
         effect=_on_grids(_largest_error),
         direction="below",
         margin=RATE_MARGIN,
+        words=(
+            "Both close in on the truth at the rates of theory, to {0:.0e}.",
+            "They do not close in at the rates of theory.",
+            "Whether they close in at the rates of theory is undecided.",
+        ),
     ),
     Claim(
         name="ECM is faster",
@@ -132,6 +141,12 @@ CLAIMS = (
         direction="below",
         margin=1.0,
         unit="passes of ECM for one of EM",
+        words=(
+            "Near the singularity relative ECM is the faster one.",
+            "Near the singularity relative ECM is the slower one, with {0:.2f} passes for one of "
+            "EM at equal weights.",
+            "Which is faster near the singularity is undecided.",
+        ),
     ),
     Claim(
         name="slowdown is 1/p1",
@@ -141,6 +156,7 @@ CLAIMS = (
         direction="below",
         margin=0.02,
         unit="relative error",
+        words="Passes of ECM for one of EM differ from 1/p1 by {0:.1%} there.",
     ),
     Claim(
         name="plateau of EM",
@@ -150,13 +166,14 @@ CLAIMS = (
         direction="below",
         margin=0.02,
         unit="relative error",
+        words="What a pass of EM takes off the error differs from 2 p1 p2 gap^2 by {0:.1%}.",
     ),
 )
 
 
 def rates_figure(result: StudyResult) -> Figure:
     """What one pass takes off the error, 1 - rate, near the truth: dots measured, lines theory."""
-    table = result.table[result.table["step"] == STEPS[0]]
+    table = _fine(result.tables["em_rates"])
     figure, ((axes,),) = panels(1, 1, (7, 4.6))
     shades = colormaps["viridis"](np.linspace(0, 0.9, table["weight"].nunique()))
     for color, (weight, part) in zip(shades, table.groupby("weight"), strict=True):
@@ -169,79 +186,31 @@ def rates_figure(result: StudyResult) -> Figure:
     return legend(figure, axes)
 
 
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    table = result.table[result.table["step"] == STEPS[0]]
-    slowdown = _slowdown(table).dropna()
-    if slowdown.empty:
-        return f"No rate of both estimators at separation {NEAR:g}, where the claims are tested."
-    error = _largest_error(table)
-    agree = "agree with theory" if error < RATE_MARGIN else "differ from theory"
-    rates = _rates(table).loc[slowdown.index[0]]
-    slower = int((slowdown > 1).sum())
-    return (
-        f"Over {len(table)} settings the measured rates {agree}: the largest difference is "
-        f"{error:.1e}. At separation {NEAR:g} and first weight {slowdown.index[0]:g}, one pass of "
-        f"EM leaves {rates['em']:.4%} of the error and one pass of relative ECM "
-        f"{rates['ecm']:.4%}. There ECM is slower than EM at {slower} of {len(slowdown)} weights: "
-        f"it takes from {slowdown.min():.2f} (first weight {slowdown.idxmin():g}) to "
-        f"{slowdown.max():.2f} times (first weight {slowdown.idxmax():g}) the passes of EM. "
-        f"{_far_sentence(table)}"
-    )
-
-
-def _far_sentence(table: pd.DataFrame) -> str:
-    far = float(table["separation"].max())
-    slowdown = _slowdown(table, far).dropna()
-    if slowdown.empty or far == NEAR:
-        return "No other separation was finished."
-    faster = int((slowdown < 1).sum())
-    return (
-        f"Farthest from the singularity, at separation {far:g}, ECM is faster at "
-        f"{faster or 'none'} of {len(slowdown)} weights: it takes {slowdown.min():.2f} to "
-        f"{slowdown.max():.2f} times the passes of EM."
-    )
-
-
-OPENING = Opening(
-    answer={
-        "rates as in theory": (
-            "Both close in on the truth at the rates of theory, to {0:.0e}.",
-            "They do not close in at the rates of theory.",
-            "Whether they close in at the rates of theory is undecided.",
-        ),
-        "ECM is faster": (
-            "Near the singularity relative ECM is the faster one.",
-            "Near the singularity relative ECM is the slower one, with {0:.2f} passes for one of "
-            "EM at equal weights.",
-            "Which is faster near the singularity is undecided.",
-        ),
-    },
-    chief=("rates as in theory", "ECM is faster", "slowdown is 1/p1"),
-)
-
-
 study = Study(
     name="em_rates",
     question="How fast do EM and relative ECM close in on the truth, next to theory?",
     source=PAPER,
-    factors={
-        "estimator": tuple(ESTIMATORS),
-        "weight": (0.1, 0.3, 0.5, 0.7, 0.9),
-        "separation": (0.1, 0.2, 0.5, 1.0, 2.0, 4.0),
-        "step": STEPS,
+    experiments={
+        "em_rates": Experiment(
+            cell=cell,
+            factors={
+                "estimator": tuple(ESTIMATORS),
+                "weight": (0.1, 0.3, 0.5, 0.7, 0.9),
+                "separation": (0.1, 0.2, 0.5, 1.0, 2.0, 4.0),
+                "step": STEPS,
+            },
+            sizes={
+                "smoke": {"weight": (0.3, 0.5), "separation": (0.1, 2.0)},
+                "laptop": {},
+                "cluster": {
+                    "weight": np.arange(1, 20) / 20,
+                    "separation": np.geomspace(NEAR, 6, 60),
+                },
+            },
+        )
     },
-    sizes={
-        "smoke": {"weight": (0.3, 0.5), "separation": (0.1, 2.0)},
-        "laptop": {},
-        "cluster": {
-            "weight": np.arange(1, 20) / 20,
-            "separation": np.geomspace(NEAR, 6, 60),
-        },
-    },
-    opening=OPENING,
-    cell=cell,
     claims=CLAIMS,
     figures={"rates": rates_figure},
-    findings=findings,
+    answer=("rates as in theory", "ECM is faster"),
+    chief=("rates as in theory", "ECM is faster", "slowdown is 1/p1"),
 )

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @cache
-def rows_of(study):
-    rows = pd.read_parquet(RESULTS / study / "table.parquet")
+def rows_of(study, experiment=None):
+    rows = pd.read_parquet(RESULTS / study / "tables" / f"{experiment or study}.parquet")
     return rows[rows["status"] == "done"]
 
 

@@ -25,6 +25,8 @@ ordered-mix run em_rates --size smoke
 
 ordered-mix run em_rates --set separation=1,2 --workers 4
 
+ordered-mix run fisher --experiment spectrum
+
 ordered-mix run path/to/mine.py --dask tcp://localhost:8786"""
 
 
@@ -55,6 +57,12 @@ def run_command(
     factors: Annotated[
         list[str] | None, typer.Option("--set", help="factor=value,value; may be repeated.")
     ] = None,
+    experiments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--experiment", help="An experiment of the study, all without; may be repeated."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Output folder.", show_default="results/STUDY-SIZE[-SETTINGS]"),
@@ -79,10 +87,13 @@ def run_command(
 
     loaded = load_study(study)
     overrides = parse_settings(factors or [], loaded.factors)
-    settings = "".join(f"-{slug(setting)}" for setting in sorted(factors or []))
+    parts = loaded.chosen(experiments or [])
+    settings = "".join(
+        f"-{slug(given)}" for given in (*(experiments or []), *sorted(factors or []))
+    )
     folder = out or Path("results") / f"{slug(loaded.name)}-{size}{settings}"
     if not force:
-        _check_same_settings(folder, size, overrides)
+        _check_same_settings(folder, size, overrides, parts)
     log.info("study %s, size %s, folder %s", loaded.name, size, folder)
     with cells(quiet or as_json) as progress:
         result = run_study(
@@ -90,6 +101,7 @@ def run_command(
             size,
             out=folder,
             overrides=overrides,
+            experiments=parts,
             workers=workers,
             address=dask,
             slurm=slurm,
@@ -109,16 +121,22 @@ def run_command(
         raise RunError(f"{' '.join(problems)} All else is written")
 
 
-def _check_same_settings(folder: Path, size: str, overrides: Mapping[str, Sequence[Any]]) -> None:
-    """Raise a ValueError if the folder holds a table of other sizes or settings."""
+def _check_same_settings(
+    folder: Path, size: str, overrides: Mapping[str, Sequence[Any]], experiments: Sequence[str]
+) -> None:
+    """Raise a ValueError if the folder holds tables of other sizes, settings or experiments."""
     path = folder / "provenance.json"
     if not path.is_file():
         return
     held = json.loads(path.read_text("utf-8"))["runs"][-1]
     asked = {name: list(values) for name, values in overrides.items()}
-    if (held["size"], held["overrides"]) != (size, json.loads(json.dumps(asked))):
-        was = "; ".join(f"{name}={','.join(map(str, values))}" for name, values in
-                        held["overrides"].items())  # fmt: skip
+    parts = held.get("experiments", list(experiments))
+    wanted = (size, json.loads(json.dumps(asked)), list(experiments))
+    if (held["size"], held["overrides"], parts) != wanted:
+        settings = [f"{name}={','.join(map(str, values))}" for name, values in
+                    held["overrides"].items()]  # fmt: skip
+        settings += [f"experiment {name}" for name in parts if parts != list(experiments)]
+        was = "; ".join(settings)
         raise ValueError(
             f"out {str(folder)!r} holds the study at size {held['size']}"
             f"{f' with {was}' if was else ' with all its values'}, choose another folder or "

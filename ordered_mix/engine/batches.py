@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,8 @@ import numpy as np
 from distributed.protocol.pickle import dumps
 from numpy.typing import NDArray
 
-from ordered_mix.study.definition import RESERVED, Result, Study
+from ordered_mix.study.definition import Study
+from ordered_mix.study.experiment import RESERVED, Experiment, Result
 from ordered_mix.study.grid import Cell
 from ordered_mix.study.result import DONE, FAILED
 
@@ -56,42 +57,43 @@ class Outcome(NamedTuple):
 
 
 class Shipment(NamedTuple):
-    """A cell function on its way to a worker: the text of its study file, or else pickled."""
+    """Experiments on their way to a worker: the text of their study file, or else pickled."""
 
     content: bytes
     file: str = ""
 
 
 def pack(study: Study) -> Shipment:
-    """Make a study's cell function ready to travel.
+    """Make the experiments of a study ready to travel.
 
     The text of a study file travels, not its name: a worker that has been running for long may
     know an older version. What the file caches at its top level lives as long as the worker.
     """
-    namespace = getattr(study.cell, "__globals__", {})
+    first = next(iter(study.experiments.values()))
+    namespace = getattr(first.cell, "__globals__", {})
     file = namespace.get("__file__")
-    if file and getattr(namespace.get("study"), "cell", None) is study.cell:
+    if file and getattr(namespace.get("study"), "experiments", None) is study.experiments:
         return Shipment(Path(file).read_bytes(), file)
-    return Shipment(dumps(study.cell))
+    return Shipment(dumps(dict(study.experiments)))
 
 
-def run_batch(shipment: Shipment, cells: Sequence[Cell], limit: float) -> list[Outcome]:
-    """Compute cells one after the other; the process is killed when one exceeds the limit."""
+def run_batch(shipment: Shipment, cells: Sequence[Cell]) -> list[Outcome]:
+    """Compute cells one after the other; the process is killed when one exceeds its limit."""
     for name in THREADS:
         os.environ.setdefault(name, "1")
-    function = _unpack(shipment)
-    return [run_cell(function, cell, limit) for cell in cells]
+    experiments = _unpack(shipment)
+    return [run_cell(experiments[cell.experiment], cell) for cell in cells]
 
 
-def run_cell(function: Callable[..., Any], cell: Cell, limit: float) -> Outcome:
+def run_cell(experiment: Experiment, cell: Cell) -> Outcome:
     """Compute one cell; an exception becomes a failure with its text."""
     begin = time.perf_counter()
     status, error, trace = DONE, "", ""
     rows: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[Any]] = {}
     try:
-        with _alarm(limit):
-            returned = function(cell.seed, **cell.factors)
+        with _alarm(experiment.time_limit):
+            returned = experiment.cell(cell.seed, **cell.factors)
         rows, arrays = _plain_result(returned, cell)
     except (Exception, SystemExit) as failure:
         status, trace = FAILED, traceback.format_exc()
@@ -111,14 +113,14 @@ def _alarm(limit: float) -> Iterator[None]:
 
 
 @lru_cache(maxsize=4)
-def _unpack(shipment: Shipment) -> Callable[..., Any]:
+def _unpack(shipment: Shipment) -> Mapping[str, Experiment]:
     if not shipment.file:
         return pickle.loads(shipment.content)
     module = ModuleType(f"ordered_mix_shipped_{Path(shipment.file).stem}")
     module.__file__ = shipment.file
     sys.modules[module.__name__] = module
     exec(compile(shipment.content, shipment.file, "exec"), module.__dict__)
-    return module.study.cell
+    return module.study.experiments
 
 
 def _plain_result(

@@ -111,7 +111,6 @@ class Dispatch:
                 run_batch,
                 self.shipment,
                 batch.cells,
-                self.study.time_limit,
                 key=f"{self.study.name}-{uuid.uuid4().hex}",
                 workers=[worker],
                 pure=False,
@@ -171,7 +170,8 @@ class Dispatch:
         self._show()
 
     def _lost(self, item: Running) -> None:
-        seconds, limit = time.monotonic() - item.begin, self.study.time_limit
+        seconds = time.monotonic() - item.begin
+        limit = self.study.experiments[item.batch.cells[0].experiment].time_limit
         if len(item.batch.cells) == 1 and seconds >= limit:
             self._give_up(item.batch.cells[0], f"TimeLimit: no result within {limit:g} s", seconds)
             return

@@ -17,11 +17,11 @@ from ordered_mix import __version__
 from ordered_mix.engine.store import CELLS, SCHEMA
 from ordered_mix.files.results import lock, make_folder, remove_leftovers, replacing
 from ordered_mix.study.definition import Study
+from ordered_mix.study.result import PROVENANCE, TABLES, TIMINGS
 
 MANIFEST = "study.json"
 LOCK = ".lock"
-OURS = (MANIFEST, "table.parquet", "timings.parquet", "verdicts.json", "provenance.json",
-        "report.html")  # fmt: skip
+OURS = (MANIFEST, TIMINGS, "verdicts.json", PROVENANCE, "report.html")
 
 
 @contextmanager
@@ -53,8 +53,9 @@ def opened(path: Path, study: Study, resume: bool = False, force: bool = False) 
         if force:
             _clear(path)
         _make_own(path / CELLS)
-        remove_leftovers(path)
-        remove_leftovers(path / CELLS)
+        _make_own(path / TABLES)
+        for folder in (path, path / CELLS, path / TABLES):
+            remove_leftovers(folder)
         write_json(path / MANIFEST, _manifest(study))
         yield
 
@@ -67,8 +68,9 @@ def write_json(target: Path, value: Any) -> None:
 
 def code_digest(study: Study) -> str:
     """SHA-256 of the study's file, empty if it has none (a notebook)."""
+    first = next(iter(study.experiments.values()))
     try:
-        file = inspect.getsourcefile(study.cell)
+        file = inspect.getsourcefile(first.cell)
         return sha256(Path(file or "").read_bytes()).hexdigest()
     except (OSError, TypeError):
         return ""
@@ -149,6 +151,7 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def _clear(path: Path) -> None:
-    shutil.rmtree(path / CELLS, ignore_errors=True)
+    for folder in (CELLS, TABLES):
+        shutil.rmtree(path / folder, ignore_errors=True)
     for name in OURS:
         (path / name).unlink(missing_ok=True)

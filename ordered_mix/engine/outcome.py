@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 from ordered_mix.engine.store import Store
 from ordered_mix.files.results import replacing
 from ordered_mix.study.definition import Study
+from ordered_mix.study.experiment import Experiment
 from ordered_mix.study.family import judge_all
-from ordered_mix.study.grid import make_cells
-from ordered_mix.study.result import DONE, TABLE, SetAside, StudyResult, verdict_table
+from ordered_mix.study.result import (
+    DONE,
+    STATES,
+    TABLES,
+    SetAside,
+    StudyResult,
+    table_of,
+    verdict_table,
+)
 
 VERDICTS = "verdicts.json"
 
@@ -25,18 +33,27 @@ def load_result(study: Study, path: Path | str) -> StudyResult:
     Raises
     ------
     ValueError
-        If the folder holds no table.
+        If the folder holds no table of the study.
     """
     return judged(study, Path(path))
 
 
 def judged(study: Study, path: Path, set_aside: tuple[SetAside, ...] = ()) -> StudyResult:
-    """Read the table of a folder and judge the claims of the study on it."""
-    if not (path / TABLE).is_file():
-        raise ValueError(f"out {str(path)!r} holds no {TABLE}, run the study first")
-    rows = pd.read_parquet(path / TABLE)
-    table = StudyResult(study, path, rows, ()).table
-    return StudyResult(study, path, rows, judge_all(study.claims, table), set_aside)
+    """Read the tables of a folder and judge the claims of the study on them."""
+    found = {name: table_of(path, name) for name in study.experiments}
+    if not any(file.is_file() for file in found.values()):
+        raise ValueError(f"out {str(path)!r} holds no {TABLES}, run the study first")
+    rows = {
+        name: pd.read_parquet(file) if file.is_file() else _nothing(study.experiments[name])
+        for name, file in found.items()
+    }
+    tables = StudyResult(study, path, rows, ()).tables
+    return StudyResult(study, path, rows, judge_all(study.claims, tables), set_aside)
+
+
+def _nothing(experiment: Experiment) -> pd.DataFrame:
+    """The table of an experiment that was left out."""
+    return pd.DataFrame(columns=[*experiment.factors, *STATES])
 
 
 def write_verdicts(result: StudyResult) -> None:
@@ -47,18 +64,20 @@ def write_verdicts(result: StudyResult) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def arrays_of(result: StudyResult, **factors: Any) -> dict[str, NDArray[Any]]:
+def arrays_of(result: StudyResult, experiment: str, **factors: Any) -> dict[str, NDArray[Any]]:
     """Arrays that one cell keeps.
 
     Raises
     ------
     ValueError
-        If no finished cell has these factors.
+        If no finished cell of this experiment has these factors.
     """
     study = result.study
-    block = {name: [value] for name, value in factors.items()}
-    cells = make_cells(study.name, study.factors, [block])
+    (name,) = study.chosen([experiment])
+    known = set(study.experiments[name].factors)
+    block = {factor: [value] for factor, value in factors.items()}
+    cells = study.cells("laptop", block, [name]) if set(block) == known else []
     outcome = Store(result.path, study.name).read(cells[0]) if len(cells) == 1 else None
-    if outcome is None or outcome.status != DONE or set(block) != set(study.factors):
+    if outcome is None or outcome.status != DONE:
         raise ValueError(f"factors must be those of one finished cell, got {factors}")
     return outcome.arrays

@@ -26,7 +26,10 @@ VARIABLES = (
     "MKL_NUM_THREADS", "NUMBA_CPU_NAME", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS", "PYTHONHASHSEED", "SLURM_JOB_NUM_NODES",
 )  # fmt: skip
-SEEDS = "first 63 bits of the SHA-256 of the JSON of [study, sorted factor names and values]"
+SEEDS = (
+    "first 63 bits of the SHA-256 of the JSON of [study, and experiment if it has another name, "
+    "sorted factor names and values]"
+)
 
 
 def provenance(study: Study, size: str, overrides: dict[str, list[Any]]) -> dict[str, Any]:

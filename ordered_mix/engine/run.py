@@ -1,9 +1,9 @@
-"""Run a study: cells to workers, outcomes to the store, the table to the claims."""
+"""Run a study: cells to workers, outcomes to the store, tables to the claims."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def run_study(
     *,
     out: Path | str,
     overrides: Mapping[str, Sequence[Any]] | None = None,
+    experiments: Iterable[str] = (),
     workers: int = 2,
     address: str | None = None,
     slurm: Path | None = None,
@@ -68,6 +69,8 @@ def run_study(
         The output folder; it belongs to one study.
     overrides : mapping of str to sequence, optional
         Values for some factors in place of those of the size.
+    experiments : iterable of str
+        Names of the experiments to run; by default all.
     workers, address, slurm, memory_limit
         Where to compute, see `ordered_mix.engine.cluster.connected`.
     resume : bool
@@ -90,21 +93,26 @@ def run_study(
         kept.
     """
     path = Path(out)
-    cells = study.cells(size, overrides)
+    parts = study.chosen(experiments)
+    cells = study.cells(size, overrides, parts)
     skips = _skips(study, cells)
     chosen = {name: list(values) for name, values in (overrides or {}).items()}
     with opened(path, study, resume, force):
         store = Store(path, study.name)
         done = store.finished(cells)
         left = [cell for cell in cells if cell.key not in done and cell.key not in skips]
-        record = provenance(study, size, chosen) | {"cells": len(cells), "computed": len(left)}
+        record = provenance(study, size, chosen) | {
+            "experiments": list(parts),
+            "cells": len(cells),
+            "computed": len(left),
+        }
         _add_provenance(path, record)
         if left:
             dispatch = Dispatch(study, store, left, len(done), len(skips), progress)
             with connected(workers, address, slurm, memory_limit) as connection:
                 dispatch.run(connection)
         try:
-            write_tables(store, cells, skips, study.factors)
+            write_tables(store, study, cells, skips)
             result = judged(study, path, tuple(store.set_aside))
             _add_seconds(path, result)
             write_verdicts(result)
@@ -116,7 +124,7 @@ def run_study(
 
 
 def _skips(study: Study, cells: Sequence[Cell]) -> dict[str, str]:
-    reasons = {cell.key: study.skip(**cell.factors) for cell in cells}
+    reasons = {cell.key: study.experiments[cell.experiment].skip(**cell.factors) for cell in cells}
     return {key: reason for key, reason in reasons.items() if reason}
 
 

@@ -11,28 +11,40 @@ from pyarrow import parquet
 
 from ordered_mix.engine.store import Store
 from ordered_mix.files.results import replacing
+from ordered_mix.study.definition import Study
 from ordered_mix.study.grid import Cell
-from ordered_mix.study.result import SKIPPED, TABLE, TIMINGS
+from ordered_mix.study.result import SKIPPED, STATES, TIMINGS, table_of
 
 
 def write_tables(
-    store: Store, cells: Sequence[Cell], skips: Mapping[str, str], factors: Iterable[str]
+    store: Store, study: Study, cells: Iterable[Cell], skips: Mapping[str, str]
 ) -> None:
-    """Compact cells to ``table.parquet``, and their seconds to ``timings.parquet``.
+    """Compact cells to a table for each experiment, and their seconds to ``timings.parquet``.
 
     Parameters
     ----------
     store : Store
-    cells : sequence of Cell
-        In the order of the table.
+    study : Study
+    cells : iterable of Cell
+        In the order of the tables.
     skips : mapping of str to str
         Reasons of the cells that are left out, by key.
-    factors : iterable of str
-        Names of the factors, the first columns.
     """
-    names = tuple(factors)
-    rows: list[dict[str, Any]] = []
+    by_experiment: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_experiment.setdefault(cell.experiment, []).append(cell)
     times: list[dict[str, Any]] = []
+    for name, part in by_experiment.items():
+        first = (*study.experiments[name].factors, *STATES)
+        _write(table_of(store.path, name), _rows(store, part, skips, times), first)
+    _write(store.path / TIMINGS, times, ("experiment", "seed", "seconds", "finished"))
+
+
+def _rows(
+    store: Store, cells: Iterable[Cell], skips: Mapping[str, str], times: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of cells; what each took is added to the times."""
+    rows: list[dict[str, Any]] = []
     for cell in cells:
         identity = {**cell.factors, "seed": cell.seed}
         if cell.key in skips:
@@ -42,10 +54,9 @@ def write_tables(
             rows += [{**common, **row} for row in outcome.rows]
             if outcome.error:
                 rows.append(common)
-            times.append({**identity, "seconds": outcome.seconds, "finished": outcome.finished})
-    first = (*names, "seed", "status", "error")
-    _write(store.path / TABLE, rows, first)
-    _write(store.path / TIMINGS, times, (*names, "seed", "seconds", "finished"))
+            times.append({"experiment": cell.experiment, "seed": cell.seed,
+                          "seconds": outcome.seconds, "finished": outcome.finished})  # fmt: skip
+    return rows
 
 
 def _write(target: Path, rows: list[dict[str, Any]], first: Sequence[str]) -> None:

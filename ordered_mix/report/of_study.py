@@ -24,7 +24,7 @@ from ordered_mix.report.tables.of_study import tables
 from ordered_mix.report.tables.table import Table
 from ordered_mix.report.words import OF_STUDIES, mentioned
 from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Verdict
-from ordered_mix.study.sentences import answer, chief
+from ordered_mix.study.sentences import answer, chief, findings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,15 +44,11 @@ class StudyReport(Report):
     Attributes
     ----------
     problems : list of str
-        One sentence for each figure that could not be drawn, and for findings that could not be
-        computed; the report says so in their place.
+        One sentence for each figure that could not be drawn.
     """
 
     about = "study"
-    files = (
-        "The rows of all cells are in table.parquet, the verdicts in verdicts.json,"
-        " beside this file."
-    )
+    files = "The rows of all cells are in tables/, the verdicts in verdicts.json, beside this file."
 
     def __init__(self, result: StudyResult) -> None:
         self.result = result
@@ -82,13 +78,10 @@ class StudyReport(Report):
         """How many claims hold, and which do not."""
         return headline(self.result.verdicts) if answer(self.result) else ""
 
-    @cached_property
+    @property
     def findings(self) -> str:
-        """The paragraph of the study, or why it is missing."""
-        try:
-            return str(self.result.study.findings(self.result))
-        except Exception as error:
-            return self._problem(f"The findings cannot be computed: {_text(error)}")
+        """What claims beside the answer say, in a paragraph."""
+        return findings(self.result)
 
     @cached_property
     def drawings(self) -> list[Drawing]:
@@ -127,12 +120,8 @@ class StudyReport(Report):
         try:
             return draw(name, self.result)
         except Exception as error:
-            self._problem(f"Figure {name!r} cannot be drawn: {_text(error)}")
+            self.problems.append(f"Figure {name!r} cannot be drawn: {_text(error)}")
             return None
-
-    def _problem(self, sentence: str) -> str:
-        self.problems.append(sentence)
-        return sentence
 
 
 def draw(name: str, result: StudyResult) -> Drawing:

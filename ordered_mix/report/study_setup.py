@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ordered_mix.parameterization import catalog
+from ordered_mix.report.tables.of_study import seen
 from ordered_mix.study.result import PROVENANCE
 
 if TYPE_CHECKING:
@@ -32,8 +33,7 @@ def last_run(result: StudyResult) -> dict[str, Any]:
 
 def cells_in_words(result: StudyResult, run: Mapping[str, Any]) -> str:
     """The size and how many cells it has."""
-    seen = len(result.rows[list(result.study.factors)].drop_duplicates())
-    total = run.get("cells", seen)
+    total = run.get("cells", seen(result.study, result.rows))
     size = f", size {run['size']}" if "size" in run else ""
     return f"{total:,} cell{'s' if total != 1 else ''}{size}"
 
@@ -44,7 +44,7 @@ def setup(result: StudyResult, run: Mapping[str, Any]) -> list[tuple[str, str]]:
     computing = [one for one in runs if one.get("computed")] or runs
     terms = [
         ("Study", f"{result.study.name}, {cells_in_words(result, run)}"),
-        ("Factors", _factors(result)),
+        *((f"Factors of {name}", _factors(result, name)) for name in result.study.experiments),
         ("Seeds", run.get("seeds", "")),
         ("To run it again", command(result, run)),
         ("Command line", "; ".join(dict.fromkeys(one.get("command", "") for one in computing))),
@@ -64,15 +64,18 @@ def command(result: StudyResult, run: Mapping[str, Any]) -> str:
     name = result.study.name
     words = ["ordered-mix", "run", name if name in catalog.names("study") else "FILE.py"]
     words += ["--size", run["size"]] if "size" in run else []
+    asked = run.get("experiments", [])
+    if len(asked) < len(result.study.experiments):
+        words += [word for name in asked for word in ("--experiment", name)]
     for factor, values in run.get("overrides", {}).items():
         words += ["--set", f"{factor}={','.join(map(str, values))}"]
     return shlex.join(words)
 
 
-def _factors(result: StudyResult) -> str:
-    described = []
-    for name in result.study.factors:
-        values = [_plain(value) for value in result.rows[name].drop_duplicates()]
+def _factors(result: StudyResult, experiment: str) -> str:
+    described, rows = [], result.rows[experiment]
+    for name in result.study.experiments[experiment].factors if len(rows) else ():
+        values = [_plain(value) for value in rows[name].drop_duplicates()]
         shown = ", ".join(values)
         if len(values) > MOST_VALUES:
             shown = f"{values[0]}, {values[1]}, …, {values[-1]} ({len(values)} values)"

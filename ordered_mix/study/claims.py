@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 DIRECTIONS = ("above", "below", "within", "outside")
+Words = str | tuple[str, str, str]
 
 
 class Effect(NamedTuple):
@@ -81,7 +82,8 @@ class Claim:
     source : str
         Who claims it: paper and place.
     effect : callable
-        From the table of finished cells (DataFrame) to an `Effect` with its 95% interval.
+        From tables of finished cells (DataFrame), one for each experiment in `of`, to an `Effect`
+        with its 95% interval.
     direction : {"above", "below", "within", "outside"}
         Where the effect must lie: above the margin, below it, within plus or minus the margin,
         or outside of that.
@@ -92,21 +94,29 @@ class Claim:
     family : str
         Claims of a study with the same family answer one question and are corrected for their
         number; by default all of a study are one family.
+    of : tuple of str
+        Names of the experiments whose tables the effect takes; by default all of the study.
+    words : str or tuple of str
+        What to say if it holds, if it fails and if it is undecided, or one sentence for all three.
+        ``{0}``, ``{1}`` and ``{2}`` are the effect and the ends of its interval.
 
     Raises
     ------
     ValueError
-        If the direction is another word, or the margin does not suit it.
+        If the direction is another word, the margin does not suit it, or the words hold more than
+        three numbers.
     """
 
     name: str
     statement: str
     source: str
-    effect: Callable[[pd.DataFrame], Effect]
+    effect: Callable[..., Effect]
     direction: str
     margin: float
     unit: str = ""
     family: str = ""
+    of: tuple[str, ...] = ()
+    words: Words = ""
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
@@ -117,14 +127,21 @@ class Claim:
             raise ValueError(f"margin must be finite, got {self.margin}")
         if self.margin < 0 and self.direction in ("within", "outside"):
             raise ValueError(f"margin must be at least 0 for {self.direction}, got {self.margin}")
+        for words in (self.words,) if isinstance(self.words, str) else self.words:
+            try:
+                words.format(*Effect(0.0, 0.0, 0.0)[:3])
+            except (IndexError, KeyError, ValueError) as error:
+                raise ValueError(
+                    f"words must hold no more than {{0}}, {{1}} and {{2}}, got {words!r}: {error}"
+                ) from None
 
-    def judge(self, table: pd.DataFrame) -> Verdict:
+    def judge(self, *tables: pd.DataFrame) -> Verdict:
         """Test the claim: decided only if the whole interval lies on one side of the margin.
 
         Parameters
         ----------
-        table : DataFrame
-            Rows of finished cells.
+        *tables : DataFrame
+            Rows of finished cells, a table for each experiment that the effect takes.
 
         Returns
         -------
@@ -132,7 +149,7 @@ class Claim:
             Undecided with the reason, too, if the table does not give an effect.
         """
         try:
-            effect = self.effect(table)
+            effect = self.effect(*tables)
             if not isinstance(effect, Effect):
                 raise TypeError(f"effect must return an Effect, got {type(effect).__name__}")
         except Exception as error:

@@ -27,13 +27,16 @@ class Cell(NamedTuple):
     factors : dict
         Value of each factor.
     structure : tuple
-        Values of the factors that decide which compiled model the cell needs.
+        The experiment, and values of the factors that decide which compiled model the cell needs.
+    experiment : str
+        Name of the experiment.
     """
 
     key: str
     seed: int
     factors: Factors
     structure: tuple[Value, ...] = ()
+    experiment: str = ""
 
 
 def seed_of(name: str, **factors: Value) -> int:
@@ -78,48 +81,61 @@ def accept(name: str, values: Iterable[Any], known: Sequence[Value]) -> tuple[Va
     ValueError
         If there are none, or one is not accepted.
     """
+    given = known_values(name, values)
+    found = accepted(given, known)
+    if len(found) < len(given):
+        left = next(value for value in given if not accepted([value], known))
+        raise ValueError(_refusal(name, left, known, {type(value) for value in known}))
+    return found
+
+
+def accepted(values: Iterable[Value], known: Sequence[Value]) -> tuple[Value, ...]:
+    """Those of the values that are known, or numbers where the known ones are numbers."""
     kinds = {type(value) for value in known}
     named = {(type(value), value) for value in known}
     found = []
-    for value in known_values(name, values):
+    for value in values:
         if type(value) is int and float in kinds:
             value = float(value)
         number = type(value) in kinds and type(value) in (int, float)
-        if not number and (type(value), value) not in named:
-            raise ValueError(_refusal(name, value, known, kinds))
-        found.append(value)
+        if number or (type(value), value) in named:
+            found.append(value)
     return tuple(found)
 
 
 def make_cells(
-    study: str,
+    name: str,
     factors: Mapping[str, Sequence[Value]],
     blocks: Iterable[Grid],
     structure: Sequence[str] = (),
+    experiment: str = "",
 ) -> list[Cell]:
     """Cells of a union of grids, each once, in the order of the first grid that has them.
 
     Parameters
     ----------
-    study : str
-        Name of the study.
+    name : str
+        What keys and seeds are made of beside the factors.
     factors : mapping
         Every factor with all its values, in the order of nesting, the last one fastest.
     blocks : iterable of mapping
         Grids; a factor that a grid does not name takes all its values.
     structure : sequence of str
         Factors that decide which compiled model a cell needs.
+    experiment : str
+        Name of the experiment.
     """
     found: dict[str, Cell] = {}
     for block in blocks:
-        for values in itertools.product(*(block.get(name, factors[name]) for name in factors)):
+        for values in itertools.product(*(block.get(one, factors[one]) for one in factors)):
             chosen = dict(zip(factors, values, strict=True))
-            digest = _digest(study, chosen)
+            digest = _digest(name, chosen)
             cell = Cell(
                 key=digest.hex()[:32],
                 seed=int.from_bytes(digest[:8]) >> 1,
                 factors=chosen,
-                structure=tuple(chosen[name] for name in structure),
+                structure=(experiment, *(chosen[one] for one in structure)),
+                experiment=experiment,
             )
             found.setdefault(cell.key, cell)
     return list(found.values())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ from ordered_mix.study.definition import Study
 
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"
 STATES = ("seed", "status", "error")
-PROVENANCE, TABLE, TIMINGS = "provenance.json", "table.parquet", "timings.parquet"
+PROVENANCE, TIMINGS = "provenance.json", "timings.parquet"
+TABLES = "tables"
 
 
 class SetAside(NamedTuple):
@@ -35,8 +37,9 @@ class StudyResult:
     study : Study
     path : Path
         The output folder.
-    rows : DataFrame
-        ``table.parquet``: the factors, ``seed``, ``status``, ``error`` and the cells' columns.
+    rows : mapping of str to DataFrame
+        ``tables/NAME.parquet`` of each experiment: its factors, ``seed``, ``status``, ``error`` and
+        the cells' columns.
     verdicts : tuple of Verdict
         One for each claim.
     set_aside : tuple of SetAside
@@ -45,34 +48,49 @@ class StudyResult:
 
     study: Study
     path: Path
-    rows: pd.DataFrame
+    rows: Mapping[str, pd.DataFrame]
     verdicts: tuple[Verdict, ...]
     set_aside: tuple[SetAside, ...] = ()
     _repr_html_ = html
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """Rows of the finished cells: the factors and what the cells returned."""
-        return self._where(DONE).drop(columns=list(STATES))
+    @cached_property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Rows of the finished cells of each experiment: factors and what the cells returned."""
+        return {name: self._where(name, DONE).drop(columns=list(STATES)) for name in self.rows}
 
     @property
     def failures(self) -> pd.DataFrame:
-        """Failed cells: the factors, the seed and the error's text."""
-        return self._where(FAILED)[[*self.study.factors, "seed", "error"]]
+        """Failed cells: the experiment, the factors, the seed and the error's text."""
+        return self._undone(FAILED)
 
     @property
     def skipped(self) -> pd.DataFrame:
-        """Combinations left out: the factors and the reason."""
-        skipped = self._where(SKIPPED)[[*self.study.factors, "error"]]
-        return skipped.rename(columns={"error": "reason"})
+        """Combinations left out: the experiment, the factors and the reason."""
+        return self._undone(SKIPPED).drop(columns="seed").rename(columns={"error": "reason"})
 
     @property
     def timings(self) -> pd.DataFrame:
-        """Seconds of every cell, and when it was finished (seconds since the epoch)."""
+        """Experiment, seed and seconds of every cell, and when it ended (since the epoch)."""
         return pd.read_parquet(self.path / TIMINGS)
 
-    def _where(self, status: str) -> pd.DataFrame:
-        return self.rows[self.rows["status"] == status].reset_index(drop=True)
+    def _undone(self, status: str) -> pd.DataFrame:
+        parts = []
+        for name in self.rows:
+            found = self._where(name, status)
+            found = found[[*self.study.experiments[name].factors, "seed", "error"]]
+            found.insert(0, "experiment", name)
+            parts.append(found)
+        filled = [part for part in parts if len(part)]
+        return pd.concat(filled or parts, ignore_index=True)
+
+    def _where(self, experiment: str, status: str) -> pd.DataFrame:
+        rows = self.rows[experiment]
+        return rows[rows["status"] == status].reset_index(drop=True)
+
+
+def table_of(path: Path, experiment: str) -> Path:
+    """Where the table of an experiment is, in the folder of a study."""
+    return path / TABLES / f"{experiment}.parquet"
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ordered_mix.study.claims import Verdict
+    from ordered_mix.study.definition import Study
     from ordered_mix.study.result import StudyResult
 
 MOST_REASONS = 20
@@ -68,9 +69,18 @@ def cells(result: StudyResult, run: Mapping[str, Any]) -> Table:
 def counts(result: StudyResult, run: Mapping[str, Any]) -> tuple[int, int, int]:
     """Cells finished, failed and left out; those without rows are known from the run's record."""
     failed, skipped = len(result.failures), len(result.skipped)
-    seen = len(result.table[list(result.study.factors)].drop_duplicates())
     total = run.get("cells")
-    return (seen if total is None else total - failed - skipped), failed, skipped
+    return (
+        (seen(result.study, result.tables) if total is None else total - failed - skipped),
+        failed,
+        skipped,
+    )
+
+
+def seen(study: Study, tables: Mapping[str, pd.DataFrame]) -> int:
+    """Number of cells that have rows in the tables."""
+    factors = {name: list(study.experiments[name].factors) for name in tables}
+    return sum(len(tables[name][factors[name]].drop_duplicates()) for name in tables)
 
 
 def reasons(title: str, cells: pd.DataFrame, column: str) -> Table:
@@ -79,7 +89,7 @@ def reasons(title: str, cells: pd.DataFrame, column: str) -> Table:
     groups = cells.groupby(column, sort=False, dropna=False)
     ordered = sorted(groups, key=lambda group: -len(group[1]))
     for reason, group in ordered[:MOST_REASONS]:
-        first = group.iloc[0].drop(labels=[column, "seed"], errors="ignore")
+        first = group.iloc[0].drop(labels=[column, "seed"], errors="ignore").dropna()
         example = ", ".join(f"{name} = {_plain(value)}" for name, value in first.items())
         rows.append(Row(fixed(0)(len(group)), "", [f"{reason} First of them: {example}."]))
     left = len(ordered) - len(rows)
