@@ -31,41 +31,41 @@ import numpy as np
 import pandas as pd
 
 from ordered_mix.data import simulate
-from ordered_mix.draws.chain_measures import chain_measures
-from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.rhat import RHAT_THRESHOLD
-from ordered_mix.draws.sampler_measures import sampler_measures
+from ordered_mix.draws.sampler_measures import points_measures, sampler_measures
 from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import (
+    MultivariateData,
+    MultivariateMixture,
+    default_multivariate_prior,
+)
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
+from ordered_mix.samplers.pilot import Pilot
+from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.contest import Contest
 from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
 from ordered_mix.study.effects import difference_of_shares, from_logs, mean, rows_of, share
-from ordered_mix.study.sentences import (
-    RATIO,
-    SHARE,
-    Words,
-    amounts,
-    by_outcome,
-    measured,
-    paragraph,
-)
+from ordered_mix.study.sentences import RATIO, SHARE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ordered_mix.study.result import StudyResult
 
+MAIN = "never_loses"
 PROJECT = "a question of this project"
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 LOG, POSITIVE = "relative(link=log)", "moment(signed=False)"
 POOLED = "moment(gap=pooled)"
-COORDINATES = ("unordered", "ordered", LOG, "signed", POSITIVE, POOLED, "sheared", "Gibbs")
+PILOTED = "pilot"
+COORDINATES = (
+    "unordered", "ordered", LOG, "signed", POSITIVE, POOLED, "sheared", "Gibbs", PILOTED,
+)  # fmt: skip
 NONE = "none"
 ADAPTATIONS = ("diagonal", "low_rank", "dense", NONE)
 PRIORS = ("adaptive", "fixed")
@@ -77,13 +77,11 @@ OVERLAP, APART = (0.0, 1.0, 2.0), (4.0, 8.0)
 CHAINS = 4
 DRAWS, TUNE = 2000, 1000
 SWEEPS = 6000
-PILOT, SETTLED = 250, 50
-PILOT_ESS = (0.1, 0.4)
+PILOT = 250
 TARGET = 1000
 SETTING = ("prior", "separation", "weight")
 SET = (*SETTING, "n", "k", "replicate")
 GIBBS, SIGNED, BEST = "Gibbs, none", "signed, dense", f"{POOLED}, dense"
-PILOTED = (GIBBS, SIGNED, BEST)
 KNOWN = (
     *(f"{name}, {one}" for name in ("unordered", "ordered") for one in ADAPTATIONS[:3]),
     SIGNED, f"{POSITIVE}, dense", GIBBS,
@@ -107,32 +105,61 @@ def cell(
     truth = Mixture(w, separation * np.arange(k, dtype=np.float64), np.ones(k))
     data = simulate(truth, n, seed_of("data", **shared))
     starts = initial_mixtures(data, k, CHAINS, "random", seed_of("starts", **shared))
-    gibbs = coordinates == "Gibbs"
-    name = "unordered" if gibbs else coordinates
-    model = catalog.parameterization(name, k, default_prior(data, prior))
-    sampler: Any = Gibbs(draws=SWEEPS, tune=TUNE)
-    if not gibbs:
-        sampler = NUTS(draws=DRAWS, tune=TUNE, adaptation=adaptation)
-    draws = sampler.sample(model, data, starts, seed % 2**31)
-    row = sampler_measures(draws)
-    row["pilot_ess"] = pilot_ess(draws) if gibbs else None
+    prior_of = default_prior(data, prior)
+    row = sampler_measures(run(seed, coordinates, adaptation, k, prior_of, data, starts))
+    return [charged(row, coordinates)]
+
+
+def plane(
+    seed: int,
+    coordinates: str,
+    adaptation: str,
+    separation: float,
+    replicate: int,
+) -> list[dict[str, Any]]:
+    """The same for two equal components in the plane, whose first coordinates differ."""
+    rng = np.random.default_rng(seed_of("plane", separation=separation, replicate=replicate))
+    mu = separation * np.array([[-0.5, 0.0], [0.5, 0.0]])
+    truth = MultivariateMixture(np.full(2, 0.5), mu, np.eye(2))
+    data = MultivariateData(truth.sample(200, rng))
+    near = mu + rng.standard_normal((CHAINS, 2, 2)) / 3
+    starts = MultivariateMixture(truth.w, near, truth.covariance)
+    prior = default_multivariate_prior(data)
+    draws = run(seed, coordinates, adaptation, 2, prior, data, starts)
+    return [charged(points_measures(draws, np.array([1.0, 0.0])), coordinates)]
+
+
+def run(
+    seed: int, coordinates: str, adaptation: str, k: int, prior: Any, data: Any, starts: Any
+) -> Any:
+    """Draws of one contender."""
+    settings: dict[str, Any] = {"draws": DRAWS, "tune": TUNE}
+    sampler: Any = NUTS(**settings, adaptation=adaptation if adaptation != NONE else "diagonal")
+    if coordinates == "Gibbs":
+        sampler = Gibbs(draws=SWEEPS, tune=TUNE)
+    elif coordinates == PILOTED:
+        sampler = Pilot(**settings, sweeps=SWEEPS // DRAWS)
+    name = "unordered" if adaptation == NONE else coordinates
+    model = catalog.parameterization(name, k, prior)
+    return sampler.sample(model, data, starts, seed % 2**31)
+
+
+def charged(row: dict[str, Any], coordinates: str) -> dict[str, Any]:
+    """A row of a table, in four digits, in which the pilot's sweeps are no warm-up."""
+    if coordinates == PILOTED:
+        sweeps, passes = CHAINS * PILOT, row["passes"]
+        cost = {"passes": passes + sweeps, "warmup_passes": row["warmup_passes"] - sweeps}
+        row = {**row, **cost, "seconds": row["seconds"] * (passes + sweeps) / passes}
     kept = (type(None), int)
-    return [{key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}]
-
-
-def pilot_ess(draws: Draws) -> float:
-    """Effective draws for a sweep among the first ones of warm-up."""
-    early = draws.tree["warmup_posterior"].isel(draw=slice(SETTLED, PILOT))
-    w, mu, sigma = (early[name].to_numpy() for name in ("w", "mu", "sigma"))
-    return chain_measures(w, mu, sigma, np.zeros(mu.shape[:2], dtype=bool)).ess / mu[..., 0].size
+    return {key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}
 
 
 def skip(
     coordinates: str, adaptation: str, separation: float, weight: float, k: int, **rest: Any
 ) -> str | None:
     """Combinations that mean nothing."""
-    if (coordinates == "Gibbs") != (adaptation == NONE):
-        return "Gibbs sampling, and it alone, has no mass matrix"
+    if (coordinates in ("Gibbs", PILOTED)) != (adaptation == NONE):
+        return "Gibbs sampling and the pilot, and they alone, have no mass matrix of their own"
     if (weight == THIRD) != (k == 3):
         return "three components have equal weights here, two another one"
     if separation == 0 and weight not in (0.5, THIRD):
@@ -154,11 +181,11 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     """
     needed = (
         "ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes", "converged_passes",
-        "seconds", "divergences_per_1000", "visited", "pilot_ess",
+        "seconds", "divergences_per_1000", "visited",
     )  # fmt: skip
     rows = rows_of(table, needed, **{"n": 200, "k": 2, **where})
     rows = rows.assign(contender=rows["coordinates"] + ", " + rows["adaptation"])
-    rows = pd.concat([rows, piloted(rows)], ignore_index=True)
+    rows["contender"] = rows["contender"].replace({f"{PILOTED}, {NONE}": PILOTED})
     effective = rows["passes"] / rows["ess"]
     return rows.assign(
         converged=rows["rhat"] <= RHAT_THRESHOLD,
@@ -174,26 +201,6 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
 def contest(table: pd.DataFrame, **where: Any) -> Contest:
     """All contenders on these rows."""
     return Contest(runs(table, **where), SET, SETTING)
-
-
-def piloted(rows: pd.DataFrame) -> pd.DataFrame:
-    """The run that the pilot chooses on each data set, charged with the pilot."""
-    gibbs, apart, overlapping = (
-        rows[rows["contender"] == name].set_index(list(SET)) for name in PILOTED
-    )
-    both = gibbs.index.intersection(apart.index).intersection(overlapping.index)
-    gibbs, (low, high) = gibbs.loc[both], PILOT_ESS
-    measured = gibbs["pilot_ess"]
-    found = pd.concat([
-        gibbs[measured >= high],
-        apart.loc[both][measured.between(low, high, inclusive="left")],
-        overlapping.loc[both][measured < low],
-    ])  # fmt: skip
-    cost = gibbs["seconds"] / gibbs["passes"] * CHAINS * PILOT
-    found = found.assign(
-        passes=found["passes"] + CHAINS * PILOT, seconds=found["seconds"] + cost[found.index]
-    )
-    return found.assign(contender="pilot").reset_index()
 
 
 # --- effects of the claims ------------------------------------------------------------------------
@@ -293,7 +300,9 @@ def _claim(
     name: str, statement: str, direction: str, margin: float, unit: str, effect: Any,
     source: str = PROJECT, **given: Any,
 ) -> Claim:  # fmt: skip
-    return Claim(name, statement, source, partial(effect, **given), direction, margin, unit)
+    return Claim(
+        name, statement, source, partial(effect, **given), direction, margin, unit, of=(MAIN,)
+    )
 
 
 def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
@@ -452,13 +461,48 @@ def _switches() -> Iterator[Claim]:
     )  # fmt: skip
 
 
+OF_SIGNED = "times the ESS per pass of signed coordinates with a dense mass matrix"
+NEAREST = "{0:.0%} [{1:.0%}, {2:.0%}] of the ESS per pass of another one where it is worst."
+SAID: dict[str, str | tuple[str, str, str]] = {
+    "order costs draws, adaptive, diagonal, weight 0.5": (
+        f"Where components overlap ordering costs: {SHARE} of the ESS per pass of unordered means, "
+        "under the default prior with a diagonal mass matrix.",
+        "Where components overlap ordering costs no effective draws.",
+        "Whether ordering costs effective draws where components overlap is undecided.",
+    ),
+    "pooled gaps over unordered, diagonal, adaptive, per pass": (
+        "Moments with pooled gaps and a dense mass matrix have {0:.1f} [{1:.1f}, {2:.1f}] times as "
+        "much.",
+        "Moments with pooled gaps and a dense mass matrix gain little: {0:.1f} times as much.",
+        "Whether moments with pooled gaps gain half as much again is undecided.",
+    ),
+    "one contender never loses": (
+        f"One contender is within 10% of the best in every setting: it has {NEAREST}",
+        f"No contender is within 10% of the best in every setting: the nearest has {NEAREST}",
+        "Whether one contender is within 10% of the best in every setting is undecided: the "
+        f"nearest has {NEAREST}",
+    ),
+    f"pooled gaps over {SIGNED}, adaptive, per pass": "In the overlap, under the adaptive prior, "
+    f"moments with pooled gaps and a dense mass matrix have {RATIO} {OF_SIGNED}.",
+    "the pilot pays": f"The pilot has up to {RATIO} {OF_SIGNED}.",
+    "the pilot costs little": f"Where it is worst it has {RATIO} {OF_SIGNED}.",
+    "sorting cures switching, weight 0.5": "Apart, sorting unordered draws afterwards cures "
+    f"{SHARE} of the disagreement of chains at equal weights.",
+    "order cures switching, weight 0.5": f"Ordering while sampling cures {SHARE}.",
+    "sorting cures switching, weight 0.1": f"At weight 0.1 sorting cures {SHARE}.",
+    "order cures switching, weight 0.1": f"Ordering cures {SHARE} there.",
+}
 FAMILIES = {
     "order": _order(),
     "never": _never(),
     "pooled": chain.from_iterable(map(_pooled, PRIORS)),
     "switching": _switches(),
 }
-CLAIMS = tuple(replace(one, family=name) for name, claims in FAMILIES.items() for one in claims)
+CLAIMS = tuple(
+    replace(one, family=name, words=SAID.get(one.name, ""))
+    for name, claims in FAMILIES.items()
+    for one in claims
+)
 
 
 # --- figures and findings -------------------------------------------------------------------------
@@ -478,17 +522,17 @@ def _heats(found: pd.DataFrame) -> Figure:
 
 def share_figure(result: StudyResult) -> Figure:
     """ESS per pass as a percentage of the best contender's, where both have converged."""
-    return _heats(contest(result.table).shares("log_rate"))
+    return _heats(contest(result.tables[MAIN]).shares("log_rate"))
 
 
 def convergence_figure(result: StudyResult) -> Figure:
     """Percentage of runs that converge."""
-    return _heats(contest(result.table).converging())
+    return _heats(contest(result.tables[MAIN]).converging())
 
 
 def order_figure(result: StudyResult) -> Figure:
     """ESS per 1,000 passes of converged runs at equal weights, by prior and mass matrix."""
-    rows = runs(result.table, weight=0.5)
+    rows = runs(result.tables[MAIN], weight=0.5)
     rows = rows[rows["converged"] & (rows["contender"] != "pilot")]
     names = ("unordered", "ordered", "signed", POOLED)
     figure, axes = panels(len(PRIORS), len(WORDS), (8.4, 5.4), sharey=True)
@@ -502,89 +546,15 @@ def order_figure(result: StudyResult) -> Figure:
     return legend(figure, axes)
 
 
-def _cost(result: StudyResult) -> Iterator[str]:
-    """What ordering costs in the overlap."""
-    found = measured(result)
-    for prior in PRIORS:
-        draws = [
-            f"{short(adaptation)} {RATIO.format(*found[name])}"
-            for adaptation in WORDS
-            if (name := f"order costs draws, {prior}, {adaptation}, weight 0.5") in found
-        ]
-        if draws:
-            yield (
-                f"Where components overlap, ordered means have this part of the ESS per pass of "
-                f"unordered ones under the {prior} prior at equal weights, both converged, by mass "
-                f"matrix: {', '.join(draws)}."
-            )
-        rows = runs(
-            result.table, separation=OVERLAP, prior=prior, coordinates=("ordered", "unordered")
-        )
-        if len(share := rows.groupby("contender")["converged"].mean()):
-            yield f"Of the runs there converge: {amounts(share)}."
-
-
-def _answer(result: StudyResult) -> Iterator[str]:
-    """Who comes nearest to never losing, and by how much the others lose."""
-    yield from by_outcome(result.verdicts, ANSWER)
-    share = contest(result.table).shares("log_rate")
-    worst = share.min(axis=1, skipna=False).dropna().sort_values(ascending=False)
-    if len(worst):
-        yield (
-            f"Worst share of the best contender's ESS per pass over {share.shape[1]} settings, of "
-            f"those judged in all: {amounts(worst)}."
-        )
-    yield from by_outcome(result.verdicts, SENTENCES)
-
-
-NEAREST = "{0:.0%} [{1:.0%}, {2:.0%}] of the ESS per pass of another one where it is worst."
-ANSWER: dict[str, Words] = {
-    "one contender never loses": (
-        f"One contender is within 10% of the best in every setting: it has {NEAREST}",
-        f"No contender is within 10% of the best in every setting: the nearest has {NEAREST}",
-        "Whether one contender is within 10% of the best in every setting is undecided: the "
-        f"nearest has {NEAREST}",
-    ),
-}
-OF_SIGNED = "times the ESS per pass of signed coordinates with a dense mass matrix"
-SENTENCES: dict[str, Words] = {
-    f"pooled gaps over {SIGNED}, adaptive, per pass": "In the overlap, under the adaptive prior, "
-    f"{short(BEST)} has {RATIO} {OF_SIGNED}.",
-    "the pilot pays": f"The pilot has up to {RATIO} {OF_SIGNED}.",
-    "the pilot costs little": f"Where it is worst it has {RATIO} {OF_SIGNED}.",
-    "sorting cures switching, weight 0.5": "Apart, sorting unordered draws afterwards cures "
-    f"{SHARE} of the disagreement of chains at equal weights.",
-    "order cures switching, weight 0.5": f"Ordering while sampling cures {SHARE}.",
-    "sorting cures switching, weight 0.1": f"At weight 0.1 sorting cures {SHARE}.",
-    "order cures switching, weight 0.1": f"Ordering cures {SHARE} there.",
-}
-
-
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    return paragraph(result, _cost, _answer)
-
-
-OPENING = Opening(
-    answer={
-        "order costs draws, adaptive, diagonal, weight 0.5": (
-            "Where components overlap ordering costs: {0:.0%} [{1:.0%}, {2:.0%}] of the ESS per "
-            "pass of unordered means, under the default prior with a diagonal mass matrix.",
-            "Where components overlap ordering costs no effective draws.",
-            "Whether ordering costs effective draws where components overlap is undecided.",
-        ),
-        "pooled gaps over unordered, diagonal, adaptive, per pass": (
-            "Moments with pooled gaps and a dense mass matrix have {0:.1f} [{1:.1f}, {2:.1f}] "
-            "times as much.",
-            "Moments with pooled gaps and a dense mass matrix gain little: {0:.1f} times as much.",
-            "Whether moments with pooled gaps gain half as much again is undecided.",
-        ),
-    },
-    chief=(
-        "order costs draws, adaptive, dense, weight 0.5",
-        "order costs convergence, adaptive, dense",
-        "order cures switching, weight 0.1",
-    ),
+ANSWER: tuple[str, ...] = (
+    "order costs draws, adaptive, diagonal, weight 0.5",
+    "pooled gaps over unordered, diagonal, adaptive, per pass",
+    "one contender never loses",
+)
+CHIEF = (
+    "order costs draws, adaptive, dense, weight 0.5",
+    "order costs convergence, adaptive, dense",
+    "order cures switching, weight 0.1",
 )
 
 
@@ -592,6 +562,7 @@ OPENING = Opening(
 
 FEW: dict[str, tuple[str, ...]] = {
     "unordered": TWO, "ordered": TWO, "signed": ("dense",), POOLED: ("dense",), "Gibbs": (NONE,),
+    PILOTED: (NONE,),
 }  # fmt: skip
 MANY = {**FEW, "unordered": tuple(WORDS), "ordered": tuple(WORDS), POSITIVE: ("dense",)}
 PARTS: tuple[tuple[str, dict[str, tuple[str, ...]], tuple[float, ...], tuple[float, ...]], ...] = (
@@ -625,24 +596,32 @@ def replicate(number: int) -> list[dict[str, Any]]:
 
 
 def outer(replicates: range) -> list[dict[str, Any]]:
-    """Other n, three components, and the other coordinates at equal weights."""
-    given = {"prior": ("adaptive",), "replicate": replicates}
-    once = ("signed", POSITIVE, POOLED)
-    more = {LOG: TWO, "sheared": TWO, **dict.fromkeys(once, ("diagonal",))}
+    """Other n, and three components."""
+    given = {"prior": ("adaptive",), "separation": (1.0,), "replicate": replicates}
     return [
-        *block(FEW, n=(50, 1000), k=(2,), separation=(1.0,), weight=(0.5, 0.1), **given),
-        *block(FEW, n=(200,), k=(3,), separation=(1.0,), weight=(THIRD,), **given),
-        *block(more, n=(200,), k=(2,), separation=(1.0, 4.0), weight=(0.5,), **given),
+        *block(FEW, n=(50, 1000), k=(2,), weight=(0.5, 0.1), **given),
+        *block(FEW, n=(200,), k=(3,), weight=(THIRD,), **given),
     ]
 
 
-def whole(replicates: int, first: int, others: int) -> list[dict[str, Any]]:
+def others(replicates: range) -> list[dict[str, Any]]:
+    """The other coordinates at equal weights."""
+    once = ("signed", POSITIVE, POOLED)
+    more = {LOG: TWO, "sheared": TWO, **dict.fromkeys(once, ("diagonal",))}
+    return block(
+        more, prior=("adaptive",), n=(200,), k=(2,), separation=(1.0, 4.0), weight=(0.5,),
+        replicate=replicates,
+    )  # fmt: skip
+
+
+def whole(replicates: int, first: int, outside: int, few: int) -> list[dict[str, Any]]:
     """In the order of replicates, so that what an interrupted run leaves is whole data sets."""
-    main = [replicate(number) for number in range(replicates)]
-    early = [grid for grids in main[:first] for grid in grids]
-    return early + outer(range(others)) + [grid for grids in main[first:] for grid in grids]
+    main = [grid for number in range(replicates) for grid in replicate(number)]
+    early = [grid for number in range(first) for grid in replicate(number)]
+    return early + outer(range(outside)) + others(range(few)) + main[len(early) :]
 
 
+PLANE = {name: kinds for name, kinds in FEW.items() if name != POOLED}
 QUICK: dict[str, tuple[str, ...]] = {
     "unordered": ("diagonal",),
     "ordered": ("diagonal",),
@@ -658,25 +637,43 @@ study = Study(
     question="Does one sampler, or one set of coordinates, never lose, and what does ordering "
     "cost?",
     source="this project, after Betancourt 2017, Esser & Nielsen 2022 and Yu & Meng 2011",
-    factors={
-        "coordinates": COORDINATES,
-        "adaptation": ADAPTATIONS,
-        "prior": PRIORS,
-        "separation": SEPARATIONS,
-        "weight": (*WEIGHTS, THIRD),
-        "n": (50, 200, 1000),
-        "k": (2, 3),
-        "replicate": range(100),
+    experiments={
+        "never_loses": Experiment(
+            cell=cell,
+            factors={
+                "coordinates": COORDINATES,
+                "adaptation": ADAPTATIONS,
+                "prior": PRIORS,
+                "separation": SEPARATIONS,
+                "weight": (*WEIGHTS, THIRD),
+                "n": (50, 200, 1000),
+                "k": (2, 3),
+                "replicate": range(100),
+            },
+            sizes={
+                "smoke": block(QUICK, **SMOKE),
+                "laptop": whole(20, 5, 8, 3),
+                "cluster": whole(100, 100, 100, 100),
+            },
+            skip=skip,
+        ),
+        "plane": Experiment(
+            cell=plane,
+            factors={
+                "coordinates": tuple(PLANE),
+                "adaptation": ADAPTATIONS,
+                "separation": (1.0, 2.0, 4.0),
+                "replicate": range(100),
+            },
+            sizes={
+                "smoke": block(QUICK, separation=(4.0,), replicate=range(1)),
+                "laptop": block(PLANE, replicate=range(8)),
+                "cluster": block(PLANE),
+            },
+        ),
     },
-    sizes={
-        "smoke": block(QUICK, **SMOKE),
-        "laptop": whole(20, 5, 3),
-        "cluster": whole(100, 100, 100),
-    },
-    cell=cell,
     claims=CLAIMS,
     figures={"order": order_figure, "share": share_figure, "convergence": convergence_figure},
-    findings=findings,
-    opening=OPENING,
-    skip=skip,
+    answer=ANSWER,
+    chief=CHIEF,
 )

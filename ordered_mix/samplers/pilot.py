@@ -228,8 +228,6 @@ def _joined_points(
         kept = run.statistics["diverging"].to_numpy()
         early = np.zeros(steps[0].shape, dtype=bool)
         statistics["diverging"] = np.concatenate([early, kept], axis=1)
-    tree = assemble_points(
-        parameterization.sorted(mixture), statistics, steps[0].shape[1], data
-    )
+    tree = assemble_points(parameterization.sorted(mixture), statistics, steps[0].shape[1], data)
     tree.attrs["seconds"] = pilot.seconds + run.seconds
     return MultivariateDraws(tree)
