@@ -652,7 +652,7 @@ study = Study(
             },
             sizes={
                 "smoke": block(QUICK, **SMOKE),
-                "laptop": whole(20, 5, 8, 3),
+                "laptop": whole(20, 5, 6, 3),
                 "cluster": whole(100, 100, 100, 100),
             },
             skip=skip,
@@ -667,7 +667,7 @@ study = Study(
             },
             sizes={
                 "smoke": block(QUICK, separation=(4.0,), replicate=range(1)),
-                "laptop": block(PLANE, replicate=range(8)),
+                "laptop": block(PLANE, replicate=range(6)),
                 "cluster": block(PLANE),
             },
         ),
