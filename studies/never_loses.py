@@ -47,9 +47,9 @@ from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.samplers.pilot import Pilot
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
-from ordered_mix.study.contest import Contest
+from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
-from ordered_mix.study.effects import difference_of_shares, from_logs, mean, rows_of, share
+from ordered_mix.study.effects import difference_of_shares, mean, rows_of, share
 from ordered_mix.study.sentences import RATIO, SHARE
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from ordered_mix.study.result import StudyResult
 
-MAIN = "never_loses"
+MAIN, PLANE = "never_loses", "plane"
 PROJECT = "a question of this project"
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 LOG, POSITIVE = "relative(link=log)", "moment(signed=False)"
@@ -167,98 +167,39 @@ def skip(
     return None
 
 
-# --- the table ------------------------------------------------------------------------------------
+# --- the tables -----------------------------------------------------------------------------------
 
 
 def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
-    """Runs with the contender's name, whether they converged, and their logs; the pilot's, too.
+    """Runs with the contender's name, whether they converged, and their logs.
 
     Parameters
     ----------
     table : DataFrame
     **where
-        Values of columns; n = 200 and two components unless given.
+        Values of columns; n = 200 and two components unless given, where a table has them.
     """
-    needed = (
-        "ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes", "converged_passes",
-        "seconds", "divergences_per_1000", "visited",
-    )  # fmt: skip
-    rows = rows_of(table, needed, **{"n": 200, "k": 2, **where})
+    needed = ("ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes",
+              "converged_passes", "seconds", "divergences_per_1000", "visited")  # fmt: skip
+    if "n" in table:
+        where = {"n": 200, "k": 2, **where}
+    rows = rows_of(table, needed, **where)
     rows = rows.assign(contender=rows["coordinates"] + ", " + rows["adaptation"])
     rows["contender"] = rows["contender"].replace({f"{PILOTED}, {NONE}": PILOTED})
-    effective = rows["passes"] / rows["ess"]
-    return rows.assign(
-        converged=rows["rhat"] <= RHAT_THRESHOLD,
-        rate=1000 / effective,
-        log_rate=-np.log(effective),
-        log_invariant=np.log(rows["invariant_ess"] / rows["passes"]),
-        log_speed=np.log(rows["ess"] / rows["seconds"]),
-        log_needed=np.log(rows["warmup_passes"] + TARGET * effective),
-        log_converged=np.log(rows["converged_passes"].astype(float)),
-    )
+    return with_rates(rows, TARGET)
 
 
 def contest(table: pd.DataFrame, **where: Any) -> Contest:
     """All contenders on these rows."""
+    if "n" not in table:
+        return Contest(runs(table, **where), ("separation", "replicate"), ("separation",))
     return Contest(runs(table, **where), SET, SETTING)
 
 
-# --- effects of the claims ------------------------------------------------------------------------
-
-
-def order_ratio(
-    table: pd.DataFrame, adaptation: str, column: str = "log_rate", **where: Any
-) -> Effect:
-    """Ordered over unordered means, in the overlap."""
-    return gained(
-        table, f"ordered, {adaptation}", f"unordered, {adaptation}", column, separation=OVERLAP,
-        **where,
-    )  # fmt: skip
-
-
-def order_converges(table: pd.DataFrame, adaptation: str, prior: str) -> Effect:
-    """Share of ordered less that of unordered runs that converge in the overlap."""
-    names = (f"ordered, {adaptation}", f"unordered, {adaptation}")
-    found = contest(table, separation=OVERLAP, prior=prior).converged(*names)
-    return difference_of_shares(*found)
-
-
-def narrowing(table: pd.DataFrame, adaptation: str, prior: str) -> Effect:
-    """The ratio of ordered to unordered means with a mass matrix, over that with a diagonal one."""
-    here = contest(table, separation=OVERLAP, prior=prior)
-    new, old = (
-        here.difference(f"ordered, {one}", f"unordered, {one}", "log_rate")
-        for one in (adaptation, "diagonal")
-    )
-    return from_logs(mean((new - old).dropna()))
-
-
-def gained(table: pd.DataFrame, top: str, bottom: str, column: str, **where: Any) -> Effect:
-    """Ratio of two contenders on average over the data sets where both have converged."""
-    return from_logs(mean(contest(table, **where).difference(top, bottom, column)))
-
-
-def least(
-    table: pd.DataFrame, contender: str, rivals: tuple[str, ...] = (), **where: Any
-) -> Effect:
-    """ESS per pass of a contender over each other one, where that is least."""
-    return contest(table, **where).least(contender, "log_rate", rivals)
-
-
-def leading(table: pd.DataFrame) -> Effect:
-    """`least` of the contender whose worst share of the best is largest in this table."""
-    found = contest(table)
-    return found.least(found.leader("log_rate"), "log_rate")
-
-
-def diverging(table: pd.DataFrame, contender: str) -> Effect:
-    """Divergences per 1,000 draws where they are most frequent, all runs counted."""
-    return contest(table).largest(contender, "divergences_per_1000")
-
-
-def most_gained(table: pd.DataFrame, top: str, bottom: str) -> Effect:
-    """ESS per pass of one contender over another where that is largest."""
-    return contest(table).most(top, bottom, "log_rate")
+def asked(table: pd.DataFrame, question: str, given: tuple[Any, ...], **where: Any) -> Effect:
+    """What a method of the contest on these rows says."""
+    found: Effect = getattr(contest(table, **where), question)(*given)
+    return found
 
 
 def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
@@ -289,24 +230,38 @@ def visits(table: pd.DataFrame) -> Effect:
     return mean(rows.loc[rows["adaptation"] == "diagonal", "visited"])
 
 
+# --- claims ---------------------------------------------------------------------------------------
+
 TWO = ("diagonal", "dense")
 WORDS = {"diagonal": "a diagonal", "low_rank": "a low-rank", "dense": "a dense"}
 RATIO_OF = "{}, ordered / unordered"
 PER_PASS = RATIO_OF.format("ESS per pass")
 WORST = "ESS per pass over that of each other contender, where it is least"
+WITHIN = "within 10% of the ESS per pass of every other"
+SIZES: dict[str, dict[str, Any]] = {
+    "50 points": {"n": 50}, "1,000 points": {"n": 1000}, "three components": {"k": 3},
+}  # fmt: skip
 
 
 def _claim(
-    name: str, statement: str, direction: str, margin: float, unit: str, effect: Any,
-    source: str = PROJECT, **given: Any,
+    name: str, statement: str, direction: str, margin: float, unit: str, question: Any,
+    *given: Any, source: str = PROJECT, of: str = MAIN, **where: Any,
 ) -> Claim:  # fmt: skip
-    return Claim(
-        name, statement, source, partial(effect, **given), direction, margin, unit, of=(MAIN,)
-    )
+    """A claim whose effect is a function, or a method of the contest with what it is given."""
+    if isinstance(question, str):
+        where |= {"question": question, "given": given}
+    effect = partial(asked if isinstance(question, str) else question, **where)
+    return Claim(name, statement, source, effect, direction, margin, unit, of=(of,))
+
+
+def pair(adaptation: str) -> tuple[str, str]:
+    """Ordered and unordered means with one mass matrix."""
+    return f"ordered, {adaptation}", f"unordered, {adaptation}"
 
 
 def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
-    here = {"prior": prior, "adaptation": adaptation}
+    here: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
+    cited, both = {**here, "source": BETANCOURT}, pair(adaptation)
     setting = f"Under the {prior} prior with {WORDS[adaptation]} mass matrix, at separations up to"
     weights = WEIGHTS_OF[prior] if (prior, adaptation) != ("fixed", "low_rank") else (0.5,)
     for weight in weights:
@@ -314,93 +269,100 @@ def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
             f"order costs draws, {prior}, {adaptation}, weight {weight:g}",
             f"{setting} 2 and with weight {weight:g}, ordered means have a smaller ESS per pass "
             "than unordered ones.",
-            "below", 1.0, PER_PASS, order_ratio, BETANCOURT, **here, weight=weight,
+            "below", 1.0, PER_PASS, "ratio", *both, "log_rate", **cited, weight=weight,
         )  # fmt: skip
     yield _claim(
         f"order costs convergence, {prior}, {adaptation}",
         f"{setting} 2, fewer runs in ordered means converge than in unordered ones.",
-        "below", 0.0, "difference of shares, ordered less unordered", order_converges, BETANCOURT,
-        **here,
+        "below", 0.0, "difference of shares, ordered less unordered", "converges_more", *both,
+        **cited,
     )  # fmt: skip
     yield _claim(
         f"order costs passes, {prior}, {adaptation}",
         f"{setting} 2 and with equal weights, 1,000 effective draws take more passes in ordered "
         "than in unordered means, warm-up included.",
-        "above", 1.0, RATIO_OF.format("passes"), order_ratio, BETANCOURT, **here, weight=0.5,
-        column="log_needed",
+        "above", 1.0, RATIO_OF.format("passes"), "ratio", *both, "log_needed", **cited, weight=0.5,
     )  # fmt: skip
     if adaptation != "diagonal":
         yield _claim(
             f"{adaptation} narrows the cost, {prior}",
             f"{setting} 2, ordered means lose less against unordered ones than with a diagonal "
             "one.",
-            "above", 1.0, f"{PER_PASS}, {adaptation} / diagonal", narrowing, **here,
+            "above", 1.0, f"{PER_PASS}, {adaptation} / diagonal", "ratio_of_ratios", both,
+            pair("diagonal"), "log_rate", **here,
         )  # fmt: skip
 
 
-def _order_elsewhere() -> Iterator[Claim]:
-    sizes: dict[str, dict[str, Any]] = {
-        "50 points": {"n": 50}, "1,000 points": {"n": 1000}, "three components": {"k": 3},
-    }  # fmt: skip
-    for words, size in sizes.items():
+def _order() -> Iterator[Claim]:
+    for prior in PRIORS:
+        for adaptation in WORDS:
+            yield from _order_here(prior, adaptation)
+    for words, size in SIZES.items():
         for adaptation in TWO:
             yield _claim(
                 f"order costs draws, {words}, {adaptation}",
                 f"With {words}, at separation 1 under the adaptive prior with {WORDS[adaptation]} "
                 "mass matrix, ordered means have a smaller ESS per pass than unordered ones.",
-                "below", 1.0, PER_PASS, order_ratio, BETANCOURT, prior="adaptive",
-                adaptation=adaptation, **size,
+                "below", 1.0, PER_PASS, "ratio", *pair(adaptation), "log_rate", source=BETANCOURT,
+                prior="adaptive", separation=OVERLAP, **size,
             )  # fmt: skip
     for prior in PRIORS:
         setting = (
             f"Under the {prior} prior with a diagonal mass matrix, at separations up to 2 and with "
             "equal weights, ordered means"
         )
-        given: dict[str, Any] = {"adaptation": "diagonal", "prior": prior, "weight": 0.5}
+        given: dict[str, Any] = {"separation": OVERLAP, "prior": prior, "weight": 0.5}
         yield _claim(
             f"order costs invariant draws, {prior}",
             f"{setting} have a smaller ESS per pass of quantities without labels, too.",
-            "below", 1.0, PER_PASS, order_ratio, column="log_invariant", **given,
+            "below", 1.0, PER_PASS, "ratio", *pair("diagonal"), "log_invariant", **given,
         )  # fmt: skip
         yield _claim(
             f"order converges later, {prior}",
             f"{setting} take more passes until R-hat is at most 1.01, warm-up included.",
-            "above", 1.0, RATIO_OF.format("passes to convergence"), order_ratio,
-            column="log_converged", **given,
+            "above", 1.0, RATIO_OF.format("passes to convergence"), "ratio", *pair("diagonal"),
+            "log_converged", **given,
         )  # fmt: skip
 
 
 def _never() -> Iterator[Claim]:
-    within = "within 10% of the ESS per pass of every other"
     yield _claim(
         "one contender never loses",
-        f"The contender with the largest worst share is {within} one in every setting.",
-        "above", 0.9, WORST, leading,
+        f"The contender with the largest worst share is {WITHIN} one in every setting.",
+        "above", 0.9, WORST, "leading", "log_rate",
     )  # fmt: skip
-    for name in ("pilot", BEST, SIGNED, f"{POSITIVE}, dense"):
+    for name in (PILOTED, BEST, SIGNED, f"{POSITIVE}, dense"):
         for prior in PRIORS:
             yield _claim(
                 f"{name} never loses, {prior}",
-                f"Under the {prior} prior {name} is {within} contender in every setting it has.",
-                "above", 0.9, WORST, least, contender=name, prior=prior,
+                f"Under the {prior} prior {name} is {WITHIN} contender in every setting it has.",
+                "above", 0.9, WORST, "least", name, "log_rate", prior=prior,
             )  # fmt: skip
         yield _claim(
             f"{name} does not diverge",
             f"In every setting {name} has fewer than 1 divergence in 1,000 draws.",
-            "below", 1.0, "divergences per 1,000 draws, where they are most frequent", diverging,
-            contender=name,
+            "below", 1.0, "divergences per 1,000 draws, where they are most frequent", "largest",
+            name, "divergences_per_1000",
+        )  # fmt: skip
+    for words, size in SIZES.items():
+        yield _claim(
+            f"{PILOTED} never loses, {words}",
+            f"With {words}, at separation 1 under the adaptive prior the pilot is {WITHIN} "
+            "contender.",
+            "above", 0.9, WORST, "least", PILOTED, "log_rate", prior="adaptive", separation=1.0,
+            **size,
         )  # fmt: skip
     yield _claim(
         "the pilot pays",
         f"Somewhere the pilot has at least 1.5 times the ESS per pass of {SIGNED}.",
-        "above", 1.5, f"ESS per pass, pilot / {SIGNED}, where it is largest", most_gained,
-        top="pilot", bottom=SIGNED,
+        "above", 1.5, f"ESS per pass, pilot / {SIGNED}, where it is largest", "most", PILOTED,
+        SIGNED, "log_rate",
     )  # fmt: skip
     yield _claim(
         "the pilot costs little",
         f"Nowhere does the pilot lose 10% of the ESS per pass of {SIGNED}.",
-        "above", 0.9, f"ESS per pass, pilot / {SIGNED}, where it is least", least,
-        contender="pilot", rivals=(SIGNED,),
+        "above", 0.9, f"ESS per pass, pilot / {SIGNED}, where it is least", "least", PILOTED,
+        "log_rate", (SIGNED,),
     )  # fmt: skip
 
 
@@ -408,57 +370,67 @@ def _pooled(prior: str) -> Iterator[Claim]:
     setting = f"Under the {prior} prior, at separations up to 2, {BEST}"
     given: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
     yield _claim(
-        f"pooled gaps win in the overlap, {prior}",
-        f"{setting} is within 10% of the ESS per pass of every other contender in every setting.",
-        "above", 0.9, WORST, least, contender=BEST, rivals=KNOWN, **given,
+        f"pooled gaps win in the overlap, {prior}", f"{setting} is {WITHIN} contender in every "
+        "setting.",
+        "above", 0.9, WORST, "least", BEST, "log_rate", KNOWN, **given,
     )  # fmt: skip
     for rival in (SIGNED, "unordered, diagonal"):
         for column, cost in (("log_rate", "pass"), ("log_speed", "second")):
             yield _claim(
                 f"pooled gaps over {rival}, {prior}, per {cost}",
                 f"{setting} has at least 1.5 times the ESS per {cost} of {rival}.",
-                "above", 1.5, f"ESS per {cost}, {BEST} / {rival}", gained, top=BEST, bottom=rival,
-                column=column, **given,
+                "above", 1.5, f"ESS per {cost}, {BEST} / {rival}", "ratio", BEST, rival, column,
+                **given,
             )  # fmt: skip
-
-
-def _switching(weight: float) -> Iterator[Claim]:
-    where = f"at separations 4 and 8 and weight {weight:g}"
-    of = f"Of the data sets {where} on which unordered chains disagree,"
-    yield _claim(
-        f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
-        "above", 0.95, "share of those data sets", cures, BETANCOURT, weight=weight, which=0,
-    )  # fmt: skip
-    yield _claim(
-        f"sorting cures switching, weight {weight:g}",
-        f"{of} the same draws agree on 95% once they are sorted.",
-        "above", 0.95, "share of those data sets", cures, "Stephens 2000 (relabelling afterwards)",
-        weight=weight, which=1,
-    )  # fmt: skip
-    yield _claim(
-        f"sorting cures more, weight {weight:g}",
-        f"{of} sorting afterwards cures more than ordering while sampling.",
-        "above", 0.0, "difference of shares, sorted afterwards less ordered", cures_more,
-        weight=weight,
-    )  # fmt: skip
-
-
-def _order() -> Iterator[Claim]:
-    for prior in PRIORS:
-        for adaptation in WORDS:
-            yield from _order_here(prior, adaptation)
-    yield from _order_elsewhere()
 
 
 def _switches() -> Iterator[Claim]:
     for weight in (0.5, 0.1):
-        yield from _switching(weight)
+        of = (
+            f"Of the data sets at separations 4 and 8 and weight {weight:g} on which unordered "
+            "chains disagree,"
+        )
+        yield _claim(
+            f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
+            "above", 0.95, "share of those data sets", cures, source=BETANCOURT, weight=weight,
+            which=0,
+        )  # fmt: skip
+        yield _claim(
+            f"sorting cures switching, weight {weight:g}",
+            f"{of} the same draws agree on 95% once they are sorted.",
+            "above", 0.95, "share of those data sets", cures,
+            source="Stephens 2000 (relabelling afterwards)", weight=weight, which=1,
+        )  # fmt: skip
+        yield _claim(
+            f"sorting cures more, weight {weight:g}",
+            f"{of} sorting afterwards cures more than ordering while sampling.",
+            "above", 0.0, "difference of shares, sorted afterwards less ordered", cures_more,
+            weight=weight,
+        )  # fmt: skip
     yield _claim(
         "chains switch in the overlap",
         "At separations up to 1 a chain in unordered coordinates visits both orders of the means.",
         "above", 0.95, "share of the orders that a chain visits", visits,
-        "Celeux, Hurn & Robert 2000, JASA 95, 957-970",
+        source="Celeux, Hurn & Robert 2000, JASA 95, 957-970",
     )  # fmt: skip
+
+
+def _plane() -> Iterator[Claim]:
+    for adaptation in TWO:
+        yield _claim(
+            f"order costs draws, plane, {adaptation}",
+            f"In the plane, at separations 1 and 2 with {WORDS[adaptation]} mass matrix, means "
+            "that are ordered along the coordinate that separates them have a smaller ESS per pass "
+            "than unordered ones.",
+            "below", 1.0, PER_PASS, "ratio", *pair(adaptation), "log_rate", source=BETANCOURT,
+            of=PLANE, separation=(1.0, 2.0),
+        )  # fmt: skip
+    for name in (PILOTED, SIGNED):
+        yield _claim(
+            f"{name} never loses, plane",
+            f"In the plane {name} is {WITHIN} contender at every separation.",
+            "above", 0.9, WORST, "least", name, "log_rate", of=PLANE,
+        )  # fmt: skip
 
 
 OF_SIGNED = "times the ESS per pass of signed coordinates with a dense mass matrix"
@@ -497,6 +469,7 @@ FAMILIES = {
     "never": _never(),
     "pooled": chain.from_iterable(map(_pooled, PRIORS)),
     "switching": _switches(),
+    "plane": _plane(),
 }
 CLAIMS = tuple(
     replace(one, family=name, words=SAID.get(one.name, ""))
@@ -621,7 +594,7 @@ def whole(replicates: int, first: int, outside: int, few: int) -> list[dict[str,
     return early + outer(range(outside)) + others(range(few)) + main[len(early) :]
 
 
-PLANE = {name: kinds for name, kinds in FEW.items() if name != POOLED}
+IN_PLANE = {name: kinds for name, kinds in FEW.items() if name != POOLED}
 QUICK: dict[str, tuple[str, ...]] = {
     "unordered": ("diagonal",),
     "ordered": ("diagonal",),
@@ -633,12 +606,12 @@ SMOKE = {
 }  # fmt: skip
 
 study = Study(
-    name="never_loses",
+    name=MAIN,
     question="Does one sampler, or one set of coordinates, never lose, and what does ordering "
     "cost?",
     source="this project, after Betancourt 2017, Esser & Nielsen 2022 and Yu & Meng 2011",
     experiments={
-        "never_loses": Experiment(
+        MAIN: Experiment(
             cell=cell,
             factors={
                 "coordinates": COORDINATES,
@@ -652,23 +625,23 @@ study = Study(
             },
             sizes={
                 "smoke": block(QUICK, **SMOKE),
-                "laptop": whole(20, 5, 6, 3),
+                "laptop": whole(20, 5, 12, 3),
                 "cluster": whole(100, 100, 100, 100),
             },
             skip=skip,
         ),
-        "plane": Experiment(
+        PLANE: Experiment(
             cell=plane,
             factors={
-                "coordinates": tuple(PLANE),
+                "coordinates": tuple(IN_PLANE),
                 "adaptation": ADAPTATIONS,
                 "separation": (1.0, 2.0, 4.0),
                 "replicate": range(100),
             },
             sizes={
                 "smoke": block(QUICK, separation=(4.0,), replicate=range(1)),
-                "laptop": block(PLANE, replicate=range(6)),
-                "cluster": block(PLANE),
+                "laptop": block(IN_PLANE, replicate=range(12)),
+                "cluster": block(IN_PLANE),
             },
         ),
     },
