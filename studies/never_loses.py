@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +48,7 @@ from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.samplers.pilot import Pilot
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.contest import Contest, with_rates
-from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
+from ordered_mix.study.drawing import curves, heat, heats, legend, looks, panels, short
 from ordered_mix.study.effects import difference_of_shares, mean, rows_of, share
 from ordered_mix.study.sentences import RATIO, SHARE
 
@@ -89,16 +89,9 @@ KNOWN = (
 
 
 def cell(
-    seed: int,
-    coordinates: str,
-    adaptation: str,
-    prior: str,
-    separation: float,
-    weight: float,
-    n: int,
-    k: int,
-    replicate: int,
-) -> list[dict[str, Any]]:
+    seed: int, coordinates: str, adaptation: str, prior: str, separation: float, weight: float,
+    n: int, k: int, replicate: int,
+) -> list[dict[str, Any]]:  # fmt: skip
     """One run of one contender on one data set."""
     shared = {"separation": separation, "weight": weight, "n": n, "k": k, "replicate": replicate}
     w = np.append(weight, np.full(k - 1, (1 - weight) / (k - 1)))
@@ -111,11 +104,7 @@ def cell(
 
 
 def plane(
-    seed: int,
-    coordinates: str,
-    adaptation: str,
-    separation: float,
-    replicate: int,
+    seed: int, coordinates: str, adaptation: str, separation: float, replicate: int
 ) -> list[dict[str, Any]]:
     """The same for two equal components in the plane, whose first coordinates differ."""
     rng = np.random.default_rng(seed_of("plane", separation=separation, replicate=replicate))
@@ -232,207 +221,6 @@ def visits(table: pd.DataFrame) -> Effect:
 
 # --- claims ---------------------------------------------------------------------------------------
 
-TWO = ("diagonal", "dense")
-WORDS = {"diagonal": "a diagonal", "low_rank": "a low-rank", "dense": "a dense"}
-RATIO_OF = "{}, ordered / unordered"
-PER_PASS = RATIO_OF.format("ESS per pass")
-WORST = "ESS per pass over that of each other contender, where it is least"
-WITHIN = "within 10% of the ESS per pass of every other"
-SIZES: dict[str, dict[str, Any]] = {
-    "50 points": {"n": 50}, "1,000 points": {"n": 1000}, "three components": {"k": 3},
-}  # fmt: skip
-
-
-def _claim(
-    name: str, statement: str, direction: str, margin: float, unit: str, question: Any,
-    *given: Any, source: str = PROJECT, of: str = MAIN, **where: Any,
-) -> Claim:  # fmt: skip
-    """A claim whose effect is a function, or a method of the contest with what it is given."""
-    if isinstance(question, str):
-        where |= {"question": question, "given": given}
-    effect = partial(asked if isinstance(question, str) else question, **where)
-    return Claim(name, statement, source, effect, direction, margin, unit, of=(of,))
-
-
-def pair(adaptation: str) -> tuple[str, str]:
-    """Ordered and unordered means with one mass matrix."""
-    return f"ordered, {adaptation}", f"unordered, {adaptation}"
-
-
-def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
-    here: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
-    cited, both = {**here, "source": BETANCOURT}, pair(adaptation)
-    setting = f"Under the {prior} prior with {WORDS[adaptation]} mass matrix, at separations up to"
-    weights = WEIGHTS_OF[prior] if (prior, adaptation) != ("fixed", "low_rank") else (0.5,)
-    for weight in weights:
-        yield _claim(
-            f"order costs draws, {prior}, {adaptation}, weight {weight:g}",
-            f"{setting} 2 and with weight {weight:g}, ordered means have a smaller ESS per pass "
-            "than unordered ones.",
-            "below", 1.0, PER_PASS, "ratio", *both, "log_rate", **cited, weight=weight,
-        )  # fmt: skip
-    yield _claim(
-        f"order costs convergence, {prior}, {adaptation}",
-        f"{setting} 2, fewer runs in ordered means converge than in unordered ones.",
-        "below", 0.0, "difference of shares, ordered less unordered", "converges_more", *both,
-        **cited,
-    )  # fmt: skip
-    yield _claim(
-        f"order costs passes, {prior}, {adaptation}",
-        f"{setting} 2 and with equal weights, 1,000 effective draws take more passes in ordered "
-        "than in unordered means, warm-up included.",
-        "above", 1.0, RATIO_OF.format("passes"), "ratio", *both, "log_needed", **cited, weight=0.5,
-    )  # fmt: skip
-    if adaptation != "diagonal":
-        yield _claim(
-            f"{adaptation} narrows the cost, {prior}",
-            f"{setting} 2, ordered means lose less against unordered ones than with a diagonal "
-            "one.",
-            "above", 1.0, f"{PER_PASS}, {adaptation} / diagonal", "ratio_of_ratios", both,
-            pair("diagonal"), "log_rate", **here,
-        )  # fmt: skip
-
-
-def _order() -> Iterator[Claim]:
-    for prior in PRIORS:
-        for adaptation in WORDS:
-            yield from _order_here(prior, adaptation)
-    for words, size in SIZES.items():
-        for adaptation in TWO:
-            yield _claim(
-                f"order costs draws, {words}, {adaptation}",
-                f"With {words}, at separation 1 under the adaptive prior with {WORDS[adaptation]} "
-                "mass matrix, ordered means have a smaller ESS per pass than unordered ones.",
-                "below", 1.0, PER_PASS, "ratio", *pair(adaptation), "log_rate", source=BETANCOURT,
-                prior="adaptive", separation=OVERLAP, **size,
-            )  # fmt: skip
-    for prior in PRIORS:
-        setting = (
-            f"Under the {prior} prior with a diagonal mass matrix, at separations up to 2 and with "
-            "equal weights, ordered means"
-        )
-        given: dict[str, Any] = {"separation": OVERLAP, "prior": prior, "weight": 0.5}
-        yield _claim(
-            f"order costs invariant draws, {prior}",
-            f"{setting} have a smaller ESS per pass of quantities without labels, too.",
-            "below", 1.0, PER_PASS, "ratio", *pair("diagonal"), "log_invariant", **given,
-        )  # fmt: skip
-        yield _claim(
-            f"order converges later, {prior}",
-            f"{setting} take more passes until R-hat is at most 1.01, warm-up included.",
-            "above", 1.0, RATIO_OF.format("passes to convergence"), "ratio", *pair("diagonal"),
-            "log_converged", **given,
-        )  # fmt: skip
-
-
-def _never() -> Iterator[Claim]:
-    yield _claim(
-        "one contender never loses",
-        f"The contender with the largest worst share is {WITHIN} one in every setting.",
-        "above", 0.9, WORST, "leading", "log_rate",
-    )  # fmt: skip
-    for name in (PILOTED, BEST, SIGNED, f"{POSITIVE}, dense"):
-        for prior in PRIORS:
-            yield _claim(
-                f"{name} never loses, {prior}",
-                f"Under the {prior} prior {name} is {WITHIN} contender in every setting it has.",
-                "above", 0.9, WORST, "least", name, "log_rate", prior=prior,
-            )  # fmt: skip
-        yield _claim(
-            f"{name} does not diverge",
-            f"In every setting {name} has fewer than 1 divergence in 1,000 draws.",
-            "below", 1.0, "divergences per 1,000 draws, where they are most frequent", "largest",
-            name, "divergences_per_1000",
-        )  # fmt: skip
-    for words, size in SIZES.items():
-        yield _claim(
-            f"{PILOTED} never loses, {words}",
-            f"With {words}, at separation 1 under the adaptive prior the pilot is {WITHIN} "
-            "contender.",
-            "above", 0.9, WORST, "least", PILOTED, "log_rate", prior="adaptive", separation=1.0,
-            **size,
-        )  # fmt: skip
-    yield _claim(
-        "the pilot pays",
-        f"Somewhere the pilot has at least 1.5 times the ESS per pass of {SIGNED}.",
-        "above", 1.5, f"ESS per pass, pilot / {SIGNED}, where it is largest", "most", PILOTED,
-        SIGNED, "log_rate",
-    )  # fmt: skip
-    yield _claim(
-        "the pilot costs little",
-        f"Nowhere does the pilot lose 10% of the ESS per pass of {SIGNED}.",
-        "above", 0.9, f"ESS per pass, pilot / {SIGNED}, where it is least", "least", PILOTED,
-        "log_rate", (SIGNED,),
-    )  # fmt: skip
-
-
-def _pooled(prior: str) -> Iterator[Claim]:
-    setting = f"Under the {prior} prior, at separations up to 2, {BEST}"
-    given: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
-    yield _claim(
-        f"pooled gaps win in the overlap, {prior}", f"{setting} is {WITHIN} contender in every "
-        "setting.",
-        "above", 0.9, WORST, "least", BEST, "log_rate", KNOWN, **given,
-    )  # fmt: skip
-    for rival in (SIGNED, "unordered, diagonal"):
-        for column, cost in (("log_rate", "pass"), ("log_speed", "second")):
-            yield _claim(
-                f"pooled gaps over {rival}, {prior}, per {cost}",
-                f"{setting} has at least 1.5 times the ESS per {cost} of {rival}.",
-                "above", 1.5, f"ESS per {cost}, {BEST} / {rival}", "ratio", BEST, rival, column,
-                **given,
-            )  # fmt: skip
-
-
-def _switches() -> Iterator[Claim]:
-    for weight in (0.5, 0.1):
-        of = (
-            f"Of the data sets at separations 4 and 8 and weight {weight:g} on which unordered "
-            "chains disagree,"
-        )
-        yield _claim(
-            f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
-            "above", 0.95, "share of those data sets", cures, source=BETANCOURT, weight=weight,
-            which=0,
-        )  # fmt: skip
-        yield _claim(
-            f"sorting cures switching, weight {weight:g}",
-            f"{of} the same draws agree on 95% once they are sorted.",
-            "above", 0.95, "share of those data sets", cures,
-            source="Stephens 2000 (relabelling afterwards)", weight=weight, which=1,
-        )  # fmt: skip
-        yield _claim(
-            f"sorting cures more, weight {weight:g}",
-            f"{of} sorting afterwards cures more than ordering while sampling.",
-            "above", 0.0, "difference of shares, sorted afterwards less ordered", cures_more,
-            weight=weight,
-        )  # fmt: skip
-    yield _claim(
-        "chains switch in the overlap",
-        "At separations up to 1 a chain in unordered coordinates visits both orders of the means.",
-        "above", 0.95, "share of the orders that a chain visits", visits,
-        source="Celeux, Hurn & Robert 2000, JASA 95, 957-970",
-    )  # fmt: skip
-
-
-def _plane() -> Iterator[Claim]:
-    for adaptation in TWO:
-        yield _claim(
-            f"order costs draws, plane, {adaptation}",
-            f"In the plane, at separations 1 and 2 with {WORDS[adaptation]} mass matrix, means "
-            "that are ordered along the coordinate that separates them have a smaller ESS per pass "
-            "than unordered ones.",
-            "below", 1.0, PER_PASS, "ratio", *pair(adaptation), "log_rate", source=BETANCOURT,
-            of=PLANE, separation=(1.0, 2.0),
-        )  # fmt: skip
-    for name in (PILOTED, SIGNED):
-        yield _claim(
-            f"{name} never loses, plane",
-            f"In the plane {name} is {WITHIN} contender at every separation.",
-            "above", 0.9, WORST, "least", name, "log_rate", of=PLANE,
-        )  # fmt: skip
-
-
 OF_SIGNED = "times the ESS per pass of signed coordinates with a dense mass matrix"
 NEAREST = "{0:.0%} [{1:.0%}, {2:.0%}] of the ESS per pass of another one where it is worst."
 SAID: dict[str, str | tuple[str, str, str]] = {
@@ -464,43 +252,229 @@ SAID: dict[str, str | tuple[str, str, str]] = {
     "sorting cures switching, weight 0.1": f"At weight 0.1 sorting cures {SHARE}.",
     "order cures switching, weight 0.1": f"Ordering cures {SHARE} there.",
 }
+
+TWO = ("diagonal", "dense")
+WORDS = {"diagonal": "a diagonal", "low_rank": "a low-rank", "dense": "a dense"}
+RATE, SPEED = "log_rate", "log_speed"
+LESS = ("below", 1.0, "ESS per pass, ordered / unordered")
+LONGER = ("above", 1.0, "passes, ordered / unordered")
+NEVER = ("above", 0.9, "ESS per pass over that of each other contender, where it is least")
+CURED = ("above", 0.95, "share of those data sets")
+WITHIN = "within 10% of the ESS per pass of every other"
+SIZES: dict[str, dict[str, Any]] = {
+    "50 points": {"n": 50}, "1,000 points": {"n": 1000}, "three components": {"k": 3},
+}  # fmt: skip
+
+
+def _claim(
+    name: str, statement: str, rule: tuple[str, float, str], question: Any, *given: Any,
+    source: str = PROJECT, of: str = MAIN, **where: Any,
+) -> Claim:  # fmt: skip
+    """A claim whose effect is a function, or a method of the contest with what it is given."""
+    if isinstance(question, str):
+        where |= {"question": question, "given": given}
+    effect = partial(asked if isinstance(question, str) else question, **where)
+    return Claim(name, statement, source, effect, *rule, of=(of,), words=SAID.get(name, ""))
+
+
+def pair(adaptation: str) -> tuple[str, str]:
+    """Ordered and unordered means with one mass matrix."""
+    return f"ordered, {adaptation}", f"unordered, {adaptation}"
+
+
+def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
+    here: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
+    cited, both = {**here, "source": BETANCOURT}, pair(adaptation)
+    setting = f"Under the {prior} prior with {WORDS[adaptation]} mass matrix, at separations up to"
+    weights = WEIGHTS_OF[prior] if (prior, adaptation) != ("fixed", "low_rank") else (0.5,)
+    for weight in weights:
+        yield _claim(
+            f"order costs draws, {prior}, {adaptation}, weight {weight:g}",
+            f"{setting} 2 and with weight {weight:g}, ordered means have a smaller ESS per pass "
+            "than unordered ones.", LESS, "ratio", *both, RATE, **cited, weight=weight,
+        )  # fmt: skip
+    rule = ("below", 0.0, "difference of shares, ordered less unordered")
+    yield _claim(
+        f"order costs convergence, {prior}, {adaptation}",
+        f"{setting} 2, fewer runs in ordered means converge than in unordered ones.",
+        rule, "converges_more", *both, **cited,
+    )  # fmt: skip
+    yield _claim(
+        f"order costs passes, {prior}, {adaptation}",
+        f"{setting} 2 and with equal weights, 1,000 effective draws take more passes in ordered "
+        "than in unordered means, warm-up included.", LONGER, "ratio", *both, "log_needed",
+        **cited, weight=0.5,
+    )  # fmt: skip
+    if adaptation != "diagonal":
+        rule = ("above", 1.0, f"{LESS[-1]}, {adaptation} / diagonal")
+        yield _claim(
+            f"{adaptation} narrows the cost, {prior}",
+            f"{setting} 2, ordered means lose less against unordered ones than with a diagonal "
+            "one.", rule, "ratio_of_ratios", both, pair("diagonal"), RATE, **here,
+        )  # fmt: skip
+
+
+def _order() -> Iterator[Claim]:
+    for prior, adaptation in product(PRIORS, WORDS):
+        yield from _order_here(prior, adaptation)
+    for (words, size), adaptation in product(SIZES.items(), TWO):
+        yield _claim(
+            f"order costs draws, {words}, {adaptation}",
+            f"With {words}, at separation 1 under the adaptive prior with {WORDS[adaptation]} mass "
+            "matrix, ordered means have a smaller ESS per pass than unordered ones.",
+            LESS, "ratio", *pair(adaptation), RATE, source=BETANCOURT, prior="adaptive",
+            separation=OVERLAP, **size,
+        )  # fmt: skip
+    for prior in PRIORS:
+        setting = (
+            f"Under the {prior} prior with a diagonal mass matrix, at separations up to 2 and with "
+            "equal weights, ordered means"
+        )
+        given: dict[str, Any] = {"separation": OVERLAP, "prior": prior, "weight": 0.5}
+        yield _claim(
+            f"order costs invariant draws, {prior}",
+            f"{setting} have a smaller ESS per pass of quantities without labels, too.",
+            LESS, "ratio", *pair("diagonal"), "log_invariant", **given,
+        )  # fmt: skip
+        yield _claim(
+            f"order converges later, {prior}",
+            f"{setting} take more passes until R-hat is at most 1.01, warm-up included.",
+            ("above", 1.0, "passes to convergence, ordered / unordered"), "ratio",
+            *pair("diagonal"), "log_converged", **given,
+        )  # fmt: skip
+
+
+def _never() -> Iterator[Claim]:
+    yield _claim(
+        "one contender never loses",
+        f"The contender with the largest worst share is {WITHIN} one in every setting.",
+        NEVER, "leading", RATE,
+    )  # fmt: skip
+    few = ("below", 1.0, "divergences per 1,000 draws, where they are most frequent")
+    for name in (PILOTED, BEST, SIGNED, f"{POSITIVE}, dense"):
+        for prior in PRIORS:
+            yield _claim(
+                f"{name} never loses, {prior}",
+                f"Under the {prior} prior {name} is {WITHIN} contender in every setting it has.",
+                NEVER, "least", name, RATE, prior=prior,
+            )  # fmt: skip
+        yield _claim(
+            f"{name} does not diverge",
+            f"In every setting {name} has fewer than 1 divergence in 1,000 draws.",
+            few, "largest", name, "divergences_per_1000",
+        )  # fmt: skip
+    for words, size in SIZES.items():
+        yield _claim(
+            f"{PILOTED} never loses, {words}",
+            f"With {words}, at separation 1 under the adaptive prior the pilot is {WITHIN} "
+            "contender.", NEVER, "least", PILOTED, RATE, prior="adaptive", separation=1.0, **size,
+        )  # fmt: skip
+    ratio = f"ESS per pass, pilot / {SIGNED}, where it is"
+    yield _claim(
+        "the pilot pays",
+        f"Somewhere the pilot has at least 1.5 times the ESS per pass of {SIGNED}.",
+        ("above", 1.5, f"{ratio} largest"), "most", PILOTED, SIGNED, RATE,
+    )  # fmt: skip
+    yield _claim(
+        "the pilot costs little",
+        f"Nowhere does the pilot lose 10% of the ESS per pass of {SIGNED}.",
+        ("above", 0.9, f"{ratio} least"), "least", PILOTED, RATE, (SIGNED,),
+    )  # fmt: skip
+
+
+def _pooled() -> Iterator[Claim]:
+    for prior in PRIORS:
+        setting = f"Under the {prior} prior, at separations up to 2, {BEST}"
+        given: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
+        yield _claim(
+            f"pooled gaps win in the overlap, {prior}", f"{setting} is {WITHIN} contender in every "
+            "setting.", NEVER, "least", BEST, RATE, KNOWN, **given,
+        )  # fmt: skip
+        costs = ((RATE, "pass"), (SPEED, "second"))
+        for rival, (column, cost) in product((SIGNED, "unordered, diagonal"), costs):
+            yield _claim(
+                f"pooled gaps over {rival}, {prior}, per {cost}",
+                f"{setting} has at least 1.5 times the ESS per {cost} of {rival}.",
+                ("above", 1.5, f"ESS per {cost}, {BEST} / {rival}"), "ratio", BEST, rival, column,
+                **given,
+            )  # fmt: skip
+
+
+def _switching() -> Iterator[Claim]:
+    more = ("above", 0.0, "difference of shares, sorted afterwards less ordered")
+    for weight in (0.5, 0.1):
+        of = (
+            f"Of the data sets at separations 4 and 8 and weight {weight:g} on which unordered "
+            "chains disagree,"
+        )
+        yield _claim(
+            f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
+            CURED, cures, source=BETANCOURT, weight=weight, which=0,
+        )  # fmt: skip
+        yield _claim(
+            f"sorting cures switching, weight {weight:g}",
+            f"{of} the same draws agree on 95% once they are sorted.",
+            CURED, cures, source="Stephens 2000 (relabelling afterwards)", weight=weight, which=1,
+        )  # fmt: skip
+        yield _claim(
+            f"sorting cures more, weight {weight:g}",
+            f"{of} sorting afterwards cures more than ordering while sampling.",
+            more, cures_more, weight=weight,
+        )  # fmt: skip
+    yield _claim(
+        "chains switch in the overlap",
+        "At separations up to 1 a chain in unordered coordinates visits both orders of the means.",
+        ("above", 0.95, "share of the orders that a chain visits"), visits,
+        source="Celeux, Hurn & Robert 2000, JASA 95, 957-970",
+    )  # fmt: skip
+
+
+def _plane() -> Iterator[Claim]:
+    for adaptation in TWO:
+        yield _claim(
+            f"order costs draws, plane, {adaptation}",
+            f"In the plane, at separations 1 and 2 with {WORDS[adaptation]} mass matrix, means "
+            "that are ordered along the coordinate that separates them have a smaller ESS per pass "
+            "than unordered ones.", LESS, "ratio", *pair(adaptation), RATE, source=BETANCOURT,
+            of=PLANE, separation=(1.0, 2.0),
+        )  # fmt: skip
+    for name in (PILOTED, SIGNED):
+        yield _claim(
+            f"{name} never loses, plane",
+            f"In the plane {name} is {WITHIN} contender at every separation.",
+            NEVER, "least", name, RATE, of=PLANE,
+        )  # fmt: skip
+
+
 FAMILIES = {
-    "order": _order(),
-    "never": _never(),
-    "pooled": chain.from_iterable(map(_pooled, PRIORS)),
-    "switching": _switches(),
-    "plane": _plane(),
-}
-CLAIMS = tuple(
-    replace(one, family=name, words=SAID.get(one.name, ""))
-    for name, claims in FAMILIES.items()
-    for one in claims
-)
+    "order": _order, "never": _never, "pooled": _pooled, "switching": _switching, "plane": _plane,
+}  # fmt: skip
+CLAIMS = tuple(replace(one, family=name) for name, made in FAMILIES.items() for one in made())
 
 
 # --- figures and findings -------------------------------------------------------------------------
 
 
-def _heats(found: pd.DataFrame) -> Figure:
-    figure, axes = panels(len(PRIORS), 1, (7.6, 7.6))
-    for one, prior in zip(axes[:, 0], PRIORS, strict=True):
-        chosen = found.loc[:, found.columns.get_level_values(0) == prior]
-        chosen = chosen.dropna(how="all")
-        chosen.columns = [f"{place:g}, {weight:g}" for _, place, weight in chosen.columns]
-        heat(one, 100 * chosen, "{:.0f}".format, colours="cividis", limits=(0, 100))
-        one.set_title(f"{prior} prior", loc="left", fontsize=9)
-    axes[-1, 0].set_xlabel("separation, weight")
-    return figure
-
-
 def share_figure(result: StudyResult) -> Figure:
     """ESS per pass as a percentage of the best contender's, where both have converged."""
-    return _heats(contest(result.tables[MAIN]).shares("log_rate"))
+    return heats(contest(result.tables[MAIN]).shares(RATE), "separation, weight")
 
 
 def convergence_figure(result: StudyResult) -> Figure:
     """Percentage of runs that converge."""
-    return _heats(contest(result.tables[MAIN]).converging())
+    return heats(contest(result.tables[MAIN]).converging(), "separation, weight")
+
+
+def worst_figure(result: StudyResult) -> Figure:
+    """Of contenders judged in every setting: least percentage of the best, most divergences."""
+    one = contest(result.tables[MAIN])
+    found = 100 * one.worst(RATE, SPEED)
+    found.columns = ["% of the best per pass", "per second"]
+    rows = one.rows.groupby(["contender", *SETTING])["divergences_per_1000"].mean()
+    found["divergences per 1,000"] = rows.groupby("contender").max()
+    figure, axes = panels(1, 1, (7.6, 4.0))
+    heat(axes[0, 0], found, "{:.1f}".format, colours="cividis", limits=(0, 100))
+    return figure
 
 
 def order_figure(result: StudyResult) -> Figure:
@@ -556,50 +530,42 @@ def block(contenders: dict[str, tuple[str, ...]], **given: Any) -> list[dict[str
     ]
 
 
-def replicate(number: int) -> list[dict[str, Any]]:
-    """One data set of every setting of the main block."""
-    shared = {"n": (200,), "k": (2,), "replicate": (number,)}
+def main(replicates: range) -> list[dict[str, Any]]:
+    """The main block, data set by data set."""
     return [
         grid
+        for number in replicates
         for prior, contenders, separations, weights in PARTS
         for grid in block(
-            contenders, prior=(prior,), separation=separations, weight=weights, **shared
+            contenders, prior=(prior,), separation=separations, weight=weights, n=(200,), k=(2,),
+            replicate=(number,),
         )
-    ]
+    ]  # fmt: skip
 
 
-def outer(replicates: range) -> list[dict[str, Any]]:
-    """Other n, and three components."""
+def outer(replicates: range, few: range) -> list[dict[str, Any]]:
+    """Other n and three components; fewer data sets for the other coordinates."""
     given = {"prior": ("adaptive",), "separation": (1.0,), "replicate": replicates}
+    once = ("signed", POSITIVE, POOLED)
+    more = {LOG: TWO, "sheared": TWO, **dict.fromkeys(once, ("diagonal",))}
+    given_few = {**given, "separation": (1.0, 4.0), "replicate": few}
     return [
         *block(FEW, n=(50, 1000), k=(2,), weight=(0.5, 0.1), **given),
         *block(FEW, n=(200,), k=(3,), weight=(THIRD,), **given),
+        *block(more, n=(200,), k=(2,), weight=(0.5,), **given_few),
     ]
-
-
-def others(replicates: range) -> list[dict[str, Any]]:
-    """The other coordinates at equal weights."""
-    once = ("signed", POSITIVE, POOLED)
-    more = {LOG: TWO, "sheared": TWO, **dict.fromkeys(once, ("diagonal",))}
-    return block(
-        more, prior=("adaptive",), n=(200,), k=(2,), separation=(1.0, 4.0), weight=(0.5,),
-        replicate=replicates,
-    )  # fmt: skip
 
 
 def whole(replicates: int, first: int, outside: int, few: int) -> list[dict[str, Any]]:
     """In the order of replicates, so that what an interrupted run leaves is whole data sets."""
-    main = [grid for number in range(replicates) for grid in replicate(number)]
-    early = [grid for number in range(first) for grid in replicate(number)]
-    return early + outer(range(outside)) + others(range(few)) + main[len(early) :]
+    late = main(range(first, replicates))
+    return [*main(range(first)), *outer(range(outside), range(few)), *late]
 
 
 IN_PLANE = {name: kinds for name, kinds in FEW.items() if name != POOLED}
 QUICK: dict[str, tuple[str, ...]] = {
-    "unordered": ("diagonal",),
-    "ordered": ("diagonal",),
-    "Gibbs": (NONE,),
-}
+    "unordered": ("diagonal",), "ordered": ("diagonal",), "Gibbs": (NONE,),
+}  # fmt: skip
 SMOKE = {
     "prior": ("adaptive",), "separation": (1.0, 8.0), "weight": (0.5,), "n": (200,), "k": (2,),
     "replicate": range(1),
@@ -646,7 +612,12 @@ study = Study(
         ),
     },
     claims=CLAIMS,
-    figures={"order": order_figure, "share": share_figure, "convergence": convergence_figure},
+    figures={
+        "worst": worst_figure,
+        "order": order_figure,
+        "share": share_figure,
+        "convergence": convergence_figure,
+    },
     answer=ANSWER,
     chief=CHIEF,
 )
