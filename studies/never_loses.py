@@ -41,14 +41,21 @@ from ordered_mix.multivariate import (
     MultivariateMixture,
     default_multivariate_prior,
 )
-from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
-from ordered_mix.samplers.gibbs import Gibbs
-from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.samplers.pilot import Pilot
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
+from ordered_mix.study.contenders import (
+    ALONE,
+    GIBBS,
+    NONE,
+    PILOT,
+    block,
+    charged,
+    question,
+    sampled,
+    sampler,
+)
 from ordered_mix.study.contest import Contest, with_rates
-from ordered_mix.study.drawing import curves, heat, heats, legend, looks, panels, short
+from ordered_mix.study.drawing import curve_panels, heat, heats, panels
 from ordered_mix.study.effects import difference_of_shares, mean, rows_of, share
 from ordered_mix.study.sentences import RATIO, SHARE
 
@@ -62,11 +69,9 @@ PROJECT = "a question of this project"
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 LOG, POSITIVE = "relative(link=log)", "moment(signed=False)"
 POOLED = "moment(gap=pooled)"
-PILOTED = "pilot"
 COORDINATES = (
-    "unordered", "ordered", LOG, "signed", POSITIVE, POOLED, "sheared", "Gibbs", PILOTED,
+    "unordered", "ordered", LOG, "signed", POSITIVE, POOLED, "sheared", GIBBS, PILOT,
 )  # fmt: skip
-NONE = "none"
 ADAPTATIONS = ("diagonal", "low_rank", "dense", NONE)
 PRIORS = ("adaptive", "fixed")
 SEPARATIONS = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -77,14 +82,14 @@ OVERLAP, APART = (0.0, 1.0, 2.0), (4.0, 8.0)
 CHAINS = 4
 DRAWS, TUNE = 2000, 1000
 SWEEPS = 6000
-PILOT = 250
+FIRST = 250
 TARGET = 1000
 SETTING = ("prior", "separation", "weight")
 SET = (*SETTING, "n", "k", "replicate")
-GIBBS, SIGNED, BEST = "Gibbs, none", "signed, dense", f"{POOLED}, dense"
+SIGNED, BEST = "signed, dense", f"{POOLED}, dense"
 KNOWN = (
     *(f"{name}, {one}" for name in ("unordered", "ordered") for one in ADAPTATIONS[:3]),
-    SIGNED, f"{POSITIVE}, dense", GIBBS,
+    SIGNED, f"{POSITIVE}, dense", f"{GIBBS}, {NONE}",
 )  # fmt: skip
 
 
@@ -100,7 +105,7 @@ def cell(
     starts = initial_mixtures(data, k, CHAINS, "random", seed_of("starts", **shared))
     prior_of = default_prior(data, prior)
     row = sampler_measures(run(seed, coordinates, adaptation, k, prior_of, data, starts))
-    return [charged(row, coordinates)]
+    return [rounded(row, coordinates)]
 
 
 def plane(
@@ -115,30 +120,20 @@ def plane(
     starts = MultivariateMixture(truth.w, near, truth.covariance)
     prior = default_multivariate_prior(data)
     draws = run(seed, coordinates, adaptation, 2, prior, data, starts)
-    return [charged(points_measures(draws, np.array([1.0, 0.0])), coordinates)]
+    return [rounded(points_measures(draws, 0), coordinates)]
 
 
 def run(
     seed: int, coordinates: str, adaptation: str, k: int, prior: Any, data: Any, starts: Any
 ) -> Any:
     """Draws of one contender."""
-    settings: dict[str, Any] = {"draws": DRAWS, "tune": TUNE}
-    sampler: Any = NUTS(**settings, adaptation=adaptation if adaptation != NONE else "diagonal")
-    if coordinates == "Gibbs":
-        sampler = Gibbs(draws=SWEEPS, tune=TUNE)
-    elif coordinates == PILOTED:
-        sampler = Pilot(**settings, sweeps=SWEEPS // DRAWS)
-    name = "unordered" if adaptation == NONE else coordinates
-    model = catalog.parameterization(name, k, prior)
-    return sampler.sample(model, data, starts, seed % 2**31)
+    of = sampler(coordinates, adaptation, DRAWS, TUNE, SWEEPS // DRAWS)
+    return sampled(of, coordinates, k, prior, data, starts, seed)
 
 
-def charged(row: dict[str, Any], coordinates: str) -> dict[str, Any]:
-    """A row of a table, in four digits, in which the pilot's sweeps are no warm-up."""
-    if coordinates == PILOTED:
-        sweeps, passes = CHAINS * PILOT, row["passes"]
-        cost = {"passes": passes + sweeps, "warmup_passes": row["warmup_passes"] - sweeps}
-        row = {**row, **cost, "seconds": row["seconds"] * (passes + sweeps) / passes}
+def rounded(row: dict[str, Any], coordinates: str) -> dict[str, Any]:
+    """A row in four digits, the pilot charged with its sweeps."""
+    row = charged(row, FIRST * CHAINS * (coordinates == PILOT))
     kept = (type(None), int)
     return {key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}
 
@@ -147,7 +142,7 @@ def skip(
     coordinates: str, adaptation: str, separation: float, weight: float, k: int, **rest: Any
 ) -> str | None:
     """Combinations that mean nothing."""
-    if (coordinates in ("Gibbs", PILOTED)) != (adaptation == NONE):
+    if (coordinates in ALONE) != (adaptation == NONE):
         return "Gibbs sampling and the pilot, and they alone, have no mass matrix of their own"
     if (weight == THIRD) != (k == 3):
         return "three components have equal weights here, two another one"
@@ -174,7 +169,7 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
         where = {"n": 200, "k": 2, **where}
     rows = rows_of(table, needed, **where)
     rows = rows.assign(contender=rows["coordinates"] + ", " + rows["adaptation"])
-    rows["contender"] = rows["contender"].replace({f"{PILOTED}, {NONE}": PILOTED})
+    rows["contender"] = rows["contender"].replace({f"{PILOT}, {NONE}": PILOT})
     return with_rates(rows, TARGET)
 
 
@@ -183,12 +178,6 @@ def contest(table: pd.DataFrame, **where: Any) -> Contest:
     if "n" not in table:
         return Contest(runs(table, **where), ("separation", "replicate"), ("separation",))
     return Contest(runs(table, **where), SET, SETTING)
-
-
-def asked(table: pd.DataFrame, question: str, given: tuple[Any, ...], **where: Any) -> Effect:
-    """What a method of the contest on these rows says."""
-    found: Effect = getattr(contest(table, **where), question)(*given)
-    return found
 
 
 def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
@@ -267,13 +256,12 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def _claim(
-    name: str, statement: str, rule: tuple[str, float, str], question: Any, *given: Any,
+    name: str, statement: str, rule: tuple[str, float, str], asked: Any, *given: Any,
     source: str = PROJECT, of: str = MAIN, **where: Any,
 ) -> Claim:  # fmt: skip
     """A claim whose effect is a function, or a method of the contest with what it is given."""
-    if isinstance(question, str):
-        where |= {"question": question, "given": given}
-    effect = partial(asked if isinstance(question, str) else question, **where)
+    by_name = isinstance(asked, str)
+    effect = question(contest, asked, given, **where) if by_name else partial(asked, **where)
     return Claim(name, statement, source, effect, *rule, of=(of,), words=SAID.get(name, ""))
 
 
@@ -351,7 +339,7 @@ def _never() -> Iterator[Claim]:
         NEVER, "leading", RATE,
     )  # fmt: skip
     few = ("below", 1.0, "divergences per 1,000 draws, where they are most frequent")
-    for name in (PILOTED, BEST, SIGNED, f"{POSITIVE}, dense"):
+    for name in (PILOT, BEST, SIGNED, f"{POSITIVE}, dense"):
         for prior in PRIORS:
             yield _claim(
                 f"{name} never loses, {prior}",
@@ -365,20 +353,20 @@ def _never() -> Iterator[Claim]:
         )  # fmt: skip
     for words, size in SIZES.items():
         yield _claim(
-            f"{PILOTED} never loses, {words}",
+            f"{PILOT} never loses, {words}",
             f"With {words}, at separation 1 under the adaptive prior the pilot is {WITHIN} "
-            "contender.", NEVER, "least", PILOTED, RATE, prior="adaptive", separation=1.0, **size,
+            "contender.", NEVER, "least", PILOT, RATE, prior="adaptive", separation=1.0, **size,
         )  # fmt: skip
     ratio = f"ESS per pass, pilot / {SIGNED}, where it is"
     yield _claim(
         "the pilot pays",
         f"Somewhere the pilot has at least 1.5 times the ESS per pass of {SIGNED}.",
-        ("above", 1.5, f"{ratio} largest"), "most", PILOTED, SIGNED, RATE,
+        ("above", 1.5, f"{ratio} largest"), "most", PILOT, SIGNED, RATE,
     )  # fmt: skip
     yield _claim(
         "the pilot costs little",
         f"Nowhere does the pilot lose 10% of the ESS per pass of {SIGNED}.",
-        ("above", 0.9, f"{ratio} least"), "least", PILOTED, RATE, (SIGNED,),
+        ("above", 0.9, f"{ratio} least"), "least", PILOT, RATE, (SIGNED,),
     )  # fmt: skip
 
 
@@ -438,7 +426,7 @@ def _plane() -> Iterator[Claim]:
             "than unordered ones.", LESS, "ratio", *pair(adaptation), RATE, source=BETANCOURT,
             of=PLANE, separation=(1.0, 2.0),
         )  # fmt: skip
-    for name in (PILOTED, SIGNED):
+    for name in (PILOT, SIGNED):
         yield _claim(
             f"{name} never loses, plane",
             f"In the plane {name} is {WITHIN} contender at every separation.",
@@ -480,17 +468,10 @@ def worst_figure(result: StudyResult) -> Figure:
 def order_figure(result: StudyResult) -> Figure:
     """ESS per 1,000 passes of converged runs at equal weights, by prior and mass matrix."""
     rows = runs(result.tables[MAIN], weight=0.5)
-    rows = rows[rows["converged"] & (rows["contender"] != "pilot")]
+    rows = rows[rows["converged"] & (rows["contender"] != PILOT)]
     names = ("unordered", "ordered", "signed", POOLED)
-    figure, axes = panels(len(PRIORS), len(WORDS), (8.4, 5.4), sharey=True)
-    for line, prior in zip(axes, PRIORS, strict=True):
-        for one, adaptation in zip(line, WORDS, strict=True):
-            chosen = rows[(rows["prior"] == prior) & (rows["adaptation"] == adaptation)]
-            chosen = chosen[chosen["coordinates"].isin(names)]
-            curves(one, chosen, "rate", "coordinates", looks(names), log=True)
-            one.set_title(f"{prior}, {short(adaptation)}", loc="left", fontsize=9)
-    axes[0, 0].set_ylabel("sorted ESS per 1,000 passes")
-    return legend(figure, axes)
+    grid = {"prior": PRIORS, "adaptation": tuple(WORDS)}
+    return curve_panels(rows, "rate", "coordinates", names, grid, "sorted ESS per 1,000 passes")
 
 
 ANSWER: tuple[str, ...] = (
@@ -508,8 +489,8 @@ CHIEF = (
 # --- sizes ----------------------------------------------------------------------------------------
 
 FEW: dict[str, tuple[str, ...]] = {
-    "unordered": TWO, "ordered": TWO, "signed": ("dense",), POOLED: ("dense",), "Gibbs": (NONE,),
-    PILOTED: (NONE,),
+    "unordered": TWO, "ordered": TWO, "signed": ("dense",), POOLED: ("dense",), GIBBS: (NONE,),
+    PILOT: (NONE,),
 }  # fmt: skip
 MANY = {**FEW, "unordered": tuple(WORDS), "ordered": tuple(WORDS), POSITIVE: ("dense",)}
 PARTS: tuple[tuple[str, dict[str, tuple[str, ...]], tuple[float, ...], tuple[float, ...]], ...] = (
@@ -520,14 +501,6 @@ PARTS: tuple[tuple[str, dict[str, tuple[str, ...]], tuple[float, ...], tuple[flo
     ("fixed", FEW, (1.0, 2.0), (0.1,)),
     ("fixed", FEW, APART, (0.5,)),
 )
-
-
-def block(contenders: dict[str, tuple[str, ...]], **given: Any) -> list[dict[str, Any]]:
-    """Grids of contenders with their adaptations."""
-    return [
-        {"coordinates": (name,), "adaptation": adaptations, **given}
-        for name, adaptations in contenders.items()
-    ]
 
 
 def main(replicates: range) -> list[dict[str, Any]]:
@@ -564,11 +537,28 @@ def whole(replicates: int, first: int, outside: int, few: int) -> list[dict[str,
 
 IN_PLANE = {name: kinds for name, kinds in FEW.items() if name != POOLED}
 QUICK: dict[str, tuple[str, ...]] = {
-    "unordered": ("diagonal",), "ordered": ("diagonal",), "Gibbs": (NONE,),
+    "unordered": ("diagonal",), "ordered": ("diagonal",), GIBBS: (NONE,),
+}  # fmt: skip
+FACTORS = {
+    "coordinates": COORDINATES, "adaptation": ADAPTATIONS, "prior": PRIORS,
+    "separation": SEPARATIONS, "weight": (*WEIGHTS, THIRD), "n": (50, 200, 1000), "k": (2, 3),
+    "replicate": range(100),
 }  # fmt: skip
 SMOKE = {
     "prior": ("adaptive",), "separation": (1.0, 8.0), "weight": (0.5,), "n": (200,), "k": (2,),
     "replicate": range(1),
+}  # fmt: skip
+SIZES_OF = {
+    "smoke": block(QUICK, **SMOKE), "laptop": whole(20, 5, 6, 3),
+    "cluster": whole(100, 100, 100, 100),
+}  # fmt: skip
+PLANE_FACTORS = {
+    "coordinates": tuple(IN_PLANE), "adaptation": ADAPTATIONS, "separation": (1.0, 2.0, 4.0),
+    "replicate": range(100),
+}  # fmt: skip
+PLANE_SIZES = {
+    "smoke": block(QUICK, separation=(4.0,), replicate=range(1)),
+    "laptop": block(IN_PLANE, replicate=range(6)), "cluster": block(IN_PLANE),
 }  # fmt: skip
 
 study = Study(
@@ -577,39 +567,8 @@ study = Study(
     "cost?",
     source="this project, after Betancourt 2017, Esser & Nielsen 2022 and Yu & Meng 2011",
     experiments={
-        MAIN: Experiment(
-            cell=cell,
-            factors={
-                "coordinates": COORDINATES,
-                "adaptation": ADAPTATIONS,
-                "prior": PRIORS,
-                "separation": SEPARATIONS,
-                "weight": (*WEIGHTS, THIRD),
-                "n": (50, 200, 1000),
-                "k": (2, 3),
-                "replicate": range(100),
-            },
-            sizes={
-                "smoke": block(QUICK, **SMOKE),
-                "laptop": whole(20, 5, 12, 3),
-                "cluster": whole(100, 100, 100, 100),
-            },
-            skip=skip,
-        ),
-        PLANE: Experiment(
-            cell=plane,
-            factors={
-                "coordinates": tuple(IN_PLANE),
-                "adaptation": ADAPTATIONS,
-                "separation": (1.0, 2.0, 4.0),
-                "replicate": range(100),
-            },
-            sizes={
-                "smoke": block(QUICK, separation=(4.0,), replicate=range(1)),
-                "laptop": block(IN_PLANE, replicate=range(12)),
-                "cluster": block(IN_PLANE),
-            },
-        ),
+        MAIN: Experiment(cell, FACTORS, SIZES_OF, skip),
+        PLANE: Experiment(plane, PLANE_FACTORS, PLANE_SIZES),
     },
     claims=CLAIMS,
     figures={

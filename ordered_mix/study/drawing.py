@@ -284,6 +284,36 @@ def curves(
     axes.grid(axis="y", lw=0.4, alpha=0.5)
 
 
+def curve_panels(
+    rows: pd.DataFrame, value: str, by: str, names: Sequence[str],
+    grid: Mapping[str, Sequence[str]], words: str,
+) -> Figure:  # fmt: skip
+    """`curves` of some series on a log scale, a panel for each pair of values of two columns.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    value, by : str
+        Columns of the values and of the series.
+    names : sequence of str
+        The series shown.
+    grid : mapping of str to sequence of str
+        Two columns with their values, down and across.
+    words : str
+        What the values are.
+    """
+    (down, lines_), (across, columns) = grid.items()
+    figure, axes = panels(len(lines_), len(columns), (2.8 * len(columns), 2.7 * len(lines_)),
+                          sharey=True)  # fmt: skip
+    for line, first in zip(axes, lines_, strict=True):
+        for one, second in zip(line, columns, strict=True):
+            chosen = rows[(rows[down] == first) & (rows[across] == second) & rows[by].isin(names)]
+            curves(one, chosen, value, by, looks(names), log=True)
+            one.set_title(f"{short(first)}, {short(second)}", loc="left", fontsize=9)
+    axes[0, 0].set_ylabel(words)
+    return legend(figure, axes)
+
+
 def lines(axes: Axes, rows: pd.DataFrame, x: str, y: str, by: str) -> None:
     """One line for each value of a column, through its points in the order of x."""
     names = list(dict.fromkeys(rows[by]))
