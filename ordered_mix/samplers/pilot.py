@@ -173,7 +173,7 @@ def _ess(values: Array) -> float:
 def _in(label: str, parameterization: Any) -> Any:
     """These coordinates with the same prior and axis."""
     name, options = catalog.split(label)
-    given = {"name": name, "module": catalog.module(name), "options": options}
+    given: dict[str, Any] = {"name": name, "module": catalog.module(name), "options": options}
     if isinstance(parameterization, Parameterization):
         given["prior"] = replace(parameterization.prior, native=False)
     return replace(parameterization, **given)
