@@ -12,11 +12,9 @@ data sets where both runs have converged: a sorted R-hat of at most 1.01. Runs t
 counted and averaged nowhere. Passes to convergence, warm-up included, stand apart: those at the
 first of eight checkpoints from which sorted R-hat stays at or below 1.01.
 
-The ``pilot`` is no run of its own: 250 sweeps of Gibbs sampling, whose rate is the share of the
-information that is missing, choose the run. Where the last 200 of them are worth at least 0.4
-effective draws each, it is Gibbs sampling; down to 0.1, NUTS in signed coordinates, else in those
-of the moments with pooled gaps, both with a dense mass matrix. The sweeps are charged to it. The
-rule, its thresholds and the pooled gaps were fixed on other data sets.
+The ``pilot`` is a sampler that chooses: 250 sweeps of Gibbs sampling, charged to it, decide between
+Gibbs sampling, NUTS in signed coordinates and in the moments with pooled gaps, both with a dense
+mass matrix. Its rule and thresholds, and the pooled gaps, were fixed on other data sets.
 """
 
 from __future__ import annotations
@@ -32,27 +30,21 @@ import pandas as pd
 
 from ordered_mix.data import simulate
 from ordered_mix.draws.rhat import RHAT_THRESHOLD
-from ordered_mix.draws.sampler_measures import points_measures, sampler_measures
+from ordered_mix.draws.sampler_measures import sampler_measures
 from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    default_multivariate_prior,
-)
 from ordered_mix.prior import default_prior
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.contenders import (
-    ALONE,
     GIBBS,
     NONE,
     PILOT,
     block,
     charged,
+    pair,
     question,
     sampled,
-    sampler,
 )
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import curve_panels, heat, heats, panels
@@ -64,7 +56,7 @@ if TYPE_CHECKING:
 
     from ordered_mix.study.result import StudyResult
 
-MAIN, PLANE = "never_loses", "plane"
+MAIN = "never_loses"
 PROJECT = "a question of this project"
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 LOG, POSITIVE = "relative(link=log)", "moment(signed=False)"
@@ -103,32 +95,9 @@ def cell(
     truth = Mixture(w, separation * np.arange(k, dtype=np.float64), np.ones(k))
     data = simulate(truth, n, seed_of("data", **shared))
     starts = initial_mixtures(data, k, CHAINS, "random", seed_of("starts", **shared))
-    prior_of = default_prior(data, prior)
-    row = sampler_measures(run(seed, coordinates, adaptation, k, prior_of, data, starts))
-    return [rounded(row, coordinates)]
-
-
-def plane(
-    seed: int, coordinates: str, adaptation: str, separation: float, replicate: int
-) -> list[dict[str, Any]]:
-    """The same for two equal components in the plane, whose first coordinates differ."""
-    rng = np.random.default_rng(seed_of("plane", separation=separation, replicate=replicate))
-    mu = separation * np.array([[-0.5, 0.0], [0.5, 0.0]])
-    truth = MultivariateMixture(np.full(2, 0.5), mu, np.eye(2))
-    data = MultivariateData(truth.sample(200, rng))
-    near = mu + rng.standard_normal((CHAINS, 2, 2)) / 3
-    starts = MultivariateMixture(truth.w, near, truth.covariance)
-    prior = default_multivariate_prior(data)
-    draws = run(seed, coordinates, adaptation, 2, prior, data, starts)
-    return [rounded(points_measures(draws, 0), coordinates)]
-
-
-def run(
-    seed: int, coordinates: str, adaptation: str, k: int, prior: Any, data: Any, starts: Any
-) -> Any:
-    """Draws of one contender."""
-    of = sampler(coordinates, adaptation, DRAWS, TUNE, SWEEPS // DRAWS)
-    return sampled(of, coordinates, k, prior, data, starts, seed)
+    given = (coordinates, adaptation, k, default_prior(data, prior), data, starts, seed)
+    draws = sampled(*given, draws=DRAWS, tune=TUNE, sweeps=SWEEPS // DRAWS)
+    return [rounded(sampler_measures(draws), coordinates)]
 
 
 def rounded(row: dict[str, Any], coordinates: str) -> dict[str, Any]:
@@ -142,7 +111,7 @@ def skip(
     coordinates: str, adaptation: str, separation: float, weight: float, k: int, **rest: Any
 ) -> str | None:
     """Combinations that mean nothing."""
-    if (coordinates in ALONE) != (adaptation == NONE):
+    if (coordinates in (GIBBS, PILOT)) != (adaptation == NONE):
         return "Gibbs sampling and the pilot, and they alone, have no mass matrix of their own"
     if (weight == THIRD) != (k == 3):
         return "three components have equal weights here, two another one"
@@ -161,13 +130,11 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     ----------
     table : DataFrame
     **where
-        Values of columns; n = 200 and two components unless given, where a table has them.
+        Values of columns; n = 200 and two components unless given.
     """
     needed = ("ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes",
               "converged_passes", "seconds", "divergences_per_1000", "visited")  # fmt: skip
-    if "n" in table:
-        where = {"n": 200, "k": 2, **where}
-    rows = rows_of(table, needed, **where)
+    rows = rows_of(table, needed, **{"n": 200, "k": 2, **where})
     rows = rows.assign(contender=rows["coordinates"] + ", " + rows["adaptation"])
     rows["contender"] = rows["contender"].replace({f"{PILOT}, {NONE}": PILOT})
     return with_rates(rows, TARGET)
@@ -175,8 +142,6 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
 
 def contest(table: pd.DataFrame, **where: Any) -> Contest:
     """All contenders on these rows."""
-    if "n" not in table:
-        return Contest(runs(table, **where), ("separation", "replicate"), ("separation",))
     return Contest(runs(table, **where), SET, SETTING)
 
 
@@ -191,15 +156,12 @@ def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
     return both["rhat", "ordered"].to_numpy(), both["rhat", "unordered"].to_numpy()
 
 
-def cures(table: pd.DataFrame, weight: float, which: int) -> Effect:
-    """Share of those data sets that ordering cures (0), or sorting (1)."""
-    return share(cured(table, weight)[which])
-
-
-def cures_more(table: pd.DataFrame, weight: float) -> Effect:
-    """Share that sorting cures less the share that ordering cures."""
+def cures(table: pd.DataFrame, weight: float, which: str) -> Effect:
+    """Share of those data sets that ordering cures, or sorting, or by how much sorting leads."""
     ordering, sorting = cured(table, weight)
-    return difference_of_shares(sorting, ordering)
+    if which == "more":
+        return difference_of_shares(sorting, ordering)
+    return share(ordering if which == "order" else sorting)
 
 
 def visits(table: pd.DataFrame) -> Effect:
@@ -257,17 +219,12 @@ SIZES: dict[str, dict[str, Any]] = {
 
 def _claim(
     name: str, statement: str, rule: tuple[str, float, str], asked: Any, *given: Any,
-    source: str = PROJECT, of: str = MAIN, **where: Any,
+    source: str = PROJECT, **where: Any,
 ) -> Claim:  # fmt: skip
     """A claim whose effect is a function, or a method of the contest with what it is given."""
     by_name = isinstance(asked, str)
     effect = question(contest, asked, given, **where) if by_name else partial(asked, **where)
-    return Claim(name, statement, source, effect, *rule, of=(of,), words=SAID.get(name, ""))
-
-
-def pair(adaptation: str) -> tuple[str, str]:
-    """Ordered and unordered means with one mass matrix."""
-    return f"ordered, {adaptation}", f"unordered, {adaptation}"
+    return Claim(name, statement, source, effect, *rule, of=(MAIN,), words=SAID.get(name, ""))
 
 
 def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
@@ -397,17 +354,17 @@ def _switching() -> Iterator[Claim]:
         )
         yield _claim(
             f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
-            CURED, cures, source=BETANCOURT, weight=weight, which=0,
+            CURED, cures, source=BETANCOURT, weight=weight, which="order",
         )  # fmt: skip
         yield _claim(
             f"sorting cures switching, weight {weight:g}",
             f"{of} the same draws agree on 95% once they are sorted.",
-            CURED, cures, source="Stephens 2000 (relabelling afterwards)", weight=weight, which=1,
+            CURED, cures, source="Stephens 2000 (relabelling afterwards)", weight=weight, which="sort",
         )  # fmt: skip
         yield _claim(
             f"sorting cures more, weight {weight:g}",
             f"{of} sorting afterwards cures more than ordering while sampling.",
-            more, cures_more, weight=weight,
+            more, cures, weight=weight, which="more",
         )  # fmt: skip
     yield _claim(
         "chains switch in the overlap",
@@ -417,25 +374,8 @@ def _switching() -> Iterator[Claim]:
     )  # fmt: skip
 
 
-def _plane() -> Iterator[Claim]:
-    for adaptation in TWO:
-        yield _claim(
-            f"order costs draws, plane, {adaptation}",
-            f"In the plane, at separations 1 and 2 with {WORDS[adaptation]} mass matrix, means "
-            "that are ordered along the coordinate that separates them have a smaller ESS per pass "
-            "than unordered ones.", LESS, "ratio", *pair(adaptation), RATE, source=BETANCOURT,
-            of=PLANE, separation=(1.0, 2.0),
-        )  # fmt: skip
-    for name in (PILOT, SIGNED):
-        yield _claim(
-            f"{name} never loses, plane",
-            f"In the plane {name} is {WITHIN} contender at every separation.",
-            NEVER, "least", name, RATE, of=PLANE,
-        )  # fmt: skip
-
-
 FAMILIES = {
-    "order": _order, "never": _never, "pooled": _pooled, "switching": _switching, "plane": _plane,
+    "order": _order, "never": _never, "pooled": _pooled, "switching": _switching,
 }  # fmt: skip
 CLAIMS = tuple(replace(one, family=name) for name, made in FAMILIES.items() for one in made())
 
@@ -539,7 +479,6 @@ def whole(replicates: int, first: int, outside: int, few: int) -> list[dict[str,
     return [*main(range(first)), *outer(range(outside), range(few)), *late]
 
 
-IN_PLANE = {name: kinds for name, kinds in FEW.items() if name != POOLED}
 QUICK: dict[str, tuple[str, ...]] = {
     "unordered": ("diagonal",), "ordered": ("diagonal",), GIBBS: (NONE,),
 }  # fmt: skip
@@ -556,24 +495,12 @@ SIZES_OF = {
     "smoke": block(QUICK, **SMOKE), "laptop": whole(20, 5, 6, 3),
     "cluster": whole(100, 100, 100, 100),
 }  # fmt: skip
-PLANE_FACTORS = {
-    "coordinates": tuple(IN_PLANE), "adaptation": ADAPTATIONS, "separation": (1.0, 2.0, 4.0),
-    "replicate": range(100),
-}  # fmt: skip
-PLANE_SIZES = {
-    "smoke": block(QUICK, separation=(4.0,), replicate=range(1)),
-    "laptop": block(IN_PLANE, replicate=range(6)), "cluster": block(IN_PLANE),
-}  # fmt: skip
-
 study = Study(
     name=MAIN,
     question="Does one sampler, or one set of coordinates, never lose, and what does ordering "
     "cost?",
     source="this project, after Betancourt 2017, Esser & Nielsen 2022 and Yu & Meng 2011",
-    experiments={
-        MAIN: Experiment(cell, FACTORS, SIZES_OF, skip),
-        PLANE: Experiment(plane, PLANE_FACTORS, PLANE_SIZES),
-    },
+    experiments={MAIN: Experiment(cell, FACTORS, SIZES_OF, skip)},
     claims=CLAIMS,
     figures={
         "worst": worst_figure,

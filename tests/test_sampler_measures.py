@@ -8,14 +8,9 @@ import xarray as xr
 from ordered_mix.data import simulate
 from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.rhat import reached, rhat_path
-from ordered_mix.draws.sampler_measures import CHECKPOINTS, points_measures, sampler_measures
+from ordered_mix.draws.sampler_measures import CHECKPOINTS, sampler_measures
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    default_multivariate_prior,
-)
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
@@ -68,22 +63,3 @@ def test_draws_without_their_likelihood_are_refused(draws):
     del tree["log_likelihood"]
     with pytest.raises(ValueError, match="must hold their log likelihood"):
         sampler_measures(Draws(tree))
-
-
-def test_points_are_measured_sorted_along_an_axis():
-    mu = np.array([[0.0, 0.0], [5.0, 0.0]])
-    truth = MultivariateMixture([0.5, 0.5], mu, np.eye(2))
-    data = MultivariateData(truth.sample(60, np.random.default_rng(1)))
-    model = catalog.parameterization("unordered", 2, default_multivariate_prior(data))
-    starts = MultivariateMixture(truth.w, [mu, mu[::-1]], truth.covariance)
-    draws = Gibbs(draws=200, tune=20).sample(model, data, starts, 2)
-    found, ascending = points_measures(draws, 0), draws.mixture.sorted(0)
-    row, column = np.tril_indices(2)
-    entries = ascending.covariance[..., row, column].reshape(2, 200, 6)
-    free = np.concatenate([ascending.w[..., :1], ascending.mu.reshape(2, 200, 4), entries], -1)
-    each = [free[..., index] for index in range(11)]
-    assert found["ess"] == pytest.approx(min(float(arviz_stats.ess(v, **AXES)) for v in each))
-    assert found["rhat"] == pytest.approx(max(float(arviz_stats.rhat(v, **AXES)) for v in each))
-    assert found["raw_rhat"] > 1.5  # the second chain has the other labels
-    assert found["passes"] == 400 and found["warmup_passes"] == 40
-    assert found["divergences_per_1000"] == 0 and 0 < found["seconds"] < draws.seconds

@@ -7,14 +7,11 @@ from typing import Any
 
 import arviz_stats
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ordered_mix.arrays import MIN_DRAWS, Array
 from ordered_mix.draws.chain_measures import chain_measures
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.draws.rhat import RHAT_THRESHOLD, rhat
-from ordered_mix.multivariate import MultivariateMixture
 
 CHECKPOINTS = 8
 
@@ -69,45 +66,6 @@ def sampler_measures(draws: Draws) -> dict[str, Any]:
         "switching_rate": found.switching_rate,
         "visited": _visited(draws),
     }
-
-
-def points_measures(draws: MultivariateDraws, axis: ArrayLike) -> dict[str, Any]:
-    """Measure a run in several dimensions, sorted along a coordinate or a direction.
-
-    Parameters
-    ----------
-    draws : MultivariateDraws
-        At least two chains.
-    axis : int or array_like, shape (d,)
-
-    Returns
-    -------
-    dict of str to float or int
-        ``ess`` and ``rhat`` (smallest sorted bulk ESS, largest sorted R-hat of the weights but the
-        last, the means and the covariances), ``raw_rhat`` (as drawn), ``passes`` and ``seconds``
-        after warm-up, ``warmup_passes``, ``divergences_per_1000``.
-    """
-    free, raw = (_free(one) for one in (draws.mixture.sorted(axis), draws.mixture))
-    passes, warmup = int(draws.passes.sum()), int(draws.warmup_passes.sum())
-    diverging = draws.statistics.get("diverging")
-    return {
-        "ess": min(float(arviz_stats.ess(v, chain_axis=0, draw_axis=1)) for v in free),
-        "rhat": max(map(rhat, free)),
-        "raw_rhat": max(map(rhat, raw)),
-        "passes": passes,
-        "warmup_passes": warmup,
-        "seconds": draws.seconds * passes / (passes + warmup),
-        "divergences_per_1000": 0.0 if diverging is None else 1000 * float(diverging.mean()),
-    }
-
-
-def _free(mixture: MultivariateMixture) -> Array:
-    """What varies freely, shape (quantity, chain, draw)."""
-    row, column = np.tril_indices(mixture.d)
-    entries = mixture.covariance[..., row, column]
-    parts = (mixture.w[..., :-1], mixture.mu, entries)
-    flat = [part.reshape(*mixture.batch_shape, -1) for part in parts]
-    return np.moveaxis(np.concatenate(flat, axis=-1), -1, 0)
 
 
 def _invariant(draws: Draws) -> list[Array]:

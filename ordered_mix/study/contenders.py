@@ -16,28 +16,26 @@ from ordered_mix.study.claims import Effect
 
 NONE = "none"
 GIBBS, PILOT = "Gibbs", "pilot"
-ALONE = (GIBBS, PILOT)
-
-
-def sampler(coordinates: str, adaptation: str, draws: int, tune: int, sweeps: int) -> Any:
-    """NUTS with this adaptation, or the sampler that the coordinates name.
-
-    ``sweeps`` of Gibbs sampling stand for each draw of NUTS.
-    """
-    if coordinates == GIBBS:
-        return Gibbs(draws=sweeps * draws, tune=tune)
-    if coordinates == PILOT:
-        return Pilot(draws=draws, tune=tune, sweeps=sweeps)
-    return NUTS(draws=draws, tune=tune, adaptation=adaptation)
 
 
 def sampled(
-    of: Any, coordinates: str, k: int, prior: Any, data: Any, starts: Any, seed: int
-) -> Any:
-    """Draws of a `sampler`; one that needs no coordinates records unordered ones."""
-    name = "unordered" if coordinates in ALONE else coordinates
+    coordinates: str, adaptation: str, k: int, prior: Any, data: Any, starts: Any, seed: int,
+    draws: int, tune: int, sweeps: int,
+) -> Any:  # fmt: skip
+    """Draws of NUTS with this adaptation, or of the sampler that the coordinates name.
+
+    One that needs no coordinates records unordered ones; so many ``sweeps`` of Gibbs sampling stand
+    for each draw of NUTS.
+    """
+    alone: dict[str, Any] = {
+        GIBBS: partial(Gibbs, draws=sweeps * draws),
+        PILOT: partial(Pilot, draws=draws, sweeps=sweeps),
+    }
+    nuts = partial(NUTS, draws=draws, adaptation=adaptation)
+    sampler = alone.get(coordinates, nuts)(tune=tune)
+    name = "unordered" if coordinates in alone else coordinates
     model = catalog.parameterization(name, k, prior)
-    return of.sample(model, data, starts, seed % 2**31)
+    return sampler.sample(model, data, starts, seed % 2**31)
 
 
 def charged(row: Mapping[str, Any], sweeps: int) -> dict[str, Any]:
@@ -76,3 +74,8 @@ def _asked(
 ) -> Effect:
     found: Effect = getattr(contest(table, **where), method)(*given)
     return found
+
+
+def pair(adaptation: str) -> tuple[str, str]:
+    """Ordered and unordered means with one mass matrix."""
+    return f"ordered, {adaptation}", f"unordered, {adaptation}"
