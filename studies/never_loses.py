@@ -56,8 +56,7 @@ if TYPE_CHECKING:
 
     from ordered_mix.study.result import StudyResult
 
-MAIN = "never_loses"
-PROJECT = "a question of this project"
+MAIN, PROJECT = "never_loses", "a question of this project"
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 STEPHENS = "Stephens 2000 (relabelling afterwards)"
 LOG, POSITIVE = "relative(link=log)", "moment(signed=False)"
@@ -66,14 +65,12 @@ COORDINATES = (
     "unordered", "ordered", LOG, "signed", POSITIVE, POOLED, "sheared", GIBBS, PILOT,
 )  # fmt: skip
 ADAPTATIONS = ("diagonal", "low_rank", "dense", NONE)
-PRIORS = ("adaptive", "fixed")
+PRIORS, WEIGHTS = ("adaptive", "fixed"), (0.5, 0.3, 0.1)
 SEPARATIONS = (0.0, 1.0, 2.0, 4.0, 8.0)
-WEIGHTS = (0.5, 0.3, 0.1)
 WEIGHTS_OF = {"adaptive": WEIGHTS, "fixed": (0.5, 0.1)}
-THIRD = 0.3333
 OVERLAP, APART = (0.0, 1.0, 2.0), (4.0, 8.0)
 CHAINS, DRAWS, TUNE, SWEEPS = 4, 2000, 1000, 6000
-FIRST, TARGET = 250, 1000
+FIRST, TARGET, THIRD = 250, 1000, 0.3333
 SETTING = ("prior", "separation", "weight")
 SET = (*SETTING, "n", "k", "replicate")
 SIGNED, BEST = "signed, dense", f"{POOLED}, dense"
