@@ -23,6 +23,7 @@ if _typing.TYPE_CHECKING:
     from ordered_mix.prior import Prior, default_prior
     from ordered_mix.samplers.gibbs import Gibbs
     from ordered_mix.samplers.nuts import NUTS
+    from ordered_mix.samplers.pilot import Pilot
     from ordered_mix.samplers.smc import SMC
     from ordered_mix.samplers.tempering import Tempering
     from ordered_mix.stream.stream import stream
@@ -32,6 +33,7 @@ _HOMES = {
     "Gibbs": "samplers.gibbs.Gibbs",
     "Mixture": "mixture.Mixture",
     "NUTS": "samplers.nuts.NUTS",
+    "Pilot": "samplers.pilot.Pilot",
     "Prior": "prior.Prior",
     "SMC": "samplers.smc.SMC",
     "Tempering": "samplers.tempering.Tempering",
@@ -55,6 +57,7 @@ __all__ = [
     "Data",
     "Gibbs",
     "Mixture",
+    "Pilot",
     "Prior",
     "Tempering",
     "check_parameterization",
