@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from inprocess import run_here
 
 from ordered_mix.data import population
-from ordered_mix.engine.run import load_study, run_study
+from ordered_mix.engine.run import load_study
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import largest_curvature
 from ordered_mix.mixture import Mixture
@@ -38,8 +39,7 @@ def rows_of(estimator, parameterization, values, separations=(0.5,), free="all",
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("speed")
-    return run_study(load_study("convergence_speed"), "smoke", out=folder, workers=1)
+    return run_here(load_study("convergence_speed"), tmp_path_factory.mktemp("speed"))
 
 
 def test_smoke_judges_every_claim(smoke):
