@@ -5,10 +5,9 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import run_here
 
 from ordered_mix.data import population
-from ordered_mix.engine.run import load_study
+from ordered_mix.engine.run import load_study, run_study
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.gradient import largest_curvature
 from ordered_mix.mixture import Mixture
@@ -39,7 +38,8 @@ def rows_of(estimator, parameterization, values, separations=(0.5,), free="all",
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    return run_here(load_study("convergence_speed"), tmp_path_factory.mktemp("speed"))
+    folder = tmp_path_factory.mktemp("speed")
+    return run_study(load_study("convergence_speed"), "smoke", out=folder, workers=1)
 
 
 def test_smoke_judges_every_claim(smoke):
