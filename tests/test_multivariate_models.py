@@ -63,9 +63,8 @@ def test_prior_draws_of_the_model_have_the_law_of_the_reference_prior():
         for family in ("inverse_gamma", "adaptive"):
             one = catalog.parameterization("ordered", 2, prior_of(kind, family), axis=1)
             with one.model(Data.of_points(Y)) as model:
-                mu, covariance = pm.draw(
-                    [model["means"], model["covariance"]], 2000, random_seed=chance.seed(3)
-                )
+                outputs = [model["means"], model["covariance"]]
+                mu, covariance = pm.draw(outputs, 2000, chance.seed(3), mode=INTERPRETED)
             drawn = reference.draw(one.prior, 2, 20_000, chance.rng(4)).sorted(1)
             assert np.all(np.diff(mu[:, :, 1]) > 0)
             for mine, theirs in (

@@ -327,7 +327,8 @@ def test_the_bootstrap_of_a_biased_statistic_covers():
     rng = np.random.default_rng(6)
 
     def rank_correlation(rows):
-        return float(stats.spearmanr(rows["x"], rows["y"]).statistic)
+        # what `stats.spearmanr` gives, whose p-value costs most of its time
+        return float(np.corrcoef(stats.rankdata([rows["x"], rows["y"]], axis=1))[0, 1])
 
     covered, estimates = [], []
     for _ in range(60):
