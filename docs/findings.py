@@ -25,7 +25,7 @@ from ordered_mix.report.study_setup import command, last_run
 from ordered_mix.report.tables.table import MINUS
 from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Verdict
 from ordered_mix.study.result import StudyResult
-from ordered_mix.study.sentences import answer, chief
+from ordered_mix.study.sentences import answer, chief, findings
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "studies" / "results"
@@ -95,7 +95,7 @@ def section(result: StudyResult) -> str:
         cells += [measured, reach_in_words(effect), claimed_in_words(claim), claim.source]
         rows.append(f"| {' | '.join(map(_cell, cells))} |")
     report = f"[Report](../studies/results/{name}/report.html), by `{command(result, run)}`."
-    paragraphs = [f"\n## {name}", result.study.question, result.study.findings(result),
+    paragraphs = [f"\n## {name}", result.study.question, findings(result),
                   "\n".join(rows), report]  # fmt: skip
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 

@@ -19,6 +19,7 @@ from ordered_mix.engine.run import load_study
 from ordered_mix.parameterization import catalog
 from ordered_mix.report.figures.interval import claimed_in_words
 from ordered_mix.study.definition import Study
+from ordered_mix.study.experiment import SIZES
 
 HERE = Path(__file__).resolve().parent
 PAGES = {
@@ -77,7 +78,7 @@ def study_page(name: str) -> str:
     """The page of a study: what it asks and computes, its verdicts if there are any."""
     study = load_study(name)
     about = (catalog.module(name, "study").__doc__ or "").partition("\n")[2].strip()
-    sizes = ", ".join(f"{len(study.cells(size)):,} at `{size}`" for size in study.sizes)
+    sizes = ", ".join(f"{len(study.cells(size)):,} at `{size}`" for size in SIZES)
     text = published().get(name)
     found = _published(study, text) if text else _unpublished(study)
     return "\n\n".join(

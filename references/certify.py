@@ -27,7 +27,7 @@ from ordered_mix.references.functionals import functionals
 from ordered_mix.references.posteriors import definitions
 from ordered_mix.references.reference import OF_POINTS, PARAMETERS
 from ordered_mix.samplers.smc import SMC
-from ordered_mix.study import Study
+from ordered_mix.study import Experiment, Study
 from ordered_mix.study.definition import Result
 
 CHAINS, PUBLISHED = 16, 125
@@ -108,15 +108,19 @@ study = Study(
     name="references",
     question="Do two samplers that share no code give the same posteriors?",
     source="this project",
-    factors={
-        "posterior": tuple(definitions()),
-        "method": ("augmentation", "smc"),
-        "run": range(20),
+    experiments={
+        "references": Experiment(
+            factors={
+                "posterior": tuple(definitions()),
+                "method": ("augmentation", "smc"),
+                "run": range(20),
+            },
+            sizes={
+                "smoke": {"posterior": ("means_1_20", "few_points"), "run": range(2)},
+                "laptop": {"run": range(5)},
+                "cluster": {"run": range(20)},
+            },
+            cell=cell,
+        )
     },
-    sizes={
-        "smoke": {"posterior": ("means_1_20", "few_points"), "run": range(2)},
-        "laptop": {"run": range(5)},
-        "cluster": {"run": range(20)},
-    },
-    cell=cell,
 )

@@ -158,7 +158,7 @@ def page(text: str, table: pd.DataFrame) -> str:
 
 def main() -> None:
     """Write page and picture."""
-    table = pd.read_parquet(FOLDER / "table" / "table.parquet")
+    table = pd.read_parquet(FOLDER / "table" / "tables" / "sampler_table.parquet")
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
     PICTURE.write_text(figure(table), encoding="utf-8")
     print(f"{Path(*PAGE.parts[-2:])} and {Path(*PICTURE.parts[-3:])}")

@@ -24,7 +24,7 @@ from ordered_mix.errors import SamplingFailed
 from ordered_mix.parameterization import catalog
 from ordered_mix.references.entrant import Budget, enter
 from ordered_mix.references.reference import load_reference
-from ordered_mix.study import Study
+from ordered_mix.study import Experiment, Study
 
 POSTERIORS = (
     "means_1_200", "few_points", "galaxies_2", "galaxies_3", "surplus_3", "plane_2d_2",
@@ -84,26 +84,30 @@ study = Study(
     question="Which sampler comes closest to the reference posteriors, at equal passes and equal "
     "seconds?",
     source="this project",
-    factors={
-        "entrant": (*OTHERS, *NUTS),
-        "posterior": POSTERIORS,
-        "budget": tuple(BUDGETS),
-        "replicate": range(20),
+    experiments={
+        "sampler_table": Experiment(
+            factors={
+                "entrant": (*OTHERS, *NUTS),
+                "posterior": POSTERIORS,
+                "budget": tuple(BUDGETS),
+                "replicate": range(20),
+            },
+            sizes={
+                "smoke": {
+                    "entrant": ("gibbs", "smc", "never_crosses", "wrong_jacobian"),
+                    "posterior": ("means_1_200", "few_points"),
+                    "budget": ("5000 passes",),
+                    "replicate": range(3),
+                },
+                "laptop": {
+                    "replicate": range(5),
+                    "entrant": AT_LAPTOP,
+                    "posterior": POSTERIORS[:LAPTOP],
+                },
+                "cluster": {"replicate": range(20)},
+            },
+            cell=cell,
+            time_limit=120.0,
+        )
     },
-    sizes={
-        "smoke": {
-            "entrant": ("gibbs", "smc", "never_crosses", "wrong_jacobian"),
-            "posterior": ("means_1_200", "few_points"),
-            "budget": ("5000 passes",),
-            "replicate": range(3),
-        },
-        "laptop": {
-            "replicate": range(5),
-            "entrant": AT_LAPTOP,
-            "posterior": POSTERIORS[:LAPTOP],
-        },
-        "cluster": {"replicate": range(20)},
-    },
-    cell=cell,
-    time_limit=120.0,
 )

@@ -143,7 +143,7 @@ def test_help_version_and_list(tmp_path):
 
 STUDY = """
 from matplotlib.figure import Figure
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Experiment, Study
 
 def good(result):
     return Figure()
@@ -151,11 +151,17 @@ def good(result):
 def bad(result):
     raise RuntimeError("no colour")
 
-study = Study(name="tiny", question="Is it so?", source="a test", factors={"i": (1, 2)},
-              sizes={"smoke": {}, "laptop": {}, "cluster": {}},
-              cell=lambda seed, i: [{"x": i}], figures={"good": good, FIGURE},
-              findings=lambda result: f"The sum is {result.table['x'].sum()}.",
-              claims=(Claim("c", "It is so.", "me", lambda table: Effect(2, 1, 3), "above", 0.5),))
+def effect(table):
+    return Effect(table["x"].sum(), 1, 3)
+
+sizes = {"smoke": {}, "laptop": {}, "cluster": {}}
+first = Experiment(lambda seed, i: [{"x": i}], {"i": (1, 2)}, sizes)
+second = Experiment(lambda seed, j: [{"y": j}], {"j": (1, 2, 3)}, sizes)
+study = Study(name="tiny", question="Is it so?", source="a test",
+              experiments={"first": first, "second": second},
+              figures={"good": good, FIGURE},
+              claims=(Claim("c", "It is so.", "me", effect, "above", 0.5, of=("first",),
+                            words="The sum is {0:g}."),))
 """
 
 
@@ -168,7 +174,8 @@ def test_a_study_whose_figure_fails_keeps_its_run_and_says_so(tmp_path):
     assert "Figure 'bad' cannot be drawn: RuntimeError: no colour." in first.stderr
     assert "HOLDS" in first.stdout and "report.html" in first.stdout
     out = tmp_path / "out"
-    assert {"report.html", "good.svg", "table.parquet", "verdicts.json"} <= set(os.listdir(out))
+    assert {"report.html", "good.svg", "tables", "verdicts.json"} <= set(os.listdir(out))
+    assert sorted(os.listdir(out / "tables")) == ["first.parquet", "second.parquet"]
     page = (out / "report.html").read_text()
     assert "The sum is 3." in page and "Figure &#39;bad&#39; cannot be drawn" in page
     assert str(tmp_path) not in page

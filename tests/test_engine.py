@@ -32,7 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ordered_mix.study import Claim, Result, Study
+from ordered_mix.study import Claim, Experiment, Result, Study
 from ordered_mix.study.effects import mean
 
 HERE = Path({folder!r})
@@ -43,16 +43,18 @@ def log(line):
 
 '''
 FOOTER = """
-study = Study(name="{name}", question="?", source="a test", factors={factors},
-              sizes={{"smoke": {{}}, "laptop": {{}}, "cluster": {{}}}}, cell=cell, {more})
+sizes = {{"smoke": {{}}, "laptop": {{}}, "cluster": {{}}}}
+demo = Experiment(cell, {factors}, sizes, {settings})
+study = Study(name="{name}", question="?", source="a test", experiments={{"{name}": demo}}, {more})
 """
 
 
-def write(folder, cell, factors, more="", name="demo"):
+def write(folder, cell, factors, more="", name="demo", settings=""):
     """A study file with this cell, loaded as the user's would be."""
     file = folder / f"{name}.py"
     body = HEADER.format(folder=str(folder)) + cell
-    file.write_text(body + FOOTER.format(name=name, factors=factors, more=more), encoding="utf-8")
+    text = body + FOOTER.format(name=name, factors=factors, more=more, settings=settings)
+    file.write_text(text, encoding="utf-8")
     return load_study(str(file))
 
 
@@ -122,11 +124,11 @@ def test_em_rates_gives_its_verdicts(run, tmp_path):
     assert {row["claim"]: row["outcome"] for row in written} == outcomes
     assert not len(result.failures) and not len(result.skipped)
     study = load_study("em_rates")
-    for cell, (_, row) in zip(study.cells("smoke"), result.table.iterrows(), strict=True):
+    for cell, (_, row) in zip(study.cells("smoke"), result.tables["demo"].iterrows(), strict=True):
         assert dict(row[list(cell.factors)]) == cell.factors
     direct = study.cell(0, **cell.factors)[0]
-    assert result.table.iloc[-1][list(direct)].to_dict() == direct
-    assert seen[-1].left == 0 and seen[-1].done == len(result.table) == 16
+    assert result.tables["demo"].iloc[-1][list(direct)].to_dict() == direct
+    assert seen[-1].left == 0 and seen[-1].done == len(result.tables["demo"]) == 16
     assert [one.done for one in seen] == sorted(one.done for one in seen)
     assert result.study.figures["rates"](result).axes
 
@@ -134,13 +136,13 @@ def test_em_rates_gives_its_verdicts(run, tmp_path):
 def test_a_finished_study_is_not_computed_again(run, tmp_path):
     study = write(tmp_path, "def cell(seed, i): log(seed); return [{'x': seed}]", {"i": (1, 2)})
     first = run(study)
-    table = (first.path / "table.parquet").read_bytes()
+    table = (first.path / "tables/demo.parquet").read_bytes()
     second = run(study)
-    assert (first.path / "table.parquet").read_bytes() == table
+    assert (first.path / "tables/demo.parquet").read_bytes() == table
     assert len(log_of(tmp_path)) == 2
-    pd.testing.assert_frame_equal(first.rows, second.rows)
+    pd.testing.assert_frame_equal(first.rows["demo"], second.rows["demo"])
     third = run(study, overrides={"i": [1, 3]})
-    assert sorted(third.table["i"]) == [1, 3]
+    assert sorted(third.tables["demo"]["i"]) == [1, 3]
     assert len(log_of(tmp_path)) == 3
     run(study, force=True)
     assert len(log_of(tmp_path)) == 5
@@ -151,15 +153,16 @@ def test_published_results_are_computed_again_without_their_cells(run, tmp_path)
     first = run(write(tmp_path, text, {"i": (1, 2)})).path
     copy = tmp_path / "clone"
     copy.mkdir()
-    for name in ("study.json", "table.parquet", "verdicts.json", "provenance.json"):
+    for name in ("study.json", "tables/demo.parquet", "verdicts.json", "provenance.json"):
         (copy / name).write_bytes((first / name).read_bytes())
     changed = write(tmp_path, text + "  # in other words", {"i": (1, 2)})
     again = run(changed, out=copy)
     assert len(log_of(tmp_path)) == 4
-    assert (copy / "table.parquet").read_bytes() == (first / "table.parquet").read_bytes()
+    tables = [path / "tables" / "demo.parquet" for path in (copy, first)]
+    assert tables[0].read_bytes() == tables[1].read_bytes()
     records = json.loads((copy / "provenance.json").read_text())["runs"]
     assert [record["computed"] for record in records] == [2, 2]
-    assert run(changed, out=copy).rows.equals(again.rows)
+    assert run(changed, out=copy).rows["demo"].equals(again.rows["demo"])
     assert len(log_of(tmp_path)) == 4
     with pytest.raises(ValueError, match="another version of study"):
         run(changed, out=first)
@@ -203,13 +206,13 @@ def cell(seed, i):
     import ordered_mix.passes.kernels
     return [{'threads': numba.config.NUMBA_NUM_THREADS}]
 """
-    assert run(write(tmp_path, code, {"i": (1, 2)})).table["threads"].tolist() == [1, 1]
+    assert run(write(tmp_path, code, {"i": (1, 2)})).tables["demo"]["threads"].tolist() == [1, 1]
 
 
 def test_workers_that_run_for_long_compute_the_file_of_today(run, tmp_path):
     for answer in (41, 42):
         study = write(tmp_path, f"def cell(seed, i): return [{{'x': {answer}}}]", {"i": (1,)})
-        assert run(study, force=True).table["x"].tolist() == [answer]
+        assert run(study, force=True).tables["demo"]["x"].tolist() == [answer]
 
 
 def test_models_are_compiled_once_for_each_worker_that_needs_them(run, tmp_path):
@@ -228,8 +231,8 @@ def cell(seed, kind, i):
     return [{'kind_of_model': model(kind), 'x': Point(i).x}]
 """
     factors = {"kind": ("a", "b", "c", "d"), "i": tuple(range(25))}
-    result = run(write(tmp_path, code, factors, "structure=('kind',)"))
-    assert len(result.table) == 100
+    result = run(write(tmp_path, code, factors, settings="structure=('kind',)"))
+    assert len(result.tables["demo"]) == 100
     assert len(log_of(tmp_path)) <= 4 + 2  # 8 if the cells of a model were spread about
 
 
@@ -257,9 +260,9 @@ def cell(seed, kind, i):
 
 def test_misbehaving_cells_become_rows_and_take_no_other_with_them(run, tmp_path):
     factors = {"kind": ("fine", "raise", "exit", "sleep", "native"), "i": (0,)}
-    study = write(tmp_path, MISBEHAVING, factors, "time_limit=1.5")
+    study = write(tmp_path, MISBEHAVING, factors, settings="time_limit=1.5")
     result = run(study, overrides={"kind": ["fine", "raise"], "i": range(20)})
-    assert len(result.table) == 20
+    assert len(result.tables["demo"]) == 20
     assert set(result.failures["error"]) == {"ValueError: no such thing"}
     result = run(study)
     errors = dict(zip(result.failures["kind"], result.failures["error"], strict=True))
@@ -269,13 +272,13 @@ def test_misbehaving_cells_become_rows_and_take_no_other_with_them(run, tmp_path
         "sleep": "TimeLimit: no result within 1.5 s",
         "native": "TimeLimit: no result within 1.5 s",
     }
-    assert result.table.values.tolist() == [["fine", 0, 0]]
+    assert result.tables["demo"].values.tolist() == [["fine", 0, 0]]
 
 
 def test_cells_that_kill_their_worker_are_given_up(run, tmp_path):
     study = write(tmp_path, MISBEHAVING, {"kind": ("fine", "crash", "memory"), "i": (0,)})
     result = run(study)
-    assert result.table["kind"].tolist() == ["fine"]
+    assert result.tables["demo"]["kind"].tolist() == ["fine"]
     assert result.failures["kind"].tolist() == ["crash", "memory"]
     assert set(result.failures["error"]) == {
         "WorkerLost: its worker was lost 3 times: it crashes or exceeds the memory limit"
@@ -295,7 +298,7 @@ def cell(seed, i):
     assert result.failures["i"].tolist() == [2]
     (tmp_path / "repaired").touch()
     result = run(study)
-    assert result.table["x"].tolist() == [1, 2, 3]
+    assert result.tables["demo"]["x"].tolist() == [1, 2, 3]
     assert not len(result.failures)
     assert sorted(log_of(tmp_path)) == ["1", "2", "2", "3"]
 
@@ -303,12 +306,12 @@ def cell(seed, i):
 def test_a_damaged_cell_is_reported_and_computed_again(run, tmp_path):
     code = "def cell(seed, i): log(i); return Result([{'x': i}], {'a': np.arange(i)})"
     study = write(tmp_path, code, {"i": (1, 2)})
-    table = (run(study).path / "table.parquet").read_bytes()
+    table = (run(study).path / "tables/demo.parquet").read_bytes()
     victim = sorted((tmp_path / "out" / "cells").iterdir())[0]
     victim.write_bytes(b"PK" + bytes(200))
     result = run(study)
     assert len(result.set_aside) == 1
-    assert (tmp_path / "out" / "table.parquet").read_bytes() == table
+    assert (tmp_path / "out" / "tables/demo.parquet").read_bytes() == table
     assert len(log_of(tmp_path)) == 3
 
 
@@ -335,7 +338,7 @@ def test_workers_killed_while_they_compute(run, tmp_path):
 
     result = run(study, progress=kill)
     assert len(killed) == 2
-    assert result.table["x"].tolist() == [cell.seed for cell in study.cells()]
+    assert result.tables["demo"]["x"].tolist() == [cell.seed for cell in study.cells()]
     again = len(log_of(tmp_path)) - 150
     assert 0 <= again <= 2 * 20  # the batch of each, of a quarter second
 
@@ -374,7 +377,7 @@ def test_ctrl_c_stops_cleanly_and_resumes(run, tmp_path):
     kept = len(list(cells.iterdir()))
     assert 5 <= kept < 34
     assert not list(cells.glob(".*"))
-    assert run(study).table["x"].tolist() == [cell.seed for cell in study.cells()]
+    assert run(study).tables["demo"]["x"].tolist() == [cell.seed for cell in study.cells()]
     assert len(log_of(tmp_path)) <= 34 + 2 * 13  # the two batches in flight, a quarter second each
 
 
@@ -475,7 +478,7 @@ def cell(seed, i):
         assert 5 < len(kept) < 30
         assert not list((disk / "cells").glob(".*"))
         enlarge(disk)
-        assert run(study, out=disk).table["x"].tolist() == list(range(30))
+        assert run(study, out=disk).tables["demo"]["x"].tolist() == list(range(30))
         seeds = {cell.key: cell.seed for cell in study.cells()}
         for file in kept:
             assert log_of(tmp_path).count(str(seeds[file.stem])) == 1
@@ -508,7 +511,7 @@ def test_a_slurm_queue_runs_the_same_way(tmp_path, monkeypatch):
     )
     study = write(tmp_path, SLOW, {"i": tuple(range(20))})
     result = run_study(study, "smoke", out=tmp_path / "out", slurm=settings)
-    assert len(result.table) == 20
+    assert len(result.tables["demo"]) == 20
     script = (tmp_path / "script").read_text()
     assert "export NUMBA_NUM_THREADS=1" in script
     assert "export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False" in script

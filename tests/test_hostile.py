@@ -41,7 +41,7 @@ from ordered_mix.files.reading import load_draws
 from ordered_mix.files.results import ResultFolder, slug
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.report import render
-from ordered_mix.study import Study
+from ordered_mix.study import Experiment, Study
 from ordered_mix.study.result import DONE
 
 NUMBERS = "".join(f"{i}.5\n" for i in range(12))
@@ -340,8 +340,9 @@ def test_figures_of_a_study_stay_in_its_folder(name):
 def study(name="demo", factors=None, **given):
     sizes = {size: {} for size in ("smoke", "laptop", "cluster")}
     cell = given.pop("cell", lambda seed, **values: [{"x": seed}])
-    return Study(name, given.pop("question", "?"), given.pop("source", "-"),
-                 factors or {"i": (1, 2)}, sizes, cell, **given)  # fmt: skip
+    computed = {"demo": Experiment(cell, factors or {"i": (1, 2)}, sizes)}
+    experiments = given.pop("experiments", computed)
+    return Study(name, given.pop("question", "?"), given.pop("source", "-"), experiments, **given)
 
 
 @pytest.mark.parametrize("name", [one for one in HOSTILE if not one.isidentifier()])
@@ -350,13 +351,15 @@ def test_studies_and_factors_have_plain_names(name):
         study(name)
     with pytest.raises(ValueError, match="factors must be identifiers"):
         study(factors={name: (1,)})
+    with pytest.raises(ValueError, match="experiments must have identifiers as names"):
+        study(experiments={name: study().experiments["demo"]})
 
 
 def test_values_of_factors_make_no_file_names(tmp_path):
     made = study(factors={"label": tuple(HOSTILE)})
     with opened_folder(tmp_path / "out", made):
         result = run_here(made, tmp_path / "out")
-    assert result.table["label"].tolist() == HOSTILE
+    assert result.tables["demo"]["label"].tolist() == HOSTILE
     assert os.listdir(tmp_path) == ["out"]
     cells = [file.name for file in (tmp_path / "out" / "cells").iterdir()]
     assert len(cells) == len(HOSTILE) and all(len(cell) == 37 for cell in cells)
@@ -594,7 +597,8 @@ def test_links_in_the_folder_of_a_comparison_are_replaced(tmp_path, victim, name
 
 
 @pytest.mark.parametrize(
-    "name", ["table.parquet", "timings.parquet", "study.json", "verdicts.json", "provenance.json"]
+    "name",
+    ["tables/demo.parquet", "timings.parquet", "study.json", "verdicts.json", "provenance.json"],
 )
 def test_links_in_the_folder_of_a_study_are_replaced(tmp_path, victim, name):
     made = study()
@@ -621,12 +625,13 @@ def test_a_link_in_place_of_the_lock_is_refused(tmp_path, victim):
             pass
 
 
-def test_a_link_in_place_of_the_cells_is_refused(tmp_path, victim):
+@pytest.mark.parametrize("name", ["cells", "tables"])
+def test_a_link_in_place_of_a_folder_is_refused(tmp_path, victim, name):
     made = study()
     with opened_folder(tmp_path / "out", made):
         pass
-    (tmp_path / "out" / "cells").rmdir()
-    (tmp_path / "out" / "cells").symlink_to(victim[1])
+    (tmp_path / "out" / name).rmdir()
+    (tmp_path / "out" / name).symlink_to(victim[1])
     with pytest.raises(ValueError, match="out must hold folders of its own"):
         with opened_folder(tmp_path / "out", made):
             pass
@@ -698,7 +703,7 @@ def test_no_script_runs_in_a_report(tmp_path):
 
 SPY = """
 import os
-from ordered_mix.study import Result, Study
+from ordered_mix.study import Experiment, Result, Study
 
 
 def cell(seed, i):
@@ -708,8 +713,8 @@ def cell(seed, i):
     return [{"x": i}]
 
 
-study = Study("spy", "?", "-", {"i": (1, 2)}, dict.fromkeys(("smoke", "laptop", "cluster"), {}),
-              cell)
+sizes = dict.fromkeys(("smoke", "laptop", "cluster"), {})
+study = Study("spy", "?", "-", {"spy": Experiment(cell, {"i": (1, 2)}, sizes)})
 """
 
 

@@ -27,7 +27,7 @@ from PIL import Image
 from ordered_mix.report import notebook, render
 from ordered_mix.report.figures.interval import picture
 from ordered_mix.report.of_study import StudyReport, draw, headline
-from ordered_mix.study import Claim, Effect, Study
+from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.result import SetAside, StudyResult
 
 SCRIPT = "<script>alert(1)</script>"
@@ -40,15 +40,22 @@ RUN = {
 }  # fmt: skip
 
 
-def claim(name, estimate, low, high, direction="above", margin=1.0, count=20):
+def claim(name, estimate, low, high, direction="above", margin=1.0, count=20, words=""):
     effect, source = Effect(estimate, low, high, count), f"{name} 2020, Table 1"
     return Claim(
-        name, f"Statement of {name}.", source, lambda table: effect, direction, margin, "times"
+        name,
+        f"Statement of {name}.",
+        source,
+        lambda table: effect,
+        direction,
+        margin,
+        "times",
+        words=words,
     )
 
 
 CLAIMS = (
-    claim("first", 2.5, 2.0, 3.0),
+    claim("first", 2.5, 2.0, 3.0, words="The first is {0:.3f} times. " + SCRIPT),
     claim("second", -2.5, -3.0, -2.0),
     claim("third", 0.1, -2.0, 2.0, "within"),
     Claim("fourth", SCRIPT, SCRIPT, lambda table: table["missing"], "below", 0.5),
@@ -62,7 +69,8 @@ def curve(result):
     """
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    axes.plot(result.table["n"], result.table["value"], "o", label="one")
+    table = result.tables["demo"]
+    axes.plot(table["n"], table["value"], "o", label="one")
     axes.set(xlabel=r"$n$ / points", ylabel="value", title=SCRIPT)
     axes.legend()
     return figure
@@ -80,17 +88,14 @@ def broken(result):
     raise KeyError("colour")
 
 
-def findings(result):
-    return f"The {len(result.table)} rows have mean {result.table['value'].mean():.3f}. {SCRIPT}"
-
-
 def make(folder, run=RUN, set_aside=(), **changes):
     study = Study(**{
         "name": "demo", "question": "Does the demonstration demonstrate, & what?",
-        "source": SCRIPT, "factors": {"n": (50, 200), "link": ("log", "softplus", "square")},
-        "sizes": {"smoke": {}, "laptop": {}, "cluster": {}}, "cell": lambda seed, n, link: [],
+        "source": SCRIPT, "experiments": {"demo": Experiment(lambda seed, n, link: [],
+            {"n": (50, 200), "link": ("log", "softplus", "square")},
+            {"smoke": {}, "laptop": {}, "cluster": {}})},
         "claims": CLAIMS, "figures": {"curve": curve, "same_curve": curve, "heat_map": heat},
-        "findings": findings, **changes,
+        **changes,
     })  # fmt: skip
     states = ["done", "done", "failed", "failed", "skipped", "skipped"]
     errors = ["", "", "Boom: <b>", "Boom: <b>", "square needs K = 2", "square needs K = 2"]
@@ -99,9 +104,9 @@ def make(folder, run=RUN, set_aside=(), **changes):
     if run:
         record = {"schema": 1, "runs": [run, {**run, "computed": 0}]}
         (folder / "provenance.json").write_text(json.dumps(record))
-    table = StudyResult(study, folder, rows, ()).table
-    verdicts = tuple(one.judge(table) for one in study.claims)
-    return StudyResult(study, folder, rows, verdicts, set_aside)
+    found = StudyResult(study, folder, {"demo": rows}, ())
+    verdicts = tuple(one.judge(found.tables["demo"]) for one in study.claims)
+    return StudyResult(study, folder, found.rows, verdicts, set_aside)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +131,7 @@ def test_page_says_what_was_asked_and_found(result, page):
     assert "<h1>Does the demonstration demonstrate, &amp; what?</h1>" in page
     assert "demo: Does the demonstration" in text
     assert ("1 of 4 claims hold; “second” fails; “third” and “fourth” are undecided.") in text
-    assert "The 2 rows have mean 0.500." in text
+    assert "The first is 2.500 times." in text
     for verdict in result.verdicts[:3]:
         assert verdict.claim.statement in text and verdict.claim.source in text
     assert "2.5 [2, 3] times" in text and "\N{MINUS SIGN}2.5 [\N{MINUS SIGN}3" in text
@@ -165,8 +170,8 @@ def test_what_failed_and_was_left_out_is_counted_with_its_reason(page):
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', page)
     cells = {name: re.findall("<td>(.*?)</td>", rest) for name, rest in rows}
     assert (cells["Finished"], cells["Failed"], cells["Left out"]) == (["5"], ["2"], ["2"])
-    assert "Boom: &lt;b&gt; First of them: n = 50, link = square." in page
-    assert "square needs K = 2 First of them: n = 200, link = softplus." in page
+    assert "Boom: &lt;b&gt; First of them: experiment = demo, n = 50, link = square." in page
+    assert "square needs K = 2 First of them: experiment = demo, n = 200, link = softplus." in page
     assert cells["0-abc.json"] == ["ValueError: the hash is wrong"]
 
 
@@ -185,22 +190,19 @@ def test_same_result_gives_the_same_bytes(result, page):
     assert render(result) == page
 
 
-def test_a_figure_or_findings_that_fail_are_reported_in_place(tmp_path):
-    result = make(tmp_path, figures={"good": curve, "bad": broken}, findings=broken)
+def test_a_figure_that_fails_is_reported_in_place(tmp_path):
+    result = make(tmp_path, figures={"good": curve, "bad": broken})
     report = StudyReport(result)
     page = render(report)
     check_document(page)
-    assert report.problems == [
-        "Figure 'bad' cannot be drawn: KeyError: 'colour'.",
-        "The findings cannot be computed: KeyError: 'colour'.",
-    ]
+    assert report.problems == ["Figure 'bad' cannot be drawn: KeyError: 'colour'."]
     text = words_of(page)
     assert text.count("Figure &#39;bad&#39; cannot be drawn") == 1
     assert 'aria-label="Good"' in page and "Statement of first." in text
 
 
 def test_a_study_without_claims_figures_and_records(tmp_path):
-    result = make(tmp_path, run=None, claims=(), figures={}, findings=lambda result: "")
+    result = make(tmp_path, run=None, claims=(), figures={})
     page = render(result)
     check_document(page)
     assert "This study tests no claim." in page and "3 cells" not in page
@@ -213,7 +215,7 @@ def test_notebook_is_a_fragment(result):
     assert result._repr_html_() == fragment
     assert fragment.startswith("<div") and "<html" not in fragment
     check_outline(fragment)
-    assert fragment.count("<figure>") == 1 and "The 2 rows" in fragment
+    assert fragment.count("<figure>") == 1 and "The first is" in fragment
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_a_long_table_is_collapsed_on_screen_and_open_on_paper(tmp_path):
     with opened(page, tmp_path) as shown:
         assert shown.evaluate(CLOSED) == 1
         check_print(shown)
-        assert "table.parquet" in shown.evaluate("document.body.textContent")
+        assert "tables/" in shown.evaluate("document.body.textContent")
 
 
 def test_an_animation_is_an_image_of_the_page(tmp_path):
@@ -308,11 +310,11 @@ def test_an_animation_is_an_image_of_the_page(tmp_path):
         return FuncAnimation(figure, lambda step: axes.plot(step, step, "o"), frames=3)
 
     study = Study(
-        "moving", "Does it move?", "a test", {"n": (1,)},
-        {"smoke": {}, "laptop": {}, "cluster": {}}, lambda seed, n: [], figures={"path": moving},
+        "moving", "Does it move?", "a test", {"moving": Experiment(lambda seed, n: [], {"n": (1,)},
+        {"smoke": {}, "laptop": {}, "cluster": {}})}, figures={"path": moving},
     )  # fmt: skip
     table = pd.DataFrame({"n": [1], "seed": [0], "status": ["done"], "error": [""]})
-    drawing = draw("path", StudyResult(study, tmp_path, table, ()))
+    drawing = draw("path", StudyResult(study, tmp_path, {"moving": table}, ()))
     (image,) = re.findall(
         '<img src="data:image/gif;base64,([^"]*)" alt="Path. A point', drawing.svg
     )

@@ -154,13 +154,13 @@ def test_the_broken_ones_come_last(tmp_path):
     study = load_study(str(FOLDER / "samplers.py"))
     result = run_here(study, tmp_path)
     assert not len(result.failures)
-    found = ranking(result.table)
+    found = ranking(result.tables["sampler_table"])
     assert set(found["entrant"][-2:]) == set(BROKEN)
     assert found["score"].iloc[-2] > 2 * found["score"].iloc[-3]
 
 
 def test_the_broken_ones_come_last_in_the_published_table():
-    table = pd.read_parquet(FOLDER / "table" / "table.parquet")
+    table = pd.read_parquet(FOLDER / "table" / "tables" / "sampler_table.parquet")
     study = load_study(str(FOLDER / "samplers.py"))
     wanted = {str(one.factors) for one in study.cells("laptop")}
     assert {str(row) for row in table[list(study.factors)].to_dict("records")} == wanted
@@ -207,12 +207,14 @@ def test_a_sampler_of_one_file_appears_in_the_table(tmp_path):
     file.write_text(OWN.lstrip())
     assert len(OWN.strip().splitlines()) <= 30
     entrants = [str(file), "never_crosses"]
-    factors = {**study.factors, "entrant": (*study.factors["entrant"], str(file))}
+    (one,) = study.experiments.values()
+    factors = {**one.factors, "entrant": (*one.factors["entrant"], str(file))}
+    longer = {"sampler_table": replace(one, factors=factors)}
     wanted = {"entrant": entrants, "posterior": ["means_1_200"], "replicate": [0]}
     (tmp_path / "out").mkdir()
-    result = run_here(replace(study, factors=factors), tmp_path / "out", "smoke", wanted)
+    result = run_here(replace(study, experiments=longer), tmp_path / "out", "smoke", wanted)
     assert not len(result.failures)
-    assert ranking(result.table)["entrant"].tolist() == entrants
+    assert ranking(result.tables["sampler_table"])["entrant"].tolist() == entrants
 
 
 def test_starts_are_points_of_the_data():

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,16 +21,20 @@ from ordered_mix.engine.outcome import arrays_of, load_result
 from ordered_mix.engine.store import Store
 from ordered_mix.engine.tables import write_tables
 from ordered_mix.errors import RunError
-from ordered_mix.study import Study
+from ordered_mix.study import Experiment, Study
 from ordered_mix.study.result import DONE, FAILED
 
 STUDY = Study(
     name="demo",
     question="?",
     source="nobody",
-    factors={"model": ("plain", "fancy"), "n": (50, 200)},
-    sizes={"smoke": {}, "laptop": {}, "cluster": {}},
-    cell=lambda seed, **factors: [],
+    experiments={
+        "demo": Experiment(
+            cell=lambda seed, **factors: [],
+            factors={"model": ("plain", "fancy"), "n": (50, 200)},
+            sizes={"smoke": {}, "laptop": {}, "cluster": {}},
+        )
+    },
 )
 CELLS = STUDY.cells()
 ROWS = [{"x": 0.1, "label": "a"}, {"x": float("nan"), "label": None}, {"x": 1e308, "label": "ü"}]
@@ -221,8 +226,8 @@ def tables_of(path, order, outcomes, skips=None):
         store = Store(path, "demo")
         for index in order:
             store.write(CELLS[index], outcomes[index])
-        write_tables(store, CELLS, skips or {}, STUDY.factors)
-    return (path / "table.parquet").read_bytes()
+        write_tables(store, STUDY, CELLS, skips or {})
+    return (path / "tables" / "demo.parquet").read_bytes()
 
 
 def test_bytes_depend_on_nothing_but_the_cells(tmp_path):
@@ -240,11 +245,11 @@ def test_a_table_has_failures_and_skips_as_rows(tmp_path):
     outcomes = [done(), Outcome(FAILED, [], {}, "ValueError: no"), done([]), done()]
     tables_of(tmp_path, [0, 1, 2], outcomes, {CELLS[3].key: "too slow"})
     result = load_result(STUDY, tmp_path)
-    assert result.rows["status"].tolist() == ["done"] * 3 + ["failed", "skipped"]
-    assert result.table.columns.tolist() == ["model", "n", "x", "label"]
-    assert result.table["x"].tolist()[::2] == [0.1, 1e308]
+    assert result.rows["demo"]["status"].tolist() == ["done"] * 3 + ["failed", "skipped"]
+    assert result.tables["demo"].columns.tolist() == ["model", "n", "x", "label"]
+    assert result.tables["demo"]["x"].tolist()[::2] == [0.1, 1e308]
     assert result.failures[["n", "error"]].values.tolist() == [[200, "ValueError: no"]]
-    assert result.skipped.values.tolist() == [["fancy", 200, "too slow"]]
+    assert result.skipped.values.tolist() == [["demo", "fancy", 200, "too slow"]]
 
 
 def test_columns_have_one_type(tmp_path):
@@ -253,7 +258,7 @@ def test_columns_have_one_type(tmp_path):
         {"i": 2, "f": 0.5, "b": False, "t": None, "m": 1.5},
     ]
     tables_of(tmp_path, [0], [done(values)])
-    schema = parquet.read_schema(tmp_path / "table.parquet")
+    schema = parquet.read_schema(tmp_path / "tables" / "demo.parquet")
     found = dict(zip(schema.names, map(str, schema.types), strict=True))
     wanted = {"i": "int64", "f": "double", "b": "bool", "t": "string", "m": "string", "e": "double"}
     assert found.items() > wanted.items()
@@ -262,15 +267,25 @@ def test_columns_have_one_type(tmp_path):
 def test_arrays_come_back_by_factors(tmp_path):
     tables_of(tmp_path, [0], [done(arrays=ARRAYS)])
     result = load_result(STUDY, tmp_path)
-    found = arrays_of(result, **CELLS[0].factors)
+    found = arrays_of(result, "demo", **CELLS[0].factors)
     np.testing.assert_array_equal(found["draws"], ARRAYS["draws"])
     for factors in (CELLS[1].factors, {"n": 50}, {"n": 50, "modle": "plain"}):
         with pytest.raises(ValueError, match="factors must be those of one finished cell"):
-            arrays_of(result, **factors)
+            arrays_of(result, "demo", **factors)
+    with pytest.raises(ValueError, match="experiment must be of demo, got 'dem'"):
+        arrays_of(result, "dem", **CELLS[0].factors)
+
+
+def test_an_experiment_that_was_left_out_has_an_empty_table(tmp_path):
+    tables_of(tmp_path, [0], [done()])
+    more = {**STUDY.experiments, "second": replace(STUDY.experiments["demo"])}
+    result = load_result(replace(STUDY, experiments=more), tmp_path)
+    assert len(result.tables["demo"]) == 3 and result.tables["second"].empty
+    assert list(result.tables["second"]) == ["model", "n"] and result.failures.empty
 
 
 def test_a_folder_without_a_table_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no table\.parquet, run the study first"):
+    with pytest.raises(ValueError, match=r"holds no tables, run the study first"):
         load_result(STUDY, tmp_path)
 
 
@@ -308,7 +323,7 @@ def test_what_a_killed_run_was_writing_is_removed(store, tmp_path):
     path = tmp_path / "another"
     with opened(path, STUDY):
         (path / "cells" / leftover.name).write_text("{")
-        (path / ".table.parquet.99").write_text("")
+        (path / "tables" / ".demo.parquet.99").write_text("")
     with opened(path, STUDY):
         assert [item.name for item in path.rglob(".*")] == [".lock"]
 
@@ -319,7 +334,7 @@ def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
         with pytest.raises(ValueError, match="holds something else than cells"):
             with opened(tmp_path, STUDY, force=force):
                 pass
-    other = Study("other", "?", "-", {"i": [1]}, dict.fromkeys(STUDY.sizes, ({},)), STUDY.cell)
+    other = Study("other", "?", "-", STUDY.experiments)
     with opened(tmp_path / "other", other):
         pass
     with pytest.raises(ValueError, match="belongs to study 'other', not 'demo'"):

@@ -1,14 +1,16 @@
 """Studies on paper: factors to cells and seeds, effect sizes, claims and their verdicts."""
 
+import dataclasses
 import json
 import re
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from inprocess import result_of, run_here
 from scipy import stats
 
 from ordered_mix.engine.batches import run_cell
@@ -16,9 +18,11 @@ from ordered_mix.engine.provenance import provenance
 from ordered_mix.engine.run import load_study
 from ordered_mix.engine.schedule import Schedule
 from ordered_mix.parameterization.catalog import module, names
-from ordered_mix.study import Claim, Effect, Study, effects, seed_of
+from ordered_mix.study import Claim, Effect, Experiment, Study, effects, seed_of
+from ordered_mix.study.family import judge_all
 from ordered_mix.study.grid import parse_settings
-from ordered_mix.study.result import StudyResult, verdict_table
+from ordered_mix.study.result import verdict_table
+from ordered_mix.study.sentences import answer, sentences
 
 FACTORS = {"model": ("plain", "fancy"), "n": (50, 200), "gap": (0, 0.5), "known": (True, None)}
 SIZES = {
@@ -34,9 +38,17 @@ def rows(seed, **factors):
 
 
 def make(**changes):
-    fields = {"name": "demo", "question": "?", "source": "nobody", "factors": FACTORS,
-              "sizes": SIZES, "cell": rows}  # fmt: skip
+    computed = {"factors": FACTORS, "sizes": SIZES, "cell": rows}
+    own = {one.name for one in dataclasses.fields(Experiment)} & changes.keys()
+    computed |= {name: changes.pop(name) for name in own}
+    fields = {"name": "demo", "question": "?", "source": "nobody"}
+    if "experiments" not in changes:
+        fields["experiments"] = {"demo": Experiment(**computed)}
     return Study(**{**fields, **changes})
+
+
+def measure(factors):
+    return Experiment(rows, factors, WHOLE)
 
 
 def claim(effect, direction="above", margin=1.0):
@@ -80,6 +92,51 @@ def test_no_cell_changes_when_values_are_added():
 def test_seeds_differ_between_cells_and_studies():
     cells = make().cells("cluster") + make(name="other").cells("cluster")
     assert len({cell.seed for cell in cells}) == len(cells)
+
+
+def test_an_experiment_of_another_name_has_seeds_of_both_names():
+    factors = {"n": (50, 200)}
+    study = make(experiments={"demo": measure(factors), "second": measure(factors)})
+    own, second = study.cells()[:2], study.cells()[2:]
+    assert [cell.experiment for cell in study.cells()] == ["demo"] * 2 + ["second"] * 2
+    assert [cell.seed for cell in own] == [seed_of("demo", n=n) for n in (50, 200)]
+    assert [cell.seed for cell in second] == [seed_of("demo second", n=n) for n in (50, 200)]
+    assert study.cells(experiments=["second"]) == second
+
+
+def test_overrides_reach_the_experiments_that_know_the_factor():
+    parts = {"a": measure({"n": (1, 2), "word": ("x", "y")}), "b": measure({"word": ("y", "z")})}
+    study = make(experiments={**parts, "c": measure({"other": (1,)})})
+    assert study.factors == {"n": (1, 2), "word": ("x", "y", "z"), "other": (1,)}
+    cells = study.cells("laptop", {"word": ["x"], "n": [7]})
+    assert [(cell.experiment, cell.factors) for cell in cells] == [
+        ("a", {"n": 7, "word": "x"}), ("c", {"other": 1}),
+    ]  # fmt: skip
+
+
+def test_a_claim_takes_the_tables_of_its_experiments():
+    def lengths(*tables):
+        return Effect(*[float(10 * len(tables) + sum(map(len, tables)))] * 3)
+
+    def asked(*of):
+        return Claim("n", "s", "-", lengths, "above", 0.0, of=of)
+
+    tables = {"a": pd.DataFrame({"x": [1]}), "b": pd.DataFrame({"x": [1, 2]})}
+    verdicts = judge_all([asked(), asked("b"), asked("b", "a")], tables)
+    assert [one.effect.estimate for one in verdicts] == [23.0, 12.0, 23.0]
+
+
+def test_words_are_chosen_by_the_outcome():
+    def said(estimate, words):
+        effect = Effect(estimate, estimate - 1, estimate + 1, 9)
+        claim = Claim("n", "s", "-", lambda table: effect, "above", 0.0, words=words)
+        return list(sentences([claim.judge(pd.DataFrame())]))
+
+    three = ("Yes, {0:g}.", "No, {0:g}.", "Open: {1:g} to {2:g}.")
+    assert [said(value, three) for value in (5, -5, 0.5)] == [
+        ["Yes, 5."], ["No, -5."], ["Open: -0.5 to 1.5."],
+    ]  # fmt: skip
+    assert said(5, "It is {0:g}.") == ["It is 5."] and said(5, "") == []
 
 
 def test_true_and_one_are_different_values():
@@ -126,7 +183,19 @@ def test_overrides_replace_the_values_of_a_size():
         (lambda: make(sizes={"smoke": {}}), "sizes must be smoke, laptop, cluster, got smoke"),
         (lambda: make(sizes={**SIZES, "smoke": {"m": [1]}}), "factor must be one of model, n"),
         (lambda: make(structure=("m",)), "factor must be one of"),
-        (lambda: make(findings="slow"), "findings must be a function of the result, got 'slow'"),
+        (lambda: make(experiments={}), "experiments must be at least one, got none"),
+        (
+            lambda: make(experiments={"a b": measure({"n": (1,)})}),
+            "identifiers as names, got 'a b'",
+        ),
+        (lambda: make().cells(experiments=["dem"]), "of demo, got 'dem', did you mean 'demo'"),
+        (
+            lambda: make(claims=(replace(claim(None), of=("x",)),)),
+            "'name' must be of demo, got 'x'",
+        ),
+        (lambda: replace(claim(None), words="{3}"), "no more than {0}, {1} and {2}, got '{3}'"),
+        (lambda: make(chief=("x",)), "chief must name claims of the study, got x"),
+        (lambda: make(claims=(claim(None),), answer=("name",)), "claims that have words, got name"),
         (lambda: make(time_limit=0), "time_limit must be positive"),
         (lambda: parse_settings(["n"], FACTORS), "written factor=value,value, got 'n'"),
         (lambda: parse_settings(["m=1"], FACTORS), "factor must be one of"),
@@ -399,7 +468,7 @@ def test_a_table_of_verdicts_has_a_row_for_each():
 )
 def test_what_a_cell_must_not_return_is_a_failure(returned, message):
     (cell, *_) = make().cells("smoke")
-    outcome = run_cell(lambda seed, **factors: returned, cell, limit=10)
+    outcome = run_cell(Experiment(lambda seed, **factors: returned, FACTORS, SIZES), cell)
     assert outcome.status == "failed"
     assert message in outcome.error
     assert outcome.rows == []
@@ -408,7 +477,7 @@ def test_what_a_cell_must_not_return_is_a_failure(returned, message):
 def test_numpy_scalars_become_plain_ones():
     (cell, *_) = make().cells("smoke")
     values = {"a": np.float64(0.1), "b": np.int32(3), "c": np.bool_(True), "d": np.array(2.0)}
-    outcome = run_cell(lambda seed, **factors: [values], cell, limit=10)
+    outcome = run_cell(Experiment(lambda seed, **factors: [values], FACTORS, SIZES), cell)
     assert [type(value) for value in outcome.rows[0].values()] == [float, int, bool, float]
 
 
@@ -442,7 +511,7 @@ def test_cells_of_one_structure_stay_on_one_worker():
                 structures.append(batch.structure)
                 schedule.finished(batch, 1.0, 2)
     assert {frozenset(structures) for structures in held.values()} == {
-        frozenset([("plain",)]), frozenset([("fancy",)]),
+        frozenset([("demo", "plain")]), frozenset([("demo", "fancy")]),
     }  # fmt: skip
 
 
@@ -503,12 +572,7 @@ def test_the_study_in_the_documentation_runs(tmp_path):
     text = (Path(__file__).parents[1] / "docs" / "studies.md").read_text(encoding="utf-8")
     file = tmp_path / "mean_error.py"
     file.write_text(text.split("```python\n")[1].split("```")[0], encoding="utf-8")
-    study = load_study(str(file))
-    cells = study.cells("laptop")
-    table = pd.DataFrame(
-        [{**cell.factors, **row} for cell in cells for row in study.cell(cell.seed, **cell.factors)]
-    )
-    (verdict,) = [claim.judge(table) for claim in study.claims]
+    (verdict,) = run_here(load_study(str(file)), tmp_path, "laptop").verdicts
     assert verdict.outcome == "holds"
     assert verdict.effect.low < 4 < verdict.effect.high
 
@@ -521,41 +585,20 @@ RATES = [(0.1, 0.995024835, 0.997512417), (0.5, 0.888472600, 0.944236300),
 
 @pytest.mark.parametrize(("separation", "em", "ecm"), RATES)
 def test_em_rates_has_the_reference_values(separation, em, ecm):
-    cell = load_study("em_rates").cell
+    cell = load_study("em_rates").experiments["em_rates"].cell
     for estimator, wanted in (("em", em), ("ecm", ecm)):
         (row,) = cell(0, estimator=estimator, weight=0.5, separation=separation, step=0.02)
         assert row["theory"] == pytest.approx(wanted, abs=1e-9)
         assert row["rate"] == pytest.approx(wanted, abs=1e-7)
 
 
-def em_rates_result(separations):
-    study = load_study("em_rates")
-    cells = study.cells("smoke", {"separation": separations}) if separations else []
-    rows = [{**cell.factors, "seed": 0, "status": "done", "error": "",
-             **study.cell(cell.seed, **cell.factors)[0]} for cell in cells]  # fmt: skip
-    columns = [*study.factors, "seed", "status", "error", "rate", "theory"]
-    return StudyResult(study, Path(), pd.DataFrame(rows, columns=None if rows else columns), ())
-
-
-def test_findings_of_em_rates_follow_its_table():
-    result = em_rates_result([0.1, 2.0])
-    text = result.study.findings(result)
-    assert "agree with theory" in text and "slower than EM at 2 of 2 weights" in text
-    assert "from 2.00 (first weight 0.5) to 3.34 times (first weight 0.3)" in text
-    faster = result.rows.assign(
-        rate=result.rows["rate"] ** (1 + 9 * (result.rows["estimator"] == "ecm"))
+def test_words_of_em_rates_follow_its_table(tmp_path):
+    result = run_here(load_study("em_rates"), tmp_path, "smoke", {"weight": [0.5]})
+    assert "the slower one, with 2.00 passes" in answer(result)
+    (table,) = result.tables.values()
+    faster = table.assign(rate=table["rate"] ** (1 + 9 * (table["estimator"] == "ecm")))
+    assert answer(result_of(result.study, faster)) == (
+        "They do not close in at the rates of theory. "
+        "Near the singularity relative ECM is the faster one."
     )
-    text = result.study.findings(StudyResult(result.study, Path(), faster, ()))
-    assert "differ from theory" in text and "slower than EM at 0 of 2 weights" in text
-    assert "faster at 2 of 2 weights" in text
-
-
-def test_findings_of_em_rates_without_the_cells_they_need():
-    alone = em_rates_result([0.1])
-    assert alone.study.findings(alone).endswith("No other separation was finished.")
-    nothing = em_rates_result([])
-    assert nothing.study.findings(nothing).startswith("No rate of both estimators")
-
-
-def test_a_study_without_findings_says_nothing():
-    assert make().findings(None) == ""
+    assert answer(result_of(result.study, table.iloc[:0])) == ""

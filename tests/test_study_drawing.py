@@ -1,4 +1,4 @@
-"""Drawing and wording of studies: what is drawn and said, and what is missing."""
+"""Drawing of studies: what is drawn, and what is missing."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from ordered_mix.parameterization.catalog import names
-from ordered_mix.study import Claim, Effect, Study
 from ordered_mix.study.drawing import (
     FEWEST_FOR_BARS,
     LOOKS,
@@ -28,17 +27,6 @@ from ordered_mix.study.drawing import (
     short,
 )
 from ordered_mix.study.effects import mean, paired_ratio
-from ordered_mix.study.result import DONE, FAILED, StudyResult
-from ordered_mix.study.sentences import (
-    RATIO,
-    amounts,
-    by_outcome,
-    chained,
-    listed,
-    measured,
-    paragraph,
-    tally,
-)
 from ordered_mix.theory.mean_coordinates import COORDINATES
 
 RUNS = pd.DataFrame(
@@ -201,75 +189,3 @@ def test_marks_and_ticks(axes):
     axes.figure.draw_without_rendering()
     assert axes.texts[0].get_text() == "chance"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "300"]
-
-
-# --- sentences ------------------------------------------------------------------------------------
-
-
-def nothing_is_computed(seed, replicate):
-    return []
-
-
-def result_of(effects, failed=0):
-    """A result whose claims, above 1, have these effects."""
-
-    def claim(name, effect):
-        def given(table):
-            if effect is None:
-                raise ValueError("no runs")
-            return Effect(*effect)
-
-        return Claim(name, f"{name}.", "here", given, "above", 1.0)
-
-    claims = tuple(claim(*item) for item in effects.items())
-    sizes = {"smoke": {}, "laptop": {}, "cluster": {}}
-    factors = {"replicate": range(9)}
-    study = Study("words", "Which?", "here", factors, sizes, nothing_is_computed, claims)
-    rows = pd.DataFrame({"replicate": range(9), "seed": 0, "error": ""})
-    rows["status"] = [FAILED] * failed + [DONE] * (9 - failed)
-    verdicts = tuple(one.judge(rows) for one in claims)
-    return StudyResult(study, None, rows, verdicts)
-
-
-def test_outcomes_choose_the_sentence():
-    words = (f"more ({RATIO})", "less", "open")
-    result = result_of({"a": (2, 1.5, 3), "b": (0.5, 0.2, 0.8), "c": (1, 0.5, 2), "d": None})
-    sentences = {"c": words, "d": words, "a": words, "b": words, "other": words}
-    told = list(by_outcome(result.verdicts, sentences))
-    assert told == ["open", "more (2.00 [1.50, 3.00])", "less"]
-    assert list(by_outcome(result.verdicts, {"b": "{0:.1f} times"})) == ["0.5 times"]
-    assert list(measured(result)) == ["a", "b", "c"]
-
-
-def test_a_paragraph_leaves_out_what_the_table_lacks():
-    def told(result):
-        yield "First."
-        raise ValueError("the table holds no more")
-
-    def broken(result):
-        raise TypeError("a mistake")
-
-    assert paragraph(result_of({}), told, lambda result: ["Second."]) == "First. Second."
-    assert paragraph(result_of({}, 1), told) == "First. 1 cell failed."
-    assert paragraph(result_of({}, 2)) == "2 cells failed."
-    with pytest.raises(TypeError, match="a mistake"):
-        paragraph(result_of({}), broken)
-
-
-def test_phrases_that_begin_small_go_on_with_their_sentence():
-    assert list(chained(["it is 1", "then 2", "There 3"])) == ["It is 1; then 2.", "There 3."]
-    assert list(chained([])) == []
-
-
-def test_outcomes_are_counted():
-    result = result_of({"a": (2, 1.5, 3), "b": (3, 2, 4), "c": (0.5, 0.2, 0.8)})
-    assert list(tally(result)) == ["Of 3 claims: 2 holds, 1 fails."]
-
-
-def test_lists_in_words():
-    assert listed(["a"]) == "a" and listed(iter("abc")) == "a, b and c"
-    assert amounts({"half_normal": 0.25, 3.0: 1.0}) == "half normal 25%, 3 100%"
-    values = pd.Series({(50, 2): 0.5, (200, 4): 0.25})
-    assert amounts(values, "{1:.1f} at n = {0[0]}, K = {0[1]}") == (
-        "0.5 at n = 50, K = 2, 0.2 at n = 200, K = 4"
-    )

@@ -210,6 +210,8 @@ def print_study(result: StudyResult) -> None:
     """The claims of a study with their verdicts, and what failed or was left out."""
     from rich.text import Text
 
+    from ordered_mix.study.result import TABLES
+
     console = _console()
     console.print(Text(result.study.question, style="bold"))
     for verdict in result.verdicts:
@@ -219,10 +221,12 @@ def print_study(result: StudyResult) -> None:
         console.print(Text(f"  {verdict.reason} Source: {claim.source}."))
     for title, rows in (("failed", result.failures), ("skipped", result.skipped)):
         if len(rows):
-            console.print(Text(f"\n{len(rows)} cells {title}, the first: {rows.iloc[0].to_dict()}"))
+            console.print(
+                Text(f"\n{len(rows)} cells {title}, the first: {rows.iloc[0].dropna().to_dict()}")
+            )
     for item in result.set_aside:
         console.print(Text(f"Computed anew, the file is set aside: {item.path} ({item.reason})"))
-    console.print(Text(f"\nTable: {result.path / 'table.parquet'}"))
+    console.print(Text(f"\nTables: {result.path / TABLES}"))
     console.print(Text(f"Report: {result.path / 'report.html'}"))
 
 

@@ -45,7 +45,7 @@ def write(result: StudyResult, definitions: dict[str, Definition], folder: Path)
     """
     for name in ("posteriors", "draws"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    rows = result.rows[result.rows["status"] == "done"]
+    (rows,) = result.tables.values()
     versions = json.loads((result.path / "provenance.json").read_text("utf-8"))["runs"][-1]
     written = []
     for name, definition in definitions.items():
@@ -58,7 +58,7 @@ def write(result: StudyResult, definitions: dict[str, Definition], folder: Path)
         text = json.dumps(found, indent=1) + "\n"
         (folder / "posteriors" / f"{name}.json").write_text(text, encoding="utf-8")
         written.append(name)
-    kept = rows[rows["posterior"].isin(written)].drop(columns=["status", "error"])
+    kept = rows[rows["posterior"].isin(written)].copy()
     if (folder / RUNS).exists():
         before = pd.read_parquet(folder / RUNS)
         kept = pd.concat([before[~before["posterior"].isin(written)], kept])
@@ -118,7 +118,9 @@ def _draws(result: StudyResult, rows: pd.DataFrame, definition: Definition) -> A
     kind, names = (Mixture, PARAMETERS) if definition.d == 1 else (MultivariateMixture, OF_POINTS)
     parts = []
     for run in runs:
-        arrays = arrays_of(result, posterior=definition.name, method="augmentation", run=run)
+        arrays = arrays_of(
+            result, result.study.name, posterior=definition.name, method="augmentation", run=run
+        )
         chosen = np.linspace(0, len(arrays["mu"]) - 1, each).astype(int)
         parts.append([arrays[key][chosen] for key in names])
     return kind(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -33,7 +33,7 @@ def last_run(result: StudyResult) -> dict[str, Any]:
 
 def cells_in_words(result: StudyResult, run: Mapping[str, Any]) -> str:
     """The size and how many cells it has."""
-    total = run.get("cells", seen(result))
+    total = run.get("cells", seen(result.study, result.rows))
     size = f", size {run['size']}" if "size" in run else ""
     return f"{total:,} cell{'s' if total != 1 else ''}{size}"
 

@@ -103,7 +103,8 @@ class Claim:
     Raises
     ------
     ValueError
-        If the direction is another word, or the margin does not suit it.
+        If the direction is another word, the margin does not suit it, or the words hold more than
+        three numbers.
     """
 
     name: str
@@ -126,6 +127,13 @@ class Claim:
             raise ValueError(f"margin must be finite, got {self.margin}")
         if self.margin < 0 and self.direction in ("within", "outside"):
             raise ValueError(f"margin must be at least 0 for {self.direction}, got {self.margin}")
+        for words in (self.words,) if isinstance(self.words, str) else self.words:
+            try:
+                words.format(*Effect(0.0, 0.0, 0.0)[:3])
+            except (IndexError, KeyError, ValueError) as error:
+                raise ValueError(
+                    f"words must hold no more than {{0}}, {{1}} and {{2}}, got {words!r}: {error}"
+                ) from None
 
     def judge(self, *tables: pd.DataFrame) -> Verdict:
         """Test the claim: decided only if the whole interval lies on one side of the margin.

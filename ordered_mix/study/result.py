@@ -55,7 +55,7 @@ class StudyResult:
 
     @cached_property
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Rows of the finished cells of each experiment: the factors and what the cells returned."""
+        """Rows of the finished cells of each experiment: factors and what the cells returned."""
         return {name: self._where(name, DONE).drop(columns=list(STATES)) for name in self.rows}
 
     @property

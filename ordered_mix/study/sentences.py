@@ -30,7 +30,7 @@ def sentences(verdicts: Iterable[Verdict], names: Iterable[str] | None = None) -
             continue
         words = verdict.claim.words
         which = (HOLDS, FAILS, UNDECIDED).index(verdict.outcome)
-        yield (words if isinstance(words, str) else words[which]).format(*verdict.effect)
+        yield (words if isinstance(words, str) else words[which]).format(*verdict.effect[:3])
 
 
 def answer(result: StudyResult) -> str:

@@ -7,32 +7,48 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
+import pandas as pd
 import pytest
 
 from ordered_mix.engine.batches import run_cell
 from ordered_mix.engine.outcome import judged
 from ordered_mix.engine.store import Store
 from ordered_mix.engine.tables import write_tables
+from ordered_mix.study.family import judge_one
 from ordered_mix.study.result import StudyResult
 
 
 def run_here(study, path, size="smoke", overrides=None):
     """What `run_study` returns, from the same store, table and claims."""
     cells, store = study.cells(size, overrides), Store(path, study.name)
-    skips = {cell.key: study.skip(**cell.factors) for cell in cells}
+    skips = {cell.key: study.experiments[cell.experiment].skip(**cell.factors) for cell in cells}
     skips = {key: reason for key, reason in skips.items() if reason}
     (path / "cells").mkdir(exist_ok=True)
+    (path / "tables").mkdir(exist_ok=True)
     for cell in cells:
         if cell.key not in skips:
-            store.write(cell, run_cell(study.cell, cell, study.time_limit))
-    write_tables(store, cells, skips, study.factors)
+            store.write(cell, run_cell(study.experiments[cell.experiment], cell))
+    write_tables(store, study, cells, skips)
     return judged(study, path)
 
 
-def result_of(study, table):
-    """The result that a study would have with this table of cells, nothing failed."""
-    verdicts = tuple(claim.judge(table) for claim in study.claims)
-    return StudyResult(study, Path(), table.assign(seed=1, status="done", error=None), verdicts)
+def result_of(study, tables):
+    """The result that a study would have with these tables of cells, nothing failed.
+
+    Experiments without a table have an empty one; a table alone is that of the lone experiment.
+    """
+    if isinstance(tables, pd.DataFrame):
+        tables = {name: tables for name in study.experiments}
+        assert len(tables) == 1
+    rows = {
+        name: tables[name].assign(seed=1, status="done", error=None)
+        if name in tables
+        else pd.DataFrame(columns=[*experiment.factors, "seed", "status", "error"])
+        for name, experiment in study.experiments.items()
+    }
+    found = StudyResult(study, Path(), rows, ())
+    verdicts = tuple(judge_one(claim, found.tables) for claim in study.claims)
+    return StudyResult(study, Path(), rows, verdicts)
 
 
 def exit_status(monkeypatch, *arguments):

@@ -66,7 +66,8 @@ def measures():
     waic_, loo_ = (kind(pointwise_log_likelihood(data.y, w, mu, sigma)) for kind in (waic, loo))
     table = raw_and_sorted(w, mu, sigma).select_dtypes("number")
     study = load_study("em_rates")
-    rows = [row for cell in study.cells("smoke") for row in study.cell(cell.seed, **cell.factors)]
+    one = study.experiments["em_rates"]
+    rows = [row for cell in study.cells("smoke") for row in one.cell(cell.seed, **cell.factors)]
     numbers = [[value for value in row.values() if isinstance(value, float)] for row in rows]
     criteria = [waic_.elpd, loo_.elpd]
     return {"criteria": criteria, "convergence": table.to_numpy(), "study": numbers}

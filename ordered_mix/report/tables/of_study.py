@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ordered_mix.study.claims import Verdict
+    from ordered_mix.study.definition import Study
     from ordered_mix.study.result import StudyResult
 
 MOST_REASONS = 20
@@ -69,15 +70,17 @@ def counts(result: StudyResult, run: Mapping[str, Any]) -> tuple[int, int, int]:
     """Cells finished, failed and left out; those without rows are known from the run's record."""
     failed, skipped = len(result.failures), len(result.skipped)
     total = run.get("cells")
-    return (seen(result) if total is None else total - failed - skipped), failed, skipped
-
-
-def seen(result: StudyResult) -> int:
-    """Cells with rows that are finished."""
-    tables, experiments = result.tables, result.study.experiments
-    return sum(
-        len(tables[name][list(experiments[name].factors)].drop_duplicates()) for name in tables
+    return (
+        (seen(result.study, result.tables) if total is None else total - failed - skipped),
+        failed,
+        skipped,
     )
+
+
+def seen(study: Study, tables: Mapping[str, pd.DataFrame]) -> int:
+    """Number of cells that have rows in the tables."""
+    factors = {name: list(study.experiments[name].factors) for name in tables}
+    return sum(len(tables[name][factors[name]].drop_duplicates()) for name in tables)
 
 
 def reasons(title: str, cells: pd.DataFrame, column: str) -> Table:
