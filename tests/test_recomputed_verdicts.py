@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @cache
-def rows_of(study):
-    rows = pd.read_parquet(RESULTS / study / "table.parquet")
+def rows_of(study, experiment=None):
+    rows = pd.read_parquet(RESULTS / study / "tables" / f"{experiment or study}.parquet")
     return rows[rows["status"] == "done"]
 
 
@@ -120,12 +120,10 @@ def true_number_best():
 
 def gibbs_ratio():
     """Log of Gibbs sampling's ESS per pass over that of the best NUTS, by data set."""
-    table = rows_of("gibbs_and_gradients")
     unit = ["separation", "n", "k", "replicate"]
-    rate = np.log(table["ess"] / table["passes"])
-    gibbs = table["sampler"] == "gibbs"
-    own = rate[gibbs].groupby([table.loc[gibbs, name] for name in unit]).first()
-    best = rate[~gibbs].groupby([table.loc[~gibbs, name] for name in unit]).max()
+    gibbs, nuts = (rows_of("gibbs_and_gradients", name) for name in ("gibbs", "nuts"))
+    own = np.log(gibbs["ess"] / gibbs["passes"]).groupby([gibbs[name] for name in unit]).first()
+    best = np.log(nuts["ess"] / nuts["passes"]).groupby([nuts[name] for name in unit]).max()
     return (own - best).rename("ratio").reset_index()
 
 
@@ -139,9 +137,8 @@ def gibbs_growth():
     return np.exp(student(wide[6.0] - wide[1.0]))
 
 
-def switching(sampler="nutpie diagonal"):
+def switching():
     table = rows_of("label_switching")
-    table = table[(table["data"] == "simulated") & (table["sampler"] == sampler)]
     return table.assign(rate=np.log(table["ess"] / table["passes"]))
 
 
