@@ -163,21 +163,19 @@ def sorted_afterwards():
 
 
 def fewer_collapses():
-    table = rows_of("em_pathologies").query(
-        "kind == 'collapse' and estimator == 'free' and data == 'simulated' and k == 4"
-    )
+    table = rows_of("em_pathologies", "collapse").query("estimator == 'free' and k == 4")
     wide = table.pivot(index="replicate", columns="n", values="degenerate")
     return student(wide[wide.columns.max()] - wide[wide.columns.min()])
 
 
 def remedied():
-    table = rows_of("em_pathologies").query("kind == 'collapse' and data == 'simulated'")
+    table = rows_of("em_pathologies", "collapse")
     kept = table[table["estimator"].isin(["inverse_gamma", "tied", "map"])]
     return share(kept.groupby(["n", "k", "replicate"])["degenerate"].sum() > 0)
 
 
 def tied_passes():
-    table = rows_of("em_pathologies").query("kind == 'constraints' and data == 'simulated'")
+    table = rows_of("em_pathologies", "constraints")
     wide = table.pivot(index=["n", "k", "replicate"], columns="estimator", values="passes")
     return np.exp(student(np.log(wide["tied"]) - np.log(wide["free"])))
 
@@ -208,7 +206,7 @@ def slower_ecm():
 
 
 def squared_gap():
-    table = rows_of("neural_network").query("measure == 'learning'").dropna(subset=["plateau"])
+    table = rows_of("neural_network", "learning")
     unit = ["teacher", "width", "start", "replicate"]
     wide = table.pivot(index=unit, columns="coordinates", values="plateau")
     return order_statistics(wide["resolved"] / wide["unordered"])
