@@ -171,9 +171,11 @@ def changes_page(found: Sequence[StudyResult]) -> str:
     counts = [f"| {word} | {first[word]} | {second[word]} |" for word in (HOLDS, FAILS, UNDECIDED)]
     text = f"""# What changed
 
-    Written by `make findings`. The tables of the studies that were there before are the same; what
-    changed is what is claimed of them, and how it is measured. Margins and claims of these studies
-    that are new here were chosen after their tables had been seen; only another run can test them.
+    Written by `make findings`. What changed is what is claimed, how it is measured, and for most
+    studies the draws: they were run again with today's code and seeds of their own, at the sizes
+    they had; the report of each says when, and from which commit. Margins and claims that are new
+    here were chosen after the first tables had been seen: where a study was run again since, its
+    verdicts are of data that were not. A study that asked two things is two studies now.
     New studies: {", ".join(new) or "none"}.
 
     | verdict | before | now |

@@ -124,11 +124,12 @@ def test_em_rates_gives_its_verdicts(run, tmp_path):
     assert {row["claim"]: row["outcome"] for row in written} == outcomes
     assert not len(result.failures) and not len(result.skipped)
     study = load_study("em_rates")
-    for cell, (_, row) in zip(study.cells("smoke"), result.tables["demo"].iterrows(), strict=True):
+    (table,) = result.tables.values()
+    for cell, (_, row) in zip(study.cells("smoke"), table.iterrows(), strict=True):
         assert dict(row[list(cell.factors)]) == cell.factors
-    direct = study.cell(0, **cell.factors)[0]
-    assert result.tables["demo"].iloc[-1][list(direct)].to_dict() == direct
-    assert seen[-1].left == 0 and seen[-1].done == len(result.tables["demo"]) == 16
+    direct = study.experiments["em_rates"].cell(0, **cell.factors)[0]
+    assert table.iloc[-1][list(direct)].to_dict() == direct
+    assert seen[-1].left == 0 and seen[-1].done == len(table) == 16
     assert [one.done for one in seen] == sorted(one.done for one in seen)
     assert result.study.figures["rates"](result).axes
 
@@ -152,7 +153,7 @@ def test_published_results_are_computed_again_without_their_cells(run, tmp_path)
     text = "def cell(seed, i): log(i); return [{'x': seed}]"
     first = run(write(tmp_path, text, {"i": (1, 2)})).path
     copy = tmp_path / "clone"
-    copy.mkdir()
+    (copy / "tables").mkdir(parents=True)
     for name in ("study.json", "tables/demo.parquet", "verdicts.json", "provenance.json"):
         (copy / name).write_bytes((first / name).read_bytes())
     changed = write(tmp_path, text + "  # in other words", {"i": (1, 2)})
@@ -192,10 +193,10 @@ def test_skipped_cells_say_why_and_are_not_computed(run, tmp_path):
         "def cell(seed, i): log(i); return [{'x': i}]\n"
         "def skip(i): return 'two is not a number we like' if i == 2 else None",
         {"i": (1, 2, 3)},
-        "skip=skip",
+        settings="skip=skip",
     )
     result = run(study)
-    assert result.skipped.values.tolist() == [[2, "two is not a number we like"]]
+    assert result.skipped.values.tolist() == [["demo", 2, "two is not a number we like"]]
     assert sorted(log_of(tmp_path)) == ["1", "3"]
 
 

@@ -1,4 +1,4 @@
-"""Every study in the folder: figures and findings of its table, of parts of it and of none."""
+"""Every study in the folder: figures and findings of its tables, of one alone and of none."""
 
 import inspect
 import re
@@ -11,18 +11,21 @@ from inprocess import run_here
 from ordered_mix.engine.run import load_study
 from ordered_mix.parameterization.catalog import names
 from ordered_mix.study.claims import UNDECIDED
-from ordered_mix.study.result import StudyResult
+from ordered_mix.study.family import judge_one
+from ordered_mix.study.result import StudyResult, table_of
+from ordered_mix.study.sentences import findings
 
 RESULTS = Path(__file__).resolve().parents[1] / "studies" / "results"
 
 
 @pytest.fixture(scope="module", params=names("study"))
 def result(request, tmp_path_factory):
-    """The published table, else the smoke size; its claims are judged elsewhere."""
+    """The published tables, else the smoke size; its claims are judged elsewhere."""
     study, path = load_study(request.param), RESULTS / request.param
-    if not (path / "table.parquet").is_file():
+    if not (path / "tables").is_dir():
         return run_here(study, tmp_path_factory.mktemp(request.param))
-    return StudyResult(study, path, pd.read_parquet(path / "table.parquet"), ())
+    rows = {name: pd.read_parquet(table_of(path, name)) for name in study.experiments}
+    return StudyResult(study, path, rows, ())
 
 
 def pictures(result):
@@ -32,25 +35,17 @@ def pictures(result):
             yield name, draw(result)
 
 
-def parts(result):
-    """What one kind of cell alone would have left, for each set of columns that a kind fills."""
-    words = [name for name, values in result.study.factors.items() if isinstance(values[0], str)]
-    always = [*result.study.factors, "seed", "status", "error"]
-    found = {}
-    for _, rows in result.rows.groupby(words[0]) if words else ():
-        filled = rows.columns[rows.notna().any() | rows.columns.isin(always)]
-        found.setdefault(tuple(filled), rows[filled])
-    return [judged(result, rows) for rows in found.values()]
-
-
-def judged(result, rows):
-    table = StudyResult(result.study, result.path, rows, ()).table
-    verdicts = tuple(claim.judge(table) for claim in result.study.claims)
+def only(result, *experiments):
+    """The result if the other experiments had been left out, judged again."""
+    rows = {name: rows if name in experiments else rows.iloc[:0]
+            for name, rows in result.rows.items()}  # fmt: skip
+    tables = StudyResult(result.study, result.path, rows, ()).tables
+    verdicts = tuple(judge_one(claim, tables) for claim in result.study.claims)
     return StudyResult(result.study, result.path, rows, verdicts)
 
 
 def check_findings(result):
-    text = result.study.findings(result)
+    text = findings(result)
     assert "\n" not in text and not {"nan", "inf"} & set(re.split(r"\W+", text.lower()))
 
 
@@ -59,15 +54,24 @@ def test_every_figure_shows_data(result):
         assert any(axes.has_data() for axes in figure.axes), name
 
 
-def test_one_kind_of_cell_alone_is_drawn_and_told(result):
-    for part in parts(result):
-        assert not part.table.empty
+def test_every_column_of_a_table_is_filled(result):
+    """Or a factor would be one of another experiment."""
+    for name, table in result.tables.items():
+        factors = table[list(result.study.experiments[name].factors)]
+        for factor in factors:
+            assert factors[factor].map(lambda value: value is not None).any(), (name, factor)
+
+
+def test_one_experiment_alone_is_drawn_and_told(result):
+    for name in result.rows if len(result.rows) > 1 else ():
+        part = only(result, name)
+        assert not part.tables[name].empty
         check_findings(part)
         assert all(figure.axes for _, figure in pictures(part))
 
 
-def test_an_empty_table_is_drawn_and_told(result):
-    empty = judged(result, result.rows.iloc[:0])
+def test_empty_tables_are_drawn_and_told(result):
+    empty = only(result)
     assert {verdict.outcome for verdict in empty.verdicts} == {UNDECIDED}
     check_findings(empty)
     for _, figure in pictures(empty):
