@@ -90,8 +90,8 @@ def _stream(axes: Axes, flow: Flow, density: float) -> Any:
     speed = np.clip(np.linalg.norm(velocity, axis=1), levels[0], levels[-1]).reshape(side, side)
     filled = axes.contourf(axis, axis, speed.T, levels=levels, cmap="Blues", norm=LogNorm())
     filled.set_rasterized(True)
-    parts = velocity.reshape(side, side, 2).T
-    drawn = axes.streamplot(axis, axis, *parts, density=density, arrowsize=0.7, color=INK)
+    u, v = velocity.reshape(side, side, 2).T
+    drawn = axes.streamplot(axis, axis, u, v, density=density, arrowsize=0.7, color=INK)
     for path in drawn.lines.get_segments():
         thinned = np.concatenate([path[:-1:5], path[-1:]])  # for a small file
         axes.plot(*thinned.T, color=INK, linewidth=0.7)
