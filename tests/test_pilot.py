@@ -6,14 +6,10 @@ import chance
 import numpy as np
 import pytest
 
-from ordered_mix.data import simulate
+from ordered_mix.data import Data, simulate
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    default_multivariate_prior,
-)
+from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
@@ -63,9 +59,9 @@ def test_known_scales_have_no_pooled_gaps():
 @pytest.mark.parametrize(("separation", "chosen"), [(9.0, "Gibbs"), (1.0, "NUTS in signed, dense")])
 def test_points_in_the_plane(separation, chosen):
     mu = np.array([[0.0, 0.0], [separation, 0.0]])
-    truth = MultivariateMixture([0.5, 0.5], mu, np.eye(2))
-    data = MultivariateData(truth.sample(80, np.random.default_rng(1)))
-    starts = MultivariateMixture(truth.w, mu + np.arange(4)[:, None, None] / 10, truth.covariance)
+    truth = Mixture([0.5, 0.5], mu, covariance=np.eye(2))
+    data = Data.of_points(truth.sample(80, np.random.default_rng(1)))
+    starts = Mixture(truth.w, mu + np.arange(4)[:, None, None] / 10, covariance=truth.covariance)
     model = catalog.parameterization("ordered", 2, default_multivariate_prior(data))
     found = Pilot(draws=40, tune=40, sweeps=1).sample(model, data, starts, 1)
     assert found.tree.attrs["chosen"] == chosen

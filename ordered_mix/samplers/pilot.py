@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, overload
+from typing import Any, ClassVar, NamedTuple
 
 import arviz_stats
 import numpy as np
@@ -11,15 +11,15 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.draws.multivariate import assemble as assemble_points
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.parameterization import catalog
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+    MultivariateParameterization,
+)
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.samplers.gibbs import Gibbs
-from ordered_mix.samplers.moves.inputs import one_sample
 from ordered_mix.samplers.moves.settings import at_least, check_seed
 from ordered_mix.samplers.nuts import NUTS
 
@@ -75,39 +75,25 @@ class Pilot:
     def __post_init__(self) -> None:
         at_least(self, draws=4, tune=1, sweeps=1, cores=1)
 
-    @overload
     def sample(
-        self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
-    ) -> Draws: ...
-
-    @overload
-    def sample(
-        self,
-        parameterization: MultivariateParameterization,
-        data: MultivariateData,
-        starts: MultivariateMixture,
-        seed: int,
-    ) -> MultivariateDraws: ...
-
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any, seed: int
-    ) -> Draws | MultivariateDraws:
+        self, parameterization: AnyParameterization, data: Data, starts: Mixture, seed: int
+    ) -> Draws:
         """Sample one chain from each start.
 
         Parameters
         ----------
-        parameterization : Parameterization or MultivariateParameterization
+        parameterization : AnyParameterization
             With the reference prior, whose scales are inverse gamma, adaptive or known.
-        data : Data or MultivariateData
+        data : Data
             One sample; weights must be whole numbers.
-        starts : Mixture or MultivariateMixture, batch shape (chain,)
+        starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.
         seed : int
             The same seed gives the same draws for any number of cores.
 
         Returns
         -------
-        Draws or MultivariateDraws
+        Draws
             Its tree has the attributes ``pilot_ess``, effective draws for a sweep, and
             ``chosen``, what was run.
 
@@ -145,20 +131,16 @@ class Pilot:
         raise NotApplicable(f"none of {', '.join(wanted)} applies to this prior")
 
 
-def pilot_ess(mixture: Mixture | MultivariateMixture) -> float:
+def pilot_ess(mixture: Mixture) -> float:
     """Effective draws for a sweep, the least over what is free of sorted draws.
 
     Parameters
     ----------
-    mixture : Mixture or MultivariateMixture, batch shape (chain, draw)
+    mixture : Mixture, batch shape (chain, draw)
         Sorted.
     """
     count = mixture.w[..., 0].size
-    if isinstance(mixture, Mixture):
-        scales = mixture.sigma
-    else:
-        scales = np.diagonal(mixture.covariance, axis1=-2, axis2=-1)
-    parts = [mixture.w[..., :-1], mixture.mu, scales]
+    parts = [mixture.w[..., :-1], mixture.mu, mixture.sigma]
     shape = mixture.batch_shape
     free = np.concatenate([np.reshape(part, (*shape, -1)) for part in parts], axis=-1)
     found = [_ess(one) for one in np.moveaxis(free, -1, 0) if np.ptp(one) > 0]
@@ -179,10 +161,10 @@ def _in(label: str, parameterization: Any) -> Any:
     return replace(parameterization, **given)
 
 
-def _ascending(parameterization: Any, mixture: Any) -> Any:
-    if isinstance(mixture, Mixture):
-        return mixture.sorted()
-    return mixture.sorted(parameterization.direction)
+def _ascending(parameterization: AnyParameterization, mixture: Mixture) -> Mixture:
+    if isinstance(parameterization, MultivariateParameterization):
+        return mixture.sorted(parameterization.direction)
+    return mixture.sorted()
 
 
 def _warmup(pilot: Any, run: Any, kind: str, names: tuple[str, ...]) -> xr.Dataset:
@@ -193,7 +175,7 @@ def _warmup(pilot: Any, run: Any, kind: str, names: tuple[str, ...]) -> xr.Datas
 
 
 def _joined(parameterization: Parameterization, data: Data, pilot: Draws, run: Draws) -> Draws:
-    location, scale = one_sample(data)
+    location, scale = float(data.location), float(data.scale)
     standard = parameterization.affine(-location / scale, 1 / scale)
     names = ("w", "mu", "sigma")
     groups = {"sample_stats": run.statistics, "warmup_sample_stats":
@@ -214,13 +196,13 @@ def _joined(parameterization: Parameterization, data: Data, pilot: Draws, run: D
 
 
 def _joined_points(
-    parameterization: MultivariateParameterization, data: MultivariateData, pilot: Any, run: Any
-) -> MultivariateDraws:
+    parameterization: MultivariateParameterization, data: Data, pilot: Draws, run: Draws
+) -> Draws:
     names = ("w", "mu", "covariance")
     before = _warmup(pilot, run, "posterior", names)
     drawn = xr.concat([before, run.tree["posterior"].to_dataset().drop_vars("draw",
                        errors="ignore")], "draw")  # fmt: skip
-    mixture = MultivariateMixture(*(drawn[name].to_numpy() for name in names))
+    mixture = Mixture(**{name: drawn[name].to_numpy() for name in names})
     steps = [_warmup(pilot, run, "sample_stats", ("n_steps",))["n_steps"].to_numpy(),
              run.statistics["n_steps"].to_numpy()]  # fmt: skip
     statistics = {"n_steps": np.concatenate(steps, axis=1)}
@@ -228,6 +210,7 @@ def _joined_points(
         kept = run.statistics["diverging"].to_numpy()
         early = np.zeros(steps[0].shape, dtype=bool)
         statistics["diverging"] = np.concatenate([early, kept], axis=1)
-    tree = assemble_points(parameterization.sorted(mixture), statistics, steps[0].shape[1], data)
-    tree.attrs["seconds"] = pilot.seconds + run.seconds
-    return MultivariateDraws(tree)
+    seconds = pilot.seconds + run.seconds
+    return assemble_points(
+        parameterization.sorted(mixture), statistics, steps[0].shape[1], data, seconds
+    )

@@ -369,6 +369,31 @@ def dots(
     axes.grid(axis="y", lw=0.4, alpha=0.5)
 
 
+def compared(
+    rows: pd.DataFrame, y: str, by: str, columns: Mapping[str, str], height: float
+) -> tuple[Figure, NDArray[Any]]:
+    """A panel of `dots` for each column.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        One row for each data set.
+    y, by : str
+        Columns that name the line and the series of a row, in the order of the rows.
+    columns : mapping of str to str
+        What is drawn, and its label.
+    height : float
+        Of the figure, in inches.
+    """
+    rows = rows.reindex(columns=[*dict.fromkeys([*rows.columns, y, by])])
+    places, series = list(dict.fromkeys(rows[y])), looks(dict.fromkeys(rows[by]))
+    figure, (line,) = panels(1, len(columns), (8, height), sharey=True)
+    for axes, (column, label) in zip(line, columns.items(), strict=True):
+        dots(axes, rows, column, by, series, y, places)
+        axes.set_xlabel(label)
+    return legend(figure, line[0]), line
+
+
 def _finite(rows: pd.DataFrame, value: str, log: bool) -> pd.DataFrame:
     if value not in rows:
         return rows.iloc[:0].assign(**{value: 0.0})

@@ -35,9 +35,7 @@ def true_means(arrangement: str, true: int, separation: float) -> Array:
     return np.asarray(radius * np.column_stack([np.cos(angles), np.sin(angles)]))
 
 
-def truth_of(
-    arrangement: str, true: int, separation: float, weight: float = 1.0
-) -> Mixture:
+def truth_of(arrangement: str, true: int, separation: float, weight: float = 1.0) -> Mixture:
     """The true mixture; the first component weighs `weight` times each of the others."""
     w = np.append(weight, np.ones(true - 1))
     means = true_means(arrangement, true, separation)
