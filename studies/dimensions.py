@@ -40,10 +40,9 @@ from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import log_density, white_pass
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
+from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.drawing import curves, legend, looks, panels
 from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of, share
-from ordered_mix.study.sentences import RATIO, Words, by_outcome, paragraph
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +64,7 @@ FRESH, TIMED = 50_000, 20_000
 CONVERGED = 1.05
 SET = ["d", "k", "separation", "adaptation", "replicate"]
 SAMPLE = ["d", "correlation", "points", "replicate"]
+CORRELATION, EACH = 0.5, 100
 
 
 def truth_of(d: int, k: int, separation: float, correlation: float) -> Mixture:
@@ -101,33 +101,19 @@ def direction(axis: str, truth: Mixture, data: Data, seed: int) -> Any:
     return np.linalg.eigh(np.cov(data.y.T))[1][:, -1]
 
 
-def cell(seed: int, experiment: str, **factors: Any) -> list[dict[str, Any]]:
-    """One run of four chains on one data set, or EM with both kinds of covariances."""
-    run = sampled if experiment == "sampling" else fitted
-    return run(seed % 2**31, **factors)
-
-
 def sampled(
-    seed: int,
-    d: int,
-    k: int,
-    separation: float,
-    correlation: float,
-    points: int,
-    coordinates: str,
-    axis: str | None,
-    adaptation: str,
-    replicate: int,
+    seed: int, d: int, k: int, separation: float, contender: str, adaptation: str, replicate: int
 ) -> list[dict[str, Any]]:
     """Effective draws of four chains, and the passes they took."""
-    truth = truth_of(d, k, separation, correlation)
+    truth = truth_of(d, k, separation, CORRELATION)
     own = seed_of("data", d=d, k=k, separation=separation, replicate=replicate)
-    data = Data.of_points(truth.sample(points * k, np.random.default_rng(own)))
+    data = Data.of_points(truth.sample(EACH * k, np.random.default_rng(own)))
     starts = near(truth, np.random.default_rng(own + 1))
-    options = {} if axis is None else {"axis": direction(axis, truth, data, own)}
-    prior = default_multivariate_prior(data)
-    model = catalog.parameterization(coordinates, k, prior, **options)
-    draws = NUTS(draws=200, tune=200, adaptation=adaptation).sample(model, data, starts, seed)
+    coordinates, _, axis = contender.partition(", ")
+    options = {"axis": direction(axis, truth, data, own)} if axis else {}
+    model = catalog.parameterization(coordinates, k, default_multivariate_prior(data), **options)
+    nuts = NUTS(draws=200, tune=200, adaptation=adaptation)
+    draws = nuts.sample(model, data, starts, seed % 2**31)
     return [effective(data, draws) | {"passes": int(draws.passes.sum())}]
 
 
@@ -157,11 +143,12 @@ def effective(data: Data, draws: Draws) -> dict[str, float]:
 
 
 def fitted(
-    seed: int, d: int, k: int, separation: float, correlation: float, points: int, **_: Any
+    seed: int, d: int, correlation: float, points: int, replicate: int
 ) -> list[dict[str, Any]]:
     """Divergence, passes and seconds of a pass of EM with either kind of covariances."""
-    truth = truth_of(d, k, separation, correlation)
-    rng = np.random.default_rng(seed)
+    k = 2
+    truth = truth_of(d, k, 4.0, correlation)
+    rng = np.random.default_rng(seed % 2**31)
     data = Data.of_points(truth.sample(points * k, rng))
     fresh, many = truth.sample(FRESH, rng), truth.sample(TIMED, rng)
     variances = np.diagonal(truth.covariance, axis1=-2, axis2=-1)
@@ -200,16 +187,14 @@ def pass_seconds(y: np.ndarray, mixtures: dict[str, Mixture]) -> dict[str, float
     return {kind: min(values) for kind, values in seconds.items()}
 
 
-# --- from the table to effects --------------------------------------------------------------------
+# --- from the tables to effects -------------------------------------------------------------------
 
 
 def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
-    """Rows of NUTS with the contender's name and logs of effective draws for 1,000 passes."""
+    """Rows of NUTS with logs of effective draws for 1,000 passes."""
     columns = ("ess", "ess_relabelled", "rhat_relabelled", "passes")
-    rows = rows_of(table, columns, experiment="sampling", **where)
-    names = zip(rows["coordinates"], rows["axis"], strict=True)
+    rows = rows_of(table, columns, **where)
     return rows.assign(
-        contender=[f"{name}, {axis}" if isinstance(axis, str) else name for name, axis in names],
         invariant=np.log(1000 * rows["ess"] / rows["passes"]),
         relabelled=np.log(1000 * rows["ess_relabelled"] / rows["passes"]),
     )
@@ -242,7 +227,7 @@ def agreed(table: pd.DataFrame, contender: str) -> Effect:
 def kinds(table: pd.DataFrame, value: str, **where: Any) -> pd.DataFrame:
     """Logs of a measure of full and diagonal covariances, by data set."""
     columns = ("covariance", value, "free_parameters")
-    rows = rows_of(table, columns, experiment="covariance", **where)
+    rows = rows_of(table, columns, **where)
     return np.log(paired(rows, "covariance", (FULL, DIAGONAL), value, SAMPLE))
 
 
@@ -274,6 +259,15 @@ POOR: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("the first principal component", PRINCIPAL, {"d": (2, 4, 8)}),
 )
 ESS, RELABELLED = "ESS per pass", "relabelled ESS per pass"
+RUNS, FITS = ("dimensions",), ("covariance",)
+LEAST = "{0:.2f} [{1:.2f}, {2:.2f}] of the ESS per pass, where it is least"
+INTERVAL = "{0:.0%} [{1:.0%}, {2:.0%}]"
+WORSE = (
+    "Ordering along a direction that does not separate is worse than not ordering: along a random "
+    f"coordinate at most {INTERVAL} of the ESS per pass remain.",
+    "Ordering along a direction that does not separate is not worse everywhere.",
+    "Whether ordering along a direction that does not separate is worse is undecided.",
+)
 CLAIMS = (
     *(
         Claim(
@@ -283,6 +277,9 @@ CLAIMS = (
             PROJECT, partial(over, pick=max, first=f"ordered, {axis}", second=UNORDERED,
                              value="relabelled", adaptation=adaptation.replace(" ", "_"), **where),
             "below", 1.0, f"{RELABELLED}, ordered / unordered, where it is largest",
+            of=RUNS,
+            words=WORSE if (axis, adaptation) == (RANDOM, "diagonal") else
+            f"Along {name}, {adaptation} adaptation, at most {INTERVAL} of it remain.",
         )
         for name, axis, where in POOR
         for adaptation in ("diagonal", "low rank")
@@ -294,6 +291,8 @@ CLAIMS = (
             "ordering, over all data sets.",
             PROJECT, partial(over, first=f"ordered, {axis}", second=UNORDERED, **where),
             "below", 1.0, f"{ESS}, ordered / unordered",
+            of=RUNS,
+            words=f"Of label-invariant quantities {INTERVAL} remain along {name}.",
         )
         for name, axis, where in POOR
     ),
@@ -303,11 +302,20 @@ CLAIMS = (
         "ordered along the discriminant direction, at every number of dimensions.",
         PROJECT, partial(over, pick=min, first=UNORDERED, second=ORDERED, value="relabelled"),
         "above", 0.8, f"{RELABELLED}, unordered / ordered, where it is least",
+        of=RUNS,
+        words=(
+            f"Not ordering loses nothing against the direction that separates best: {LEAST}.",
+            f"Not ordering loses against the direction that separates best: {LEAST}.",
+            "Against the direction that separates best it is undecided whether not ordering loses "
+            f"a fifth: {LEAST}.",
+        ),
     ),
     Claim(
         "relabelled chains agree",
         "Of unordered runs at least nine in ten have every relabelled R-hat below 1.05.",
         PROJECT, partial(agreed, contender=UNORDERED), "above", 0.9, "share of the runs",
+        of=RUNS,
+        words=f"Relabelled chains of unordered runs agree in {INTERVAL}.",
     ),
     Claim(
         "the discriminant direction is better",
@@ -315,6 +323,9 @@ CLAIMS = (
         "the discriminant direction.",
         PAPER, partial(over, first=f"ordered, {SEPARATING}", second=ORDERED, d=(2, 4, 8), k=2),
         "below", 1.0, f"{ESS}, coordinate / discriminant",
+        of=RUNS,
+        words="Along the coordinate in which the means differ the ESS per pass is {0:.2f} "
+        "[{1:.2f}, {2:.2f}] of that along the discriminant direction.",
     ),
     *(
         Claim(
@@ -323,6 +334,9 @@ CLAIMS = (
             f"separation {separation:g}.",
             PROJECT, partial(over, first=GAPS[1], second=GAPS[0], separation=separation),
             "above", 1.0, f"{ESS}, signed / relative",
+            of=RUNS,
+            words="Mixture mean and signed gaps have {0:.2f} [{1:.2f}, {2:.2f}] times the ESS per "
+            f"pass of relative vectors at separation {separation:g}.",
         )
         for separation in (2.0, 4.0)
     ),
@@ -332,6 +346,9 @@ CLAIMS = (
         "at least twice that of diagonal ones.",
         NOTES, partial(full_over_diagonal, value="divergence", d=8, correlation=0.0),
         "above", 2.0, "divergence, full / diagonal",
+        of=FITS,
+        words="In eight dimensions full covariances have {0:.2f} [{1:.2f}, {2:.2f}] times the "
+        "divergence of diagonal ones, where the truth is diagonal.",
     ),
     Claim(
         "the error is that of the number of parameters",
@@ -339,11 +356,15 @@ CLAIMS = (
         "parameters.",
         "Akaike 1974: each free parameter costs 1 / (2 n)",
         beside_counts, "within", 0.25, "log of the ratio of divergences / that of parameters",
+        of=FITS,
+        words="In large samples that is the ratio of the numbers of parameters (log {0:.2f}).",
     ),
     Claim(
         "the error falls as 1 / n",
         "The divergence of full covariances falls as 1 / n in the largest samples.",
         "Akaike 1974", slope, "within", 0.1, "power of n, plus 1",
+        of=FITS,
+        words="Divergence falls as n to the power {0:.2f} [{1:.2f}, {2:.2f}] less 1.",
     ),
     Claim(
         "a wrong constraint costs more",
@@ -351,12 +372,16 @@ CLAIMS = (
         "the largest samples.",
         PROJECT, partial(full_over_diagonal, value="divergence", correlation=0.5, points=3200),
         "below", 1.0, "divergence, full / diagonal",
+        of=FITS,
+        words="Where two coordinates are correlated they have {0:.3f} [{1:.3f}, {2:.3f}] of it.",
     ),
     Claim(
         "full covariances take more passes",
         "EM from the truth takes more passes with full covariances than with diagonal ones.",
         NOTES, partial(full_over_diagonal, value="em_passes", correlation=0.0), "above", 1.0,
         "passes, full / diagonal",
+        of=FITS,
+        words="EM takes {0:.2f} [{1:.2f}, {2:.2f}] times the passes with full covariances.",
     ),
     Claim(
         "the inverse costs",
@@ -364,16 +389,18 @@ CLAIMS = (
         "one with diagonal covariances.",
         NOTES, partial(full_over_diagonal, value="pass_seconds", d=8), "above", 1.5,
         "seconds of a pass, full / diagonal",
+        of=FITS,
+        words="A pass with them takes {0:.2f} [{1:.2f}, {2:.2f}] times the seconds.",
     ),
 )  # fmt: skip
 
 
-# --- figures and findings -------------------------------------------------------------------------
+# --- figures and grids ----------------------------------------------------------------------------
 
 
 def axes_figure(result: StudyResult) -> Figure:
     """ESS per 1,000 passes of two components by number of dimensions, 95% intervals over data."""
-    rows = runs(result.table, k=2, adaptation="diagonal")
+    rows = runs(result.tables["dimensions"], k=2, adaptation="diagonal")
     separations = sorted(set(rows["separation"]))
     figure, axes = panels(2, len(separations), (7.0, 6.0), sharex=True)
     for column, separation in enumerate(separations):
@@ -391,7 +418,9 @@ def axes_figure(result: StudyResult) -> Figure:
 
 def covariance_figure(result: StudyResult) -> Figure:
     """Divergence of full and diagonal covariances by points a component, by dimensions."""
-    rows = rows_of(result.table, ("covariance", "divergence")).dropna(subset="divergence")
+    rows = rows_of(result.tables["covariance"], ("covariance", "divergence")).dropna(
+        subset="divergence"
+    )
     cases = sorted(set(zip(rows["correlation"], rows["d"], strict=True)))
     figure, axes = panels(1, len(cases), (2.2 * max(len(cases), 2), 3.2), sharey=True)
     for at, (correlation, d) in enumerate(cases):
@@ -404,81 +433,26 @@ def covariance_figure(result: StudyResult) -> Figure:
     return legend(figure, axes)
 
 
-SENTENCES: dict[str, Words] = {
-    claim.name: (f"Holds: {told}", f"Fails: {told}", f"Undecided: {told}")
-    for claim in CLAIMS
-    for told in [f"{claim.statement[:-1]} ({claim.unit}: {RATIO})."]
-}
-
-
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    return paragraph(result, lambda found: by_outcome(found.verdicts, SENTENCES))
-
-
-OPENING = Opening(
-    answer={
-        "ordering by a random coordinate, diagonal adaptation": (
-            "Ordering along a direction that does not separate is worse than not ordering: along a "
-            "random coordinate at most {0:.0%} [{1:.0%}, {2:.0%}] of the ESS per pass remain.",
-            "Ordering along a direction that does not separate is not worse everywhere.",
-            "Whether ordering along a direction that does not separate is worse is undecided.",
-        ),
-        "unordered loses nothing": (
-            "Not ordering loses nothing against the direction that separates best.",
-            "Not ordering loses against the direction that separates best: {0:.2f} "
-            "[{1:.2f}, {2:.2f}].",
-            "Against the direction that separates best it is undecided whether not ordering loses "
-            "a fifth: {0:.2f} [{1:.2f}, {2:.2f}] of the ESS per pass, where it is least.",
-        ),
-    },
-    chief=(
-        "ordering by the first principal component, diagonal adaptation",
-        "ordering by the first principal component, label-invariant",
-        "full covariances need more points",
-    ),
-)
-
-
-def contenders(axes: tuple[str, ...] = AXES, **shared: Any) -> list[dict[str, Any]]:
+def contenders(axes: tuple[str, ...] = AXES, **shared: Any) -> dict[str, Any]:
     """Not ordered, and ordered along each axis that is asked for."""
-    shared = {"experiment": ("sampling",), "correlation": (0.5,), "points": (100,), **shared}
-    return [
-        {**shared, "coordinates": (UNORDERED,), "axis": (None,)},
-        {**shared, "coordinates": ("ordered",), "axis": axes},
-    ]
+    return {**shared, "contender": (UNORDERED, *(f"ordered, {axis}" for axis in axes))}
 
 
-def gaps(**shared: Any) -> dict[str, Any]:
-    """The coordinate systems of gaps, along the discriminant direction."""
-    grid = contenders((DISCRIMINANT,), **shared)[1]
-    return {**grid, "coordinates": ("relative", "signed")}
-
-
-def covariances(**shared: Any) -> dict[str, Any]:
-    """Samples of two components for EM, which has no coordinates to choose."""
-    none = {name: (None,) for name in ("coordinates", "axis", "adaptation")}
-    return {"experiment": ("covariance",), "d": DIMENSIONS[1:], "k": (2,), "separation": (4.0,),
-            **none, **shared}  # fmt: skip
-
-
-def grids(replicate: range, samples: range) -> list[dict[str, Any]]:
+def grids(replicate: range) -> list[dict[str, Any]]:
     """All dimensions at K = 2; more components in four; low-rank adaptation in four."""
     usual: dict[str, Any] = {"adaptation": ("diagonal",), "replicate": replicate}
     two: dict[str, Any] = {"k": (2,), "separation": (2.0, 4.0)}
-    several: dict[str, Any] = {"d": (4,), "k": (3, 5), "separation": (4.0,)}
+    several: dict[str, Any] = {"d": (4,), "k": (3, 4, 5), "separation": (4.0,)}
     return [
-        *contenders(d=DIMENSIONS, **two, **usual),
-        gaps(d=DIMENSIONS, **two, **usual),
-        *contenders((DISCRIMINANT, PRINCIPAL), **several, **usual),
-        *contenders(d=(4,), **two, **usual | {"adaptation": ("low_rank",)}),
-        covariances(replicate=samples),
+        {**two, **usual, "d": DIMENSIONS, "contender": CONTENDERS},
+        contenders((DISCRIMINANT, PRINCIPAL), **several, **usual),
+        contenders(d=(4,), **two, **usual | {"adaptation": ("low_rank",)}),
     ]
 
 
-def skip(**factors: Any) -> str | None:
+def skip(d: int, contender: str, **others: Any) -> str | None:
     """Axes that are another one where there are few coordinates."""
-    d, axis = factors["d"], factors["axis"]
+    axis = contender.partition(", ")[2]
     if d == 1 and axis in (SEPARATING, RANDOM, PRINCIPAL):
         return "in one dimension there is one direction"
     if d == 2 and axis == RANDOM:
@@ -486,38 +460,54 @@ def skip(**factors: Any) -> str | None:
     return None
 
 
-SMOKE: dict[str, Any] = {"d": (2,), "k": (2,), "separation": (4.0,), "adaptation": ("diagonal",),
-                         "replicate": range(2)}  # fmt: skip
 study = Study(
     name="dimensions",
     question="What does it cost to order components along one direction, in several dimensions?",
     source="this project, after Esser & Nielsen 2022 (theta^l)",
-    factors={
-        "experiment": ("sampling", "covariance"),
-        "d": DIMENSIONS,
-        "k": (2, 3, 4, 5),
-        "separation": (2.0, 4.0),
-        "correlation": (0.0, 0.5),
-        "points": POINTS,
-        "coordinates": (UNORDERED, "ordered", "relative", "signed", None),
-        "axis": (*AXES, None),
-        "adaptation": ("diagonal", "low_rank", None),
-        "replicate": range(100),
+    experiments={
+        "dimensions": Experiment(
+            sampled,
+            factors={
+                "d": DIMENSIONS,
+                "k": (2, 3, 4, 5),
+                "separation": (2.0, 4.0),
+                "contender": CONTENDERS,
+                "adaptation": ("diagonal", "low_rank"),
+                "replicate": range(60),
+            },
+            sizes={
+                "smoke": {
+                    "d": (2,), "k": (2,), "separation": (4.0,), "adaptation": ("diagonal",),
+                    "contender": (UNORDERED, ORDERED, f"ordered, {PRINCIPAL}", *GAPS),
+                    "replicate": range(2),
+                },
+                "laptop": grids(range(5)),
+                "cluster": grids(range(60)),
+            },
+            skip=skip,
+            structure=("contender", "k"),
+        ),
+        "covariance": Experiment(
+            fitted,
+            factors={
+                "d": DIMENSIONS[1:],
+                "correlation": (0.0, 0.5),
+                "points": POINTS,
+                "replicate": range(100),
+            },
+            sizes={
+                "smoke": {"d": (2,), "points": POINTS[:2], "replicate": range(2)},
+                "laptop": {"replicate": range(10)},
+                "cluster": {},
+            },
+        ),
     },
-    sizes={
-        "smoke": [
-            *contenders((DISCRIMINANT, PRINCIPAL), **SMOKE),
-            gaps(**SMOKE),
-            covariances(d=(2,), points=POINTS[:2], replicate=range(2)),
-        ],
-        "laptop": grids(range(5), range(10)),
-        "cluster": grids(range(60), range(100)),
-    },
-    cell=cell,
     claims=CLAIMS,
     figures={"axes": axes_figure, "covariances": covariance_figure},
-    findings=findings,
-    opening=OPENING,
-    skip=skip,
-    structure=("coordinates", "k"),
+    answer=("ordering by a random coordinate, diagonal adaptation", "unordered loses nothing"),
+    chief=(
+        "ordering by the first principal component, diagonal adaptation",
+        "ordering by the first principal component, label-invariant",
+        "full covariances need more points",
+    ),
 )  # fmt: skip
