@@ -3,7 +3,7 @@
 Hidden units can be permuted as components can, and learning stalls where they coincide (Amari, Park
 & Ozeki 2006). Esser & Nielsen 2022 order components by relative coordinates; for a network with one
 hidden layer of tanh units that is ``weight_i = weight_{i-1} + d_{i-1}^2 + clearance``, which orders
-units and not entries. Two measures, both on the exact squared loss for standard normal inputs:
+units and not entries. Two experiments, both on the exact squared loss for standard normal inputs:
 
 *overlap*: the teacher is ``tanh(x)``, the student has two units of output 1/2 and no bias. With the
 best mean weight the loss is ``B gap^4 / 2``, so on the slow manifold ``gap' = -2 m B gap^3`` with m
@@ -19,7 +19,7 @@ and the flow in squared gaps runs into that wall, where the curvature leaves onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,10 +27,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ordered_mix.mixture import Array
-from ordered_mix.study import Claim, Effect, Opening, Study
+from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.drawing import legend, looks, medians, nothing, panels
-from ordered_mix.study.effects import exact, median, paired, rows_of, share
-from ordered_mix.study.sentences import RATIO, SHARE, Words, amounts, by_outcome, paragraph
+from ordered_mix.study.effects import exact, median, paired, share
+from ordered_mix.study.sentences import RATIO
 from ordered_mix.theory.network import (
     Network,
     coordinates_of,
@@ -64,45 +64,31 @@ QUARTIC, DECAY = overlap_constants(INPUTS)
 LONGEST, TARGET, FLOOR = 1e5, 1e-4, 1e-12  # losses as shares of the teacher's power
 TIMES = np.concatenate([[0.0], np.geomspace(1.0, LONGEST, 137)])
 CHECKPOINTS = slice(1, None, 8)
+LOSSES = [f"loss_{number}" for number in range(len(TIMES[CHECKPOINTS]))]
 LEAST_GAP = 0.05
 KINDS = {"overlap": 0.25, "elimination": 0.05, "dependence": 1e-3}  # how near counts as there
 ELSEWHERE = "none"
 
 
-def cell(
-    seed: int, measure: str, teacher: int, width: int, start: str, replicate: int
-) -> list[dict]:
-    """One measure with one teacher and one start, the same for all parameterizations."""
-    return overlap() if measure == "overlap" else learning(seed, teacher, width, start)
-
-
-def overlap() -> list[dict]:
+def overlap(seed: int, coordinates: str) -> list[dict]:
     """Gap, loss and curvature of the flow of two units towards each other; nothing is random."""
     one = Network(np.ones(1), np.ones(1), np.zeros(1))
     target, rows = response(one, INPUTS.x), []
     ends = 1 + FIRST_GAP / 2 * np.array([-1.0, 1.0])
     two = Network(np.full(2, 0.5), ends, np.zeros(2))
-    for coordinates in (*POWER, "resolved"):
-        times = (
-            np.arange(1e3, 1e4, 1e3)
-            if coordinates == "resolved"
-            else np.exp2(np.arange(14.0, 25.0))
-        )
-        path = flow(coordinates, two, one, INPUTS, times, fair=False, frozen=("output", "bias"))
-        for time, weight, left in zip(times, path.network.weight, path.loss, strict=True):
-            z = coordinates_of(coordinates, two._replace(weight=weight))
-            hessian = expand_in(coordinates, z, target, INPUTS).hessian[2:4, 2:4]
-            row = {
-                "coordinates": coordinates,
-                "time": float(time),
-                "gap": float(weight[1] - weight[0]),
-            }
-            rows.append({**row, "loss": float(left), "curvature": largest_curvature(hessian)})
+    decays = coordinates == "resolved"
+    times = np.arange(1e3, 1e4, 1e3) if decays else np.exp2(np.arange(14.0, 25.0))
+    path = flow(coordinates, two, one, INPUTS, times, fair=False, frozen=("output", "bias"))
+    for time, weight, left in zip(times, path.network.weight, path.loss, strict=True):
+        z = coordinates_of(coordinates, two._replace(weight=weight))
+        hessian = expand_in(coordinates, z, target, INPUTS).hessian[2:4, 2:4]
+        row = {"time": float(time), "gap": float(weight[1] - weight[0]), "loss": float(left)}
+        rows.append({**row, "curvature": largest_curvature(hessian)})
     return rows
 
 
-def learning(seed: int, teacher: int, width: int, start: str) -> list[dict]:
-    """Loss at checkpoints, and the plateau, of every parameterization."""
+def learning(seed: int, teacher: int, width: int, start: str, replicate: int) -> list[dict]:
+    """The plateau and its place, and losses at checkpoints, from one start in all coordinates."""
     rng = np.random.default_rng(seed)
     taught, first = draw_teacher(rng, teacher), draw_start(rng, width, start)
     silent = Network(*np.zeros((3, 1)))
@@ -114,18 +100,11 @@ def learning(seed: int, teacher: int, width: int, start: str) -> list[dict]:
         middle = int(np.searchsorted(TIMES, flat.start + flat.length / 2).clip(0, len(TIMES) - 1))
         there = Network(*(part[middle] for part in path.network))
         left = np.maximum(np.minimum.accumulate(path.loss / power), FLOOR)
-        run = {
-            "coordinates": coordinates,
-            "plateau": flat.length,
-            "arrived": flat.left,
-            "final": left[-1],
-        }
-        run["exponent"] = late_exponent(left)
-        rows.append({**run, **nearness(there, INPUTS, np.sqrt(2 * power))._asdict()})
-        for time, share_left in zip(TIMES[CHECKPOINTS], left[CHECKPOINTS], strict=True):
-            rows.append(
-                {"coordinates": coordinates, "time": float(time), "loss": float(share_left)}
-            )
+        row = {"coordinates": coordinates, "plateau": flat.length, "arrived": flat.left}
+        row |= {"final": left[-1], "exponent": late_exponent(left)}
+        row |= nearness(there, INPUTS, np.sqrt(2 * power))._asdict()
+        losses = zip(LOSSES, left[CHECKPOINTS].tolist(), strict=True)
+        rows.append(row | dict(losses))
     return rows
 
 
@@ -163,8 +142,7 @@ def predicted_gap(coordinates: str, time: Array) -> Array:
 
 
 def _overlap(table: pd.DataFrame, coordinates: str) -> pd.DataFrame:
-    rows = table[(table["measure"] == "overlap") & (table["coordinates"] == coordinates)]
-    rows = rows.drop_duplicates("time").sort_values("time")  # every replicate is the same
+    rows = table[table["coordinates"] == coordinates].sort_values("time")
     if len(rows) < 3:
         raise ValueError(f"table must hold the overlap in {coordinates!r}, it does not")
     return rows
@@ -205,17 +183,8 @@ def _leaves_later(table: pd.DataFrame) -> Effect:
     return exact(float(ratio[-1]), float(ratio[-2]))
 
 
-COLUMNS = ("coordinates", "plateau", "arrived", "final", "exponent", *KINDS)
-
-
-def runs(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each parameterization of each finished cell of learning."""
-    return rows_of(table, COLUMNS, measure="learning").dropna(subset="plateau")
-
-
-def _wide(table: pd.DataFrame, column: str, start: str | None = None) -> pd.DataFrame:
+def _wide(rows: pd.DataFrame, column: str, start: str | None = None) -> pd.DataFrame:
     """Values by cell and parameterization."""
-    rows = runs(table)
     rows = rows if start is None else rows[rows["start"] == start]
     return paired(rows, "coordinates", LEARNING, column, ("teacher", "width", "start", "replicate"))
 
@@ -241,8 +210,8 @@ def _lower(table: pd.DataFrame) -> Effect:
 
 def _trainable(table: pd.DataFrame) -> Effect:
     """Share of plain runs with one unit too many whose loss falls like time to the power -2."""
-    rows = runs(table)
-    rows = rows[(rows["teacher"] == 1) & (rows["width"] == 2) & (rows["coordinates"] == PLAIN)]
+    rows = table[(table["teacher"] == 1) & (table["width"] == 2)]
+    rows = rows[rows["coordinates"] == PLAIN]
     return share((rows["exponent"] - 2).abs() < 0.2)
 
 
@@ -253,55 +222,85 @@ def kind(rows: pd.DataFrame) -> pd.Series:
 
 
 def _at_overlap(table: pd.DataFrame) -> Effect:
-    rows = runs(table)
-    return share(kind(rows[rows["coordinates"] == PLAIN]) == "overlap")
+    return share(kind(table[table["coordinates"] == PLAIN]) == "overlap")
 
 
-def _shorter(name: str, coordinates: str, what: str, start: str | None = None) -> Claim:
+ALONE, LEARNED = {"of": ("overlap",)}, {"of": ("learning",)}
+
+
+def _shorter(
+    name: str, coordinates: str, what: str, words: str | tuple[str, str, str],
+    start: str | None = None,
+) -> Claim:  # fmt: skip
     return Claim(
         name,
         f"Plateaus are a tenth shorter or more {what}, at equal step times largest curvature.",
-        PAPER,
-        _ratio("plateau", coordinates, start),
-        "below",
-        0.9,
+        PAPER, _ratio("plateau", coordinates, start), "below", 0.9,
         "plateau for 1 of the plain weights, median over teachers and starts",
-    )
+        words=words, **LEARNED,
+    )  # fmt: skip
 
 
 CLAIMS = (
     Claim("exponents carry over",
           "Gaps of two units close with the exponents of the mixture: 1/2, and 1/3 with a square.",
-          MIXTURE, _exponents, "below", 0.02, "largest error of an exponent"),
+          MIXTURE, _exponents, "below", 0.02, "largest error of an exponent", **ALONE,
+          words="Two units that should be one meet with the mixture's exponents, the largest error "
+          "is {0:.4f}."),
     Claim("squared gap has no plateau",
           "With mean weight and squared gap the gap decays exponentially, at the predicted rate.",
-          MIXTURE, _decay, "below", 0.02, "relative error of the rate"),
+          MIXTURE, _decay, "below", 0.02, "relative error of the rate", **ALONE,
+          words="With mean weight and squared gap the gap decays exponentially, at a rate off by "
+          "{0:.1e}."),
     Claim("loss is quartic in the gap",
           "On the slow manifold the loss is B gap^4 / 2.",
-          "the loss expanded in the gap", _quartic, "below", 0.02, "largest relative error"),
+          "the loss expanded in the gap", _quartic, "below", 0.02, "largest relative error",
+          **ALONE),
     Claim("relative leaves overlap sooner",
           "Towards two units that coincide, relative weights need less time at a fair step.",
-          PAPER, _leaves_later, "below", 1.0, "time for 1 of the plain weights, to the same gap"),
-    _shorter("plateaus shorter, free gap", "relative", "with first weight and free gaps"),
-    _shorter("plateaus shorter, square", SQUARE, "with first weight and gap = d^2"),
-    _shorter("plateaus shorter, clearance", "relative clearance", "with gap = d^2 + clearance"),
+          PAPER, _leaves_later, "below", 1.0, "time for 1 of the plain weights, to the same gap",
+          **ALONE, words="At a fair step relative weights take {0:.3f} times as long to the same "
+          "gap."),
+    _shorter("plateaus shorter, free gap", "relative", "with first weight and free gaps",
+             f"With everything learned, the median ratio of plateaus is {RATIO} with first weight "
+             "and free gaps."),
+    _shorter("plateaus shorter, square", SQUARE, "with first weight and gap = d^2", (
+             "Relative incoming weights shorten plateaus by a tenth or more: the median ratio is "
+             f"{RATIO} with gap = d^2.",
+             "Relative incoming weights do not shorten plateaus by a tenth: the median ratio is "
+             f"{RATIO} with gap = d^2.",
+             "Whether relative incoming weights shorten plateaus by a tenth is undecided: the "
+             f"median ratio is {RATIO} with gap = d^2.")),
+    _shorter("plateaus shorter, clearance", "relative clearance", "with gap = d^2 + clearance",
+             f"It is {RATIO} with a clearance."),
     _shorter("plateaus shorter from overlap", SQUARE,
-             "with gap = d^2 from starts near overlap", "overlap"),
-    _shorter("plateaus shorter, squared gap", "resolved", "with mean weight and squared gaps"),
+             "with gap = d^2 from starts near overlap",
+             f"From starts near overlap it is {RATIO} with gap = d^2.", "overlap"),
+    _shorter("plateaus shorter, squared gap", "resolved", "with mean weight and squared gaps",
+             f"With mean weight and squared gaps it is {RATIO}."),
     Claim("lower final loss",
           "With first weight and gap = d^2 the final loss is lower in most runs that end apart.",
-          PAPER, _lower, "above", 0.5, "share of the runs whose final losses differ"),
+          PAPER, _lower, "above", 0.5, "share of the runs whose final losses differ", **LEARNED,
+          words="The final loss with gap = d^2 is lower in {0:.0%} [{1:.0%}, {2:.0%}] of the runs "
+          "that end apart."),
     Claim("exponents carry over to free outputs",
           "With outputs and biases learned too, the loss falls like time to the power -2 +- 0.2.",
           MIXTURE, _trainable, "above", 0.5,
-          "share of runs with one unit too many, plain weights"),
+          "share of runs with one unit too many, plain weights", **LEARNED,
+          words="With one unit too many {0:.0%} [{1:.0%}, {2:.0%}] of plain runs end with the "
+          "exponent of two units that meet."),
     Claim("plateaus lie at overlap",
           "Most plateaus of plain weights lie beside an overlap of two units.",
-          AMARI, _at_overlap, "above", 0.5, "share of runs"),
+          AMARI, _at_overlap, "above", 0.5, "share of runs", **LEARNED,
+          words=(
+              "Most plateaus lie beside an overlap of two units.",
+              "Only {0:.0%} [{1:.0%}, {2:.0%}] of the plateaus lie beside an overlap of two units, "
+              "which is what the mixture's theory is about.",
+              "Where most plateaus lie is undecided.")),
 )  # fmt: skip
 
 
-# --- figures and findings -------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------
 
 LOOKS = looks((*LEARNING, "centred"))
 KIND_COLOURS = {"overlap": "#332288", "elimination": "#88ccee", "dependence": "#ddcc77"}
@@ -312,9 +311,7 @@ STARTS = {"wide": "wide starts", "overlap": "starts near overlap"}
 def singular_figure(result: StudyResult) -> Figure:
     """Gap of two units that should be one: markers measured, lines predicted."""
     figure, ((left, right),) = panels(1, 2, (8.5, 3.8))
-    rows = result.table[result.table["measure"] == "overlap"].drop_duplicates(
-        ["coordinates", "time"]
-    )
+    rows = result.tables["overlap"]
     if rows.empty:
         nothing(left)
         nothing(right)
@@ -341,7 +338,7 @@ def curves_figure(result: StudyResult) -> Figure:
 
     The clearance is left out, it hardly differs from none.
     """
-    rows = result.table[result.table["measure"] == "learning"].dropna(subset="time")
+    rows = _losses(result.tables["learning"])
     shapes = sorted(set(zip(rows["teacher"], rows["width"], strict=True)))
     figure, grid = panels(2, len(shapes), (9, 4.8), sharex=True, sharey=True)
     for line, start in zip(grid, STARTS, strict=True):
@@ -362,11 +359,21 @@ def curves_figure(result: StudyResult) -> Figure:
     return legend(figure, grid, columns=4)
 
 
+def _losses(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each checkpoint of a run."""
+    if rows.empty:
+        return rows
+    keys = ["teacher", "width", "start", "replicate", "coordinates"]
+    times = dict(zip(LOSSES, TIMES[CHECKPOINTS], strict=True))
+    long = rows.melt(keys, LOSSES, "time", "loss")
+    return long.assign(time=long["time"].map(times))
+
+
 def plateaus_figure(result: StudyResult) -> Figure:
     """Plateau of each run for 1 of the plain weights; bars: medians, crosses: it never arrives."""
     several = LEARNING[1:]
     figure, (line,) = panels(1, 2, (8.5, 3.6), sharex=True, sharey=True)
-    rows = runs(result.table)
+    rows = result.tables["learning"]
     for axes, start in zip(line, STARTS, strict=True):
         axes.set(title=STARTS[start], xlabel="plateau, unordered = 1")
         axes.set_yticks([-at for at in range(len(several))], several)
@@ -388,100 +395,53 @@ def plateaus_figure(result: StudyResult) -> Figure:
 def places_figure(result: StudyResult) -> Figure:
     """Beside which singularity the plateaus lie."""
     figure, (line,) = panels(1, 2, (8.5, 3.2), sharey=True)
-    rows = runs(result.table)
+    rows = result.tables["learning"]
     for axes, start in zip(line, STARTS, strict=True):
+        axes.set(title=STARTS[start], xlabel="share of runs", xlim=(0, 1))
         part = rows[rows["start"] == start]
+        if part.empty:
+            continue
         found = pd.crosstab(part["coordinates"], kind(part), normalize="index")
         found = found.reindex(index=list(LEARNING), columns=list(KIND_COLOURS)).fillna(0.0)
         edge, places = np.zeros(len(found)), -np.arange(len(found))
         for name, color in KIND_COLOURS.items():
             axes.barh(places, found[name], left=edge, color=color, label=f"beside {name}")
             edge += found[name].to_numpy()
-        axes.set(title=STARTS[start], xlabel="share of runs", xlim=(0, 1))
         axes.set_yticks(places, LEARNING)
     return legend(figure, line)
 
 
-SENTENCES: dict[str, Words] = {
-    "exponents carry over": "Two units that should be one meet with the mixture's exponents: the "
-    "largest error is {0:.4f}.",
-    "squared gap has no plateau": "With mean weight and squared gap the gap decays exponentially, "
-    "at a rate off by {0:.1e}.",
-    "relative leaves overlap sooner": "At a fair step relative weights take {0:.3f} times as long "
-    "to the same gap.",
-    "plateaus shorter, free gap": "With everything learned, the median ratio of plateaus to those "
-    f"of plain weights is {RATIO} with first weight and free gaps,",
-    "plateaus shorter, square": f"{RATIO} with gap = d^2,",
-    "plateaus shorter, clearance": f"{RATIO} with a clearance,",
-    "plateaus shorter, squared gap": f"and {RATIO} with mean weight and squared gaps.",
-    "plateaus shorter from overlap": f"From starts near overlap it is {RATIO} with gap = d^2.",
-    "lower final loss": f"The final loss with gap = d^2 is lower in {SHARE} of the runs that end "
-    "apart.",
-    "exponents carry over to free outputs": f"With one unit too many {SHARE} of plain runs end "
-    "with the exponent of two units that meet.",
-    "plateaus lie at overlap": f"Beside an overlap lie {SHARE} of the plain plateaus.",
-}
-
-
-def _claims_told(result: StudyResult) -> Iterator[str]:
-    return by_outcome(result.verdicts, SENTENCES)
-
-
-def _arrivals_told(result: StudyResult) -> Iterator[str]:
-    arrived = _wide(result.table, "arrived").astype(float).mean()
-    yield f"Runs that come to {TARGET:g} of the teacher's power: {amounts(arrived)}."
-
-
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    return paragraph(result, _claims_told, _arrivals_told)
-
-
 def _blocks(shapes: tuple[tuple[int, int], ...], replicates: int) -> list[dict]:
-    """The overlap, and learning with these numbers of units of teacher and student."""
-    alone = {"measure": ("overlap",), "teacher": (1,), "width": (2,), "start": ("overlap",)}
-    learned = {"measure": ("learning",), "replicate": range(replicates)}
-    shaped = [{**learned, "teacher": (teacher,), "width": (width,)} for teacher, width in shapes]
-    return [{**alone, "replicate": (0,)}, *shaped]
-
-
-OPENING = Opening(
-    answer={
-        "plateaus shorter, square": (
-            "Relative incoming weights shorten plateaus by a tenth or more.",
-            "Relative incoming weights do not shorten plateaus: the median ratio is {0:.2f} "
-            "[{1:.2f}, {2:.2f}] with gap = d^2.",
-            "Whether relative incoming weights shorten plateaus is undecided.",
-        ),
-        "plateaus lie at overlap": (
-            "Most plateaus lie beside an overlap of two units.",
-            "Only {0:.0%} [{1:.0%}, {2:.0%}] of the plateaus lie beside an overlap of two units, "
-            "which is what the mixture's theory is about.",
-            "Where most plateaus lie is undecided.",
-        ),
-    },
-    chief=("plateaus shorter, square", "lower final loss", "plateaus lie at overlap"),
-)
+    """Learning with these numbers of units of teacher and student."""
+    shared = {"replicate": range(replicates)}
+    return [{**shared, "teacher": (teacher,), "width": (width,)} for teacher, width in shapes]
 
 
 study = Study(
     name="neural_network",
     question="Do relative incoming weights shorten a network's plateaus, as claimed for mixtures?",
     source=PAPER,
-    factors={
-        "measure": ("overlap", "learning"),
-        "teacher": (1, 2, 3),
-        "width": (2, 3, 5, 8),
-        "start": tuple(STARTS),
-        "replicate": range(1000),
+    experiments={
+        "overlap": Experiment(
+            cell=overlap,
+            factors={"coordinates": (*POWER, "resolved")},
+            sizes={"smoke": {}, "laptop": {}, "cluster": {}},
+        ),
+        "learning": Experiment(
+            cell=learning,
+            factors={
+                "teacher": (1, 2, 3),
+                "width": (2, 3, 5, 8),
+                "start": tuple(STARTS),
+                "replicate": range(1000),
+            },
+            sizes={
+                "smoke": _blocks(((1, 2),), 6),
+                "laptop": _blocks(((1, 2), (2, 2), (2, 3), (2, 5)), 60),
+                "cluster": _blocks(((1, 2), (2, 2), (2, 3), (2, 5), (3, 3), (3, 5), (3, 8)), 200),
+            },
+        ),
     },
-    sizes={
-        "smoke": _blocks(((1, 2),), 6),
-        "laptop": _blocks(((1, 2), (2, 2), (2, 3), (2, 5)), 60),
-        "cluster": _blocks(((1, 2), (2, 2), (2, 3), (2, 5), (3, 3), (3, 5), (3, 8)), 200),
-    },
-    opening=OPENING,
-    cell=cell,
     claims=CLAIMS,
     figures={
         "singular": singular_figure,
@@ -489,5 +449,6 @@ study = Study(
         "plateaus": plateaus_figure,
         "places": places_figure,
     },
-    findings=findings,
+    answer=("plateaus shorter, square", "plateaus lie at overlap"),
+    chief=("plateaus shorter, square", "lower final loss", "plateaus lie at overlap"),
 )

@@ -120,12 +120,10 @@ def true_number_best():
 
 def gibbs_ratio():
     """Log of Gibbs sampling's ESS per pass over that of the best NUTS, by data set."""
-    table = rows_of("gibbs_and_gradients")
     unit = ["separation", "n", "k", "replicate"]
-    rate = np.log(table["ess"] / table["passes"])
-    gibbs = table["sampler"] == "gibbs"
-    own = rate[gibbs].groupby([table.loc[gibbs, name] for name in unit]).first()
-    best = rate[~gibbs].groupby([table.loc[~gibbs, name] for name in unit]).max()
+    gibbs, nuts = (rows_of("gibbs_and_gradients", name) for name in ("gibbs", "nuts"))
+    own = np.log(gibbs["ess"] / gibbs["passes"]).groupby([gibbs[name] for name in unit]).first()
+    best = np.log(nuts["ess"] / nuts["passes"]).groupby([nuts[name] for name in unit]).max()
     return (own - best).rename("ratio").reset_index()
 
 
@@ -139,9 +137,8 @@ def gibbs_growth():
     return np.exp(student(wide[6.0] - wide[1.0]))
 
 
-def switching(sampler="nutpie diagonal"):
+def switching():
     table = rows_of("label_switching")
-    table = table[(table["data"] == "simulated") & (table["sampler"] == sampler)]
     return table.assign(rate=np.log(table["ess"] / table["passes"]))
 
 
@@ -166,27 +163,25 @@ def sorted_afterwards():
 
 
 def fewer_collapses():
-    table = rows_of("em_pathologies").query(
-        "kind == 'collapse' and estimator == 'free' and data == 'simulated' and k == 4"
-    )
+    table = rows_of("em_pathologies", "collapse").query("estimator == 'free' and k == 4")
     wide = table.pivot(index="replicate", columns="n", values="degenerate")
     return student(wide[wide.columns.max()] - wide[wide.columns.min()])
 
 
 def remedied():
-    table = rows_of("em_pathologies").query("kind == 'collapse' and data == 'simulated'")
+    table = rows_of("em_pathologies", "collapse")
     kept = table[table["estimator"].isin(["inverse_gamma", "tied", "map"])]
     return share(kept.groupby(["n", "k", "replicate"])["degenerate"].sum() > 0)
 
 
 def tied_passes():
-    table = rows_of("em_pathologies").query("kind == 'constraints' and data == 'simulated'")
+    table = rows_of("em_pathologies", "constraints")
     wide = table.pivot(index=["n", "k", "replicate"], columns="estimator", values="passes")
     return np.exp(student(np.log(wide["tied"]) - np.log(wide["free"])))
 
 
 def ends_of_figure_2(column):
-    table = rows_of("trajectories").query("measure == 'ends'")
+    table = rows_of("trajectories", "ends")
     return table.pivot(index="replicate", columns="algorithm", values=column)
 
 
@@ -211,15 +206,15 @@ def slower_ecm():
 
 
 def squared_gap():
-    table = rows_of("neural_network").query("measure == 'learning'").dropna(subset=["plateau"])
+    table = rows_of("neural_network", "learning")
     unit = ["teacher", "width", "start", "replicate"]
     wide = table.pivot(index=unit, columns="coordinates", values="plateau")
     return order_statistics(wide["resolved"] / wide["unordered"])
 
 
 def basins():
-    table = rows_of("local_minima").query("kind == 'minimum' and n == 0")
-    unit = ["arrangement", "true", "fitted", "separation", "weight", "replicate"]
+    table = rows_of("local_minima", "population")
+    unit = ["arrangement", "true", "fitted", "separation", "weight"]
     one = table.groupby(unit)[["starts", "moved_relative"]].first()
     return clopper_pearson(int(one["moved_relative"].sum()), int(one["starts"].sum()))
 
@@ -235,8 +230,8 @@ def bic_and_waic():
         unit = ["separation", "n", "replicate"]
         return rows.pivot(index=unit, columns="k", values=column).dropna()
 
-    loss, bic, waic = (wide(*which) for which in
-                       (("sampled", "generalisation"), ("fitted", "bic"), ("sampled", "waic")))  # fmt: skip
+    chosen = (("sampled", "generalisation"), ("fitted", "bic"), ("sampled", "waic"))
+    loss, bic, waic = (wide(*which) for which in chosen)
     units = loss.index.intersection(bic.index).intersection(waic.index)
     loss, bic, waic = (one.loc[units] for one in (loss, bic, waic))
     best = loss.groupby(["separation", "n"]).mean().idxmin(axis=1)

@@ -35,13 +35,15 @@ def world(holds=True, noise=0.02, replicates=10):
     level = np.where(gibbs, better, 1.0)
     orders = table["k"].map(factorial)
     more = (gibbs & near) if holds else (~gibbs | ~near)
-    return table.assign(
+    table = table.assign(
         ess=100 * level * np.exp(noise * rng.normal(size=len(table))),
         passes=10_000,
         seconds=np.where(gibbs, 0.01 if holds else 1.0, 1.0),
         visited=np.where(more, 1.0, 1 / orders),
         first_passage=np.where(more, 50.0, np.nan),
     )
+    parts = {name: part.drop(columns="sampler") for name, part in table.groupby("sampler")}
+    return {"gibbs": parts["gibbs"].drop(columns="coordinates"), "nuts": parts["nuts"]}
 
 
 @pytest.mark.parametrize("holds", [True, False])
@@ -52,17 +54,17 @@ def test_every_claim_can_hold_and_fail(holds):
 
 
 def test_ratios_are_those_put_in():
-    table = world(noise=0.0)
-    assert file.least(table, "per_pass", separation=6.0).estimate == pytest.approx(4)
-    assert file.most(table, "per_pass", separation=1.0).estimate == pytest.approx(0.25)
-    assert file.growth(table).estimate == pytest.approx(16)
-    assert file.least(table, "per_second").estimate == pytest.approx(25)
+    tables = world(noise=0.0).values()
+    assert file.least(*tables, "per_pass", separation=6.0).estimate == pytest.approx(4)
+    assert file.most(*tables, "per_pass", separation=1.0).estimate == pytest.approx(0.25)
+    assert file.growth(*tables).estimate == pytest.approx(16)
+    assert file.least(*tables, "per_second").estimate == pytest.approx(25)
 
 
 def test_a_failed_run_is_not_dropped_in_silence():
-    table = world()
-    lost = (table["coordinates"] == "ordered") & (table["replicate"] == 3)
-    verdict = CLAIMS["Gibbs wins per second"].judge(table[~lost])
+    gibbs, nuts = world().values()
+    lost = (nuts["coordinates"] == "ordered") & (nuts["replicate"] == 3)
+    verdict = CLAIMS["Gibbs wins per second"].judge(gibbs, nuts[~lost])
     assert verdict.outcome == "undecided" and "12 of 120 data sets" in verdict.reason
 
 
@@ -83,7 +85,9 @@ def test_orders_and_first_passage_are_counted():
 
 def test_smoke(tmp_path):
     result = run_here(file.study, tmp_path)
-    assert not len(result.failures) and len(result.table) == 20
+    assert not len(result.failures)
+    assert {name: len(table) for name, table in result.tables.items()} == {"gibbs": 4, "nuts": 16}
     for verdict in result.verdicts:
         assert verdict.effect is None or np.isfinite(verdict.effect[:3]).all()
-    assert "Share of the K! orders" in file.findings(result)
+    for draw in file.study.figures.values():
+        assert draw(result).axes

@@ -1,12 +1,12 @@
-"""The study of a neural network: reference values, effects on constructed tables, findings."""
+"""The study of a neural network: reference values, effects on constructed tables, words."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from inprocess import run_here
+from inprocess import result_of, run_here
 
-from ordered_mix.engine.run import load_study
 from ordered_mix.parameterization import catalog
+from ordered_mix.study.sentences import sentences
 from ordered_mix.theory.network import response
 
 MODULE = catalog.module("neural_network", "study")
@@ -23,7 +23,7 @@ COORDINATES_OF = {
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    return run_here(load_study("neural_network"), tmp_path_factory.mktemp("network"))
+    return run_here(MODULE.study, tmp_path_factory.mktemp("network"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_overlap_has_the_reference_values(result, verdicts):
     assert MODULE.QUARTIC == pytest.approx(0.0010096997, abs=5e-11)
     assert MODULE.DECAY == pytest.approx(4.95102e-4, abs=5e-10)
     for coordinates, power in MODULE.POWER.items():
-        rows = MODULE._overlap(result.table, coordinates)
+        rows = MODULE._overlap(result.tables["overlap"], coordinates)
         assert power == (1 / 3 if coordinates == "relative square" else 1 / 2)
         last = MODULE._slopes(rows, np.log(rows["time"]))[-1]
         assert last == pytest.approx(power, abs=3e-3)
@@ -59,13 +59,12 @@ def test_the_overlap_has_the_reference_values(result, verdicts):
 
 
 def test_coordinates_share_teacher_and_start(result):
-    rows = result.table
-    first = rows[(rows["measure"] == "learning") & (rows["time"] == 1.0)]
+    first = MODULE._losses(result.tables["learning"]).query("time == 1")
     spread = first.groupby(["start", "replicate"])["loss"].agg(lambda loss: loss.max() / loss.min())
     assert len(spread) == 12 and spread.max() < 10
-    one, other = (MODULE.cell(7, "learning", 1, 2, start, 0) for start in ("wide", "overlap"))
-    assert len(one) == len(other) and one != other
-    assert one == MODULE.cell(7, "learning", 1, 2, "wide", 0)
+    one, other = (MODULE.learning(7, 1, 2, start, 0) for start in ("wide", "overlap"))
+    assert len(one) == len(other) == len(MODULE.LEARNING) and one != other
+    assert one == MODULE.learning(7, 1, 2, "wide", 0)
 
 
 def test_starts_are_apart_in_order_and_near_overlap_if_asked():
@@ -99,7 +98,7 @@ def learned(exponent=2.0, overlap=1.0, runs=10):
                 size = 1.0 if coordinates == MODULE.PLAIN else 1 + replicate / 1000
                 rows.append(
                     {
-                        "measure": "learning", "teacher": 1, "width": 2, "start": start,
+                        "teacher": 1, "width": 2, "start": start,
                         "replicate": replicate, "coordinates": coordinates, "arrived": True,
                         "plateau": size, "final": size,
                         "exponent": exponent, "overlap": overlap, "elimination": 0.01,
@@ -161,7 +160,6 @@ def test_exponents_decay_and_quartic_loss(error, outcome):
                 gap = time ** -(MODULE.POWER[coordinates] + error)
             left = MODULE.QUARTIC * (1 + error) * gap**4 / 2
             row = {
-                "measure": "overlap",
                 "coordinates": coordinates,
                 "time": time,
                 "gap": gap,
@@ -176,14 +174,14 @@ def test_exponents_decay_and_quartic_loss(error, outcome):
     assert verdict.effect.estimate == pytest.approx(0.5 + 10 * error)
 
 
-# --- findings -------------------------------------------------------------------------------------
+# --- figures and words ----------------------------------------------------------------------------
 
 
-def test_findings_hold_the_numbers_of_the_table(result, verdicts):
-    text = result.study.findings(result)
+def test_figures_and_words_are_those_of_the_table(result, verdicts):
+    for draw in MODULE.study.figures.values():
+        assert draw(result).axes and draw(result_of(MODULE.study, {})).axes
+    told = " ".join(sentences(verdicts.values()))
     for name in ("plateaus shorter, square", "plateaus shorter from overlap"):
         effect = verdicts[name].effect
-        assert f"{effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]" in text
-    assert f"{verdicts['relative leaves overlap sooner'].effect.estimate:.3f} times" in text
-    arrived = MODULE._wide(result.table, "arrived").astype(float).mean()
-    assert f"resolved {arrived['resolved']:.0%}" in text
+        assert f"{effect.estimate:.2f} [{effect.low:.2f}, {effect.high:.2f}]" in told
+    assert f"{verdicts['relative leaves overlap sooner'].effect.estimate:.3f} times" in told
