@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     from ordered_mix.study.result import StudyResult
 
-Rows = list[dict[str, Any]]
+Factors = dict[str, Any]
+Rows = list[Factors]
 
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 PAPER = "Esser & Nielsen 2022, section 3"
@@ -76,14 +77,14 @@ def simulated(
     sampler: str,
 ) -> Rows:  # fmt: skip
     """One run of one sampler in one parameterization on one simulated data set."""
-    shared = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
+    shared: Factors = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
     draws, found = run(SAMPLERS[sampler], parameterization, drawn(**shared), seed, shared)
     return [cost(draws, found) | of_each("mean", found.mean)]
 
 
 def reference(seed: int, separation: float, n: int, weight: float, replicate: int) -> Rows:
     """The long run on one simulated data set."""
-    shared = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
+    shared: Factors = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
     draws, found = run(REFERENCE, "signed", drawn(**shared), seed, shared)
     return [cost(draws, found) | of_each("mean", found.mean) | of_each("sd", found.sd)]
 
@@ -245,7 +246,7 @@ def misled(table: pd.DataFrame, references: pd.DataFrame) -> Effect:
     return share(rows["error"] > 0.5)
 
 
-DRAWN = {"of": ("simulated",)}
+DRAWN: Factors = {"of": ("simulated",)}
 CLAIMS = (
     Claim(
         "log gaps lose where components overlap",
