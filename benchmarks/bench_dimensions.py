@@ -22,11 +22,9 @@ for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402 - the number of threads is read at the import
 from tables import table  # noqa: E402
 
-from ordered_mix.multivariate import (  # noqa: E402
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-)
+from ordered_mix.data import Data  # noqa: E402
+from ordered_mix.mixture import Mixture  # noqa: E402
+from ordered_mix.multivariate import MultivariatePrior  # noqa: E402
 from ordered_mix.parameterization import catalog  # noqa: E402
 from ordered_mix.passes import points  # noqa: E402
 from ordered_mix.samplers.moves.nuts_multivariate import posterior  # noqa: E402
@@ -70,18 +68,18 @@ def row(n: int, d: int, k: int, turns: int) -> dict[str, object]:
     return {"D": d, "K": k, "n": n, "ns a point": 1e9 * own / n, "over the products": own / bound}
 
 
-def sample_of(n: int, d: int, k: int) -> MultivariateData:
+def sample_of(n: int, d: int, k: int) -> Data:
     """Points about k means on a line."""
     rng = np.random.default_rng(0)
-    return MultivariateData(rng.normal(size=(n, d)) + 2.0 * rng.integers(0, k, (n, 1)))
+    return Data.of_points(rng.normal(size=(n, d)) + 2.0 * rng.integers(0, k, (n, 1)))
 
 
-def own_gradient(data: MultivariateData, k: int, family: str) -> Callable[[], object]:
+def own_gradient(data: Data, k: int, family: str) -> Callable[[], object]:
     """The density in unordered coordinates at a start."""
     d = data.d
     prior = MultivariatePrior([0.0] * d, [2.0] * d, [0.5] * d, 2.0, family)
     one = catalog.parameterization("unordered", k, prior)
-    z = one.start(MultivariateMixture(np.full(k, 1 / k), data.y[:k], np.eye(d)))
+    z = one.start(Mixture(np.full(k, 1 / k), data.y[:k], covariance=np.eye(d)))
     return as_nutpie_calls(posterior(one, data, 1.0)[0], z)
 
 
@@ -96,7 +94,7 @@ def as_nutpie_calls(model: Any, z: np.ndarray) -> Callable[[], object]:
     return lambda: (model, z, gradient, value, call(z.size, *arrays, user))
 
 
-def pymc_gradient(data: MultivariateData, k: int) -> Callable[[], object]:
+def pymc_gradient(data: Data, k: int) -> Callable[[], object]:
     """The mixture of multivariate normals that people write, compiled by nutpie."""
     import nutpie
     import pymc as pm

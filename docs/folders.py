@@ -47,7 +47,7 @@ INTERNAL = {
     "reference symbols tape tracing",
     "estimators.loop": "affine bounds clearance climb coordinates coordinates_multivariate "
     "em_multivariate expectation lockstep metric optimiser penalty problem problem_multivariate "
-    "record scale_gaps standard tempered_pass transforms",
+    "record runs scale_gaps standard tempered_pass transforms",
     "passes": "addresses batches fused",
     "stream": "ahead sums workers",
     "engine": "batches dispatch folder progress provenance schedule store tables",

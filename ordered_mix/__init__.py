@@ -23,15 +23,17 @@ if _typing.TYPE_CHECKING:
     from ordered_mix.prior import Prior, default_prior
     from ordered_mix.samplers.gibbs import Gibbs
     from ordered_mix.samplers.nuts import NUTS
+    from ordered_mix.samplers.pilot import Pilot
     from ordered_mix.samplers.smc import SMC
     from ordered_mix.samplers.tempering import Tempering
     from ordered_mix.stream.stream import stream
 
 _HOMES = {
-    "Data": "data.Data",
+    "Data": "data.data.Data",
     "Gibbs": "samplers.gibbs.Gibbs",
     "Mixture": "mixture.Mixture",
     "NUTS": "samplers.nuts.NUTS",
+    "Pilot": "samplers.pilot.Pilot",
     "Prior": "prior.Prior",
     "SMC": "samplers.smc.SMC",
     "Tempering": "samplers.tempering.Tempering",
@@ -40,12 +42,12 @@ _HOMES = {
     "default_prior": "prior.default_prior",
     "diagnose": "compare.diagnosis.diagnose",
     "fit": "fitted.fit.fit",
-    "load": "data.load",
+    "load": "data.loading.load",
     "ordered_normal": "distributions.ordered_normal",
     "parameterization": "parameterization.catalog.parameterization",
     "relabel": "draws.relabel.tree.relabel_tree",
     "sample": "compare.sample.sample",
-    "simulate": "data.simulate",
+    "simulate": "data.simulated.simulate",
     "stream": "stream.stream.stream",
 }
 
@@ -55,6 +57,7 @@ __all__ = [
     "Data",
     "Gibbs",
     "Mixture",
+    "Pilot",
     "Prior",
     "Tempering",
     "check_parameterization",

@@ -1,7 +1,7 @@
 """Checks of draws shared by the diagnostics: every bad input ends here, before any work."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -132,3 +132,34 @@ def rounding(y: Array) -> float:
     lattice = (distinct - distinct[0]) / step
     fine = step < FINEST * (distinct[-1] - distinct[0])
     return 0.0 if fine or not np.allclose(lattice, np.round(lattice), atol=1e-3) else step
+
+
+def unit_axis(axis: Any, d: int) -> Array:
+    """A unit vector of a coordinate or of a direction, shape (d,).
+
+    Parameters
+    ----------
+    axis : int or array_like, shape (d,)
+        A coordinate, from 0, or a direction of any length.
+    d : int
+        Number of dimensions.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or has no direction.
+    """
+    if isinstance(axis, int | np.integer) and 0 <= axis < d:
+        return np.eye(d)[int(axis)]
+    try:
+        vector = np.asarray(axis, dtype=np.float64)
+    except (TypeError, ValueError):
+        vector = np.empty(0)
+    length = np.linalg.norm(vector) if vector.shape == (d,) else 0.0
+    if not 0 < length < np.inf:
+        hint = ", whose name axis_of finds in data" if isinstance(axis, str) else ""
+        raise ValueError(
+            f"axis must be a coordinate from 0 to {d - 1} or a direction of {d} numbers that are "
+            f"not all 0, got {axis!r}{hint}"
+        )
+    return vector / length

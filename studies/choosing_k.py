@@ -15,7 +15,6 @@ averaged over K with its posterior probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +34,9 @@ from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.smc import SMC
-from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
+from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.drawing import curves, heat, legend, looks, nothing, panels
 from ordered_mix.study.effects import extreme, mean, share
-from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
 from ordered_mix.theory.prediction import generalisation_loss, log_predictive
 
 if TYPE_CHECKING:
@@ -177,70 +175,120 @@ BIERNACKI = "Biernacki, Celeux & Govaert 2000, IEEE PAMI 22, 719-725"
 HOETING = "Hoeting, Madigan, Raftery & Volinsky 1999, Statistical Science 14, 382-417"
 PROJECT = "a question of this project"
 NATS = "nats lost for n new points"
+REACH = "{0:.2f} [{1:.2f}, {2:.2f}] nats"
+SHARE = "{0:.0%} [{1:.0%}, {2:.0%}] of the data sets"
+
+
+def _contest(
+    name: str, first: str, second: str, statement: str, source: str, words: tuple[str, str, str],
+    direction: str = "above", margin: float = 0.0,
+) -> Claim:  # fmt: skip
+    effect = partial(difference, first=first, second=second)
+    return Claim(name, statement, source, effect, direction, margin, NATS, words=words)
+
+
 CLAIMS = (
-    Claim(
-        "LOO loses less than BIC",
+    _contest(
+        "LOO loses less than BIC", "BIC", "LOO",
         "The K of largest LOO predicts better on average than the K of smallest BIC.",
-        GELMAN, partial(difference, first="BIC", second="LOO"), "above", 0.0, NATS,
+        GELMAN,
+        (
+            f"LOO chooses a K that predicts better than that of BIC, by {REACH} for n new points.",
+            f"LOO chooses a K that predicts worse than that of BIC (BIC loses {REACH} more).",
+            "Whether LOO or BIC chooses the better predicting K is undecided (BIC loses "
+            f"{REACH} more).",
+        ),
     ),
-    Claim(
-        "WAIC and LOO lose alike",
+    _contest(
+        "WAIC and LOO lose alike", "WAIC", "LOO",
         "What is lost by the K of largest WAIC and by that of largest LOO differs by less than a "
         "tenth of a nat on average.",
-        GELMAN, partial(difference, first="WAIC", second="LOO"), "within", 0.1, NATS,
+        GELMAN,
+        (
+            f"WAIC loses as much as LOO, to a tenth of a nat ({REACH} more).",
+            f"WAIC and LOO do not lose alike (WAIC {REACH} more).",
+            f"Whether WAIC and LOO lose alike is undecided (WAIC {REACH} more).",
+        ),
+        "within", 0.1,
     ),
-    Claim(
-        "the evidence loses no more than LOO",
+    _contest(
+        "the evidence loses no more than LOO", "evidence", "LOO",
         "The most probable K loses at most a quarter of a nat more on average than the K of "
         "largest LOO.",
-        PROJECT, partial(difference, first="evidence", second="LOO"), "below", 0.25, NATS,
+        PROJECT,
+        (
+            f"The evidence loses no more than LOO, to a quarter of a nat ({REACH} more).",
+            f"The evidence loses {REACH} more than LOO.",
+            f"Whether the evidence loses a quarter of a nat more than LOO is undecided ({REACH} "
+            "more).",
+        ),
+        "below", 0.25,
     ),
-    Claim(
-        "ICL loses more than BIC",
+    _contest(
+        "ICL loses more than BIC", "ICL", "BIC",
         "The K of smallest ICL, which asks for clusters, predicts worse on average than that of "
         "smallest BIC.",
-        BIERNACKI, partial(difference, first="ICL", second="BIC"), "above", 0.0, NATS,
+        BIERNACKI,
+        (
+            f"ICL, which asks for clusters, loses {REACH} more than BIC.",
+            f"ICL, which asks for clusters, does not lose more than BIC ({REACH} more).",
+            f"Whether ICL loses more than BIC is undecided ({REACH} more).",
+        ),
     ),
-    Claim(
-        "sBIC loses less than BIC",
+    _contest(
+        "sBIC loses less than BIC", "BIC", "sBIC",
         "The K of smallest singular BIC predicts better on average than that of smallest BIC.",
-        DRTON, partial(difference, first="BIC", second="sBIC"), "above", 0.0, NATS,
+        DRTON,
+        (
+            f"The singular BIC makes up for it, with {REACH} less lost than by BIC.",
+            f"The singular BIC does not make up for it (BIC loses {REACH} more).",
+            f"Whether the singular BIC makes up for it is undecided (BIC loses {REACH} more).",
+        ),
     ),
-    Claim(
-        "averaging over K loses less than choosing",
+    _contest(
+        "averaging over K loses less than choosing", "evidence", AVERAGED,
         "The predictive averaged over K by its posterior probabilities predicts better on average "
         "than the most probable K.",
-        HOETING, partial(difference, first="evidence", second=AVERAGED), "above", 0.0, NATS,
+        HOETING,
+        (
+            f"Averaging over K gains {REACH} on the most probable K.",
+            f"Averaging over K gains nothing on the most probable K ({REACH}).",
+            f"Whether averaging over K gains on the most probable K is undecided ({REACH}).",
+        ),
     ),
     Claim(
         "no criterion loses a nat",
         "BIC, sBIC, WAIC, LOO and the evidence each lose less than one nat on average.",
         PROJECT, most_lost, "below", 1.0, f"{NATS}, largest of five criteria",
+        words=f"The worst criterion but ICL loses {REACH} against the best K.",
     ),
     Claim(
         "with 50 points fewer components than are true predict best",
         "For more than half of the data sets of 50 points a K below the true one predicts best.",
         PROJECT, partial(against_the_truth, n=50, fewer=True), "above", 0.5, "share of data sets",
+        words=f"With 50 points a K below the true one predicts best for {SHARE}.",
     ),
     Claim(
         "with 500 points the true number predicts best",
         "For more than half of the data sets of 500 points the true K predicts best.",
         PROJECT, partial(against_the_truth, n=500, fewer=False), "above", 0.5,
         "share of data sets",
+        words=f"With 500 points the true K predicts best for {SHARE}.",
     ),
 )  # fmt: skip
 
 
-# --- figures and findings -------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------
 
 
 def loss_figure(result: StudyResult) -> Figure:
     """What each choice of K loses in prediction, in nats for n new points: means, 95% intervals."""
     figure, axes = panels(1, len(TRUTHS), (9.0, 3.4), sharey=True)
-    if result.table.empty:
+    table = result.tables["choosing_k"]
+    if table.empty:
         nothing(axes[0, 0])
         return figure
-    rows = lost(result.table).rename_axis(columns="criterion").stack().rename("lost").reset_index()
+    rows = lost(table).rename_axis(columns="criterion").stack().rename("lost").reset_index()
     for one, name in zip(axes[0], TRUTHS, strict=True):
         one.set_title(f"{name} (K = {TRUTHS[name].k})", fontsize=9)
         part = rows[rows["truth"] == name]
@@ -252,10 +300,11 @@ def loss_figure(result: StudyResult) -> Figure:
 def number_figure(result: StudyResult) -> Figure:
     """Mean number of components that each criterion chooses, and that predicts best."""
     figure, axes = panels(1, len(TRUTHS), (9.0, 2.8), sharey=True)
-    if result.table.empty:
+    table = result.tables["choosing_k"]
+    if table.empty:
         nothing(axes[0, 0])
         return figure
-    choices = chosen(result.table)
+    choices = chosen(table)
     for one, name in zip(axes[0], TRUTHS, strict=True):
         one.set_title(f"{name} (K = {TRUTHS[name].k})", fontsize=9)
         part = choices[choices.index.get_level_values("truth") == name]
@@ -267,79 +316,24 @@ def number_figure(result: StudyResult) -> Figure:
     return figure
 
 
-ORDER: dict[str, Words] = {
-    "LOO loses less than BIC": (
-        "LOO chooses the better predicting K than BIC, by {0:.2f} [{1:.2f}, {2:.2f}] nats.",
-        "LOO chooses the worse predicting K than BIC, by {0:.2f} [{1:.2f}, {2:.2f}] nats.",
-        "Whether LOO or BIC chooses the better predicting K is undecided: BIC loses {0:.2f} "
-        "[{1:.2f}, {2:.2f}] nats more.",
-    ),
-    "averaging over K loses less than choosing": (
-        "Averaging over K gains {0:.2f} [{1:.2f}, {2:.2f}] nats on the most probable K.",
-        "Averaging over K gains nothing on the most probable K ({0:.2f} [{1:.2f}, {2:.2f}] nats).",
-        "Whether averaging over K gains on the most probable K is undecided ({0:.2f} [{1:.2f}, "
-        "{2:.2f}] nats).",
-    ),
-}
-
-
-def _lost(result: StudyResult) -> Iterator[str]:
-    losses = lost(result.table).mean().sort_values()
-    yield f"Lost in prediction on average, in nats: {amounts(losses, '{0} {1:.2f}')}."
-
-
-def _agree(result: StudyResult) -> Iterator[str]:
-    choices = chosen(result.table)
-    hits = choices[list(CRITERIA)].eq(choices["best"], axis=0).mean().sort_values()
-    yield f"The K that predicts best is chosen in: {amounts(hits.iloc[::-1])} of the data sets."
-    true = np.array([TRUTHS[name].k for name in choices.index.get_level_values("truth")])
-    right = choices["best"].eq(true).groupby("n").mean()
-    told = amounts({f"n = {n}": value for n, value in right.items()}, "{1:.0%} at {0}")
-    yield f"It is the true one in {told}."
-
-
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    return paragraph(result, _lost, lambda found: by_outcome(found.verdicts, ORDER), _agree)
-
-
-OPENING = Opening(
-    answer={
-        "LOO loses less than BIC": (
-            "LOO chooses a K that predicts better than that of BIC, by {0:.2f} [{1:.2f}, {2:.2f}] "
-            "nats for n new points.",
-            "LOO chooses a K that predicts worse than that of BIC.",
-            "Whether LOO or BIC chooses the better predicting K is undecided.",
-        ),
-        "sBIC loses less than BIC": (
-            "The singular BIC makes up for it, with {0:.2f} [{1:.2f}, {2:.2f}] nats less lost "
-            "than by BIC.",
-            "The singular BIC does not make up for it.",
-            "Whether the singular BIC makes up for it is undecided.",
-        ),
-    },
-    chief=("LOO loses less than BIC", "ICL loses more than BIC", "sBIC loses less than BIC"),
-)
-
-
 study = Study(
     name="choosing_k",
     question="Which criterion chooses the number of components that predicts best?",
     source=f"{GELMAN}; {DRTON}",
-    factors={
-        "truth": tuple(TRUTHS),
-        "n": (50, 200, 500),
-        "replicate": range(500),
+    experiments={
+        "choosing_k": Experiment(
+            cell=cell,
+            factors={"truth": tuple(TRUTHS), "n": (50, 200, 500), "replicate": range(500)},
+            sizes={
+                "smoke": {"truth": ("three",), "n": (50,), "replicate": range(3)},
+                "laptop": {"replicate": range(20)},
+                "cluster": {},
+            },
+            time_limit=300.0,
+        )
     },
-    sizes={
-        "smoke": {"truth": ("three",), "n": (50,), "replicate": range(3)},
-        "laptop": {"replicate": range(20)},
-        "cluster": {"replicate": range(500)},
-    },
-    opening=OPENING,
-    cell=cell,
     claims=CLAIMS,
     figures={"lost prediction": loss_figure, "number of components": number_figure},
-    findings=findings,
-    time_limit=300.0,
+    answer=("LOO loses less than BIC", "sBIC loses less than BIC"),
+    chief=("LOO loses less than BIC", "ICL loses more than BIC", "sBIC loses less than BIC"),
 )

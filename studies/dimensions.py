@@ -29,16 +29,14 @@ import arviz_stats
 import numpy as np
 import pandas as pd
 
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.rhat import rhat
 from ordered_mix.estimators.em import EM
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    default_multivariate_prior,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import log_density, white_pass
 from ordered_mix.samplers.nuts import NUTS
@@ -69,7 +67,7 @@ SET = ["d", "k", "separation", "adaptation", "replicate"]
 SAMPLE = ["d", "correlation", "points", "replicate"]
 
 
-def truth_of(d: int, k: int, separation: float, correlation: float) -> MultivariateMixture:
+def truth_of(d: int, k: int, separation: float, correlation: float) -> Mixture:
     """The mixture that data are drawn from."""
     gap = separation * np.sqrt(1 - correlation**2)
     mu = np.zeros((k, d))
@@ -82,17 +80,17 @@ def truth_of(d: int, k: int, separation: float, correlation: float) -> Multivari
         scale = np.ones(d)
         scale[-1] = 2 * np.sqrt(1 + mu[:, 0].var())
         covariance *= np.outer(scale, scale)
-    return MultivariateMixture(np.full(k, 1 / k), mu, covariance)
+    return Mixture(np.full(k, 1 / k), mu, covariance=covariance)
 
 
-def near(truth: MultivariateMixture, rng: np.random.Generator) -> MultivariateMixture:
+def near(truth: Mixture, rng: np.random.Generator) -> Mixture:
     """A start for each chain: the truth, with means moved by a third of a standard deviation."""
     moved = rng.standard_normal((CHAINS, truth.k, truth.d, 1)) / 3
     mu = truth.mu + (truth.root @ moved)[..., 0]
-    return MultivariateMixture(truth.w, mu, truth.covariance)
+    return Mixture(truth.w, mu, covariance=truth.covariance)
 
 
-def direction(axis: str, truth: MultivariateMixture, data: MultivariateData, seed: int) -> Any:
+def direction(axis: str, truth: Mixture, data: Data, seed: int) -> Any:
     """A coordinate, or a direction, of one of `AXES`."""
     if axis == SEPARATING:
         return 0
@@ -124,7 +122,7 @@ def sampled(
     """Effective draws of four chains, and the passes they took."""
     truth = truth_of(d, k, separation, correlation)
     own = seed_of("data", d=d, k=k, separation=separation, replicate=replicate)
-    data = MultivariateData(truth.sample(points * k, np.random.default_rng(own)))
+    data = Data.of_points(truth.sample(points * k, np.random.default_rng(own)))
     starts = near(truth, np.random.default_rng(own + 1))
     options = {} if axis is None else {"axis": direction(axis, truth, data, own)}
     prior = default_multivariate_prior(data)
@@ -133,7 +131,7 @@ def sampled(
     return [effective(data, draws) | {"passes": int(draws.passes.sum())}]
 
 
-def effective(data: MultivariateData, draws: MultivariateDraws) -> dict[str, float]:
+def effective(data: Data, draws: Draws) -> dict[str, float]:
     """Smallest ESS of what no relabelling changes, and of relabelled weights and means."""
     found = draws.mixture
     height = draws.tree["log_likelihood"]["y"].to_numpy().sum(axis=-1)
@@ -164,12 +162,12 @@ def fitted(
     """Divergence, passes and seconds of a pass of EM with either kind of covariances."""
     truth = truth_of(d, k, separation, correlation)
     rng = np.random.default_rng(seed)
-    data = MultivariateData(truth.sample(points * k, rng))
+    data = Data.of_points(truth.sample(points * k, rng))
     fresh, many = truth.sample(FRESH, rng), truth.sample(TIMED, rng)
     variances = np.diagonal(truth.covariance, axis1=-2, axis2=-1)
     begin = {
         FULL: truth,
-        DIAGONAL: MultivariateMixture(truth.w, truth.mu, variances[..., None] * np.eye(d)),
+        DIAGONAL: Mixture(truth.w, truth.mu, covariance=variances[..., None] * np.eye(d)),
     }
     seconds = pass_seconds(many, begin)
     rows = []
@@ -184,14 +182,14 @@ def fitted(
     return rows
 
 
-def divergence(y: np.ndarray, truth: MultivariateMixture, found: MultivariateMixture) -> float:
+def divergence(y: np.ndarray, truth: Mixture, found: Mixture) -> float:
     """Kullback-Leibler divergence from the truth, by points from it: the mean of r - 1 - log r."""
     logs = [log_density(y, one.w, one.mu, one.root) for one in (found, truth)]
     ratio = logs[0] - logs[1]
     return float(np.mean(np.expm1(ratio) - ratio))
 
 
-def pass_seconds(y: np.ndarray, mixtures: dict[str, MultivariateMixture]) -> dict[str, float]:
+def pass_seconds(y: np.ndarray, mixtures: dict[str, Mixture]) -> dict[str, float]:
     """Least seconds of one pass over the points of several passes, the kinds by turns."""
     seconds: dict[str, list[float]] = {kind: [] for kind in mixtures}
     for _ in range(8):

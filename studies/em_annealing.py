@@ -30,7 +30,7 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.drawing import SHADES, compared, legend, lines, panels
@@ -53,10 +53,12 @@ TRUTHS = {
         np.array([1.0, 0.5, 1.0, 0.5, 1.0]),
     ),
 }
-PLANE = MultivariateMixture(
+PLANE = Mixture(
     np.array([0.5, 0.3, 0.2]),
     np.array([[0.0, 0.0], [3.0, 2.0], [-1.0, 4.0]]),
-    np.array([[[1.0, 0.6], [0.6, 1.0]], [[0.5, -0.2], [-0.2, 0.3]], [[0.3, 0.0], [0.0, 1.2]]]),
+    covariance=np.array(
+        [[[1.0, 0.6], [0.6, 1.0]], [[0.5, -0.2], [-0.2, 0.3]], [[0.3, 0.0], [0.0, 1.2]]]
+    ),
 )
 FIXED = {
     "three": (np.array([[-1.0], [1.0], [3.0]]), np.array([[0.0], [3.0]])),
@@ -89,12 +91,12 @@ def limit(seed: int, data: str) -> Rows:
     else:
         y = points(data)
         means = initial_means(y, 2 if data == "faithful" else 3, 1, "kmeans++", seed)[0]
-    drawn, w, d = MultivariateData(y), np.full(len(means), 1 / len(means)), y.shape[1]
+    drawn, w, d = Data.of_points(y), np.full(len(means), 1 / len(means)), y.shape[1]
     em = EM(frozen=("w", "sigma"), stop=Stop(0.0, parameters=1e-13, passes=5000))
     target = lloyd(y, means)
     rows = []
     for c in VARIANCES:
-        start = MultivariateMixture(w, means, c * np.eye(d))
+        start = Mixture(w, means, covariance=c * np.eye(d))
         fit = em.fit(free(len(means), d), drawn, start)
         r = fit.mixture.responsibilities(y)
         row = {"c": c, "distance": float(np.abs(fit.mixture.mu - target).max())}
@@ -219,8 +221,9 @@ def frames(seed: int, estimator: str) -> Rows:
     means = y[np.argsort(y[:, 0], kind="stable")[:k]] + 0.1 * np.arange(k)[:, None]
     soft = estimator == "EM"
     em = EM(frozen=() if soft else ("w", "sigma"), stop=Stop(0.0, passes=FRAMES + 1))
-    begin = MultivariateMixture(np.full(k, 1 / k), means, np.eye(2) * (0.25 if soft else 1e-3))
-    path: Any = em.fit(free(k, 2), MultivariateData(y), begin).trace
+    covariance = np.eye(2) * (0.25 if soft else 1e-3)
+    begin = Mixture(np.full(k, 1 / k), means, covariance=covariance)
+    path: Any = em.fit(free(k, 2), Data.of_points(y), begin).trace
     rows = []
     for place, iteration in enumerate(np.ravel(path.iteration)):
         one = path.mixture[place]

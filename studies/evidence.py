@@ -1,4 +1,4 @@
-"""Is the evidence one number, in all coordinates and by all estimators, with honest errors?
+"""Is the evidence one number, whatever the coordinates or the estimator?
 
 The evidence of K components is a property of data and prior. With priors that every
 parameterization carries exactly it is the same in all coordinates, and every estimator that is
@@ -26,7 +26,7 @@ Their weights are compared between seeds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import lgamma
 from typing import TYPE_CHECKING, Any
@@ -46,10 +46,9 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.smc import SMC
 from ordered_mix.samplers.tempering import Tempering
-from ordered_mix.study import Claim, Effect, Opening, Study
+from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.drawing import dots, heat, legend, looks, nothing, panels
-from ordered_mix.study.effects import extreme, from_logs, furthest, mean, rows_of, share
-from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
+from ordered_mix.study.effects import extreme, from_logs, furthest, mean, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,13 +56,7 @@ if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
 
 PROJECT = "a question of this project"
-COORDINATES = {
-    "unordered": "unordered",
-    "ordered": "ordered",
-    "signed": "signed",
-    "relative": "relative",
-    "moment": "moment",
-}
+COORDINATES = ("unordered", "ordered", "signed", "relative", "moment")
 FOUR = ("unordered", "ordered", "signed", "moment")
 SETS = {"galaxies": 6, "enzyme": 4, "acidity": 4, "faithful:waiting": 3}
 SPREAD_MOST = {"galaxies": (3, 4, 5, 6), "enzyme": (3, 4)}
@@ -76,58 +69,37 @@ CELL = ["data", "k"]
 MARGIN = 0.25
 LEAST = 0.8
 AS_THEY_COME = "chib, labels as they come"
+Rows = list[dict[str, Any]]
 
 
-def cell(
-    seed: int, sampler: str, data: str, k: int, coordinates: str, replicate: int
-) -> list[dict[str, Any]]:
-    """Estimates of one evidence by one sampler."""
-    sample, seed = load(data), seed % 2**31
-    prior = Prior().affine(float(sample.location), float(sample.scale))
-    model = catalog.parameterization(COORDINATES[coordinates], k, prior)
-    if sampler == "gibbs":
-        return by_gibbs(model, sample, seed)
-    if sampler == "smc":
-        return [of_tree(sampler, sample, SMALL_SMC.sample(model, sample, seed=seed))]
+def by_smc(seed: int, data: str, k: int, coordinates: str, replicate: int) -> Rows:
+    """One evidence by sequential Monte Carlo."""
+    sample, model = posed(data, k, coordinates)
+    return [told(sample, SMALL_SMC.sample(model, sample, seed=seed % 2**31), islands=True)]
+
+
+def by_tempering(seed: int, data: str, k: int, coordinates: str, replicate: int) -> Rows:
+    """One evidence by parallel tempering, and how its chains went."""
+    (sample, model), seed = posed(data, k, coordinates), seed % 2**31
     draws = SMALL_TEMPERING.sample(model, sample, starts(sample, k, seed), seed)
     trips = int(draws.tree["tempering"]["round_trips"].sum())
     found = {
         "barrier": draws.tree.attrs["barrier"],
         "trips_per_draw": trips / (CHAINS * SMALL_TEMPERING.draws),
     }
-    return [of_tree(sampler, sample, draws) | found]
+    return [told(sample, draws) | found]
 
 
-def starts(data: Data, k: int, seed: int) -> Mixture:
-    """Means from the data, one mixture for each chain."""
-    mu = np.random.default_rng(seed).choice(data.y, (CHAINS, k))
-    return Mixture(np.full(k, 1 / k), mu, np.full((CHAINS, k), float(data.scale)))
-
-
-def of_tree(estimator: str, data: Data, draws: Draws) -> dict[str, Any]:
-    """What a sampler that gives the evidence says of it."""
-    found = draws.tree.attrs
-    return {
-        "estimator": estimator,
-        "log_evidence": found["log_evidence"],
-        "stated": found["log_evidence_se"],
-        "warned": False,
-        "passes": int(draws.passes.sum() + draws.warmup_passes.sum()),
-        **modes(data, draws, estimator),
-    }
-
-
-def by_gibbs(model: Parameterization, data: Data, seed: int) -> list[dict[str, Any]]:
+def by_gibbs(seed: int, data: str, k: int, replicate: int) -> Rows:
     """Bridge sampling and Chib's estimator, with all labellings and with one."""
-    draws = GIBBS.sample(model, data, starts(data, model.k, seed), seed)
-    mixture = draws.mixture
+    (sample, model), seed = posed(data, k, "unordered"), seed % 2**31
+    draws = GIBBS.sample(model, sample, starts(sample, k, seed), seed)
+    mixture, shared = draws.mixture, {"passes": passes(draws)} | modes(sample, draws)
     found = {
-        "bridge": bridge(model, data, mixture, seed=seed),
-        "chib": chib(model, data, mixture, seed=seed),
-        AS_THEY_COME: chib(model, data, mixture[:1], labels="as they come", seed=seed),
+        "bridge": bridge(model, sample, mixture, seed=seed),
+        "chib": chib(model, sample, mixture, seed=seed),
+        AS_THEY_COME: chib(model, sample, mixture[:1], labels="as they come", seed=seed),
     }
-    passes = int(draws.passes.sum() + draws.warmup_passes.sum())
-    shared = {"passes": passes} | modes(data, draws, "gibbs")
     return [
         {
             "estimator": name,
@@ -140,101 +112,102 @@ def by_gibbs(model: Parameterization, data: Data, seed: int) -> list[dict[str, A
     ]
 
 
-def modes(data: Data, draws: Draws, sampler: str) -> dict[str, float]:
+def posed(data: str, k: int, coordinates: str) -> tuple[Data, Parameterization]:
+    """A data set, and a model with its prior in the units of the data."""
+    sample = load(data)
+    prior = Prior().affine(float(sample.location), float(sample.scale))
+    return sample, catalog.parameterization(coordinates, k, prior)
+
+
+def starts(data: Data, k: int, seed: int) -> Mixture:
+    """Means from the data, one mixture for each chain."""
+    mu = np.random.default_rng(seed).choice(data.y, (CHAINS, k))
+    return Mixture(np.full(k, 1 / k), mu, np.full((CHAINS, k), float(data.scale)))
+
+
+def told(data: Data, draws: Draws, islands: bool = False) -> dict[str, Any]:
+    """What a sampler that gives the evidence says of it."""
+    found = draws.tree.attrs
+    return {
+        "log_evidence": found["log_evidence"],
+        "stated": found["log_evidence_se"],
+        "passes": passes(draws),
+        **modes(data, draws, islands),
+    }
+
+
+def passes(draws: Draws) -> int:
+    """Passes of warm-up and sampling together."""
+    return int(draws.passes.sum() + draws.warmup_passes.sum())
+
+
+def modes(data: Data, draws: Draws, islands: bool = False) -> dict[str, float]:
     """Share of the draws in which galaxies beyond 28,000 km/s have a component of their own."""
     if data.name != "galaxies" or draws.mixture.k < 3:
         return {}
     own = (draws.mixture.mu > BEYOND).any(axis=-1).astype(float)
-    if sampler == "smc":  # islands are independent, and their particles no chain in time
+    if islands:  # they are independent, and their particles no chain in time
         error = float(own.mean(axis=1).std(ddof=1) / np.sqrt(len(own)))
     else:
         error = float(arviz_stats.mcse(own, method="mean", chain_axis=0, draw_axis=1))
     return {"own": float(own.mean()), "own_stated": error}
 
 
-# --- from the table to effects --------------------------------------------------------------------
+# --- from the tables to effects -------------------------------------------------------------------
 
 
-COLUMNS = ("own", "own_stated", "barrier", "trips_per_draw")
+def unordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in unordered coordinates, as are all of Gibbs sampling."""
+    return rows[rows["coordinates"] == "unordered"] if "coordinates" in rows else rows
 
 
-def estimates(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
-    """Rows that did not warn."""
-    rows = rows_of(table, COLUMNS, **where)
-    return rows[~rows["warned"].astype(bool)]
-
-
-def deviations(rows: pd.DataFrame, by: str) -> dict[tuple[Any, ...], np.ndarray]:
-    """Estimates less the mean of the others, replicate by replicate; by data set, K, contender."""
-    found = {}
-    for key, part in rows.groupby(CELL):
-        wide = part.pivot(index="replicate", columns=by, values="log_evidence")
-        for name in wide:
-            values = (wide[name] - wide.drop(columns=name).mean(axis=1)).dropna().to_numpy()
-            if len(values) > 1:
-                found[(*key, name)] = values
-    if not found:
-        raise ValueError(f"the table holds no runs of two {by}")
-    return found
-
-
-def one_in_all_coordinates(table: pd.DataFrame, sampler: str) -> Effect:
+def one_in_all_coordinates(rows: pd.DataFrame) -> Effect:
     """Largest distance of one coordinate system's mean evidence from that of the others."""
-    rows = estimates(table, estimator=sampler)
-    return furthest(deviations(rows, "coordinates").values())
+    found = []
+    for _, part in rows.groupby(CELL):
+        wide = part.pivot(index="replicate", columns="coordinates", values="log_evidence")
+        others = {name: wide.drop(columns=name).mean(axis=1) for name in wide}
+        found += [(wide[name] - others[name]).dropna().to_numpy() for name in wide]
+    if not any(len(values) > 1 for values in found):
+        raise ValueError("the table holds no runs of two coordinates")
+    return furthest(values for values in found if len(values) > 1)
 
 
-def off_smc(table: pd.DataFrame, estimator: str) -> Effect:
+def off_smc(rows: pd.DataFrame, smc: pd.DataFrame) -> Effect:
     """Largest distance of an estimator's mean from that of SMC, in unordered coordinates."""
-    rows = estimates(table, estimator=(estimator, "smc"), coordinates="unordered")
-    found = deviations(rows, "estimator")
-    return furthest([found[key] for key in found if key[-1] == estimator])
+    both = unordered(rows).merge(unordered(smc), on=[*CELL, "replicate"], suffixes=("", "_smc"))
+    both = both.assign(off=both["log_evidence"] - both["log_evidence_smc"])
+    return furthest(part for _, part in both.groupby(CELL)["off"] if len(part) > 1)
 
 
 def standardised(rows: pd.DataFrame, value: str, error: str) -> pd.DataFrame:
     """Deviations from the mean over seeds in stated errors, corrected for that mean."""
     rows = rows[rows[error] > 0]
-    cells = rows.groupby([*CELL, "estimator", "coordinates"])
+    by = [name for name in (*CELL, "estimator", "coordinates") if name in rows]
+    cells = rows.groupby(by)
     count = cells[value].transform("size")
     off = rows[value] - cells[value].transform("mean")
     # a mean over few seeds is drawn towards each of them
     return rows.assign(z=off / rows[error] * np.sqrt(count / (count - 1)))[count > 1]
 
 
-def spread(rows: pd.DataFrame, value: str, error: str) -> Effect:
+def spread(rows: pd.DataFrame, value: str = "log_evidence", error: str = "stated") -> Effect:
     """Root mean square of z scores: spread between seeds over the stated error, as a logarithm."""
     squares = mean(standardised(rows, value, error)["z"] ** 2)
-    low, estimate, high = 0.5 * np.log(
-        np.maximum([squares.low, squares.estimate, squares.high], 1e-6)
-    )
-    return Effect(float(estimate), float(low), float(high), squares.observations)
-
-
-def error_is_right(table: pd.DataFrame, estimator: str) -> Effect:
-    """The same of an estimator's evidence."""
-    return spread(estimates(table, estimator=estimator), "log_evidence", "stated")
+    estimate, low, high = (0.5 * np.log(np.maximum(squares[:3], 1e-6))).tolist()
+    return Effect(estimate, low, high, squares.observations)
 
 
 def unadjusted(table: pd.DataFrame, pairs: Sequence[tuple[str, int]]) -> Effect:
     """Distance from log K! of what Chib's estimator loses by taking labels as they come."""
     samples = []
     for data, k in pairs:
-        rows = rows_of(table, sampler="gibbs", data=data, k=k)
+        rows = table[(table["data"] == data) & (table["k"] == k)]
         wide = rows.pivot(index="replicate", columns="estimator", values="log_evidence")
         if wide.empty:
             raise ValueError(f"the table holds no Gibbs sampling of {data} with K = {k}")
         samples.append((wide[AS_THEY_COME] + lgamma(k + 1) - wide["chib"]).to_numpy())
     return furthest(samples)
-
-
-def unadjusted_apart(table: pd.DataFrame) -> Effect:
-    """Where components are apart and labels never switch."""
-    return unadjusted(table, (("faithful:waiting", 2), ("enzyme", 2)))
-
-
-def unadjusted_together(table: pd.DataFrame) -> Effect:
-    """Where labels switch: galaxies, four to six components."""
-    return unadjusted(table, (("galaxies", 4), ("galaxies", 5), ("galaxies", 6)))
 
 
 def against_unordered(wide: pd.DataFrame) -> list[np.ndarray]:
@@ -245,45 +218,45 @@ def against_unordered(wide: pd.DataFrame) -> list[np.ndarray]:
     return [np.log(wide[name] / wide["unordered"]).to_numpy() for name in others]
 
 
-def by_coordinates(table: pd.DataFrame, sampler: str, value: str) -> pd.DataFrame:
+def by_coordinates(rows: pd.DataFrame, value: str) -> pd.DataFrame:
     """A column by coordinates, one row for each data set, K and replicate that has all."""
-    rows = rows_of(table, COLUMNS, estimator=sampler)
-    rows = rows[rows["k"] > 1].assign(cost=rows["stated"] ** 2 * rows["passes"])
+    rows = rows[rows["k"] > 1]
     return rows.pivot(index=[*CELL, "replicate"], columns="coordinates", values=value).dropna()
 
 
 def cost_of_coordinates(table: pd.DataFrame) -> Effect:
     """Largest log ratio of SMC's squared error times passes to that in unordered coordinates."""
-    wide = np.log(by_coordinates(table, "smc", "cost")).groupby("replicate").mean()
+    rows = table.assign(cost=table["stated"] ** 2 * table["passes"])
+    wide = np.log(by_coordinates(rows, "cost")).groupby("replicate").mean()
     return furthest(against_unordered(np.exp(wide)))
 
 
 def barrier_of_coordinates(table: pd.DataFrame) -> Effect:
     """The same of the barrier of tempering, its sum over data sets and K."""
-    wide = by_coordinates(table, "tempering", "barrier").groupby("replicate").sum()
-    return furthest(against_unordered(wide))
+    return furthest(against_unordered(by_coordinates(table, "barrier").groupby("replicate").sum()))
 
 
 def trips_of_coordinates(table: pd.DataFrame) -> Effect:
     """Least ratio of all round trips to those in unordered coordinates."""
-    wide = by_coordinates(table, "tempering", "trips_per_draw").groupby("replicate").sum()
+    wide = by_coordinates(table, "trips_per_draw").groupby("replicate").sum()
     return from_logs(extreme(against_unordered(wide), min))
 
 
-def mode_rows(table: pd.DataFrame, estimator: str) -> pd.DataFrame:
-    """Rows that say how often the galaxies beyond have a component of their own."""
-    rows = rows_of(table, COLUMNS, estimator=estimator, data="galaxies", coordinates="unordered")
-    return rows[rows["own"].notna()]
+def mode_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows that say how often the galaxies beyond have a component of their own, one for a run."""
+    rows = unordered(rows)
+    once = rows[rows["estimator"] == "bridge"] if "estimator" in rows else rows
+    return once[once["own"].notna()]
 
 
-def weights_of_modes(table: pd.DataFrame, estimator: str) -> Effect:
+def weights_of_modes(rows: pd.DataFrame) -> Effect:
     """Spread between seeds of the weight of a mode over its stated error, as a logarithm."""
-    return spread(mode_rows(table, estimator), "own", "own_stated")
+    return spread(mode_rows(rows), "own", "own_stated")
 
 
 def both_modes(table: pd.DataFrame) -> Effect:
     """Share of the seeds of SMC that find both modes with every K."""
-    rows = mode_rows(table, "smc")
+    rows = mode_rows(table)
     both = rows["own"].between(0, 1, inclusive="neither")
     return share(both.groupby(rows["replicate"]).all())
 
@@ -294,108 +267,169 @@ COST = "log ratio, largest over coordinates"
 SYED = "Syed, Bouchard-Côté, Deligiannidis & Doucet 2022, JRSS B 84, 321-350"
 NEAL = "Neal 1999, on Chib's estimate for mixtures"
 FACTOR = float(np.log(1.25))
-ESTIMATORS = {
-    "smc": "SMC",
-    "tempering": "tempering",
-    "bridge": "bridge sampling that does not warn",
-    "chib": "Chib's estimator, permuted, that does not warn",
-}
+APART = (("faithful:waiting", 2), ("enzyme", 2))
+TOGETHER = (("galaxies", 4), ("galaxies", 5), ("galaxies", 6))
+REACH = "{0:.2f} [{1:.2f}, {2:.2f}]"
+WARNLESS = "bridge sampling that does not warn"
+ESTIMATORS = {"smc": "SMC", "tempering": "tempering", "bridge": WARNLESS}
+
+
+def of_bridge(effect: Callable[..., Effect]) -> Callable[..., Effect]:
+    """An effect on the runs of bridge sampling that did not warn."""
+
+    def of_those(gibbs: pd.DataFrame, *others: pd.DataFrame) -> Effect:
+        kept = (gibbs["estimator"] == "bridge") & ~gibbs["warned"].astype(bool)
+        return effect(gibbs[kept], *others)
+
+    return of_those
+
+
+def _one_in_all(name: str) -> Claim:
+    words = ESTIMATORS[name]
+    return Claim(
+        f"one evidence in all coordinates, {words}",
+        f"The mean evidence by {words} is the same in five coordinate systems, within a quarter "
+        "of a nat.",
+        PROJECT, one_in_all_coordinates, "below", MARGIN, NATS, of=(name,),
+        words=(
+            f"The evidence by {words} is one number in all coordinates, to {{2:.2f}} nats.",
+            f"The evidence by {words} differs between coordinates, by {REACH} nats.",
+            f"Whether the evidence by {words} is one number in all coordinates, to a quarter of a "
+            f"nat, is undecided ({REACH} nats).",
+        ),
+    )  # fmt: skip
+
+
+def _agree(name: str, experiment: str, effect: Callable[..., Effect]) -> Claim:
+    words = ESTIMATORS[name]
+    return Claim(
+        f"SMC and {name} agree",
+        f"The mean evidence by {words} is that by SMC, within a quarter of a nat.",
+        PROJECT, effect, "below", MARGIN, NATS, of=(experiment, "smc"),
+        words=f"The mean evidence by {words} is at most {REACH} nats from that by SMC.",
+    )  # fmt: skip
+
+
+def _honest(name: str, experiment: str, effect: Callable[..., Effect]) -> Claim:
+    return Claim(
+        f"the errors of {name} are right",
+        f"The spread between seeds of the evidence by {ESTIMATORS[name]} is the error it states, "
+        "within a factor of 1.25.",
+        PROJECT, effect, "within", FACTOR, SPREAD, of=(experiment,),
+        words=_factor(f"the evidence by {ESTIMATORS[name]}"),
+    )  # fmt: skip
+
+
+def _factor(what: str) -> tuple[str, str, str]:
+    start, end = f"Stated errors of {what}", f"(log of spread over error {REACH})."
+    return (
+        f"{start} are right, to a factor of 1.25 {end}",
+        f"{start} are wrong {end}",
+        f"Whether stated errors of {what} are right, to a factor of 1.25, is undecided {end}",
+    )
+
+
 CLAIMS = (
-    *(
-        Claim(
-            f"one evidence in all coordinates, {ESTIMATORS[name]}",
-            f"The mean evidence by {ESTIMATORS[name]} is the same in five coordinate systems, "
-            "within a quarter of a nat.",
-            PROJECT, partial(one_in_all_coordinates, sampler=name), "below", MARGIN, NATS,
-        )
-        for name in ("smc", "tempering")
-    ),
-    *(
-        Claim(
-            f"SMC and {name} agree",
-            f"The mean evidence by {ESTIMATORS[name]} is that by SMC, within a quarter of a nat.",
-            PROJECT, partial(off_smc, estimator=name), "below", MARGIN, NATS,
-        )
-        for name in ("tempering", "bridge")
-    ),
-    *(
-        Claim(
-            f"the errors of {name} are right",
-            f"The spread between seeds of the evidence by {ESTIMATORS[name]} is the error it "
-            "states, within a factor of 1.25.",
-            PROJECT, partial(error_is_right, estimator=name), "within", FACTOR, SPREAD,
-        )
-        for name in ("smc", "tempering", "bridge")
-    ),
+    *(_one_in_all(name) for name in ("smc", "tempering")),
+    _agree("tempering", "tempering", off_smc),
+    _agree("bridge", "gibbs", of_bridge(off_smc)),
+    _honest("smc", "smc", spread),
+    _honest("tempering", "tempering", spread),
+    _honest("bridge", "gibbs", of_bridge(spread)),
     Claim(
         "unadjusted, off by log K!",
         "Where labels never switch Chib's estimator with labels as they come is too low by log K!.",
-        NEAL, unadjusted_apart, "below", 0.1, "nats from log K!, faithful and enzyme, K = 2",
+        NEAL, partial(unadjusted, pairs=APART), "below", 0.1,
+        "nats from log K!, faithful and enzyme, K = 2", of=("gibbs",),
+        words="Where labels never switch, Chib's estimator with labels as they come is too low by "
+        "log K! to {0:.3f} nats.",
     ),
     Claim(
         "log K! does not mend it",
         "Where labels switch, log K! added to Chib's estimator with labels as they come is wrong "
         "by more than a quarter of a nat.",
-        NEAL, unadjusted_together, "above", MARGIN, "nats, galaxies, K = 4 to 6, largest",
+        NEAL, partial(unadjusted, pairs=TOGETHER), "above", MARGIN,
+        "nats, galaxies, K = 4 to 6, largest", of=("gibbs",),
+        words=(
+            "Chib's estimator with labels as they come is wrong where labels switch, and log K! "
+            "does not mend it: {0:.1f} [{1:.1f}, {2:.1f}] nats off.",
+            f"Log K! mends Chib's estimator with labels as they come ({REACH} nats off).",
+            f"Whether log K! mends Chib's estimator is undecided ({REACH} nats off).",
+        ),
     ),
     Claim(
         "coordinates do not change the cost of SMC",
         "Squared error times passes of SMC is within a factor of 1.25 of that in unordered "
         "coordinates.",
-        PROJECT, cost_of_coordinates, "below", FACTOR, COST,
+        PROJECT, cost_of_coordinates, "below", FACTOR, COST, of=("smc",),
+        words=f"Coordinates change the cost of SMC by a factor whose log is at most {REACH}.",
     ),
     Claim(
         "coordinates do not change the barrier",
         "The communication barrier of tempering is within 10% of that in unordered coordinates.",
         f"{SYED}: the barrier is that of the distributions",
-        barrier_of_coordinates, "below", float(np.log(1.1)), COST,
+        barrier_of_coordinates, "below", float(np.log(1.1)), COST, of=("tempering",),
+        words="They change the barrier of tempering by a factor whose log is at most {0:.3f} "
+        "[{1:.3f}, {2:.3f}].",
     ),
     Claim(
         "coordinates do not change the round trips",
         "Round trips of tempering are at least 80% of those in unordered coordinates.",
         f"{SYED}: the rate of an ideal exploration depends on the barrier alone",
-        trips_of_coordinates, "above", LEAST, "ratio, least over coordinates",
+        trips_of_coordinates, "above", LEAST, "ratio, least over coordinates", of=("tempering",),
+        words=f"Round trips of tempering are at least {REACH} times those in unordered "
+        "coordinates.",
     ),
     *(
         Claim(
             f"errors of weights of modes, {words}",
             "On galaxies with K = 3 to 6 the spread between seeds of the weight of a mode is the "
             f"error that {words} states, within a factor of 1.25.",
-            PROJECT, partial(weights_of_modes, estimator=name), "within", FACTOR, SPREAD,
+            PROJECT, weights_of_modes, "within", FACTOR, SPREAD, of=(name,),
+            words=_factor(f"weights of modes by {words}"),
         )
-        for name, words in (("smc", "SMC"), ("bridge", "Gibbs sampling"))
+        for name, words in (("smc", "SMC"), ("gibbs", "Gibbs sampling"))
     ),
     Claim(
         "all seeds find the modes",
         "More than 80% of the seeds of SMC find both modes of galaxies with every K from 3 to 6.",
-        PROJECT, both_modes, "above", LEAST, "share of the seeds",
+        PROJECT, both_modes, "above", LEAST, "share of the seeds", of=("smc",),
+        words="{0:.0%} [{1:.0%}, {2:.0%}] of the seeds of SMC find both modes of galaxies with "
+        "every K.",
     ),
 )  # fmt: skip
 
 
-# --- figures and findings -------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------
+
+
+def estimates(result: StudyResult) -> pd.DataFrame:
+    """Runs of every estimator that did not warn, and no labels as they come."""
+    tables = result.tables
+    parts = [tables[name].assign(estimator=name) for name in ("smc", "tempering")]
+    gibbs = tables["gibbs"].assign(coordinates="unordered")
+    if len(gibbs):
+        gibbs = gibbs[~gibbs["warned"].astype(bool) & (gibbs["estimator"] != AS_THEY_COME)]
+    rows = pd.concat([part for part in (*parts, gibbs) if len(part)] or [gibbs])
+    model = rows["data"].str.split(":").str[0] + ", K = " + rows["k"].astype(str)
+    return rows.assign(model=model).reset_index(drop=True)
 
 
 def agreement_figure(result: StudyResult) -> Figure:
     """Mean evidence by estimator and coordinates less that by SMC in unordered coordinates."""
-    rows = estimates(result.table)
-    rows = rows[rows["estimator"] != AS_THEY_COME]
-    base = rows[(rows["estimator"] == "smc") & (rows["coordinates"] == "unordered")]
-    level = base.groupby(CELL)["log_evidence"].mean().rename("level").reset_index()
-    rows = rows.merge(level, on=CELL)
-    rows = rows.assign(
-        off=rows["log_evidence"] - rows["level"],
-        model=rows["data"].str.split(":").str[0] + ", K = " + rows["k"].astype(str),
-        series=np.where(
-            rows["coordinates"] == "unordered", rows["estimator"],
-            rows["estimator"] + ", " + rows["coordinates"],
-        ),
-    )  # fmt: skip
+    rows = estimates(result)
     places = list(dict.fromkeys(rows["model"]))
     figure, axes = panels(1, 1, (7.5, 0.45 * max(len(places), 4) + 1.6))
     if rows.empty:
         nothing(axes[0, 0])
         return figure
+    base = rows[(rows["estimator"] == "smc") & (rows["coordinates"] == "unordered")]
+    level = base.groupby("model")["log_evidence"].mean()
+    plain = rows["coordinates"] == "unordered"
+    rows = rows.assign(
+        off=rows["log_evidence"] - rows["model"].map(level),
+        series=rows["estimator"].where(plain, rows["estimator"] + ", " + rows["coordinates"]),
+    )
     dots(axes[0, 0], rows, "off", "series", looks(rows["series"]), "model", places)
     axes[0, 0].axvline(0, color="0.5", lw=0.8, ls="--", zorder=0)
     axes[0, 0].set_xlabel("log evidence less that by SMC, unordered (nats, 95% intervals)")
@@ -405,146 +439,62 @@ def agreement_figure(result: StudyResult) -> Figure:
 def error_figure(result: StudyResult) -> Figure:
     """Spread between seeds over the stated error, by estimator and model."""
     figure, axes = panels(1, 1, (7.0, 4.2))
-    found = standardised(estimates(result.table), "log_evidence", "stated")
-    found = found[found["estimator"] != AS_THEY_COME]
-    model = found["data"].str.split(":").str[0] + ", K = " + found["k"].astype(str)
-    squares = found.assign(model=model, square=found["z"] ** 2)
+    rows = estimates(result)
+    if rows.empty:
+        nothing(axes[0, 0])
+        return figure
+    found = standardised(rows, "log_evidence", "stated")
+    squares = found.assign(square=found["z"] ** 2)
     grid = np.sqrt(squares.groupby(["model", "estimator"], sort=False)["square"].mean()).unstack()
     heat(axes[0, 0], grid, "{:.2f}".format, colours="coolwarm", limits=(0.0, 2.0))
     return figure
 
 
-SENTENCES: dict[str, Words] = {
-    "unadjusted, off by log K!": (
-        "Chib's estimator with labels as they come is off by log K! where they never switch "
-        "(to {0:.3f} nats);",
-        "Chib's estimator with labels as they come is not off by log K! where they never switch "
-        "({0:.2f} nats from it);",
-        "Whether Chib's estimator with labels as they come is off by log K! where they never "
-        "switch is undecided ({0:.2f} [{1:.2f}, {2:.2f}] nats from it);",
-    ),
-    "log K! does not mend it": (
-        "where they switch, adding log K! leaves it wrong by up to {0:.2f} nats.",
-        "where they switch, adding log K! mends it ({0:.2f} nats).",
-        "where they switch, what adding log K! leaves is undecided ({0:.2f} [{1:.2f}, {2:.2f}] "
-        "nats).",
-    ),
-    "all seeds find the modes": (
-        "All but a few seeds of SMC find both modes of galaxies with every K ({0:.0%} of them).",
-        "Many seeds of SMC miss a mode of galaxies ({0:.0%} find both with every K).",
-        "{0:.0%} [{1:.0%}, {2:.0%}] of the seeds of SMC find both modes of galaxies with every K.",
-    ),
-}
-ANSWER: dict[str, Words] = {
-    "one evidence in all coordinates, SMC": (
-        "The evidence is one number in all coordinates: means by SMC differ by at most {0:.2f} "
-        "[{1:.2f}, {2:.2f}] nats.",
-        "Means of the evidence by SMC differ between coordinates by up to {0:.2f} [{1:.2f}, "
-        "{2:.2f}] nats.",
-        "Whether the evidence by SMC is the same in all coordinates is undecided: means differ by "
-        "at most {0:.2f} [{1:.2f}, {2:.2f}] nats.",
-    ),
-}
-
-
-def _estimators(result: StudyResult) -> Iterator[str]:
-    """How far other estimators are from SMC, and how often they warn."""
-    names = [name for name in ESTIMATORS if name in set(result.table["estimator"])]
-    far = {name: off_smc(result.table, name).estimate for name in names if name != "smc"}
-    yield f"Furthest from SMC, in nats: {amounts(far, '{0} {1:.2f}')}."
-    rows = rows_of(result.table, estimator=("bridge", "chib"))
-    warned = rows.groupby("estimator")["warned"].mean()
-    yield f"Share of runs that warn: {amounts(warned)}."
-
-
-def _errors(result: StudyResult) -> Iterator[str]:
-    names = [name for name in ESTIMATORS if name in set(result.table["estimator"])]
-    ratios = {name: np.exp(error_is_right(result.table, name).estimate) for name in names}
-    yield f"Spread between seeds over stated error: {amounts(ratios, '{0} {1:.2f}')}."
-
-
-def _modes(result: StudyResult) -> Iterator[str]:
-    rows = mode_rows(result.table, "smc")
-    weights = {f"K = {k}": part["own"].mean() for k, part in rows.groupby("k")}
-    if weights:
-        yield f"Weight of the mode with a component beyond 28,000 km/s: {amounts(weights)}."
-
-
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    return paragraph(
-        result, lambda found: by_outcome(found.verdicts, ANSWER), _estimators, _errors,
-        lambda found: by_outcome(found.verdicts, SENTENCES), _modes,
-    )  # fmt: skip
-
-
-def grids(replicates: range, more: range) -> list[dict[str, Any]]:
-    """Everything with some replicates, more where the estimates of an earlier run spread most."""
-    one = {"coordinates": ("unordered",)}
-    found: list[dict[str, Any]] = [
-        {"data": ("galaxies",), "k": (3,), "sampler": ("smc", "tempering"), "replicate": more},
-        {"data": ("galaxies",), "k": (4,), "sampler": ("tempering",), "replicate": more},
-    ]
+def grids(sampler: str, replicates: range, more: range) -> list[dict[str, Any]]:
+    """Every data set, and more replicates where the estimates of an earlier run spread most."""
+    found: list[dict[str, Any]] = []
+    one = {} if sampler == "gibbs" else {"coordinates": ("unordered",)}
     for data, most in SETS.items():
         shared: dict[str, Any] = {"data": (data,), "replicate": replicates}
-        names = tuple(COORDINATES) if data == "galaxies" else FOUR
-        spread = {"data": (data,), "replicate": more, "k": SPREAD_MOST.get(data, ())}
-        found += [
-            {**shared, "k": range(1, most + 1), **one},
-            {**shared, "k": range(2, most + 1), "sampler": ("smc",), "coordinates": names},
-            {**spread, "sampler": ("smc", "tempering"), **one},
-        ]
-    return [grid for grid in found if len(grid["k"])]
+        found.append({**shared, "k": range(1, most + 1), **one})
+        if sampler == "smc":
+            names = tuple(COORDINATES) if data == "galaxies" else FOUR
+            found.append({**shared, "k": range(2, most + 1), "coordinates": names})
+        if sampler != "gibbs" and data in SPREAD_MOST:
+            found.append({"data": (data,), "k": SPREAD_MOST[data], "replicate": more, **one})
+    if sampler != "gibbs":
+        in_all = (3,) if sampler == "smc" else (3, 4)
+        found.append({"data": ("galaxies",), "k": in_all, "replicate": more})
+    return found
 
 
 SMALL = {"data": ("galaxies",), "k": (2, 3), "replicate": range(3)}
-SMOKE = (
-    {**SMALL, "coordinates": ("unordered", "ordered"), "sampler": ("smc", "tempering")},
-    {**SMALL, "coordinates": ("unordered",)},
-)
+EXPERIMENTS = {"smc": by_smc, "tempering": by_tempering, "gibbs": by_gibbs}
 
-OPENING = Opening(
-    answer={
-        "one evidence in all coordinates, SMC": (
-            "The evidence by SMC is one number in all coordinates, to {2:.2f} nats.",
-            "The evidence by SMC differs between coordinates, by {0:.2f} nats.",
-            "Whether the evidence by SMC is one number in all coordinates is undecided.",
-        ),
-        "log K! does not mend it": (
-            "Chib's estimator with labels as they come is wrong where labels switch, and log K! "
-            "does not mend it: {0:.1f} [{1:.1f}, {2:.1f}] nats off.",
-            "Log K! mends Chib's estimator with labels as they come.",
-            "Whether log K! mends Chib's estimator is undecided.",
-        ),
-    },
-    chief=(
-        "one evidence in all coordinates, SMC",
-        "the errors of smc are right",
-        "log K! does not mend it",
-    ),
-)
 
+def _experiment(sampler: str) -> Experiment:
+    own = {} if sampler == "gibbs" else {"coordinates": COORDINATES}
+    two = {name: values[:2] for name, values in own.items()}
+    return Experiment(
+        cell=EXPERIMENTS[sampler],
+        factors={"data": tuple(SETS), "k": range(1, 7), **own, "replicate": range(200)},
+        sizes={
+            "smoke": {**SMALL, **two},
+            "laptop": grids(sampler, range(20), range(40)),
+            "cluster": grids(sampler, range(100), range(200)),
+        },
+    )
+
+
+ANSWER = ("one evidence in all coordinates, SMC", "log K! does not mend it")
 
 study = Study(
     name="evidence",
-    question="Is the evidence one number, in all coordinates and by all estimators, with honest "
-    "errors?",
+    question="Is the evidence one number, whatever the coordinates or the estimator?",
     source="this project, after Neal 1999, Dau & Chopin 2022 and Syed et al. 2022",
-    factors={
-        "sampler": ("smc", "tempering", "gibbs"),
-        "data": tuple(SETS),
-        "k": range(1, 7),
-        "coordinates": tuple(COORDINATES),
-        "replicate": range(200),
-    },
-    sizes={
-        "smoke": SMOKE,
-        "laptop": grids(range(20), range(40)),
-        "cluster": grids(range(100), range(200)),
-    },
-    opening=OPENING,
-    cell=cell,
+    experiments={name: _experiment(name) for name in EXPERIMENTS},
     claims=CLAIMS,
     figures={"agreement": agreement_figure, "errors": error_figure},
-    findings=findings,
+    answer=ANSWER,
+    chief=(*ANSWER, "the errors of smc are right"),
 )

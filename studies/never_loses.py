@@ -12,11 +12,9 @@ data sets where both runs have converged: a sorted R-hat of at most 1.01. Runs t
 counted and averaged nowhere. Passes to convergence, warm-up included, stand apart: those at the
 first of eight checkpoints from which sorted R-hat stays at or below 1.01.
 
-The ``pilot`` is no run of its own: 250 sweeps of Gibbs sampling, whose rate is the share of the
-information that is missing, choose the run. Where the last 200 of them are worth at least 0.4
-effective draws each, it is Gibbs sampling; down to 0.1, NUTS in signed coordinates, else in those
-of the moments with pooled gaps, both with a dense mass matrix. The sweeps are charged to it. The
-rule, its thresholds and the pooled gaps were fixed on other data sets.
+The ``pilot`` is a sampler that chooses: 250 sweeps of Gibbs sampling, charged to it, decide between
+Gibbs sampling, NUTS in signed coordinates and in the moments with pooled gaps, both with a dense
+mass matrix. Its rule and thresholds, and the pooled gaps, were fixed on other data sets.
 """
 
 from __future__ import annotations
@@ -24,115 +22,92 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ordered_mix.data import simulate
-from ordered_mix.draws.chain_measures import chain_measures
-from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.rhat import RHAT_THRESHOLD
 from ordered_mix.draws.sampler_measures import sampler_measures
 from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
-from ordered_mix.samplers.gibbs import Gibbs
-from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
-from ordered_mix.study.contest import Contest
-from ordered_mix.study.drawing import curves, heat, legend, looks, panels, short
-from ordered_mix.study.effects import difference_of_shares, from_logs, mean, rows_of, share
-from ordered_mix.study.sentences import (
-    RATIO,
-    SHARE,
-    Words,
-    amounts,
-    by_outcome,
-    measured,
-    paragraph,
+from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
+from ordered_mix.study.contenders import (
+    GIBBS,
+    NONE,
+    PILOT,
+    block,
+    charged,
+    pair,
+    question,
+    sampled,
 )
+from ordered_mix.study.contest import Contest, with_rates
+from ordered_mix.study.drawing import curve_panels, heat, heats, panels
+from ordered_mix.study.effects import difference_of_shares, mean, rows_of, share
+from ordered_mix.study.sentences import RATIO, SHARE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ordered_mix.study.result import StudyResult
 
-PROJECT = "a question of this project"
+MAIN, PROJECT = "never_loses", "a question of this project"
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
+STEPHENS = "Stephens 2000 (relabelling afterwards)"
 LOG, POSITIVE = "relative(link=log)", "moment(signed=False)"
 POOLED = "moment(gap=pooled)"
-COORDINATES = ("unordered", "ordered", LOG, "signed", POSITIVE, POOLED, "sheared", "Gibbs")
-NONE = "none"
+COORDINATES = (
+    "unordered", "ordered", LOG, "signed", POSITIVE, POOLED, "sheared", GIBBS, PILOT,
+)  # fmt: skip
 ADAPTATIONS = ("diagonal", "low_rank", "dense", NONE)
-PRIORS = ("adaptive", "fixed")
+PRIORS, WEIGHTS = ("adaptive", "fixed"), (0.5, 0.3, 0.1)
 SEPARATIONS = (0.0, 1.0, 2.0, 4.0, 8.0)
-WEIGHTS = (0.5, 0.3, 0.1)
 WEIGHTS_OF = {"adaptive": WEIGHTS, "fixed": (0.5, 0.1)}
-THIRD = 0.3333
 OVERLAP, APART = (0.0, 1.0, 2.0), (4.0, 8.0)
-CHAINS = 4
-DRAWS, TUNE = 2000, 1000
-SWEEPS = 6000
-PILOT, SETTLED = 250, 50
-PILOT_ESS = (0.1, 0.4)
-TARGET = 1000
+CHAINS, DRAWS, TUNE, SWEEPS = 4, 2000, 1000, 6000
+FIRST, TARGET, THIRD = 250, 1000, 0.3333
 SETTING = ("prior", "separation", "weight")
 SET = (*SETTING, "n", "k", "replicate")
-GIBBS, SIGNED, BEST = "Gibbs, none", "signed, dense", f"{POOLED}, dense"
-PILOTED = (GIBBS, SIGNED, BEST)
+SIGNED, BEST = "signed, dense", f"{POOLED}, dense"
 KNOWN = (
     *(f"{name}, {one}" for name in ("unordered", "ordered") for one in ADAPTATIONS[:3]),
-    SIGNED, f"{POSITIVE}, dense", GIBBS,
+    SIGNED, f"{POSITIVE}, dense", f"{GIBBS}, {NONE}",
 )  # fmt: skip
 
 
 def cell(
-    seed: int,
-    coordinates: str,
-    adaptation: str,
-    prior: str,
-    separation: float,
-    weight: float,
-    n: int,
-    k: int,
-    replicate: int,
-) -> list[dict[str, Any]]:
+    seed: int, coordinates: str, adaptation: str, prior: str, separation: float, weight: float,
+    n: int, k: int, replicate: int,
+) -> list[dict[str, Any]]:  # fmt: skip
     """One run of one contender on one data set."""
     shared = {"separation": separation, "weight": weight, "n": n, "k": k, "replicate": replicate}
     w = np.append(weight, np.full(k - 1, (1 - weight) / (k - 1)))
     truth = Mixture(w, separation * np.arange(k, dtype=np.float64), np.ones(k))
     data = simulate(truth, n, seed_of("data", **shared))
     starts = initial_mixtures(data, k, CHAINS, "random", seed_of("starts", **shared))
-    gibbs = coordinates == "Gibbs"
-    name = "unordered" if gibbs else coordinates
-    model = catalog.parameterization(name, k, default_prior(data, prior))
-    sampler: Any = Gibbs(draws=SWEEPS, tune=TUNE)
-    if not gibbs:
-        sampler = NUTS(draws=DRAWS, tune=TUNE, adaptation=adaptation)
-    draws = sampler.sample(model, data, starts, seed % 2**31)
-    row = sampler_measures(draws)
-    row["pilot_ess"] = pilot_ess(draws) if gibbs else None
+    given = (coordinates, adaptation, k, default_prior(data, prior), data, starts, seed)
+    draws = sampled(*given, draws=DRAWS, tune=TUNE, sweeps=SWEEPS // DRAWS)
+    return [rounded(sampler_measures(draws), coordinates)]
+
+
+def rounded(row: dict[str, Any], coordinates: str) -> dict[str, Any]:
+    """A row in four digits, the pilot charged with its sweeps."""
+    row = charged(row, FIRST * CHAINS * (coordinates == PILOT))
     kept = (type(None), int)
-    return [{key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}]
-
-
-def pilot_ess(draws: Draws) -> float:
-    """Effective draws for a sweep among the first ones of warm-up."""
-    early = draws.tree["warmup_posterior"].isel(draw=slice(SETTLED, PILOT))
-    w, mu, sigma = (early[name].to_numpy() for name in ("w", "mu", "sigma"))
-    return chain_measures(w, mu, sigma, np.zeros(mu.shape[:2], dtype=bool)).ess / mu[..., 0].size
+    return {key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}
 
 
 def skip(
     coordinates: str, adaptation: str, separation: float, weight: float, k: int, **rest: Any
 ) -> str | None:
     """Combinations that mean nothing."""
-    if (coordinates == "Gibbs") != (adaptation == NONE):
-        return "Gibbs sampling, and it alone, has no mass matrix"
+    if (coordinates in (GIBBS, PILOT)) != (adaptation == NONE):
+        return "Gibbs sampling and the pilot, and they alone, have no mass matrix of their own"
     if (weight == THIRD) != (k == 3):
         return "three components have equal weights here, two another one"
     if separation == 0 and weight not in (0.5, THIRD):
@@ -140,11 +115,11 @@ def skip(
     return None
 
 
-# --- the table ------------------------------------------------------------------------------------
+# --- the tables -----------------------------------------------------------------------------------
 
 
 def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
-    """Runs with the contender's name, whether they converged, and their logs; the pilot's, too.
+    """Runs with the contender's name, whether they converged, and their logs.
 
     Parameters
     ----------
@@ -152,106 +127,17 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     **where
         Values of columns; n = 200 and two components unless given.
     """
-    needed = (
-        "ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes", "converged_passes",
-        "seconds", "divergences_per_1000", "visited", "pilot_ess",
-    )  # fmt: skip
+    needed = ("ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes",
+              "converged_passes", "seconds", "divergences_per_1000", "visited")  # fmt: skip
     rows = rows_of(table, needed, **{"n": 200, "k": 2, **where})
     rows = rows.assign(contender=rows["coordinates"] + ", " + rows["adaptation"])
-    rows = pd.concat([rows, piloted(rows)], ignore_index=True)
-    effective = rows["passes"] / rows["ess"]
-    return rows.assign(
-        converged=rows["rhat"] <= RHAT_THRESHOLD,
-        rate=1000 / effective,
-        log_rate=-np.log(effective),
-        log_invariant=np.log(rows["invariant_ess"] / rows["passes"]),
-        log_speed=np.log(rows["ess"] / rows["seconds"]),
-        log_needed=np.log(rows["warmup_passes"] + TARGET * effective),
-        log_converged=np.log(rows["converged_passes"].astype(float)),
-    )
+    rows["contender"] = rows["contender"].replace({f"{PILOT}, {NONE}": PILOT})
+    return with_rates(rows, TARGET)
 
 
 def contest(table: pd.DataFrame, **where: Any) -> Contest:
     """All contenders on these rows."""
     return Contest(runs(table, **where), SET, SETTING)
-
-
-def piloted(rows: pd.DataFrame) -> pd.DataFrame:
-    """The run that the pilot chooses on each data set, charged with the pilot."""
-    gibbs, apart, overlapping = (
-        rows[rows["contender"] == name].set_index(list(SET)) for name in PILOTED
-    )
-    both = gibbs.index.intersection(apart.index).intersection(overlapping.index)
-    gibbs, (low, high) = gibbs.loc[both], PILOT_ESS
-    measured = gibbs["pilot_ess"]
-    found = pd.concat([
-        gibbs[measured >= high],
-        apart.loc[both][measured.between(low, high, inclusive="left")],
-        overlapping.loc[both][measured < low],
-    ])  # fmt: skip
-    cost = gibbs["seconds"] / gibbs["passes"] * CHAINS * PILOT
-    found = found.assign(
-        passes=found["passes"] + CHAINS * PILOT, seconds=found["seconds"] + cost[found.index]
-    )
-    return found.assign(contender="pilot").reset_index()
-
-
-# --- effects of the claims ------------------------------------------------------------------------
-
-
-def order_ratio(
-    table: pd.DataFrame, adaptation: str, column: str = "log_rate", **where: Any
-) -> Effect:
-    """Ordered over unordered means, in the overlap."""
-    return gained(
-        table, f"ordered, {adaptation}", f"unordered, {adaptation}", column, separation=OVERLAP,
-        **where,
-    )  # fmt: skip
-
-
-def order_converges(table: pd.DataFrame, adaptation: str, prior: str) -> Effect:
-    """Share of ordered less that of unordered runs that converge in the overlap."""
-    names = (f"ordered, {adaptation}", f"unordered, {adaptation}")
-    found = contest(table, separation=OVERLAP, prior=prior).converged(*names)
-    return difference_of_shares(*found)
-
-
-def narrowing(table: pd.DataFrame, adaptation: str, prior: str) -> Effect:
-    """The ratio of ordered to unordered means with a mass matrix, over that with a diagonal one."""
-    here = contest(table, separation=OVERLAP, prior=prior)
-    new, old = (
-        here.difference(f"ordered, {one}", f"unordered, {one}", "log_rate")
-        for one in (adaptation, "diagonal")
-    )
-    return from_logs(mean((new - old).dropna()))
-
-
-def gained(table: pd.DataFrame, top: str, bottom: str, column: str, **where: Any) -> Effect:
-    """Ratio of two contenders on average over the data sets where both have converged."""
-    return from_logs(mean(contest(table, **where).difference(top, bottom, column)))
-
-
-def least(
-    table: pd.DataFrame, contender: str, rivals: tuple[str, ...] = (), **where: Any
-) -> Effect:
-    """ESS per pass of a contender over each other one, where that is least."""
-    return contest(table, **where).least(contender, "log_rate", rivals)
-
-
-def leading(table: pd.DataFrame) -> Effect:
-    """`least` of the contender whose worst share of the best is largest in this table."""
-    found = contest(table)
-    return found.least(found.leader("log_rate"), "log_rate")
-
-
-def diverging(table: pd.DataFrame, contender: str) -> Effect:
-    """Divergences per 1,000 draws where they are most frequent, all runs counted."""
-    return contest(table).largest(contender, "divergences_per_1000")
-
-
-def most_gained(table: pd.DataFrame, top: str, bottom: str) -> Effect:
-    """ESS per pass of one contender over another where that is largest."""
-    return contest(table).most(top, bottom, "log_rate")
 
 
 def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
@@ -265,15 +151,12 @@ def cured(table: pd.DataFrame, weight: float) -> tuple[np.ndarray, np.ndarray]:
     return both["rhat", "ordered"].to_numpy(), both["rhat", "unordered"].to_numpy()
 
 
-def cures(table: pd.DataFrame, weight: float, which: int) -> Effect:
-    """Share of those data sets that ordering cures (0), or sorting (1)."""
-    return share(cured(table, weight)[which])
-
-
-def cures_more(table: pd.DataFrame, weight: float) -> Effect:
-    """Share that sorting cures less the share that ordering cures."""
+def cures(table: pd.DataFrame, weight: float, which: str) -> Effect:
+    """Share of those data sets that ordering cures, or sorting, or by how much sorting leads."""
     ordering, sorting = cured(table, weight)
-    return difference_of_shares(sorting, ordering)
+    if which == "more":
+        return difference_of_shares(sorting, ordering)
+    return share(ordering if which == "order" else sorting)
 
 
 def visits(table: pd.DataFrame) -> Effect:
@@ -282,274 +165,27 @@ def visits(table: pd.DataFrame) -> Effect:
     return mean(rows.loc[rows["adaptation"] == "diagonal", "visited"])
 
 
-TWO = ("diagonal", "dense")
-WORDS = {"diagonal": "a diagonal", "low_rank": "a low-rank", "dense": "a dense"}
-RATIO_OF = "{}, ordered / unordered"
-PER_PASS = RATIO_OF.format("ESS per pass")
-WORST = "ESS per pass over that of each other contender, where it is least"
+# --- claims ---------------------------------------------------------------------------------------
 
-
-def _claim(
-    name: str, statement: str, direction: str, margin: float, unit: str, effect: Any,
-    source: str = PROJECT, **given: Any,
-) -> Claim:  # fmt: skip
-    return Claim(name, statement, source, partial(effect, **given), direction, margin, unit)
-
-
-def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
-    here = {"prior": prior, "adaptation": adaptation}
-    setting = f"Under the {prior} prior with {WORDS[adaptation]} mass matrix, at separations up to"
-    weights = WEIGHTS_OF[prior] if (prior, adaptation) != ("fixed", "low_rank") else (0.5,)
-    for weight in weights:
-        yield _claim(
-            f"order costs draws, {prior}, {adaptation}, weight {weight:g}",
-            f"{setting} 2 and with weight {weight:g}, ordered means have a smaller ESS per pass "
-            "than unordered ones.",
-            "below", 1.0, PER_PASS, order_ratio, BETANCOURT, **here, weight=weight,
-        )  # fmt: skip
-    yield _claim(
-        f"order costs convergence, {prior}, {adaptation}",
-        f"{setting} 2, fewer runs in ordered means converge than in unordered ones.",
-        "below", 0.0, "difference of shares, ordered less unordered", order_converges, BETANCOURT,
-        **here,
-    )  # fmt: skip
-    yield _claim(
-        f"order costs passes, {prior}, {adaptation}",
-        f"{setting} 2 and with equal weights, 1,000 effective draws take more passes in ordered "
-        "than in unordered means, warm-up included.",
-        "above", 1.0, RATIO_OF.format("passes"), order_ratio, BETANCOURT, **here, weight=0.5,
-        column="log_needed",
-    )  # fmt: skip
-    if adaptation != "diagonal":
-        yield _claim(
-            f"{adaptation} narrows the cost, {prior}",
-            f"{setting} 2, ordered means lose less against unordered ones than with a diagonal "
-            "one.",
-            "above", 1.0, f"{PER_PASS}, {adaptation} / diagonal", narrowing, **here,
-        )  # fmt: skip
-
-
-def _order_elsewhere() -> Iterator[Claim]:
-    sizes: dict[str, dict[str, Any]] = {
-        "50 points": {"n": 50}, "1,000 points": {"n": 1000}, "three components": {"k": 3},
-    }  # fmt: skip
-    for words, size in sizes.items():
-        for adaptation in TWO:
-            yield _claim(
-                f"order costs draws, {words}, {adaptation}",
-                f"With {words}, at separation 1 under the adaptive prior with {WORDS[adaptation]} "
-                "mass matrix, ordered means have a smaller ESS per pass than unordered ones.",
-                "below", 1.0, PER_PASS, order_ratio, BETANCOURT, prior="adaptive",
-                adaptation=adaptation, **size,
-            )  # fmt: skip
-    for prior in PRIORS:
-        setting = (
-            f"Under the {prior} prior with a diagonal mass matrix, at separations up to 2 and with "
-            "equal weights, ordered means"
-        )
-        given: dict[str, Any] = {"adaptation": "diagonal", "prior": prior, "weight": 0.5}
-        yield _claim(
-            f"order costs invariant draws, {prior}",
-            f"{setting} have a smaller ESS per pass of quantities without labels, too.",
-            "below", 1.0, PER_PASS, order_ratio, column="log_invariant", **given,
-        )  # fmt: skip
-        yield _claim(
-            f"order converges later, {prior}",
-            f"{setting} take more passes until R-hat is at most 1.01, warm-up included.",
-            "above", 1.0, RATIO_OF.format("passes to convergence"), order_ratio,
-            column="log_converged", **given,
-        )  # fmt: skip
-
-
-def _never() -> Iterator[Claim]:
-    within = "within 10% of the ESS per pass of every other"
-    yield _claim(
-        "one contender never loses",
-        f"The contender with the largest worst share is {within} one in every setting.",
-        "above", 0.9, WORST, leading,
-    )  # fmt: skip
-    for name in ("pilot", BEST, SIGNED, f"{POSITIVE}, dense"):
-        for prior in PRIORS:
-            yield _claim(
-                f"{name} never loses, {prior}",
-                f"Under the {prior} prior {name} is {within} contender in every setting it has.",
-                "above", 0.9, WORST, least, contender=name, prior=prior,
-            )  # fmt: skip
-        yield _claim(
-            f"{name} does not diverge",
-            f"In every setting {name} has fewer than 1 divergence in 1,000 draws.",
-            "below", 1.0, "divergences per 1,000 draws, where they are most frequent", diverging,
-            contender=name,
-        )  # fmt: skip
-    yield _claim(
-        "the pilot pays",
-        f"Somewhere the pilot has at least 1.5 times the ESS per pass of {SIGNED}.",
-        "above", 1.5, f"ESS per pass, pilot / {SIGNED}, where it is largest", most_gained,
-        top="pilot", bottom=SIGNED,
-    )  # fmt: skip
-    yield _claim(
-        "the pilot costs little",
-        f"Nowhere does the pilot lose 10% of the ESS per pass of {SIGNED}.",
-        "above", 0.9, f"ESS per pass, pilot / {SIGNED}, where it is least", least,
-        contender="pilot", rivals=(SIGNED,),
-    )  # fmt: skip
-
-
-def _pooled(prior: str) -> Iterator[Claim]:
-    setting = f"Under the {prior} prior, at separations up to 2, {BEST}"
-    given: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
-    yield _claim(
-        f"pooled gaps win in the overlap, {prior}",
-        f"{setting} is within 10% of the ESS per pass of every other contender in every setting.",
-        "above", 0.9, WORST, least, contender=BEST, rivals=KNOWN, **given,
-    )  # fmt: skip
-    for rival in (SIGNED, "unordered, diagonal"):
-        for column, cost in (("log_rate", "pass"), ("log_speed", "second")):
-            yield _claim(
-                f"pooled gaps over {rival}, {prior}, per {cost}",
-                f"{setting} has at least 1.5 times the ESS per {cost} of {rival}.",
-                "above", 1.5, f"ESS per {cost}, {BEST} / {rival}", gained, top=BEST, bottom=rival,
-                column=column, **given,
-            )  # fmt: skip
-
-
-def _switching(weight: float) -> Iterator[Claim]:
-    where = f"at separations 4 and 8 and weight {weight:g}"
-    of = f"Of the data sets {where} on which unordered chains disagree,"
-    yield _claim(
-        f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
-        "above", 0.95, "share of those data sets", cures, BETANCOURT, weight=weight, which=0,
-    )  # fmt: skip
-    yield _claim(
-        f"sorting cures switching, weight {weight:g}",
-        f"{of} the same draws agree on 95% once they are sorted.",
-        "above", 0.95, "share of those data sets", cures, "Stephens 2000 (relabelling afterwards)",
-        weight=weight, which=1,
-    )  # fmt: skip
-    yield _claim(
-        f"sorting cures more, weight {weight:g}",
-        f"{of} sorting afterwards cures more than ordering while sampling.",
-        "above", 0.0, "difference of shares, sorted afterwards less ordered", cures_more,
-        weight=weight,
-    )  # fmt: skip
-
-
-def _order() -> Iterator[Claim]:
-    for prior in PRIORS:
-        for adaptation in WORDS:
-            yield from _order_here(prior, adaptation)
-    yield from _order_elsewhere()
-
-
-def _switches() -> Iterator[Claim]:
-    for weight in (0.5, 0.1):
-        yield from _switching(weight)
-    yield _claim(
-        "chains switch in the overlap",
-        "At separations up to 1 a chain in unordered coordinates visits both orders of the means.",
-        "above", 0.95, "share of the orders that a chain visits", visits,
-        "Celeux, Hurn & Robert 2000, JASA 95, 957-970",
-    )  # fmt: skip
-
-
-FAMILIES = {
-    "order": _order(),
-    "never": _never(),
-    "pooled": chain.from_iterable(map(_pooled, PRIORS)),
-    "switching": _switches(),
-}
-CLAIMS = tuple(replace(one, family=name) for name, claims in FAMILIES.items() for one in claims)
-
-
-# --- figures and findings -------------------------------------------------------------------------
-
-
-def _heats(found: pd.DataFrame) -> Figure:
-    figure, axes = panels(len(PRIORS), 1, (7.6, 7.6))
-    for one, prior in zip(axes[:, 0], PRIORS, strict=True):
-        chosen = found.loc[:, found.columns.get_level_values(0) == prior]
-        chosen = chosen.dropna(how="all")
-        chosen.columns = [f"{place:g}, {weight:g}" for _, place, weight in chosen.columns]
-        heat(one, 100 * chosen, "{:.0f}".format, colours="cividis", limits=(0, 100))
-        one.set_title(f"{prior} prior", loc="left", fontsize=9)
-    axes[-1, 0].set_xlabel("separation, weight")
-    return figure
-
-
-def share_figure(result: StudyResult) -> Figure:
-    """ESS per pass as a percentage of the best contender's, where both have converged."""
-    return _heats(contest(result.table).shares("log_rate"))
-
-
-def convergence_figure(result: StudyResult) -> Figure:
-    """Percentage of runs that converge."""
-    return _heats(contest(result.table).converging())
-
-
-def order_figure(result: StudyResult) -> Figure:
-    """ESS per 1,000 passes of converged runs at equal weights, by prior and mass matrix."""
-    rows = runs(result.table, weight=0.5)
-    rows = rows[rows["converged"] & (rows["contender"] != "pilot")]
-    names = ("unordered", "ordered", "signed", POOLED)
-    figure, axes = panels(len(PRIORS), len(WORDS), (8.4, 5.4), sharey=True)
-    for line, prior in zip(axes, PRIORS, strict=True):
-        for one, adaptation in zip(line, WORDS, strict=True):
-            chosen = rows[(rows["prior"] == prior) & (rows["adaptation"] == adaptation)]
-            chosen = chosen[chosen["coordinates"].isin(names)]
-            curves(one, chosen, "rate", "coordinates", looks(names), log=True)
-            one.set_title(f"{prior}, {short(adaptation)}", loc="left", fontsize=9)
-    axes[0, 0].set_ylabel("sorted ESS per 1,000 passes")
-    return legend(figure, axes)
-
-
-def _cost(result: StudyResult) -> Iterator[str]:
-    """What ordering costs in the overlap."""
-    found = measured(result)
-    for prior in PRIORS:
-        draws = [
-            f"{short(adaptation)} {RATIO.format(*found[name])}"
-            for adaptation in WORDS
-            if (name := f"order costs draws, {prior}, {adaptation}, weight 0.5") in found
-        ]
-        if draws:
-            yield (
-                f"Where components overlap, ordered means have this part of the ESS per pass of "
-                f"unordered ones under the {prior} prior at equal weights, both converged, by mass "
-                f"matrix: {', '.join(draws)}."
-            )
-        rows = runs(
-            result.table, separation=OVERLAP, prior=prior, coordinates=("ordered", "unordered")
-        )
-        if len(share := rows.groupby("contender")["converged"].mean()):
-            yield f"Of the runs there converge: {amounts(share)}."
-
-
-def _answer(result: StudyResult) -> Iterator[str]:
-    """Who comes nearest to never losing, and by how much the others lose."""
-    yield from by_outcome(result.verdicts, ANSWER)
-    share = contest(result.table).shares("log_rate")
-    worst = share.min(axis=1, skipna=False).dropna().sort_values(ascending=False)
-    if len(worst):
-        yield (
-            f"Worst share of the best contender's ESS per pass over {share.shape[1]} settings, of "
-            f"those judged in all: {amounts(worst)}."
-        )
-    yield from by_outcome(result.verdicts, SENTENCES)
-
-
+OF_SIGNED = "times the ESS per pass of signed coordinates with a dense mass matrix"
 NEAREST = "{0:.0%} [{1:.0%}, {2:.0%}] of the ESS per pass of another one where it is worst."
-ANSWER: dict[str, Words] = {
+SAID: dict[str, str | tuple[str, str, str]] = {
+    "order costs draws, adaptive, diagonal, weight 0.5": (
+        f"Where components overlap ordering costs: {SHARE} of the ESS per pass of unordered means, "
+        "under the default prior with a diagonal mass matrix.",
+        "Where components overlap ordering costs no effective draws.",
+        "Whether ordering costs effective draws where components overlap is undecided.",
+    ),
+    "pooled gaps over unordered, diagonal, adaptive, per pass": "Moments with pooled gaps and a "
+    "dense mass matrix have {0:.1f} [{1:.1f}, {2:.1f}] times as much.",
     "one contender never loses": (
         f"One contender is within 10% of the best in every setting: it has {NEAREST}",
         f"No contender is within 10% of the best in every setting: the nearest has {NEAREST}",
         "Whether one contender is within 10% of the best in every setting is undecided: the "
         f"nearest has {NEAREST}",
     ),
-}
-OF_SIGNED = "times the ESS per pass of signed coordinates with a dense mass matrix"
-SENTENCES: dict[str, Words] = {
     f"pooled gaps over {SIGNED}, adaptive, per pass": "In the overlap, under the adaptive prior, "
-    f"{short(BEST)} has {RATIO} {OF_SIGNED}.",
+    f"moments with pooled gaps and a dense mass matrix have {RATIO} {OF_SIGNED}.",
     "the pilot pays": f"The pilot has up to {RATIO} {OF_SIGNED}.",
     "the pilot costs little": f"Where it is worst it has {RATIO} {OF_SIGNED}.",
     "sorting cures switching, weight 0.5": "Apart, sorting unordered draws afterwards cures "
@@ -559,39 +195,233 @@ SENTENCES: dict[str, Words] = {
     "order cures switching, weight 0.1": f"Ordering cures {SHARE} there.",
 }
 
+TWO = ("diagonal", "dense")
+WORDS = {"diagonal": "a diagonal", "low_rank": "a low-rank", "dense": "a dense"}
+RATE, SPEED = "log_rate", "log_speed"
+LESS = ("below", 1.0, "ESS per pass, ordered / unordered")
+LONGER = ("above", 1.0, "passes, ordered / unordered")
+NEVER = ("above", 0.9, "ESS per pass over that of each other contender, where it is least")
+CURED = ("above", 0.95, "share of those data sets")
+WITHIN = "within 10% of the ESS per pass of every other"
+SIZES: dict[str, dict[str, Any]] = {
+    "50 points": {"n": 50}, "1,000 points": {"n": 1000}, "three components": {"k": 3},
+}  # fmt: skip
 
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    return paragraph(result, _cost, _answer)
+
+def _claim(
+    name: str, statement: str, rule: tuple[str, float, str], asked: Any, *given: Any,
+    source: str = PROJECT, **where: Any,
+) -> Claim:  # fmt: skip
+    """A claim whose effect is a function, or a method of the contest with what it is given."""
+    by_name = isinstance(asked, str)
+    effect = question(contest, asked, given, **where) if by_name else partial(asked, **where)
+    return Claim(name, statement, source, effect, *rule, of=(MAIN,), words=SAID.get(name, ""))
 
 
-OPENING = Opening(
-    answer={
-        "order costs draws, adaptive, diagonal, weight 0.5": (
-            "Where components overlap ordering costs: {0:.0%} [{1:.0%}, {2:.0%}] of the ESS per "
-            "pass of unordered means, under the default prior with a diagonal mass matrix.",
-            "Where components overlap ordering costs no effective draws.",
-            "Whether ordering costs effective draws where components overlap is undecided.",
-        ),
-        "pooled gaps over unordered, diagonal, adaptive, per pass": (
-            "Moments with pooled gaps and a dense mass matrix have {0:.1f} [{1:.1f}, {2:.1f}] "
-            "times as much.",
-            "Moments with pooled gaps and a dense mass matrix gain little: {0:.1f} times as much.",
-            "Whether moments with pooled gaps gain half as much again is undecided.",
-        ),
-    },
-    chief=(
-        "order costs draws, adaptive, dense, weight 0.5",
-        "order costs convergence, adaptive, dense",
-        "order cures switching, weight 0.1",
-    ),
+def _order_here(prior: str, adaptation: str) -> Iterator[Claim]:
+    here: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
+    cited, both = {**here, "source": BETANCOURT}, pair(adaptation)
+    setting = f"Under the {prior} prior with {WORDS[adaptation]} mass matrix, at separations up to"
+    weights = WEIGHTS_OF[prior] if (prior, adaptation) != ("fixed", "low_rank") else (0.5,)
+    for weight in weights:
+        yield _claim(
+            f"order costs draws, {prior}, {adaptation}, weight {weight:g}",
+            f"{setting} 2 and with weight {weight:g}, ordered means have a smaller ESS per pass "
+            "than unordered ones.", LESS, "ratio", *both, RATE, **cited, weight=weight,
+        )  # fmt: skip
+    rule = ("below", 0.0, "difference of shares, ordered less unordered")
+    yield _claim(
+        f"order costs convergence, {prior}, {adaptation}",
+        f"{setting} 2, fewer runs in ordered means converge than in unordered ones.",
+        rule, "converges_more", *both, **cited,
+    )  # fmt: skip
+    yield _claim(
+        f"order costs passes, {prior}, {adaptation}",
+        f"{setting} 2 and with equal weights, 1,000 effective draws take more passes in ordered "
+        "than in unordered means, warm-up included.", LONGER, "ratio", *both, "log_needed",
+        **cited, weight=0.5,
+    )  # fmt: skip
+    if adaptation != "diagonal":
+        rule = ("above", 1.0, f"{LESS[-1]}, {adaptation} / diagonal")
+        yield _claim(
+            f"{adaptation} narrows the cost, {prior}",
+            f"{setting} 2, ordered means lose less against unordered ones than with a diagonal "
+            "one.", rule, "ratio_of_ratios", both, pair("diagonal"), RATE, **here,
+        )  # fmt: skip
+
+
+def _order() -> Iterator[Claim]:
+    for prior, adaptation in product(PRIORS, WORDS):
+        yield from _order_here(prior, adaptation)
+    for (words, size), adaptation in product(SIZES.items(), TWO):
+        yield _claim(
+            f"order costs draws, {words}, {adaptation}",
+            f"With {words}, at separation 1 under the adaptive prior with {WORDS[adaptation]} mass "
+            "matrix, ordered means have a smaller ESS per pass than unordered ones.",
+            LESS, "ratio", *pair(adaptation), RATE, source=BETANCOURT, prior="adaptive",
+            separation=OVERLAP, **size,
+        )  # fmt: skip
+    for prior in PRIORS:
+        setting = (
+            f"Under the {prior} prior with a diagonal mass matrix, at separations up to 2 and with "
+            "equal weights, ordered means"
+        )
+        given: dict[str, Any] = {"separation": OVERLAP, "prior": prior, "weight": 0.5}
+        yield _claim(
+            f"order costs invariant draws, {prior}",
+            f"{setting} have a smaller ESS per pass of quantities without labels, too.",
+            LESS, "ratio", *pair("diagonal"), "log_invariant", **given,
+        )  # fmt: skip
+        yield _claim(
+            f"order converges later, {prior}",
+            f"{setting} take more passes until R-hat is at most 1.01, warm-up included.",
+            ("above", 1.0, "passes to convergence, ordered / unordered"), "ratio",
+            *pair("diagonal"), "log_converged", **given,
+        )  # fmt: skip
+
+
+def _never() -> Iterator[Claim]:
+    yield _claim(
+        "one contender never loses",
+        f"The contender with the largest worst share is {WITHIN} one in every setting.",
+        NEVER, "leading", RATE,
+    )  # fmt: skip
+    few = ("below", 1.0, "divergences per 1,000 draws, where they are most frequent")
+    for name in (PILOT, BEST, SIGNED, f"{POSITIVE}, dense"):
+        for prior in PRIORS:
+            yield _claim(
+                f"{name} never loses, {prior}",
+                f"Under the {prior} prior {name} is {WITHIN} contender in every setting it has.",
+                NEVER, "least", name, RATE, prior=prior,
+            )  # fmt: skip
+        yield _claim(
+            f"{name} does not diverge",
+            f"In every setting {name} has fewer than 1 divergence in 1,000 draws.",
+            few, "largest", name, "divergences_per_1000",
+        )  # fmt: skip
+    for words, size in SIZES.items():
+        yield _claim(
+            f"{PILOT} never loses, {words}",
+            f"With {words}, at separation 1 under the adaptive prior the pilot is {WITHIN} "
+            "contender.", NEVER, "least", PILOT, RATE, prior="adaptive", separation=1.0, **size,
+        )  # fmt: skip
+    ratio = f"ESS per pass, pilot / {SIGNED}, where it is"
+    yield _claim(
+        "the pilot pays",
+        f"Somewhere the pilot has at least 1.5 times the ESS per pass of {SIGNED}.",
+        ("above", 1.5, f"{ratio} largest"), "most", PILOT, SIGNED, RATE,
+    )  # fmt: skip
+    yield _claim(
+        "the pilot costs little",
+        f"Nowhere does the pilot lose 10% of the ESS per pass of {SIGNED}.",
+        ("above", 0.9, f"{ratio} least"), "least", PILOT, RATE, (SIGNED,),
+    )  # fmt: skip
+
+
+def _pooled() -> Iterator[Claim]:
+    for prior in PRIORS:
+        setting = f"Under the {prior} prior, at separations up to 2, {BEST}"
+        given: dict[str, Any] = {"prior": prior, "separation": OVERLAP}
+        yield _claim(
+            f"pooled gaps win in the overlap, {prior}", f"{setting} is {WITHIN} contender in every "
+            "setting.", NEVER, "least", BEST, RATE, KNOWN, **given,
+        )  # fmt: skip
+        costs = ((RATE, "pass"), (SPEED, "second"))
+        for rival, (column, cost) in product((SIGNED, "unordered, diagonal"), costs):
+            yield _claim(
+                f"pooled gaps over {rival}, {prior}, per {cost}",
+                f"{setting} has at least 1.5 times the ESS per {cost} of {rival}.",
+                ("above", 1.5, f"ESS per {cost}, {BEST} / {rival}"), "ratio", BEST, rival, column,
+                **given,
+            )  # fmt: skip
+
+
+def _switching() -> Iterator[Claim]:
+    more = ("above", 0.0, "difference of shares, sorted afterwards less ordered")
+    for weight in (0.5, 0.1):
+        of = (
+            f"Of the data sets at separations 4 and 8 and weight {weight:g} on which unordered "
+            "chains disagree,"
+        )
+        yield _claim(
+            f"order cures switching, weight {weight:g}", f"{of} ordered chains agree on 95%.",
+            CURED, cures, source=BETANCOURT, weight=weight, which="order",
+        )  # fmt: skip
+        yield _claim(
+            f"sorting cures switching, weight {weight:g}",
+            f"{of} the same draws agree on 95% once they are sorted.",
+            CURED, cures, source=STEPHENS, weight=weight, which="sort",
+        )  # fmt: skip
+        yield _claim(
+            f"sorting cures more, weight {weight:g}", f"{of} sorting afterwards cures more than "
+            "ordering while sampling.", more, cures, weight=weight, which="more",
+        )  # fmt: skip
+    yield _claim(
+        "chains switch in the overlap",
+        "At separations up to 1 a chain in unordered coordinates visits both orders of the means.",
+        ("above", 0.95, "share of the orders that a chain visits"), visits,
+        source="Celeux, Hurn & Robert 2000, JASA 95, 957-970",
+    )  # fmt: skip
+
+
+FAMILIES = {
+    "order": _order, "never": _never, "pooled": _pooled, "switching": _switching,
+}  # fmt: skip
+CLAIMS = tuple(replace(one, family=name) for name, made in FAMILIES.items() for one in made())
+
+
+def share_figure(result: StudyResult) -> Figure:
+    """ESS per pass as a percentage of the best contender's, where both have converged."""
+    return heats(contest(result.tables[MAIN]).shares(RATE), "separation, weight")
+
+
+def convergence_figure(result: StudyResult) -> Figure:
+    """Percentage of runs that converge."""
+    return heats(contest(result.tables[MAIN]).converging(), "separation, weight")
+
+
+def worst_figure(result: StudyResult) -> Figure:
+    """Of contenders judged in every setting: least percentage of the best, most divergences.
+
+    Seconds are compared without the pilot, whose runs were made later, on a busier machine.
+    """
+    one = contest(result.tables[MAIN])
+    found = 100 * one.worst(RATE).rename(columns={RATE: "% of the best per pass"})
+    timed = replace(one, rows=one.rows[one.rows["contender"] != PILOT])
+    found["per second"] = 100 * timed.worst(SPEED)[SPEED]
+    rows = one.rows.groupby(["contender", *SETTING])["divergences_per_1000"].mean()
+    found["divergences per 1,000"] = rows.groupby("contender").max()
+    figure, axes = panels(1, 1, (7.6, 4.0))
+    heat(axes[0, 0], found, "{:.1f}".format, colours="cividis", limits=(0, 100))
+    return figure
+
+
+def order_figure(result: StudyResult) -> Figure:
+    """ESS per 1,000 passes of converged runs at equal weights, by prior and mass matrix."""
+    rows = runs(result.tables[MAIN], weight=0.5)
+    rows = rows[rows["converged"] & (rows["contender"] != PILOT)]
+    names = ("unordered", "ordered", "signed", POOLED)
+    grid = {"prior": PRIORS, "adaptation": tuple(WORDS)}
+    return curve_panels(rows, "rate", "coordinates", names, grid, "sorted ESS per 1,000 passes")
+
+
+ANSWER: tuple[str, ...] = (
+    "order costs draws, adaptive, diagonal, weight 0.5",
+    "pooled gaps over unordered, diagonal, adaptive, per pass",
+    "one contender never loses",
+)
+CHIEF = (
+    "order costs draws, adaptive, dense, weight 0.5",
+    "order costs convergence, adaptive, dense",
+    "order cures switching, weight 0.1",
 )
 
 
 # --- sizes ----------------------------------------------------------------------------------------
 
 FEW: dict[str, tuple[str, ...]] = {
-    "unordered": TWO, "ordered": TWO, "signed": ("dense",), POOLED: ("dense",), "Gibbs": (NONE,),
+    "unordered": TWO, "ordered": TWO, "signed": ("dense",), POOLED: ("dense",), GIBBS: (NONE,),
+    PILOT: (NONE,),
 }  # fmt: skip
 MANY = {**FEW, "unordered": tuple(WORDS), "ordered": tuple(WORDS), POSITIVE: ("dense",)}
 PARTS: tuple[tuple[str, dict[str, tuple[str, ...]], tuple[float, ...], tuple[float, ...]], ...] = (
@@ -604,79 +434,67 @@ PARTS: tuple[tuple[str, dict[str, tuple[str, ...]], tuple[float, ...], tuple[flo
 )
 
 
-def block(contenders: dict[str, tuple[str, ...]], **given: Any) -> list[dict[str, Any]]:
-    """Grids of contenders with their adaptations."""
-    return [
-        {"coordinates": (name,), "adaptation": adaptations, **given}
-        for name, adaptations in contenders.items()
-    ]
-
-
-def replicate(number: int) -> list[dict[str, Any]]:
-    """One data set of every setting of the main block."""
-    shared = {"n": (200,), "k": (2,), "replicate": (number,)}
+def main(replicates: range) -> list[dict[str, Any]]:
+    """The main block, data set by data set."""
     return [
         grid
+        for number in replicates
         for prior, contenders, separations, weights in PARTS
         for grid in block(
-            contenders, prior=(prior,), separation=separations, weight=weights, **shared
+            contenders, prior=(prior,), separation=separations, weight=weights, n=(200,), k=(2,),
+            replicate=(number,),
         )
-    ]
+    ]  # fmt: skip
 
 
-def outer(replicates: range) -> list[dict[str, Any]]:
-    """Other n, three components, and the other coordinates at equal weights."""
-    given = {"prior": ("adaptive",), "replicate": replicates}
+def outer(replicates: range, few: range) -> list[dict[str, Any]]:
+    """Other n and three components; fewer data sets for the other coordinates."""
+    given = {"prior": ("adaptive",), "separation": (1.0,), "replicate": replicates}
     once = ("signed", POSITIVE, POOLED)
     more = {LOG: TWO, "sheared": TWO, **dict.fromkeys(once, ("diagonal",))}
+    given_few = {**given, "separation": (1.0, 4.0), "replicate": few}
     return [
-        *block(FEW, n=(50, 1000), k=(2,), separation=(1.0,), weight=(0.5, 0.1), **given),
-        *block(FEW, n=(200,), k=(3,), separation=(1.0,), weight=(THIRD,), **given),
-        *block(more, n=(200,), k=(2,), separation=(1.0, 4.0), weight=(0.5,), **given),
+        *block(FEW, n=(50, 1000), k=(2,), weight=(0.5, 0.1), **given),
+        *block(FEW, n=(200,), k=(3,), weight=(THIRD,), **given),
+        *block(more, n=(200,), k=(2,), weight=(0.5,), **given_few),
     ]
 
 
-def whole(replicates: int, first: int, others: int) -> list[dict[str, Any]]:
+def whole(replicates: int, first: int, outside: int, few: int) -> list[dict[str, Any]]:
     """In the order of replicates, so that what an interrupted run leaves is whole data sets."""
-    main = [replicate(number) for number in range(replicates)]
-    early = [grid for grids in main[:first] for grid in grids]
-    return early + outer(range(others)) + [grid for grids in main[first:] for grid in grids]
+    late = main(range(first, replicates))
+    return [*main(range(first)), *outer(range(outside), range(few)), *late]
 
 
 QUICK: dict[str, tuple[str, ...]] = {
-    "unordered": ("diagonal",),
-    "ordered": ("diagonal",),
-    "Gibbs": (NONE,),
-}
+    "unordered": ("diagonal",), "ordered": ("diagonal",), GIBBS: (NONE,),
+}  # fmt: skip
+FACTORS = {
+    "coordinates": COORDINATES, "adaptation": ADAPTATIONS, "prior": PRIORS,
+    "separation": SEPARATIONS, "weight": (*WEIGHTS, THIRD), "n": (50, 200, 1000), "k": (2, 3),
+    "replicate": range(100),
+}  # fmt: skip
 SMOKE = {
     "prior": ("adaptive",), "separation": (1.0, 8.0), "weight": (0.5,), "n": (200,), "k": (2,),
     "replicate": range(1),
 }  # fmt: skip
-
+SIZES_OF = {
+    "smoke": block(QUICK, **SMOKE), "laptop": whole(20, 5, 6, 3),
+    "cluster": whole(100, 100, 100, 100),
+}  # fmt: skip
 study = Study(
-    name="never_loses",
+    name=MAIN,
     question="Does one sampler, or one set of coordinates, never lose, and what does ordering "
     "cost?",
     source="this project, after Betancourt 2017, Esser & Nielsen 2022 and Yu & Meng 2011",
-    factors={
-        "coordinates": COORDINATES,
-        "adaptation": ADAPTATIONS,
-        "prior": PRIORS,
-        "separation": SEPARATIONS,
-        "weight": (*WEIGHTS, THIRD),
-        "n": (50, 200, 1000),
-        "k": (2, 3),
-        "replicate": range(100),
-    },
-    sizes={
-        "smoke": block(QUICK, **SMOKE),
-        "laptop": whole(20, 5, 3),
-        "cluster": whole(100, 100, 100),
-    },
-    cell=cell,
+    experiments={MAIN: Experiment(cell, FACTORS, SIZES_OF, skip)},
     claims=CLAIMS,
-    figures={"order": order_figure, "share": share_figure, "convergence": convergence_figure},
-    findings=findings,
-    opening=OPENING,
-    skip=skip,
+    figures={
+        "worst": worst_figure,
+        "order": order_figure,
+        "share": share_figure,
+        "convergence": convergence_figure,
+    },
+    answer=ANSWER,
+    chief=CHIEF,
 )

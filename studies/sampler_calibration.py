@@ -1,4 +1,4 @@
-"""Are Gibbs sampling, SMC and tempering calibrated, and is the posterior over K?
+"""Are Gibbs sampling, SMC, tempering and the posterior over K calibrated?
 
 Simulation-based calibration (Talts et al. 2018): a truth from the prior, 20 points from it, and the
 rank of the truth among 31 of the draws, nearly independent. Prior: means Normal(0, 2), variances
@@ -18,7 +18,6 @@ its standard deviation; 1,000 simulations resolve it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +36,10 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.smc import SMC
 from ordered_mix.samplers.tempering import Tempering
-from ordered_mix.study import Claim, Effect, Opening, Study, seed_of
+from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import legend, looks, nothing, panels
-from ordered_mix.study.effects import mean, rows_of
-from ordered_mix.study.sentences import Words, amounts, by_outcome, paragraph
+from ordered_mix.study.effects import mean
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
 
 if TYPE_CHECKING:
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
 
 COORDINATES = {"gibbs": "unordered", "smc": "unordered", "tempering": "relative"}
 WORDS = {"gibbs": "Gibbs sampling", "smc": "SMC", "tempering": "tempering"}
-OVER_K = "over K"
 PRIOR = Prior(location=0.0, spread=2.0, scale=1.0)
 QUANTITIES = ("mu_1", "mu_2", "sigma_1", "sigma_2", "w_1", "log_likelihood")
 RANKS = 31
@@ -67,12 +64,18 @@ MARGIN = 0.1
 SHARE = 0.05
 
 
-def cell(seed: int, sampler: str, batch: int) -> list[dict[str, Any]]:
+def ranks(seed: int, sampler: str, batch: int) -> list[dict[str, Any]]:
     """Ranks of several truths."""
-    which = range(batch * PACK, (batch + 1) * PACK)
-    if sampler == OVER_K:
-        return [number_ranked(seed + i, i) for i in which]
-    return [ranked(sampler, seed + i, i) for i in which]
+    return [ranked(sampler, seed + i, i) for i in _pack(batch)]
+
+
+def over_k(seed: int, batch: int) -> list[dict[str, Any]]:
+    """Scores of several true numbers of components."""
+    return [number_ranked(seed + i, i) for i in _pack(batch)]
+
+
+def _pack(batch: int) -> range:
+    return range(batch * PACK, (batch + 1) * PACK)
 
 
 @lru_cache
@@ -142,20 +145,11 @@ def number_ranked(seed: int, at: int) -> dict[str, Any]:
 # --- effects of the claims ------------------------------------------------------------------------
 
 
-COLUMNS = (*(f"rank_{name}" for name in QUANTITIES), "score", "of_truth", "squares")
-
-
-def of_sampler(table: pd.DataFrame, sampler: str) -> pd.DataFrame:
-    """Rows of one sampler."""
-    rows = rows_of(table, COLUMNS, sampler=sampler)
-    if rows.empty:
-        raise ValueError(f"the table holds no such runs of {sampler}")
-    return rows
-
-
 def worst(table: pd.DataFrame, sampler: str) -> Effect:
     """Largest ECDF difference over quantities; the intervals of all of them hold together."""
-    rows = of_sampler(table, sampler)
+    rows = table[table["sampler"] == sampler]
+    if rows.empty:
+        raise ValueError(f"the table holds no such runs of {sampler}")
     found = max(largest_difference(rows[f"rank_{name}"], RANKS) for name in QUANTITIES)
     slack = reach(len(rows), (1 - confidence()) / len(QUANTITIES))
     return Effect(found, max(0.0, found - slack), found + slack, len(rows))
@@ -163,7 +157,7 @@ def worst(table: pd.DataFrame, sampler: str) -> Effect:
 
 def number(table: pd.DataFrame) -> Effect:
     """Largest ECDF difference of the scores of the true number of components."""
-    scores = np.sort(of_sampler(table, OVER_K)["score"].to_numpy())
+    scores = np.sort(table["score"].to_numpy())
     steps = np.arange(scores.size + 1) / scores.size
     found = float(np.max(np.maximum(steps[1:] - scores, scores - steps[:-1])))
     slack = reach(scores.size, 1 - confidence())
@@ -172,18 +166,29 @@ def number(table: pd.DataFrame) -> Effect:
 
 def probability(table: pd.DataFrame) -> Effect:
     """Mean probability of the true number of components less what it should be."""
-    rows = of_sampler(table, OVER_K)
-    return mean(rows["of_truth"] - rows["squares"])
+    return mean(table["of_truth"] - table["squares"])
 
 
 SBC = "Talts et al. 2018: the ranks of an exact sampler are uniform"
 UNIT = "largest ECDF difference of the ranks"
+REACH = "(largest ECDF difference {0:.3f} [{1:.3f}, {2:.3f}])"
+
+
+def _calibrated(words: str) -> tuple[str, str, str]:
+    return (
+        f"{words} is calibrated {REACH}.",
+        f"{words} is not calibrated {REACH}.",
+        f"For {words} the simulations are too few to tell {REACH}.",
+    )
+
+
 CLAIMS = (
     *(
         Claim(
             f"{words} is calibrated",
             f"{words}: the ECDF of every rank misses the uniform one by less than {MARGIN:g}.",
-            SBC, partial(worst, sampler=name), "below", MARGIN, UNIT,
+            SBC, partial(worst, sampler=name), "below", MARGIN, UNIT, of=("ranks",),
+            words=_calibrated(words[0].upper() + words[1:]),
         )
         for name, words in WORDS.items()
     ),
@@ -191,17 +196,21 @@ CLAIMS = (
         "the posterior over K is calibrated",
         "The ECDF of the place of the true K in its posterior, by evidence of SMC, misses the "
         f"uniform one by less than {MARGIN:g}.",
-        SBC, number, "below", MARGIN, "largest ECDF difference of the scores",
+        SBC, number, "below", MARGIN, "largest ECDF difference of the scores", of=("over_k",),
+        words=_calibrated("The posterior over the number of components"),
     ),
     Claim(
         "the true K is as probable as it should be",
         "The mean probability of the true K is that of a calibrated posterior, within 0.05.",
         "Dawid 1982, JASA 77, 605-610", probability, "within", SHARE, "probability",
+        of=("over_k",),
+        words="The mean probability of the true K less what it should be is {0:.3f} [{1:.3f}, "
+        "{2:.3f}].",
     ),
 )  # fmt: skip
 
 
-# --- figures and findings -------------------------------------------------------------------------
+# --- the figure and the grid ----------------------------------------------------------------------
 
 
 def difference_figure(result: StudyResult) -> Figure:
@@ -209,8 +218,9 @@ def difference_figure(result: StudyResult) -> Figure:
     Dashed: the margin of the claims.
     """
     figure, axes = panels(1, len(WORDS), (8.4, 3.2), sharex=True, sharey=True)
+    table = result.tables["ranks"]
     for panel, (sampler, words) in zip(axes[0], WORDS.items(), strict=True):
-        rows = rows_of(result.table, COLUMNS, sampler=sampler)
+        rows = table[table["sampler"] == sampler]
         panel.set_title(words, fontsize="medium")
         if rows.empty:
             nothing(panel)
@@ -233,63 +243,25 @@ def difference_figure(result: StudyResult) -> Figure:
     return legend(figure, axes)
 
 
-OF_SAMPLERS: dict[str, Words] = {
-    f"{words} is calibrated": (
-        f"{words} is calibrated (largest ECDF difference {{0:.3f}} [{{1:.3f}}, {{2:.3f}}]).",
-        f"{words} is not calibrated ({{0:.3f}} [{{1:.3f}}, {{2:.3f}}]).",
-        f"For {words} the simulations are too few to tell ({{0:.3f}} [{{1:.3f}}, {{2:.3f}}]).",
-    )
-    for words in WORDS.values()
-}
-SENTENCES = OF_SAMPLERS | {
-    "the posterior over K is calibrated": (
-        "The posterior over K is calibrated ({0:.3f} [{1:.3f}, {2:.3f}]).",
-        "The posterior over K is not calibrated ({0:.3f} [{1:.3f}, {2:.3f}]).",
-        "For the posterior over K the simulations are too few to tell ({0:.3f} [{1:.3f}, "
-        "{2:.3f}]).",
-    ),
-}
-
-
-def _over_k(result: StudyResult) -> Iterator[str]:
-    """How probable the true K is."""
-    rows = of_sampler(result.table, OVER_K)
-    shares = {f"K = {k:g}": part["of_truth"].mean() for k, part in rows.groupby("true")}
-    yield f"Mean probability of the true K: {amounts(shares)}."
-
-
-def findings(result: StudyResult) -> str:
-    """What the table says, in one paragraph."""
-    return paragraph(result, lambda found: by_outcome(found.verdicts, SENTENCES), _over_k)
-
-
-OPENING = Opening(
-    answer={
-        "SMC is calibrated": (
-            "SMC is calibrated, to an ECDF difference of {2:.3f}.",
-            "SMC is not calibrated.",
-            "Whether SMC is calibrated is undecided.",
-        ),
-        "the posterior over K is calibrated": (
-            "So is the posterior over the number of components ({0:.3f} [{1:.3f}, {2:.3f}]).",
-            "The posterior over the number of components is not.",
-            "Whether the posterior over the number of components is so is undecided.",
-        ),
-    },
-    chief=("SMC is calibrated", "tempering is calibrated", "the posterior over K is calibrated"),
-)
-
+BATCHES: dict[str, dict[str, Any]] = {
+    "smoke": {"batch": (0,)}, "laptop": {"batch": range(200)}, "cluster": {}
+}  # fmt: skip
 
 study = Study(
     name="sampler_calibration",
-    question="Are Gibbs sampling, SMC and tempering calibrated, and is the posterior over K?",
+    question="Are Gibbs sampling, SMC, tempering and the posterior over K calibrated?",
     source="Talts, Betancourt, Simpson, Vehtari & Gelman 2018",
-    factors={"sampler": (*WORDS, OVER_K), "batch": range(800)},
-    sizes={"smoke": {"batch": (0,)}, "laptop": {"batch": range(200)}, "cluster": {}},
-    opening=OPENING,
-    cell=cell,
+    experiments={
+        "ranks": Experiment(
+            cell=ranks,
+            factors={"sampler": tuple(WORDS), "batch": range(800)},
+            sizes=BATCHES,
+            structure=("sampler",),
+        ),
+        "over_k": Experiment(cell=over_k, factors={"batch": range(800)}, sizes=BATCHES),
+    },
     claims=CLAIMS,
     figures={"differences": difference_figure},
-    findings=findings,
-    structure=("sampler",),
+    answer=("SMC is calibrated", "the posterior over K is calibrated"),
+    chief=("SMC is calibrated", "tempering is calibrated", "the posterior over K is calibrated"),
 )

@@ -9,8 +9,7 @@ import pytest
 from inprocess import exit_status
 
 from ordered_mix.cli import complete
-from ordered_mix.data import shipped
-from ordered_mix.multivariate.data import shipped_points
+from ordered_mix.data import shipped, shipped_points
 from ordered_mix.parameterization import catalog
 
 

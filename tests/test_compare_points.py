@@ -12,10 +12,12 @@ import ordered_mix
 from ordered_mix.cli.several import axis_named
 from ordered_mix.compare.axes import axes_of
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
+from ordered_mix.data import Data
 from ordered_mix.draws.quantities import coincidence, invariant_quantities, quantities
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.points import fit_points
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, axis_of
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import axis_of
 from ordered_mix.report import notebook, render
 
 SHORT = {"draws": 150, "tune": 150, "chains": 2}
@@ -27,7 +29,7 @@ def two_groups(n=80):
     """Groups that lie apart in width only, and vary most in length."""
     rng = np.random.default_rng(4)
     y = rng.normal(size=(n, 2)) * [10.0, 1.0] + np.repeat([[0.0, 0.0], [0.0, 6.0]], n // 2, 0)
-    return MultivariateData(y, name="leaves", columns=("length", "width"))
+    return Data.of_points(y, name="leaves", columns=("length", "width"))
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +64,10 @@ def test_every_sampler_and_estimator_has_a_row(compared):
 
 def test_the_questions_of_one_dimension_are_answered(compared):
     found = answers(compared)
-    assert {"agree", "component", "axis", "point", "switching", "ordering", "jacobian"} <= set(
-        found
-    )
+    asked = {"agree", "describe", "prior", "component", "axis", "point", "switching", "ordering"}
+    assert asked | {"jacobian"} <= set(found)
+    assert found["describe"].status == "good" and found["describe"].values["missed"] == []
+    assert "distance" in found["describe"].values and "power_scaling" in found["prior"].values
     assert found["component"].status == "good"
     assert found["axis"].values["width"]["kept"] == 1.0
     assert found["axis"].status == "good"
@@ -81,19 +84,18 @@ def test_which_axis_separates(compared):
 
 def test_directions_are_those_of_linear_algebra():
     data = two_groups(400)
-    mixture = MultivariateMixture([0.5, 0.5], [[0.0, 0.0], [0.0, 6.0]], np.diag([100.0, 1.0]))
+    mixture = Mixture([0.5, 0.5], [[0.0, 0.0], [0.0, 6.0]], covariance=np.diag([100.0, 1.0]))
     np.testing.assert_allclose(axis_of("length", data, mixture), [1, 0])
     np.testing.assert_allclose(np.abs(axis_of("discriminant", data, mixture)), [0, 1])
     np.testing.assert_allclose(axis_of(1, data, mixture), [0, 1])
     turned = np.array([[1.0, 0.9], [0.9, 1.0]])
-    other = MultivariateMixture([0.5, 0.5], [[0.0, 0.0], [3.0, 0.0]], turned)
+    other = Mixture([0.5, 0.5], [[0.0, 0.0], [3.0, 0.0]], covariance=turned)
     fisher = np.linalg.solve(turned, [3.0, 0.0])
     found = axis_of("discriminant", data, other)
     assert abs(found @ fisher) == pytest.approx(np.linalg.norm(fisher))
     with pytest.raises(ValueError, match="axis must be one of length, width, principal"):
         axis_of("height", data, mixture)
-    draws = MultivariateMixture(*(np.broadcast_to(values, (2, 5, *values.shape)) for values in
-                                  (other.w, other.mu, other.covariance)))  # fmt: skip
+    draws = other.reshape(1)[np.zeros((2, 5), dtype=int)]
     table = axes_of(data, draws, other).set_index("axis")
     assert table.loc["discriminant", "separation"] == pytest.approx(np.sqrt(3.0 * fisher[0]))
     assert table.loc["length", "separation"] == pytest.approx(3.0)
@@ -101,8 +103,8 @@ def test_directions_are_those_of_linear_algebra():
 
 def test_label_invariant_quantities_do_not_depend_on_labels():
     data, rng = two_groups(), np.random.default_rng(1)
-    draws = MultivariateMixture(
-        rng.dirichlet([2.0, 2.0, 2.0], (2, 6)), rng.normal(size=(2, 6, 3, 2)), np.eye(2)
+    draws = Mixture(
+        rng.dirichlet([2.0, 2.0, 2.0], (2, 6)), rng.normal(size=(2, 6, 3, 2)), covariance=np.eye(2)
     )
     order = rng.permuted(np.broadcast_to(np.arange(3), (2, 6, 3)), axis=-1)
     one, other = (invariant_quantities(data, each) for each in (draws, draws.permute(order)))
@@ -117,7 +119,7 @@ def test_coincidence_is_the_gap_mass_of_one_dimension():
     rng = np.random.default_rng(2)
     w, sigma = rng.dirichlet([2.0, 2.0], (2, 200)), rng.uniform(0.5, 2.0, (2, 200, 2))
     mu = rng.normal(size=(2, 200, 2))
-    draws = MultivariateMixture(w, mu[..., None], sigma[..., None, None] ** 2)
+    draws = Mixture(w, mu[..., None], covariance=sigma[..., None, None] ** 2)
     assert coincidence(draws) == pytest.approx(gap_mass(w, mu, sigma))
     assert 0 < coincidence(draws) < 1
     named = quantities(draws, ("x",))
@@ -146,7 +148,12 @@ def test_a_fit_has_a_page_with_the_table_of_several_numbers():
     page = render(found)
     check_document(page)
     assert "How many components" in words_of(page) and "WAIC" in words_of(page)
-    assert [verdict.key for verdict in found.verdicts] == ["agree", "components"]
+    assert [verdict.key for verdict in found.verdicts] == [
+        "agree",
+        "describe",
+        "prior",
+        "components",
+    ]
 
 
 @pytest.mark.parametrize(

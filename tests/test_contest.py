@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ordered_mix.study.contest import Contest
+from ordered_mix.study.contest import Contest, with_rates
 
 RATES = {("near", "a"): 8.0, ("near", "b"): 4.0, ("far", "a"): 3.0, ("far", "b"): 6.0}
 
@@ -70,3 +70,33 @@ def test_the_leader_has_the_largest_worst_share():
         contest(table[table["unit"] < 3]).leader("log_rate")
     with pytest.raises(ValueError, match="no such runs of c"):
         contest(table).difference("a", "c", "log_rate")
+
+
+def test_what_claims_ask_of_a_contest():
+    one = contest(rows())
+    assert one.ratio("a", "b", "log_rate").estimate == pytest.approx(1.0)  # 2 near and 1/2 far
+    assert one.ratio_of_ratios(("a", "b"), ("b", "a"), "log_rate").estimate == pytest.approx(1.0)
+    table = rows()
+    table.loc[(table["contender"] == "a") & (table["unit"] < 3), "converged"] = False
+    assert contest(table).converges_more("a", "b").estimate == pytest.approx(-0.5)
+    uneven = rows()
+    uneven.loc[(uneven["contender"] == "a") & (uneven["place"] == "far"), "log_rate"] += np.log(1.8)
+    two = contest(uneven)
+    assert two.leading("log_rate") == two.least("a", "log_rate")
+    worst = two.worst("log_rate")
+    assert worst.index.tolist() == ["a", "b"]
+    assert worst["log_rate"].to_dict() == pytest.approx({"a": 0.9, "b": 0.5})
+
+
+def test_rates_are_of_passes_and_seconds():
+    table = pd.DataFrame({
+        "ess": [100.0], "rhat": [1.02], "passes": [4000], "warmup_passes": [500],
+        "invariant_ess": [200.0], "seconds": [2.0], "converged_passes": [None],
+    })  # fmt: skip
+    found = with_rates(table, 1000).iloc[0]
+    assert not found["converged"] and found["rate"] == pytest.approx(25)
+    assert np.exp(found["log_rate"]) == pytest.approx(100 / 4000)
+    assert np.exp(found["log_invariant"]) == pytest.approx(200 / 4000)
+    assert np.exp(found["log_speed"]) == pytest.approx(50)
+    assert np.exp(found["log_needed"]) == pytest.approx(40_500)
+    assert np.isnan(found["log_converged"])

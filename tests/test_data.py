@@ -224,8 +224,8 @@ def test_hostile_files_get_one_clear_sentence(tmp_path, text, column, message):
     ("source", "message"),
     [
         (
-            "faithful",
-            "one of acidity, .*, got 'faithful', did you mean 'faithful:waiting'|eruptions",
+            "faithfull",
+            "one of acidity, .*, got 'faithfull', did you mean 'faithful'",
         ),
         ("galaxy", "got 'galaxy', did you mean 'galaxies'"),
         ("", "data must be FILE.csv:column or one of"),

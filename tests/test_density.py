@@ -39,18 +39,7 @@ def coordinates(mixture):
 def pymc_density(parameterization, data):
     """Log density and gradient of the plain PyMC model, evaluated node by node by PyTensor."""
     model = parameterization.model(data)
-    logp = model.compile_fn([model.logp(), model.dlogp()], mode=INTERPRETED)
-    shapes = [model.initial_point()[value.name].shape for value in model.continuous_value_vars]
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
-
-    def function(z):
-        pieces = zip(np.split(z, ends), shapes, strict=True)
-        names = (value.name for value in model.continuous_value_vars)
-        return logp(
-            dict(zip(names, (piece.reshape(shape) for piece, shape in pieces), strict=True))
-        )
-
-    return function
+    return model.logp_dlogp_function(ravel_inputs=True, mode=INTERPRETED)
 
 
 def check(parameterization, data, seed):

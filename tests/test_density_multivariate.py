@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import kve
 
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.data import Data
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.samplers.moves.bessel import bessel_k
 from ordered_mix.samplers.moves.callback_multivariate import model_of
@@ -22,7 +23,7 @@ def test_density_and_gradient_are_those_of_the_parameterization(kind, family, na
         prior = MultivariatePrior([0.3] * d, [1.5, 2.0, 0.8][:d], scale, 2.0, family, kind)
         axis = (1.0, 2.0, -0.5)[:d]
         one = catalog.parameterization(name, 3, prior, axis=axis)
-        data = MultivariateData(rng.normal(size=(20, d)), rng.gamma(1.0, size=20))
+        data = Data.of_points(rng.normal(size=(20, d)), rng.gamma(1.0, size=20))
         arguments = given(one, data, 0.7)
         for z in rng.normal(0.0, 0.6, (3, one.dimension)):
             prior_value, slope = one.log_prior(z)

@@ -10,10 +10,11 @@ from fabricated import NAMES as VARIABLES
 from fabricated import switched_draws
 
 from ordered_mix.compare.diagnosis import diagnose
+from ordered_mix.data import load_points
 from ordered_mix.draws.relabel.responsibilities import sample_allocations
 from ordered_mix.files.reading import load_draws
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.multivariate import default_multivariate_prior, load_points
+from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.samplers.gibbs import Gibbs
 

@@ -13,14 +13,14 @@ from ordered_mix.estimators.ecm import ECM
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 
 PEER = {"full": "full", "diagonal": "diag", "spherical": "spherical", "tied": "tied"}
-TRUTH = MultivariateMixture(
+TRUTH = Mixture(
     [0.2, 0.3, 0.5],
     [[0.0, 0.0, 0.0], [2.0, 1.0, -1.0], [-2.0, 2.0, 1.0]],
-    [np.eye(3), np.diag([0.5, 1.0, 2.0]), np.eye(3) + 0.4],
+    covariance=[np.eye(3), np.diag([0.5, 1.0, 2.0]), np.eye(3) + 0.4],
 )
 
 
@@ -35,7 +35,7 @@ def simulated(n=200, seed=0):
 
 def fitted(data, start, covariance="full", label="unordered", **fields):
     """EM in unordered coordinates, ECM in others; of the prior they take the kind only."""
-    data = data if isinstance(data, MultivariateData) else MultivariateData(data)
+    data = data if isinstance(data, Data) else Data.of_points(data)
     prior = MultivariatePrior([0.0] * data.d, [2.0] * data.d, [0.5] * data.d, covariance=covariance)
     kind = EM if label == "unordered" else ECM
     return kind(**fields).fit(parameterization(label, start.k, prior), data, start)
@@ -44,7 +44,7 @@ def fitted(data, start, covariance="full", label="unordered", **fields):
 def start_of(y, k=3, seed=1):
     rng = np.random.default_rng(seed)
     chosen = y[rng.choice(len(y), k, replace=False)]
-    return MultivariateMixture(np.full(k, 1 / k), chosen, np.diag(y.var(axis=0)))
+    return Mixture(np.full(k, 1 / k), chosen, covariance=np.diag(y.var(axis=0)))
 
 
 @pytest.mark.parametrize("covariance", sorted(PEER))
@@ -73,7 +73,7 @@ def test_parity_with_scikit_learn_after_the_same_iterations(covariance, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer.fit(y)
-    start = MultivariateMixture(w, mu, np.eye(d) / inverse)
+    start = Mixture(w, mu, covariance=np.eye(d) / inverse)
     fit = fitted(y, start, covariance, stop=Stop(0.0, passes=21))
     expected = {
         "full": lambda c: c,
@@ -90,7 +90,7 @@ def test_parity_with_scikit_learn_after_the_same_iterations(covariance, name):
 def test_one_dimension_is_the_univariate_em():
     data, start = load("enzyme"), Mixture([0.3, 0.3, 0.4], [0.2, 1.0, 1.5], [0.1, 0.2, 0.5])
     one = EM(stop=Stop(passes=40)).fit(parameterization("unordered", 3), data, start)
-    there = MultivariateMixture(start.w, start.mu[:, None], start.sigma[:, None, None] ** 2)
+    there = Mixture(start.w, start.mu[:, None], covariance=start.sigma[:, None, None] ** 2)
     other = fitted(data.y[:, None], there, stop=Stop(passes=40))
     assert one.passes == other.passes
     np.testing.assert_allclose(other.log_likelihood, one.log_likelihood, rtol=1e-12)
@@ -126,8 +126,10 @@ def test_unordered_em_does_not_depend_on_the_units_of_the_data():
 def test_batches_of_data_and_starts_give_what_single_runs_give():
     y = np.stack([simulated(60, seed) for seed in range(2)])[:, None]
     starts = [start_of(simulated(60, 0), 2, seed) for seed in range(3)]
-    batch = MultivariateMixture(
-        np.stack([s.w for s in starts]), np.stack([s.mu for s in starts]), TRUTH.covariance[0]
+    batch = Mixture(
+        np.stack([s.w for s in starts]),
+        np.stack([s.mu for s in starts]),
+        covariance=TRUTH.covariance[0],
     )
     fit = fitted(y, batch)
     assert fit.status.shape == (2, 3)
@@ -139,7 +141,7 @@ def test_batches_of_data_and_starts_give_what_single_runs_give():
 def test_weights_count_points():
     y = simulated(50)
     weight = np.where(np.arange(50) < 10, 2.0, 1.0)
-    one = fitted(MultivariateData(y, weight), start_of(y, 2))
+    one = fitted(Data.of_points(y, weight), start_of(y, 2))
     other = fitted(np.vstack([y, y[:10]]), start_of(y, 2))
     np.testing.assert_allclose(one.log_likelihood, other.log_likelihood, rtol=1e-12)
 
@@ -147,8 +149,8 @@ def test_weights_count_points():
 def test_every_step_of_the_sweep_is_a_conditional_maximum():
     y = simulated()
     at, clearance = 1, 0.2
-    start = MultivariateMixture(
-        [0.3, 0.3, 0.4], [[0, 0, 0], [2, 0.4, 0], [-2, 1.5, 0]], np.eye(3) + 0.3
+    start = Mixture(
+        [0.3, 0.3, 0.4], [[0, 0, 0], [2, 0.4, 0], [-2, 1.5, 0]], covariance=np.eye(3) + 0.3
     )
     label = f"relative(axis={at}, clearance={clearance})"
     after = fitted(y, start, label=label, frozen=("w", "sigma"), stop=Stop(0.0, passes=2)).mixture
@@ -223,14 +225,14 @@ def test_gradients_vanish_at_the_maximum_in_every_model():
 
 def test_a_collapse_is_a_status():
     y = np.vstack([simulated(30), [[50.0, 50.0, 50.0]]])
-    start = MultivariateMixture([0.5, 0.5], [[0, 0, 0], [50, 50, 50]], np.eye(3))
+    start = Mixture([0.5, 0.5], [[0, 0, 0], [50, 50, 50]], covariance=np.eye(3))
     assert fitted(y, start).status == "variance_collapsed"
     assert fitted(y, start, "tied").converged
 
 
 def test_a_component_far_from_all_data_is_reported_as_empty():
-    start = MultivariateMixture([0.5, 0.5], [[0, 0, 0], [500, 500, 500]], np.eye(3))
-    data = MultivariateData(simulated(30))
+    start = Mixture([0.5, 0.5], [[0, 0, 0], [500, 500, 500]], covariance=np.eye(3))
+    data = Data.of_points(simulated(30))
     assert fitted(data, start).status == "component_emptied"
     frozen = fitted(data, start, frozen=("mu", "sigma"))
     assert frozen.converged and frozen.mixture.w[1] < 1e-12
@@ -268,12 +270,12 @@ def test_samples_have_the_moments_of_the_mixture():
     [
         (lambda: MultivariatePrior(covariance="diag"), "covariance must be one of full, .*'diag'"),
         (lambda: fitted(geyser(), start_of(geyser()), floor=0.1), "floor must be left out in sev"),
-        (lambda: MultivariateData(np.ones(3)), r"y must have shape \(..., n, d\)"),
-        (lambda: MultivariateData(np.ones((3, 2))), "no coordinate of y may be constant"),
-        (lambda: MultivariateData(np.full((3, 2), np.nan)), "y must be finite"),
-        (lambda: MultivariateData(np.eye(2), np.ones(3)), r"weight must have shape \(2,\)"),
-        (lambda: MultivariateMixture([1.0], [[0.0]], [[[0.0]]]), "positive definite"),
-        (lambda: MultivariateMixture([0.9], [[0.0]], [[[1.0]]]), "w must hold"),
+        (lambda: Data.of_points(np.ones(3)), r"y must have shape \(..., n, d\)"),
+        (lambda: Data.of_points(np.ones((3, 2))), "no coordinate of y may be constant"),
+        (lambda: Data.of_points(np.full((3, 2), np.nan)), "y must be finite"),
+        (lambda: Data.of_points(np.eye(2), np.ones(3)), r"weight must have shape \(2,\)"),
+        (lambda: Mixture([1.0], [[0.0]], covariance=[[[0.0]]]), "positive definite"),
+        (lambda: Mixture([0.9], [[0.0]], covariance=[[[1.0]]]), "w must hold"),
         (lambda: TRUTH.log_density(np.zeros((2, 2))), r"y must have shape \(n, 3\)"),
         (
             lambda: fitted(geyser(), TRUTH),

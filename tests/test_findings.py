@@ -72,7 +72,7 @@ def test_findings_are_a_paragraph(name):
     assert "nan" not in text.lower().split()
     for claim in load_study(name).claims:
         for words in (claim.words,) if isinstance(claim.words, str) else claim.words:
-            assert not words or (words[0].isupper() or words[0] == "{") and words.endswith(".")
+            assert not words or ((words[0].isupper() or words[0] == "{") and words.endswith("."))
 
 
 @EACH

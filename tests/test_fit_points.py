@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from ordered_mix.fitted.points import fit_points
 from ordered_mix.fitted.points_plot import MASS, ellipse
-from ordered_mix.multivariate import MultivariateMixture
+from ordered_mix.mixture import Mixture
 
 SHORT = {"draws": 200, "tune": 100, "chains": 2}
 
@@ -53,7 +53,7 @@ def test_the_plot_has_a_panel_for_every_pair(iris):
 
 
 def test_ellipses_hold_their_mass():
-    mixture = MultivariateMixture([1.0], [[1.0, 5.0, 2.0]], [np.diag([1.0, 4.0, 9.0])])
+    mixture = Mixture([1.0], [[1.0, 5.0, 2.0]], covariance=[np.diag([1.0, 4.0, 9.0])])
     outline = ellipse(mixture, 0, (2, 0))
     square = ((outline - [[2.0], [1.0]]) / [[3.0], [1.0]]) ** 2
     np.testing.assert_allclose(1 - np.exp(-0.5 * square.sum(axis=0)), MASS)

@@ -11,12 +11,7 @@ from scipy.special import logsumexp
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
+from ordered_mix.multivariate import MultivariatePrior, reference
 from ordered_mix.multivariate.covariances import KINDS
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import white_pass
@@ -36,7 +31,7 @@ def prior_of(kind="full", family="inverse_gamma", d=2):
 
 def starts(k, d, chains=4, seed=1):
     mu = np.random.default_rng(seed).normal(size=(chains, k, d))
-    return MultivariateMixture(np.full(k, 1 / k), mu, np.eye(d))
+    return Mixture(np.full(k, 1 / k), mu, covariance=np.eye(d))
 
 
 def agree(values, exact, exact_error=0.0, comparisons=1):
@@ -80,8 +75,10 @@ def test_ranks_of_the_truth_are_uniform(family):
             sweeps(np.ascontiguousarray(y.T), numbers, *state, key, 0, False, rng, out)
             thin = out[19::20]
             root = thin[:, 6:].reshape(-1, 2, 2, 2)
-            drawn = MultivariateMixture(
-                thin[:, :2], thin[:, 2:6].reshape(-1, 2, 2), root @ np.swapaxes(root, -1, -2)
+            drawn = Mixture(
+                thin[:, :2],
+                thin[:, 2:6].reshape(-1, 2, 2),
+                covariance=root @ np.swapaxes(root, -1, -2),
             )
             mine, theirs = quantities(y, truth), quantities(y, drawn)
             for name, value in mine.items():
@@ -100,7 +97,7 @@ def test_few_points_have_the_moments_of_the_weighted_prior(family):
     log_weight = white_pass(y, weighted.w, weighted.mu, weighted.root).log_likelihood
     weight = np.exp(log_weight - logsumexp(log_weight))
     one = catalog.parameterization("unordered", 2, prior)
-    drawn = Gibbs(draws=10_000).sample(one, MultivariateData(y), starts(2, 2), chance.seed(3))
+    drawn = Gibbs(draws=10_000).sample(one, Data.of_points(y), starts(2, 2), chance.seed(3))
     exact = quantities(y, weighted)
     for name, values in quantities(y, drawn.mixture).items():
         mean = float(weight @ exact[name])
@@ -114,7 +111,7 @@ def test_one_component_has_the_moments_of_quadrature():
     y = np.random.default_rng(5).normal([1.0, -2.0], [0.5, 1.5], (12, 2))
     prior = prior_of("diagonal")
     one = catalog.parameterization("unordered", 1, prior)
-    drawn = Gibbs(draws=5000).sample(one, MultivariateData(y), starts(1, 2), chance.seed(1))
+    drawn = Gibbs(draws=5000).sample(one, Data.of_points(y), starts(1, 2), chance.seed(1))
     for at in range(2):
         mu = np.linspace(-8, 8, 801)[:, None]
         log_sigma = np.linspace(-4, 4, 401)
@@ -139,10 +136,10 @@ def test_one_dimension_has_the_means_of_the_sampler_of_one_dimension(family):
     several = MultivariatePrior([0.3], [1.5], [0.7], 2.0, family)
     other = catalog.parameterization("ordered", 2, several)
     begin = Mixture([0.5, 0.5], np.full((4, 2), [-1.0, 1.0]), 1.0)
-    points = MultivariateMixture(begin.w, begin.mu[..., None], np.eye(1))
+    points = Mixture(begin.w, begin.mu[..., None], covariance=np.eye(1))
     sampler = Gibbs(draws=5000)
     expected = sampler.sample(own, Data(y), begin, chance.seed(7)).mixture
-    found = sampler.sample(other, MultivariateData(y[:, None]), points, chance.seed(8)).mixture
+    found = sampler.sample(other, Data.of_points(y[:, None]), points, chance.seed(8)).mixture
     pairs = (
         (found.mu[..., 0, 0], expected.mu[..., 0]),
         (found.mu[..., 1, 0], expected.mu[..., 1]),
@@ -156,7 +153,7 @@ def test_one_dimension_has_the_means_of_the_sampler_of_one_dimension(family):
 
 def test_draws_do_not_depend_on_cores_and_depend_on_the_seed():
     rng = np.random.default_rng(9)
-    data = MultivariateData(rng.normal(size=(50, 3)) * [1.0, 1e3, 1e-3] + 10, columns=tuple("xyz"))
+    data = Data.of_points(rng.normal(size=(50, 3)) * [1.0, 1e3, 1e-3] + 10, columns=tuple("xyz"))
     prior = prior_of(d=3).affine(data.location, data.scale)
     one = catalog.parameterization("relative", 3, prior, axis=1)
     begin = starts(3, 3).affine(data.location, data.scale)
@@ -179,12 +176,12 @@ def test_draws_do_not_depend_on_cores_and_depend_on_the_seed():
 
 @pytest.mark.chance
 def test_permuted_labels_are_uniform():
-    truth = MultivariateMixture([0.3, 0.3, 0.4], [[-4.0, 0.0], [0.0, 3.0], [4.0, 0.0]], np.eye(2))
+    truth = Mixture([0.3, 0.3, 0.4], [[-4.0, 0.0], [0.0, 3.0], [4.0, 0.0]], covariance=np.eye(2))
     y = truth.sample(60, np.random.default_rng(5))
     prior = MultivariatePrior([0.0, 0.0], [4.0, 4.0], [1.0, 1.0])
     one = catalog.parameterization("unordered", 3, prior)
     sampler = Gibbs(draws=4000, permute=True)
-    drawn = sampler.sample(one, MultivariateData(y), starts(3, 2), chance.seed(9)).mixture
+    drawn = sampler.sample(one, Data.of_points(y), starts(3, 2), chance.seed(9)).mixture
     first = drawn.order(0)[..., 0].ravel()
     assert stats.chisquare(np.bincount(first, minlength=3)).pvalue > chance.alpha()
 
@@ -192,9 +189,9 @@ def test_permuted_labels_are_uniform():
 @pytest.mark.parametrize("kind", KINDS)
 def test_draws_have_covariances_of_their_kind_and_frozen_parameters_stay(kind):
     y = np.random.default_rng(2).normal(size=(30, 2))
-    begin = MultivariateMixture([0.2, 0.8], starts(2, 2).mu, [[1.0, 0.3], [0.3, 2.0]])
+    begin = Mixture([0.2, 0.8], starts(2, 2).mu, covariance=[[1.0, 0.3], [0.3, 2.0]])
     one = catalog.parameterization("unordered", 2, prior_of(kind))
-    drawn = Gibbs(draws=10, tune=5, frozen=("w",)).sample(one, MultivariateData(y), begin, 1)
+    drawn = Gibbs(draws=10, tune=5, frozen=("w",)).sample(one, Data.of_points(y), begin, 1)
     one.unconstrain(drawn.mixture)  # which refuses covariances of another kind
     assert np.all(drawn.mixture.w == [0.2, 0.8])
 
@@ -202,10 +199,10 @@ def test_draws_have_covariances_of_their_kind_and_frozen_parameters_stay(kind):
 def test_weights_that_are_counts_repeat_the_points():
     y, counts = np.random.default_rng(3).normal(size=(40, 2)), np.tile([1.0, 2.0, 0.0, 1.0], 10)
     one = catalog.parameterization("unordered", 4, prior_of())
-    many = MultivariateData(np.repeat(y, counts.astype(int), axis=0))
+    many = Data.of_points(np.repeat(y, counts.astype(int), axis=0))
     first, second = (
         Gibbs(draws=10, tune=5).sample(one, data, starts(4, 2), 2).mixture
-        for data in (MultivariateData(y, counts), many)
+        for data in (Data.of_points(y, counts), many)
     )
     np.testing.assert_allclose(first.mu[:, :3], second.mu[:, :3], rtol=1e-8, atol=1e-8)
 
@@ -213,12 +210,12 @@ def test_weights_that_are_counts_repeat_the_points():
 def test_memory_is_at_most_ten_times_the_data():
     rng = np.random.default_rng(4)
     y = rng.normal(size=(100_000, 8)) + rng.integers(0, 5, (100_000, 1))
-    data = MultivariateData(y)
+    data = Data.of_points(y)
     prior = MultivariatePrior([2.0] * 8, [3.0] * 8, [1.0] * 8)
     one = catalog.parameterization("unordered", 5, prior)
-    begin = MultivariateMixture(np.full(5, 0.2), rng.normal(2.0, 1.0, (1, 5, 8)), np.eye(8))
+    begin = Mixture(np.full(5, 0.2), rng.normal(2.0, 1.0, (1, 5, 8)), covariance=np.eye(8))
     sampler = Gibbs(draws=4, tune=1)
-    sampler.sample(one, MultivariateData(y[:100]), begin, 0)  # compiles
+    sampler.sample(one, Data.of_points(y[:100]), begin, 0)  # compiles
     tracemalloc.start()
     sampler.sample(one, data, begin, 0)
     most = tracemalloc.get_traced_memory()[1]
@@ -229,12 +226,12 @@ def test_memory_is_at_most_ten_times_the_data():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"data": MultivariateData(np.eye(4).reshape(2, 4, 2))}, "data must be one sample, got a"),
-        ({"data": MultivariateData(np.eye(3))}, "data must have the 2 columns of the prior, got 3"),
-        ({"data": MultivariateData([[0.0, 1], [1, 3], [2, 5]])}, "must not be collinear"),
-        ({"data": MultivariateData([[0.0, 1], [1, 3]])}, "must have more points than its 2"),
+        ({"data": Data.of_points(np.eye(4).reshape(2, 4, 2))}, "data must be one sample, got a"),
+        ({"data": Data.of_points(np.eye(3))}, "data must have the 2 columns of the prior, got 3"),
+        ({"data": Data.of_points([[0.0, 1], [1, 3], [2, 5]])}, "must not be collinear"),
+        ({"data": Data.of_points([[0.0, 1], [1, 3]])}, "must have more points than its 2"),
         (
-            {"data": MultivariateData([[1.0, 0], [1, 1], [3, 1]], [1, 0.5, 1])},
+            {"data": Data.of_points([[1.0, 0], [1, 1], [3, 1]], [1, 0.5, 1])},
             "must be whole numbers",
         ),
         ({"starts": starts(2, 2)[0]}, "one mixture for each chain"),
@@ -250,7 +247,7 @@ def test_what_it_cannot_sample_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         Gibbs(**settings).sample(
             catalog.parameterization(label, 2, prior_of()),
-            given.get("data", MultivariateData(y)),
+            given.get("data", Data.of_points(y)),
             given.get("starts", starts(2, 2)),
             given.get("seed", 0),
         )

@@ -8,7 +8,6 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.initial_means import initial_means
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.theory.continuation import branch, fold
 from ordered_mix.theory.minima import Group, approximation_error, shared_mass, structure
@@ -91,7 +90,7 @@ def test_no_fold_is_an_error():
 def test_derivatives_match_finite_differences(d):
     rng = np.random.default_rng(d)
     points, weight = rng.normal(size=(30, d)) * 2, rng.uniform(0.5, 2, 30)
-    data = Data(points[:, 0], weight) if d == 1 else MultivariateData(points, weight)
+    data = Data(points[:, 0], weight) if d == 1 else Data.of_points(points, weight)
     landscape, mu = Landscape(data, [0.2, 0.3, 0.5]), rng.normal(size=(3, d))
     found = landscape.evaluate(mu)
     nudges = 1e-5 * np.eye(3 * d).reshape(-1, 3, d)

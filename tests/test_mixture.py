@@ -211,3 +211,56 @@ def test_a_single_mixture_has_no_batch_axis():
 def test_representations_show_a_single_mixture_and_the_shape_of_a_batch():
     assert repr(Mixture([1.0], [2.0], [3.0])) == "Mixture(w=[1], mu=[2], sigma=[3])"
     assert repr(BATCH) == "Mixture(k=3, batch_shape=(2,))"
+
+
+def test_numbers_are_the_case_of_one_column():
+    y, rng = np.linspace(-3, 3, 7), np.random.default_rng(0)
+    points = Mixture(BATCH.w, BATCH.mu[..., None], covariance=BATCH.covariance)
+    assert (points.k, points.d, points.batch_shape) == (BATCH.k, BATCH.d, BATCH.batch_shape)
+    assert points.event_shape == (1,) and BATCH.event_shape == ()
+    np.testing.assert_allclose(points.sigma[..., 0], BATCH.sigma, rtol=1e-15)
+    np.testing.assert_allclose(points.root, BATCH.root, rtol=1e-15)
+    with np.errstate(invalid="ignore"):
+        expected, found = BATCH.log_components(y), points.log_components(y[:, None])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(points.density(y[:, None]), BATCH.density(y), rtol=1e-12)
+    np.testing.assert_allclose(points.mean()[..., 0], BATCH.mean(), rtol=1e-14)
+    np.testing.assert_allclose(points.sd()[..., 0], BATCH.sd(), rtol=1e-14)
+    np.testing.assert_allclose(points.total_covariance(), BATCH.total_covariance(), rtol=1e-14)
+    for by in ("mu", "w"):
+        np.testing.assert_array_equal(points.order(by), BATCH.order(by))
+    np.testing.assert_array_equal(points[0].order([-1.0]), BATCH[0].order()[::-1])
+    stacked = Mixture.stack([points, points.affine(1.0, 2.0)])
+    np.testing.assert_allclose(stacked[1].sigma[..., 0], BATCH.affine(1.0, 2.0).sigma, rtol=1e-14)
+    assert stacked.reshape(4)[3].sample(5, rng).shape == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "sigma or covariance must be given, and not both of them"),
+        ({"sigma": [1.0], "covariance": np.eye(1)}, "sigma or covariance must be given, and not"),
+        ({"mu": [0.0], "covariance": np.eye(1)}, r"mu must have shape \(..., k, d\) beside"),
+        ({"covariance": [[1.0, 2.0], [0.0, 1.0]]}, "covariance must be symmetric and positive"),
+        ({"covariance": [[1.0, 2.0], [2.0, 1.0]]}, "covariance must be symmetric and positive"),
+        ({"covariance": [[1.0, 0.0], [0.0, np.inf]]}, "covariance must be finite, but 1 of its"),
+        ({"w": [0.5], "covariance": np.eye(2)}, "w must hold non-negative weights that add up"),
+    ],
+)
+def test_bad_parameters_of_points_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        Mixture(**({"w": [1.0], "mu": [[0.0, 0.0]]} | given))
+
+
+def test_points_are_refused_where_numbers_are_meant():
+    points = Mixture([1.0], [[0.0, 0.0]], covariance=np.eye(2))
+    with pytest.raises(ValueError, match=r"y must have shape \(n, 2\), got \(3,\)"):
+        points.log_density(np.zeros(3))
+    with pytest.raises(ValueError, match="sample needs a single mixture"):
+        points.reshape(1).sample(3, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="axis must be a coordinate from 0 to 1"):
+        points.sorted("sigma")
+    with pytest.raises(ValueError, match="mixtures must have means of one shape"):
+        Mixture.stack([points, points.reshape(1)])
+    with pytest.raises(AttributeError, match="a mixture is a value"):
+        points.w = np.ones(1)

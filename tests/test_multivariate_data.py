@@ -6,14 +6,8 @@ import pytest
 from scipy import stats
 from sklearn.datasets import load_iris, load_wine
 
-from ordered_mix.data import load
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    as_points,
-    load_points,
-)
-from ordered_mix.multivariate.data import shipped_points
+from ordered_mix.data import Data, as_data, as_points, load, load_points, shipped_points
+from ordered_mix.mixture import Mixture
 
 SIZES = {
     "diabetes": (145, 3),
@@ -22,10 +16,10 @@ SIZES = {
     "three_groups": (400, 3),
     "wine": (178, 13),
 }
-THREE_GROUPS = MultivariateMixture(
+THREE_GROUPS = Mixture(
     [0.5, 0.3, 0.2],
     [[0.0, 0.0, 0.0], [2.0, 1.0, -1.0], [-1.0, 2.5, 1.0]],
-    [
+    covariance=[
         0.5 * np.eye(3) + 0.5,
         np.diag([0.25, 1.0, 2.25]),
         [[0.5, -0.3, 0.0], [-0.3, 0.5, 0.0], [0.0, 0.0, 1.0]],
@@ -62,6 +56,32 @@ def test_faithful_has_the_columns_that_load_gives():
         np.testing.assert_array_equal(points.y[:, at], load(f"faithful:{column}").y)
 
 
+def test_load_and_as_data_tell_one_column_from_several():
+    for name in ("faithful", "iris:petal_width,petal_length"):
+        one, other = load(name), load_points(name)
+        assert one.columns == other.columns and one.event_shape == (2,)
+        np.testing.assert_array_equal(one.y, other.y)
+        for given in (name, one):
+            with pytest.raises(ValueError, match=r"one column of numbers, got Data\(.*, d=2\)"):
+                as_data(given)
+    assert load("faithful:waiting").event_shape == ()
+    with pytest.raises(ValueError, match="data must be columns of numbers"):
+        as_points(load("faithful:waiting"))
+
+
+def test_numbers_are_the_case_of_one_column():
+    y, weight = np.random.default_rng(2).normal(size=(2, 9)) + 7.0, np.arange(18.0).reshape(2, 9)
+    numbers, points = Data(y, weight), Data.of_points(y[..., None], weight)
+    assert (points.n, points.d, points.batch_shape) == (numbers.n, numbers.d, (2,))
+    np.testing.assert_array_equal(points.total_weight, numbers.total_weight)
+    np.testing.assert_array_equal(points.location[..., 0], numbers.location)
+    np.testing.assert_array_equal(points.scale[..., 0], numbers.scale)
+    own = points.standardized()
+    np.testing.assert_array_equal(own.y[..., 0], numbers.standardized().y)
+    moved = points.affine(1.0, 2.0)
+    np.testing.assert_array_equal(moved.y[..., 0], numbers.affine(1.0, 2.0).y)
+
+
 def test_simulated_points_come_from_the_mixture_that_is_published():
     """The log likelihood of the truth is its expectation but for four standard errors."""
     points = load_points("three_groups")
@@ -94,13 +114,13 @@ def test_a_data_frame_keeps_its_names_and_an_array_gets_some():
     y = np.random.default_rng(0).normal(size=(20, 2))
     assert as_points(pd.DataFrame(y, columns=["p", "q"])).columns == ("p", "q")
     assert as_points(y).columns == ("x1", "x2")
-    points = as_points(MultivariateData(y, np.arange(20.0)))
+    points = as_points(Data.of_points(y, np.arange(20.0)))
     assert points.weight is not None and as_points(y.tolist()).n == 20
 
 
 def test_correlation_counts_weights_as_repetitions():
     y, weight = np.random.default_rng(1).normal(size=(9, 3)), np.arange(9)
-    points = MultivariateData(y, weight)
+    points = Data.of_points(y, weight)
     expected = np.corrcoef(np.repeat(y, weight, axis=0).T)
     np.testing.assert_allclose(points.correlation, expected, atol=1e-12)
 
@@ -135,7 +155,7 @@ def test_bad_files_are_named_in_one_sentence(tmp_path, text, columns, message):
         ([1.0, 2.0, 3.0], r"data must be an array of shape \(n, d\), got \(3,\)"),
         ([["a", "b"]], "data must be columns of numbers"),
         ([[1.0, np.nan], [2.0, 1.0]], "y must be finite, 1 of 4 values of data are not"),
-        (MultivariateData(np.eye(2)), "must have more points than its 2 columns"),
+        (Data.of_points(np.eye(2)), "must have more points than its 2 columns"),
         (pd.DataFrame({"x": [1, pd.NA, 3], "y": [1, 2, 4]}), "must be columns of numbers"),
     ],
 )
@@ -146,4 +166,4 @@ def test_bad_sources_are_named_in_one_sentence(source, message):
 
 def test_names_of_columns_must_be_different():
     with pytest.raises(ValueError, match=r"columns must hold 2 different names, got \('x', 'x'\)"):
-        MultivariateData(np.random.default_rng(0).normal(size=(5, 2)), columns=("x", "x"))
+        Data.of_points(np.random.default_rng(0).normal(size=(5, 2)), columns=("x", "x"))

@@ -9,12 +9,9 @@ import pytest
 from pymc.distributions import transforms
 from scipy import stats
 
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
+from ordered_mix.data import Data
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.batching import INTERPRETED
 from ordered_mix.passes.multivariate_pass import white_pass
@@ -42,7 +39,7 @@ def test_ordered_of_pymc_orders_the_last_axis_which_is_not_the_components():
 @pytest.mark.parametrize("kind", ["full", "diagonal", "spherical", "tied"])
 def test_log_likelihood_of_the_model_is_that_of_the_pass(kind):
     one = catalog.parameterization("relative", 2, prior_of(kind, "adaptive"), axis=(0.6, -0.8))
-    model = one.model(MultivariateData(Y))
+    model = one.model(Data.of_points(Y))
     values = [model["w"], model["means"], model["covariance"]]
     terms = model.logp(vars=[model["y"]], sum=True)
     outputs = [*model.replace_rvs_by_values(values), terms]
@@ -65,10 +62,9 @@ def test_prior_draws_of_the_model_have_the_law_of_the_reference_prior():
     for kind in ("full", "tied"):
         for family in ("inverse_gamma", "adaptive"):
             one = catalog.parameterization("ordered", 2, prior_of(kind, family), axis=1)
-            with one.model(MultivariateData(Y)) as model:
-                mu, covariance = pm.draw(
-                    [model["means"], model["covariance"]], 2000, random_seed=chance.seed(3)
-                )
+            with one.model(Data.of_points(Y)) as model:
+                outputs = [model["means"], model["covariance"]]
+                mu, covariance = pm.draw(outputs, 2000, chance.seed(3), mode=INTERPRETED)
             drawn = reference.draw(one.prior, 2, 20_000, chance.rng(4)).sorted(1)
             assert np.all(np.diff(mu[:, :, 1]) > 0)
             for mine, theirs in (
@@ -84,8 +80,8 @@ def test_prior_draws_of_the_model_have_the_law_of_the_reference_prior():
 def test_data_that_an_observed_variable_cannot_express_are_refused():
     one = catalog.parameterization("unordered", 2, prior_of())
     for data, message in (
-        (MultivariateData(Y, np.ones(8)), "must be one unweighted sample"),
-        (MultivariateData(np.eye(3)), "must have the 2 columns of the prior, got 3"),
+        (Data.of_points(Y, np.ones(8)), "must be one unweighted sample"),
+        (Data.of_points(np.eye(3)), "must have the 2 columns of the prior, got 3"),
     ):
         with pytest.raises(ValueError, match=message):
             one.model(data)
@@ -93,13 +89,13 @@ def test_data_that_an_observed_variable_cannot_express_are_refused():
 
 @pytest.mark.chance
 def test_nuts_has_the_means_of_gibbs():
-    truth = MultivariateMixture([0.4, 0.6], [[-2.0, 0.0], [2.0, 1.0]], np.eye(2))
+    truth = Mixture([0.4, 0.6], [[-2.0, 0.0], [2.0, 1.0]], covariance=np.eye(2))
     rng = np.random.default_rng(5)
-    data = MultivariateData(truth.sample(80, rng) * [1.0, 10.0] + 3.0)
+    data = Data.of_points(truth.sample(80, rng) * [1.0, 10.0] + 3.0)
     prior = prior_of("full", "adaptive").affine([3.0, 3.0], [1.0, 10.0])
     one = catalog.parameterization("ordered", 2, prior)
-    begin = MultivariateMixture(
-        truth.w, np.broadcast_to(truth.mu, (2, 2, 2)), truth.covariance
+    begin = Mixture(
+        truth.w, np.broadcast_to(truth.mu, (2, 2, 2)), covariance=truth.covariance
     ).affine([3.0, 3.0], [1.0, 10.0])
     draws = NUTS(draws=250, tune=250).sample(one, data, begin, chance.seed(6))
     assert draws.passes.min() >= 250 and draws.tree["sample_stats"]["lp"].shape == (2, 250)
@@ -123,8 +119,8 @@ def test_nuts_has_the_means_of_gibbs():
 
 def test_pymc_is_refused_and_seeds_give_the_same_draws():
     one = catalog.parameterization("unordered", 2, prior_of())
-    begin = MultivariateMixture([0.5, 0.5], [[[0.0, 0.0], [1.0, 1.0]]], np.eye(2))
-    data = MultivariateData(Y)
+    begin = Mixture([0.5, 0.5], [[[0.0, 0.0], [1.0, 1.0]]], covariance=np.eye(2))
+    data = Data.of_points(Y)
     with pytest.raises(ValueError, match="sampler must be 'nutpie' in several dimensions"):
         NUTS(sampler="pymc").sample(one, data, begin, 0)
     first, second, other = (

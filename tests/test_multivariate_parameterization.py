@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
+from ordered_mix.multivariate import MultivariatePrior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
 from ordered_mix.prior import Prior
@@ -82,7 +78,7 @@ def test_jacobian_is_that_of_differences(one):
 @every
 def test_gradient_of_the_posterior_is_that_of_differences(one):
     rng = np.random.default_rng(1)
-    data = MultivariateData(rng.normal(size=(9, one.prior.d)), rng.gamma(1.0, size=9))
+    data = Data.of_points(rng.normal(size=(9, one.prior.d)), rng.gamma(1.0, size=9))
     z, step = points(one, 2), 1e-6
     _, slope = one.log_posterior(z, data)
     for at, e in enumerate(np.eye(one.dimension)):
@@ -120,15 +116,15 @@ def test_isotropic_posteriors_do_not_change_when_data_and_axis_are_rotated(name)
     other = catalog.parameterization(name, 2, prior, axis=rotation @ axis)
     y = np.random.default_rng(3).normal(size=(12, 3))
     mixture = one.forward(points(one))
-    turned = MultivariateMixture(
-        mixture.w, mixture.mu @ rotation.T, rotation @ mixture.covariance @ rotation.T
+    turned = Mixture(
+        mixture.w, mixture.mu @ rotation.T, covariance=rotation @ mixture.covariance @ rotation.T
     )
     found = []
     for at, mix, data in ((one, mixture, y), (other, turned, y @ rotation.T)):
         z = at.unconstrain(mix)
         # densities by means and entries of covariances, whose volume a rotation keeps
         logs = np.log(np.diagonal(mix.root, axis1=-2, axis2=-1))
-        value = at.log_posterior(z, MultivariateData(data))[0] - at.log_det(z)
+        value = at.log_posterior(z, Data.of_points(data))[0] - at.log_det(z)
         found.append(value - np.sum(logs * [4, 3, 2], axis=(-1, -2)))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
 
@@ -148,7 +144,7 @@ def test_affine_coordinates_hold_the_same_mixtures():
 
 def test_starts_are_moved_inside_the_domain():
     one = catalog.parameterization("ordered", 3, prior_of(2), axis=1)
-    mixture = MultivariateMixture(np.ones(3) / 3, [[0, 1.0], [2, 0.0], [1, 0.0]], np.eye(2))
+    mixture = Mixture(np.ones(3) / 3, [[0, 1.0], [2, 0.0], [1, 0.0]], covariance=np.eye(2))
     z = one.start(mixture)
     assert np.all(np.isfinite(z)) and np.all(np.diff(one.forward(z).mu[:, 1]) > 0)
 
@@ -171,19 +167,19 @@ def test_an_unsorted_mixture_has_the_coordinates_of_the_sorted_one():
         ),
         (
             lambda: catalog.parameterization("unordered", 2, prior_of(2)).unconstrain(
-                MultivariateMixture([1.0], [[0.0, 0.0]], np.eye(2))
+                Mixture([1.0], [[0.0, 0.0]], covariance=np.eye(2))
             ),
             "mixture must have 2 components in 2 dimensions, it has 1 in 2",
         ),
         (
             lambda: catalog.parameterization("unordered", 1, prior_of(2, "diagonal")).unconstrain(
-                MultivariateMixture([1.0], [[0.0, 0.0]], [[1.0, 0.5], [0.5, 1.0]])
+                Mixture([1.0], [[0.0, 0.0]], covariance=[[1.0, 0.5], [0.5, 1.0]])
             ),
             "covariance of the mixture must be diagonal",
         ),
         (
             lambda: catalog.parameterization("ordered", 2, prior_of(2)).unconstrain(
-                MultivariateMixture([0.5, 0.5], [[1.0, 0.0], [1.0, 1.0]], np.eye(2))
+                Mixture([0.5, 0.5], [[1.0, 0.0], [1.0, 1.0]], covariance=np.eye(2))
             ),
             "inside the domain",
         ),

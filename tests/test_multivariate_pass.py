@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ordered_mix.multivariate import MultivariateMixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.passes import kernels
 from ordered_mix.passes.multivariate_pass import log_density, white_pass
 
@@ -138,7 +138,7 @@ def test_a_component_without_weight_has_no_part():
 
 def test_log_densities_of_batches_are_those_of_the_mixture():
     y, w, mu, root = problem(3, 2, 700, batch=(2, 3))
-    mixture = MultivariateMixture(w, mu, covariance(root))
+    mixture = Mixture(w, mu, covariance=covariance(root))
     np.testing.assert_allclose(
         log_density(y, w, mu, root), mixture.log_density(y), rtol=1e-11, atol=1e-11
     )

@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ordered_mix.data import Data
+from ordered_mix.data import Data, load_points
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    default_multivariate_prior,
-    load_points,
-)
+from ordered_mix.multivariate import MultivariatePrior, default_multivariate_prior
 from ordered_mix.multivariate.axis import unit_axis
 from ordered_mix.multivariate.covariances import KINDS, factors, free_coordinates, free_shape
 from ordered_mix.multivariate.reference import draw, log_density, log_density_factors
@@ -91,7 +85,7 @@ def test_density_of_the_fixed_prior_is_that_of_scipy(kind, d):
     found = log_density_factors(prior, factors(kind, free, k, d))
     np.testing.assert_allclose(found, expected, rtol=1e-7)
     w, mu = np.array([0.3, 0.7]), np.random.default_rng(2).normal(size=(k, d))
-    whole = log_density(prior, MultivariateMixture(w, mu, covariance))
+    whole = log_density(prior, Mixture(w, mu, covariance=covariance))
     expected += stats.norm(0.3, 1.5).logpdf(mu).sum() + stats.dirichlet([2.0, 2.0]).logpdf(w)
     np.testing.assert_allclose(whole, expected, rtol=1e-7)
 
@@ -126,7 +120,7 @@ def test_one_dimension_is_the_prior_of_one_dimension(family):
         w, mu, sigma = rng.dirichlet([1, 1, 1], 5), rng.normal(size=(5, 3)), rng.gamma(1, 1, (5, 3))
         expected = reference.log_density(own, Mixture(w, mu, sigma)) + np.log(sigma).sum(axis=-1)
         found = log_density(
-            prior, MultivariateMixture(w, mu[..., None], sigma[..., None, None] ** 2)
+            prior, Mixture(w, mu[..., None], covariance=sigma[..., None, None] ** 2)
         )
         np.testing.assert_allclose(found, expected, rtol=1e-11)
 
@@ -207,8 +201,10 @@ def test_isotropic_full_and_spherical_priors_do_not_change_under_rotation():
     for kind in ("full", "tied", "spherical"):
         prior = MultivariatePrior([0.0] * 3, [2.0] * 3, [0.6] * 3, 2.0, "inverse_gamma", kind)
         mixture = draw(prior, 2, 6, np.random.default_rng(7))
-        turned = MultivariateMixture(
-            mixture.w, mixture.mu @ rotation.T, rotation @ mixture.covariance @ rotation.T
+        turned = Mixture(
+            mixture.w,
+            mixture.mu @ rotation.T,
+            covariance=rotation @ mixture.covariance @ rotation.T,
         )
 
         def of_covariances(one, prior=prior):
@@ -270,7 +266,7 @@ def test_sorting_along_a_direction_carries_all_parameters_along():
         (lambda: prior_of("spherical").affine(0.0, [1, 2, 3]), "same in every coordinate"),
         (lambda: default_multivariate_prior(load_points("iris"), "half-normal"), "prior must be"),
         (
-            lambda: default_multivariate_prior(MultivariateData(np.eye(4).reshape(2, 4, 2))),
+            lambda: default_multivariate_prior(Data.of_points(np.eye(4).reshape(2, 4, 2))),
             "data must be one sample, got a batch",
         ),
     ],

@@ -11,7 +11,7 @@ from ordered_mix.data import Data, load
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 
 UNIVARIATE = {"free": ("V", EM()), "tied": ("E", EM(scales="tied"))}
@@ -120,7 +120,7 @@ def test_mclust_in_two_dimensions(tmp_path, mclust, covariance):
     _, w, mean, sigma = run_r(tmp_path, y, script)
     one = parameterization("unordered", 2, MultivariatePrior(covariance=covariance))
     fit = EM(stop=Stop(0.0, passes=21)).fit(
-        one, MultivariateData(y), MultivariateMixture([0.4, 0.6], mu, np.eye(2))
+        one, Data.of_points(y), Mixture([0.4, 0.6], mu, covariance=np.eye(2))
     )
     np.testing.assert_allclose(fit.mixture.w, w, rtol=1e-8)
     np.testing.assert_allclose(fit.mixture.mu.ravel(), mean, rtol=1e-8)

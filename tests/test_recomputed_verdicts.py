@@ -181,7 +181,7 @@ def tied_passes():
 
 
 def ends_of_figure_2(column):
-    table = rows_of("trajectories").query("measure == 'ends'")
+    table = rows_of("trajectories", "ends")
     return table.pivot(index="replicate", columns="algorithm", values=column)
 
 
@@ -213,8 +213,8 @@ def squared_gap():
 
 
 def basins():
-    table = rows_of("local_minima").query("kind == 'minimum' and n == 0")
-    unit = ["arrangement", "true", "fitted", "separation", "weight", "replicate"]
+    table = rows_of("local_minima", "population")
+    unit = ["arrangement", "true", "fitted", "separation", "weight"]
     one = table.groupby(unit)[["starts", "moved_relative"]].first()
     return clopper_pearson(int(one["moved_relative"].sum()), int(one["starts"].sum()))
 
@@ -224,17 +224,14 @@ def basins():
 
 def bic_and_waic():
     """Near the singularity: is another K chosen than the one that predicts best on average?"""
-    table = rows_of("waic")
-    table = table[(table["data"] == "simulated") & (table["free"] == "all")]
-    table = table[(table["prior"] == "matched") & (table["parameterization"] == "unordered")]
-    unit = ["separation", "n", "replicate"]
 
-    def wide(estimator, column):
-        rows = table[table["estimator"] == estimator]
+    def wide(experiment, column):
+        rows = rows_of("singular_criteria", experiment)
+        unit = ["separation", "n", "replicate"]
         return rows.pivot(index=unit, columns="k", values=column).dropna()
 
-    loss, bic, waic = (wide(*which) for which in
-                       (("nuts", "generalisation"), ("em", "bic"), ("nuts", "waic")))  # fmt: skip
+    chosen = (("sampled", "generalisation"), ("fitted", "bic"), ("sampled", "waic"))
+    loss, bic, waic = (wide(*which) for which in chosen)
     units = loss.index.intersection(bic.index).intersection(waic.index)
     loss, bic, waic = (one.loc[units] for one in (loss, bic, waic))
     best = loss.groupby(["separation", "n"]).mean().idxmin(axis=1)
@@ -245,16 +242,13 @@ def bic_and_waic():
 
 
 def singular_fluctuation():
-    table = rows_of("waic").query(
-        "estimator == 'quadrature' and data == 'simulated' and separation == 0 "
-        "and prior == 'matched'"
-    )
+    table = rows_of("waic_theory", "exact").query("separation == 0")
     return student(table.loc[table["n"] == table["n"].max(), "p_waic"] - TWO_NU)
 
 
 def covered():
     """EM's intervals of the lower mean in the overlap: the largest distance to 95%."""
-    table = rows_of("calibration").query("method == 'em' and separation <= 1")
+    table = rows_of("coverage", "em").query("separation <= 1")
     ends = []
     for _, part in table.groupby("separation"):
         hits = part["covers_lower_mean"].astype(bool)
@@ -264,13 +258,12 @@ def covered():
 
 
 def true_k_probable():
-    table = rows_of("sampler_calibration").query("sampler == 'over K'")
+    table = rows_of("sampler_calibration", "over_k")
     return student(table["of_truth"] - table["squares"])
 
 
 def spread_of_smc():
-    table = rows_of("evidence").query("estimator == 'smc'")
-    table = table[~table["warned"].astype(bool) & (table["stated"] > 0)]
+    table = rows_of("evidence", "smc").query("stated > 0")
     groups = table.groupby(["data", "k", "coordinates"])
     off = table["log_evidence"] - groups["log_evidence"].transform("mean")
     size = groups["log_evidence"].transform("size")
@@ -295,9 +288,9 @@ RECOMPUTED = {
     ("em_rates", "ECM is faster"): slower_ecm,
     ("neural_network", "plateaus shorter, squared gap"): squared_gap,
     ("local_minima", "relative coordinates change the basins"): basins,
-    ("waic", "BIC is wrong more often than WAIC (best K)"): bic_and_waic,
-    ("waic", "p_waic is twice the singular fluctuation"): singular_fluctuation,
-    ("calibration", "EM in the overlap"): covered,
+    ("singular_criteria", "BIC is wrong more often than WAIC (best K)"): bic_and_waic,
+    ("waic_theory", "p_waic is twice the singular fluctuation"): singular_fluctuation,
+    ("coverage", "EM in the overlap"): covered,
     ("sampler_calibration", "the true K is as probable as it should be"): true_k_probable,
     ("evidence", "the errors of smc are right"): spread_of_smc,
 }

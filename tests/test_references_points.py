@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.data import Data
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.multivariate import reference as law
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.references.augmentation_points import _inverse_wishart, augmentation_points
@@ -23,7 +25,7 @@ PRIOR = MultivariatePrior([0.3, 0.1], [1.5, 1.2], [0.7, 0.6])
 
 
 def few(k=2):
-    return Definition("few", "four points", MultivariateData(Y), "by hand", k, PRIOR)
+    return Definition("few", "four points", Data.of_points(Y), "by hand", k, PRIOR)
 
 
 def test_two_and_four_dimensions_are_there_two_and_three_components():
@@ -65,7 +67,7 @@ def test_the_witness_draws_the_posterior_of_few_points():
 
 def test_the_witness_takes_the_fixed_prior_of_full_covariances_only():
     prior = MultivariatePrior(scale_family="adaptive")
-    wrong = Definition("x", "", MultivariateData(Y), "", 2, prior)
+    wrong = Definition("x", "", Data.of_points(Y), "", 2, prior)
     with pytest.raises(ValueError, match="prior must be the fixed one of full covariances"):
         augmentation_points(wrong, 1, 2, 4, 1, 1)
     with pytest.raises(ValueError, match="prior must be the fixed one of full covariances"):
@@ -119,7 +121,7 @@ def test_draws_and_definition_survive_their_files(name, tmp_path):
     ],
 )
 def test_draws_of_other_dimensions_are_refused(name, d, words):
-    draws = MultivariateMixture([[0.5, 0.5]], np.zeros((1, 2, d)), np.eye(d))
+    draws = Mixture([[0.5, 0.5]], np.zeros((1, 2, d)), covariance=np.eye(d))
     with pytest.raises(ValueError, match=words) as refused:
         load_reference(name).errors(draws)
     assert "\n" not in str(refused.value)

@@ -7,15 +7,10 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
+from ordered_mix.data import Data, load_points
 from ordered_mix.draws.bridge_multivariate import bridge_points
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    default_multivariate_prior,
-    load_points,
-    reference,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior, default_multivariate_prior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.samplers.gibbs import Gibbs
@@ -42,14 +37,14 @@ def test_evidence_of_few_points_is_the_mean_likelihood_under_the_prior(label):
         weight = np.exp(weighted - logsumexp(weighted))
         own_error = np.sqrt(np.sum(weight**2))
         one = catalog.parameterization(label, 2, prior)
-        tree = SAMPLER.sample(one, MultivariateData(y), seed=chance.seed(2)).tree
+        tree = SAMPLER.sample(one, Data.of_points(y), seed=chance.seed(2)).tree
         assert own_error < 0.05
         error = np.hypot(tree.attrs["log_evidence_se"], own_error)
         limit = stats.t.isf(chance.alpha(4) / 2, ISLANDS - 1)
         assert abs(tree.attrs["log_evidence"] - exact) < limit * error
         begin = reference.draw(prior, 2, 4, np.random.default_rng(3))
-        chains = Gibbs(draws=4000, tune=200).sample(one, MultivariateData(y), begin, chance.seed(4))
-        found = bridge_points(one, MultivariateData(y), chains.mixture, seed=chance.seed(5))
+        chains = Gibbs(draws=4000, tune=200).sample(one, Data.of_points(y), begin, chance.seed(4))
+        found = bridge_points(one, Data.of_points(y), chains.mixture, seed=chance.seed(5))
         error = np.hypot(found.standard_error, own_error)
         assert abs(found.log_evidence - exact) < chance.z_for(4, 1000) * error
 
@@ -60,8 +55,10 @@ def test_smc_and_gibbs_agree_on_the_geyser():
     one = catalog.parameterization("ordered", 2, default_multivariate_prior(data), axis=1)
     run = SAMPLER.sample(one, data, seed=chance.seed(3))
     particles = run.mixture
-    begin = MultivariateMixture(
-        [0.4, 0.6], np.broadcast_to([[2.0, 54.0], [4.3, 80.0]], (4, 2, 2)), np.diag([0.2, 40.0])
+    begin = Mixture(
+        [0.4, 0.6],
+        np.broadcast_to([[2.0, 54.0], [4.3, 80.0]], (4, 2, 2)),
+        covariance=np.diag([0.2, 40.0]),
     )
     chains = Gibbs(draws=2000, tune=200).sample(one, data, begin, chance.seed(4)).mixture
     assert np.all(np.diff(particles.mu[..., 1]) > 0)
@@ -86,8 +83,8 @@ def test_passes_are_counted_and_seeds_give_the_same_draws():
     y = np.random.default_rng(0).normal(size=(9, 2))
     one = catalog.parameterization("unordered", 1, MultivariatePrior())
     sampler = SMC(particles=32, islands=2)
-    first, second = (sampler.sample(one, MultivariateData(y), seed=1) for _ in range(2))
+    first, second = (sampler.sample(one, Data.of_points(y), seed=1) for _ in range(2))
     assert first.mixture.mu.tobytes() == second.mixture.mu.tobytes()
     assert first.passes.min() > 0 and first.warmup_passes.min() > 0
     with pytest.raises(ValueError, match="data must have the 2 columns of the prior, got 1"):
-        sampler.sample(one, MultivariateData(y[:, :1]))
+        sampler.sample(one, Data.of_points(y[:, :1]))

@@ -288,7 +288,7 @@ def test_a_hard_assignment_is_refused(folder):
 def test_several_dimensions_are_refused(folder):
     found = stream(folder / "one.parquet:x")
     one = parameterization("unordered", 2, MultivariatePrior())
-    with pytest.raises(ValueError, match=r"must be MultivariateData .* n=20000\)$"):
+    with pytest.raises(ValueError, match=r"must be points for a prior in 2 .* n=20000\)$"):
         EM().fit(one, found, START)
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from inprocess import result_of, run_here
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.data import Data
+from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module
 
 file = module("dimensions", "study")
@@ -79,7 +80,7 @@ def test_the_separation_is_the_distance_of_mahalanobis(d, correlation):
 
 def test_axes_separate_as_they_say():
     truth = file.truth_of(4, 2, 4.0, 0.5)
-    data = MultivariateData(truth.sample(4000, np.random.default_rng(1)))
+    data = Data.of_points(truth.sample(4000, np.random.default_rng(1)))
 
     def separation(axis):
         a = file.direction(axis, truth, data, 1)
@@ -95,7 +96,7 @@ def test_axes_separate_as_they_say():
 def test_divergence_of_shifted_normals_is_half_their_squared_distance():
     rng = np.random.default_rng(2)
     truth, found = (
-        MultivariateMixture([1.0], [[shift, 0.0]], np.eye(2)[None]) for shift in (0.0, 0.1)
+        Mixture([1.0], [[shift, 0.0]], covariance=np.eye(2)[None]) for shift in (0.0, 0.1)
     )
     y = truth.sample(200_000, rng)
     assert file.divergence(y, truth, found) == pytest.approx(0.005, rel=0.05)

@@ -60,8 +60,8 @@ def test_the_limit_is_k_means(k):
     peer = KMeans(k, init=begin, n_init=1, tol=0, algorithm="lloyd").fit(y)
     np.testing.assert_allclose(file.lloyd(y, begin), peer.cluster_centers_, rtol=1e-12)
     em = file.EM(frozen=("w", "sigma"), stop=file.Stop(0.0, parameters=1e-14))
-    start = file.MultivariateMixture(np.full(k, 1 / k), begin, 1e-6 * np.eye(2))
-    fit = em.fit(file.free(k, 2), file.MultivariateData(y), start)
+    start = file.Mixture(np.full(k, 1 / k), begin, covariance=1e-6 * np.eye(2))
+    fit = em.fit(file.free(k, 2), file.Data.of_points(y), start)
     np.testing.assert_allclose(fit.mixture.mu, peer.cluster_centers_, rtol=1e-12)
 
 

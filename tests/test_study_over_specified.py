@@ -1,5 +1,7 @@
 """The study of over-specified mixtures: iterations against other code, effects on made tables."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,27 +32,18 @@ def test_gradient_em_is_gradient_ascent_with_step_one():
 
 
 def test_a_pair_shrinks_at_the_derivative_of_its_map():
-    rows = pd.DataFrame(file.pair())
     for weight in (0.6, 0.7, 0.9):
-        last = rows[rows["weight"] == weight].iloc[-1]
+        last = file.pair_cell(0, weight)[-1]
         assert last["rate"] == pytest.approx(4 * weight * (1 - weight), rel=1e-6)
         assert last["size"] < 1e-3
-    assert rows[rows["weight"] == 0.5]["size"].min() > 1e-3
+    assert min(row["size"] for row in file.pair_cell(0, 0.5)) > 1e-3
 
 
 def test_repulsion_balances_the_loss():
-    rows = pd.DataFrame(file.repulsion())
-    leading = (16 * rows["power"] / rows["points"]) ** (1 / (4 + rows["power"]))
-    ratio = rows["size"] / leading
-    large = rows["points"] >= 1e6
-    assert (np.abs(ratio[large] - 1) < 0.05).all()
-
-
-def test_starts_at_the_truth_stay_and_one_component_does_not_do():
-    rng = np.random.default_rng(3)
-    enough, few = (pd.DataFrame(file.recovery(rng, 2, k, 8))["loss"] for k in (4, 1))
-    assert (enough < file.FOUND).all() and (few > file.FOUND).all()
-    assert min(enough.min(), few.min()) > -1e-9
+    for power, points in itertools.product(file.POWERS, (1e6, 1e7, 1e8)):
+        (row,) = file.repulsion_cell(0, power, points)
+        leading = (16 * power / points) ** (1 / (4 + power))
+        assert row["size"] == pytest.approx(leading, rel=0.05)
 
 
 # --- effects on tables that are made --------------------------------------------------------------
@@ -62,7 +55,7 @@ def ascents(size_power, loss_power, weights="equal"):
          "size": (1 + start) * time**size_power, "loss": (1 + start) * time**loss_power}
         for start in range(80) for time in (256.0, 512.0, 1024.0) for fitted in (2, 3)
     ]  # fmt: skip
-    return pd.DataFrame(rows).assign(measure="gradient")
+    return pd.DataFrame(rows)
 
 
 @pytest.mark.parametrize(("powers", "outcome"), [((-0.5, -2.0), "holds"), ((-0.2, -0.3), "fails")])
@@ -79,22 +72,6 @@ def test_powers_of_time(powers, outcome):
     assert unequal.judge(table).effect is None
 
 
-@pytest.mark.parametrize(("good", "outcome"), [(True, "holds"), (False, "fails")])
-def test_shares_of_starts(good, outcome):
-    rows = []
-    for true in (3, 5, 8):
-        for name, fitted in file.numbers(true).items():
-            hit = (name != "m") == good
-            rows += [{"true": true, "fitted": fitted, "loss": 0.0 if hit else 1.0}] * 200
-    table = pd.DataFrame(rows).assign(measure="recovery")
-    for name in (
-        "as many components as the truth fail",
-        "m log m components suffice",
-        "twice as many components suffice",
-    ):
-        assert CLAIMS[name].judge(table).outcome == outcome, name
-
-
 @pytest.mark.parametrize(("linear", "outcome"), [(True, "holds"), (False, "fails")])
 def test_passes_of_polyak_steps(linear, outcome):
     passes = {"short and Polyak": (10, 20, 30), "gradient": (10, 110, 1110)}
@@ -104,7 +81,7 @@ def test_passes_of_polyak_steps(linear, outcome):
         {"start": start, "algorithm": name, **dict(zip(file.LEVELS, at, strict=True))}
         for start in range(20) for name, at in passes.items()
     ]  # fmt: skip
-    table = pd.DataFrame(rows).assign(measure="polyak")
+    table = pd.DataFrame(rows)
     for name in (
         "short steps and Polyak steps are linear",
         "short steps alone are not linear",
@@ -116,5 +93,18 @@ def test_passes_of_polyak_steps(linear, outcome):
 def test_runs_that_do_not_arrive_are_told():
     rows = [{"start": s, "algorithm": a, "passes_4": 1.0, "passes_6": 2.0, "passes_8": np.nan}
             for s in range(9) for a in ("gradient", "short and Polyak")]  # fmt: skip
-    verdict = CLAIMS["Polyak steps save passes"].judge(pd.DataFrame(rows).assign(measure="polyak"))
+    verdict = CLAIMS["Polyak steps save passes"].judge(pd.DataFrame(rows))
     assert verdict.outcome == "undecided" and "9 runs" in verdict.reason
+
+
+@pytest.mark.parametrize(("error", "outcome"), [(0.0, "holds"), (0.1, "fails")])
+def test_powers_of_pairs_and_of_repulsion(error, outcome):
+    times = 2.0 ** np.arange(6)
+    equal = pd.DataFrame({"time": times, "size": times ** (error - 0.5), "weight": 0.5})
+    unequal = pd.DataFrame({"time": times, "rate": 0.96 * (1 + error), "weight": 0.6})
+    table = pd.concat([equal, unequal])
+    assert CLAIMS["a balanced pair is sublinear"].judge(table).outcome == outcome
+    assert CLAIMS["an unbalanced pair is exponentially fast"].judge(table).outcome == outcome
+    points = 10.0 ** np.arange(2, 9)
+    gaps = pd.DataFrame({"points": points, "size": points ** (error - 1 / 5), "power": 1.0})
+    assert CLAIMS["a repulsive prior is a soft clearance"].judge(gaps).outcome == outcome

@@ -6,6 +6,7 @@ import pytest
 from inprocess import result_of, run_here
 
 from ordered_mix.parameterization.catalog import module
+from ordered_mix.study.sentences import findings
 
 file = module("sampler_calibration", "study")
 CLAIMS = {claim.name: claim for claim in file.CLAIMS}
@@ -25,8 +26,8 @@ def world(holds=True, count=1024):
     over = pd.DataFrame({"score": place if holds else 0.25 + 0.75 * place})
     of_truth = 0.5 + 0.1 * np.sin(np.arange(count))
     squares = of_truth if holds else of_truth + 0.2
-    over = over.assign(sampler=file.OVER_K, true=2, of_truth=of_truth, squares=squares)
-    return pd.concat([*parts, over], ignore_index=True).assign(batch=0)
+    over = over.assign(true=2, of_truth=of_truth, squares=squares, batch=0)
+    return {"ranks": pd.concat(parts, ignore_index=True).assign(batch=0), "over_k": over}
 
 
 @pytest.mark.parametrize("holds", [True, False])
@@ -38,23 +39,24 @@ def test_every_claim_can_hold_and_fail(holds):
 
 
 def test_effects_are_those_put_in():
-    table = world(False)
+    table, over = world(False).values()
     assert file.worst(table, "smc").estimate == pytest.approx(0.25)
-    assert file.number(table).estimate == pytest.approx(0.25, abs=1e-3)
-    assert file.probability(table).estimate == pytest.approx(-0.2)
+    assert file.number(over).estimate == pytest.approx(0.25, abs=1e-3)
+    assert file.probability(over).estimate == pytest.approx(-0.2)
     with pytest.raises(ValueError, match="no such runs of smc"):
         file.worst(table[table["sampler"] != "smc"], "smc")
 
 
 def test_too_few_simulations_leave_it_undecided():
-    assert CLAIMS["SMC is calibrated"].judge(world(count=96)).outcome == "undecided"
+    assert CLAIMS["SMC is calibrated"].judge(world(count=96)["ranks"]).outcome == "undecided"
 
 
 def test_smoke(tmp_path):
     result = run_here(file.study, tmp_path)
-    assert not len(result.failures) and len(result.table) == 4 * file.PACK
+    assert not len(result.failures) and len(result.tables["ranks"]) == 3 * file.PACK
     for verdict in result.verdicts:
         assert np.isfinite(verdict.effect[:3]).all()
-    rows = result.table[result.table["sampler"] == file.OVER_K]
+    rows = result.tables["over_k"]
+    assert len(rows) == file.PACK
     assert rows["score"].between(0, 1).all() and rows["of_truth"].between(0, 1).all()
-    assert "too few to tell" in file.findings(result)
+    assert "too few to tell" in findings(result)

@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    reference,
-)
+from ordered_mix.data import Data
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.samplers.tempering import Tempering
@@ -31,7 +28,7 @@ def prior_of(covariance="full"):
 @pytest.mark.chance
 def test_few_points_have_evidence_and_moments_of_weighted_prior_draws(label, covariance):
     """Columns in units of their own, which neither notices."""
-    prior, data = prior_of(covariance), MultivariateData(POINTS)
+    prior, data = prior_of(covariance), Data.of_points(POINTS)
     one = catalog.parameterization(label, 2, prior)
     drawn = one.sorted(reference.draw(prior, 2, 200_000, np.random.default_rng(1)))
     given = white_pass(POINTS, drawn.w, drawn.mu, drawn.root).log_likelihood
@@ -58,15 +55,15 @@ def test_few_points_have_evidence_and_moments_of_weighted_prior_draws(label, cov
 
 
 def test_passes_are_counted_and_what_does_not_fit_is_refused():
-    one, data = catalog.parameterization("unordered", 1, prior_of()), MultivariateData(POINTS)
+    one, data = catalog.parameterization("unordered", 1, prior_of()), Data.of_points(POINTS)
     sampler = Tempering(draws=8, tune=32, temperatures=3)
-    start = MultivariateMixture(np.ones((2, 1)), np.zeros((2, 1, 2)), np.eye(2))
+    start = Mixture(np.ones((2, 1)), np.zeros((2, 1, 2)), covariance=np.eye(2))
     first, second = (sampler.sample(one, data, start, 1) for _ in range(2))
     assert first.mixture.mu.tobytes() == second.mixture.mu.tobytes()
     assert first.passes.min() > 0 and first.warmup_passes.min() > 0
     assert first.tree["tempering"]["round_trips"].shape == (2,)
     assert first.seconds > 0
     with pytest.raises(ValueError, match="starts must have 1 components in 2 dimensions"):
-        sampler.sample(one, data, MultivariateMixture([[1.0]], [[[0.0]]], [[[[1.0]]]]), 1)
+        sampler.sample(one, data, Mixture([[1.0]], [[[0.0]]], covariance=[[[[1.0]]]]), 1)
     with pytest.raises(ValueError, match="must have more points than its 2 columns, it has 2"):
-        sampler.sample(one, MultivariateData(POINTS[:2]), start, 1)
+        sampler.sample(one, Data.of_points(POINTS[:2]), start, 1)

@@ -98,8 +98,7 @@ def _options(
 @app.command("list")
 def list_command(as_json: Json = False) -> None:
     """List the parameterizations, the studies and the shipped data sets."""
-    from ordered_mix.data import shipped
-    from ordered_mix.multivariate.data import shipped_points
+    from ordered_mix.data import shipped, shipped_points
     from ordered_mix.parameterization import catalog
 
     several = {name: "of several columns, for fit" for name in shipped_points()}

@@ -146,8 +146,8 @@ def compare_command(
     parameterization, table.parquet and table.csv. An interrupted run resumes.
     """
     from ordered_mix.compare.compare import asked, check
+    from ordered_mix.data import several_columns
     from ordered_mix.fitted.restriction import Restriction
-    from ordered_mix.multivariate.data import several_columns
 
     refuse_other_likelihoods(errors, lower, upper)
     asked_for: dict[str, Any] = {
@@ -212,7 +212,7 @@ def _compare(
         if SUMMARY in folder and not (summary := read_summary(folder))["failed"]:
             return summary | {"note": THERE_ALREADY}
         with stages(quiet) as progress:
-            result = compare(data, settings, prior=prior, folder=folder, progress=progress)
+            result: Any = compare(data, settings, prior=prior, folder=folder, progress=progress)
             progress("report")
             _write(result, folder)
         return read_summary(folder)

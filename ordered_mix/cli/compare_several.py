@@ -37,7 +37,7 @@ def compare_several(
     Parameters
     ----------
     source : str
-        What `multivariate.load_points` takes.
+        What `data.load_points` takes.
     reading : mapping
         How the file is read.
     asked : mapping
@@ -55,10 +55,12 @@ def compare_several(
         If an option means nothing here, or a setting is not accepted.
     """
     from ordered_mix.compare.compare import asked as settings_of
-    from ordered_mix.compare.compare_points import check_points, compare_points, identity_of_points
+    from ordered_mix.compare.compare import identity
+    from ordered_mix.compare.compare_points import check_points, compare_points
     from ordered_mix.compare.points import SettingsOfPoints
+    from ordered_mix.data import load_points
     from ordered_mix.files.results import ResultFolder, slug
-    from ordered_mix.multivariate import default_multivariate_prior, load_points
+    from ordered_mix.multivariate import default_multivariate_prior
 
     refuse_idle(idle, "have a prior of their own")
     data = load_points(source, **reading)
@@ -68,7 +70,7 @@ def compare_several(
     check_points(data, settings)
     chosen = default_multivariate_prior(data, **prior, covariance=settings.covariance)
     place = out or Path("results") / slug(data.name) / f"compare-k{slug(str(asked['components']))}"
-    folder = ResultFolder(place, identity_of_points(data, settings, chosen))
+    folder = ResultFolder(place, identity(data, settings, chosen))
 
     def make(progress: Callable[[str], None]) -> None:
         result = compare_points(data, settings, prior=chosen, folder=folder, progress=progress)

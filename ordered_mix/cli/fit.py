@@ -145,7 +145,7 @@ def fit_command(
     for ArviZ. More points than memory should hold are read in blocks for every pass, and have
     neither points.csv nor report.html.
     """
-    from ordered_mix.multivariate.data import several_columns
+    from ordered_mix.data import several_columns
     from ordered_mix.stream.stream import opened
 
     refuse_other_likelihoods(errors, lower, upper)

@@ -32,7 +32,7 @@ def fit_several(
     Parameters
     ----------
     source : str
-        What `multivariate.load_points` takes.
+        What `data.load_points` takes.
     reading : mapping
         How the file is read.
     asked : mapping
@@ -47,10 +47,10 @@ def fit_several(
     ValueError
         If an option means nothing here, or a setting is not accepted.
     """
+    from ordered_mix.data import load_points
     from ordered_mix.files.results import ResultFolder, digest, slug
     from ordered_mix.fitted.fit import component_range
     from ordered_mix.fitted.points import fit_points
-    from ordered_mix.multivariate import load_points
 
     refuse_idle(idle, "EM and Gibbs sampling fit")
     component_range(asked["components"])

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.draws.quantities import along
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, axis_of
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import axis_of
 from ordered_mix.multivariate.axis import DIRECTIONS
 
 Array = NDArray[np.float64]
@@ -17,7 +19,7 @@ Array = NDArray[np.float64]
 MOST_DRAWS = 1000
 
 
-def check_axis(axis: Any, data: MultivariateData) -> None:
+def check_axis(axis: Any, data: Data) -> None:
     """Refuse what names no direction of these data.
 
     Raises
@@ -28,17 +30,15 @@ def check_axis(axis: Any, data: MultivariateData) -> None:
         axis_of(axis, data)
 
 
-def axes_of(
-    data: MultivariateData, labelled: MultivariateMixture, mixture: MultivariateMixture
-) -> pd.DataFrame:
+def axes_of(data: Data, labelled: Mixture, mixture: Mixture) -> pd.DataFrame:
     """How well every column, the principal and the discriminant direction tell components apart.
 
     Parameters
     ----------
-    data : MultivariateData
-    labelled : MultivariateMixture, batch shape (chain, draw)
+    data : Data
+    labelled : Mixture, batch shape (chain, draw)
         Draws with labels that agree, of at least two components.
-    mixture : MultivariateMixture
+    mixture : Mixture
         A fit, for the discriminant direction.
 
     Returns

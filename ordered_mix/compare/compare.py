@@ -6,22 +6,22 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ordered_mix.compare.compare_points import compare_points
 from ordered_mix.compare.comparison import Comparison, Settings
+from ordered_mix.compare.drawn import all_sampled, drawn
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
 from ordered_mix.compare.several import Several, several
-from ordered_mix.data import Data, as_data
+from ordered_mix.data import Data, as_data, several_columns
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.published import published, raw_draws
-from ordered_mix.errors import RunError, SamplingFailed
+from ordered_mix.draws.relabel.assignment import Permutation
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.files.results import ResultFolder, digest, file_hash, slug
+from ordered_mix.files.results import ResultFolder, digest, file_hash
 from ordered_mix.fitted.crossing import disagree, particle_sampler
 from ordered_mix.fitted.evidence import MOST_POINTS
 from ordered_mix.fitted.fit import check_sample, component_range
@@ -30,26 +30,15 @@ from ordered_mix.fitted.maximum import find_maximum, judged_by_mode
 from ordered_mix.fitted.mode import posterior_mode
 from ordered_mix.fitted.options import SAMPLERS
 from ordered_mix.fitted.posterior import Posterior, labels_of, posterior_of
-from ordered_mix.fitted.restart import sample_restarting
 from ordered_mix.fitted.restriction import Restriction
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate.data import MultivariateData, several_columns
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.prior import Prior, default_prior
 from ordered_mix.samplers.moves.sampler import Sampler
 
 SMC, NUMBERS = "smc", "components.parquet"
-
-
-@overload
-def compare(
-    data: MultivariateData, settings: SettingsOfPoints | None = None, **changes: Any
-) -> ComparisonOfPoints: ...
-
-
-@overload
-def compare(data: Any, settings: Settings | None = None, **changes: Any) -> Comparison: ...
 
 
 def compare(
@@ -65,8 +54,8 @@ def compare(
 
     Parameters
     ----------
-    data : Data, MultivariateData, str, path or array_like
-        One column of numbers, see `data.as_data`, or several, see `multivariate.as_points`: at
+    data : Data, str, path or array_like
+        One column of numbers, see `data.as_data`, or several, see `data.as_points`: at
         least 2 K points.
     settings : Settings, optional
         Defaults to two components, three parameterizations, EM, MAP and NUTS; for several columns
@@ -119,23 +108,14 @@ def compare(
     unordered = catalog.parameterization("unordered", k, prior)
     named = {one.label: one for one in found}
     fits, fit_seconds = point_fits(data, settings, unordered, named, starts, progress, skipped)
-    sampled: dict[str, Posterior] = {}
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
-    for estimator in (name for name in settings.estimators if name in SAMPLERS):
-        for parameterization in found:
-            if parameterization.reason_not_sampled:
-                skipped[f"{estimator} {parameterization.label}"] = (
-                    parameterization.reason_not_sampled
-                )
-                continue
-            sampler = settings.nuts(estimator)
-            item = sample(parameterization, estimator, sampler, starts, best)
-            if item is not None:
-                sampled[item.label] = item
-    if not sampled:
-        reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
-        raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
+    samplers = [name for name in settings.estimators if name in SAMPLERS]
+
+    def one_of(parameterization: Any, estimator: str, _: str) -> Posterior | None:
+        return sample(parameterization, estimator, settings.nuts(estimator), starts, best)
+
+    sampled = all_sampled(named, samplers, one_of, skipped, failed)
     fewer_components = _fewer_components(data, settings, prior, sample) if numbers is None else None
     crossing = None
     if any(disagree(item.agreement) for item in sampled.values()):
@@ -164,7 +144,7 @@ def check(data: Data, settings: Settings) -> None:
     check_sample(data, settings.components)
 
 
-def identity(data: Data, settings: Settings, prior: Prior) -> dict[str, Any]:
+def identity(data: Data, settings: Settings, prior: Prior | MultivariatePrior) -> dict[str, Any]:
     """What a result folder's contents are of."""
     chosen = asdict(settings)
     for name in ("cores", "time_limit"):
@@ -228,26 +208,20 @@ def _sample(
     failed: dict[str, str],
 ) -> Posterior | None:
     label = f"{estimator} {parameterization.label}{note}"
-    progress(label)
-    name = f"draws-{slug(label)}.nc"
-    tree = folder.read_tree(name) if folder is not None else None
-    if tree is not None:
-        draws, restarted = Draws(raw_draws(tree)), int(tree.attrs["restarted"])
-    else:
-        try:
-            draws, restarted = sample_restarting(
-                sampler, parameterization, data, starts, best, settings.seed
-            )
-        except (ValueError, SamplingFailed) as error:
-            failed[label] = str(error)
-            return None
-    permutation = labels_of(draws, parameterization)
-    if tree is None and folder is not None:
-        made = published(draws.tree, permutation, method_of(draws.mixture))
-        made.attrs["restarted"] = restarted
-        folder.write_tree(name, made)
+
+    def labels(draws: Draws) -> tuple[Permutation, str]:
+        return labels_of(draws, parameterization), method_of(draws.mixture)
+
+    found = drawn(
+        label, sampler, parameterization, data, starts, best, settings.seed, labels,
+        folder=folder, progress=progress, failed=failed,
+    )  # fmt: skip
+    if found is None:
+        return None
     progress(f"WAIC and LOO, {label}")
-    return posterior_of(draws, parameterization, estimator, label, permutation, restarted)
+    return posterior_of(
+        found.draws, parameterization, estimator, label, found.permutation, found.restarted
+    )
 
 
 def _particles(

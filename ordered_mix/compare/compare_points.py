@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ordered_mix.compare.axes import check_axis
+from ordered_mix.compare.drawn import all_sampled, drawn
 from ordered_mix.compare.point_fits import point_fits
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints, parameterizations
 from ordered_mix.compare.several import Several, with_probability
-from ordered_mix.draws.multivariate import MultivariateDraws
-from ordered_mix.draws.published import published, raw_draws
-from ordered_mix.errors import RunError, SamplingFailed
-from ordered_mix.files.results import ResultFolder, digest, slug
+from ordered_mix.data import Data, as_points
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.relabel.assignment import Permutation
+from ordered_mix.files.results import ResultFolder
+from ordered_mix.fitted.crossing import disagree, particle_sampler
+from ordered_mix.fitted.evidence import MOST_POINTS
+from ordered_mix.fitted.mode import mode_of_points
 from ordered_mix.fitted.points_numbers import STARTS, maximum_of_points, numbers_of_points
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
-from ordered_mix.fitted.restart import sample_restarting
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    as_points,
-    default_multivariate_prior,
+from ordered_mix.fitted.posterior_points import (
+    PosteriorOfPoints,
+    labels_of_points,
+    posterior_of_points,
 )
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior, default_multivariate_prior
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.samplers.moves.sampler import Sampler
 
 Progress = Callable[[str], None]
 
@@ -44,8 +47,8 @@ def compare_points(
 
     Parameters
     ----------
-    data : MultivariateData, str, path or array_like
-        What `multivariate.as_points` takes.
+    data : Data, str, path or array_like
+        What `data.as_points` takes.
     settings : SettingsOfPoints
     prior : MultivariatePrior or {"adaptive", "fixed"}
         One in the units of the data, or the kind of `default_multivariate_prior` to take.
@@ -78,31 +81,34 @@ def compare_points(
     fits, seconds = point_fits(data, settings, unordered, found, starts, progress, skipped)
     failed: dict[str, str] = {}
     sample = partial(_sample, data, settings, folder=folder, progress=progress, failed=failed)
-    sampled = {}
-    for spelled, one in found.items():
-        if one.reason_not_sampled:
-            skipped[f"nuts {spelled}"] = one.reason_not_sampled
-            continue
-        item = sample(one, spelled, starts, best)
-        if item is not None:
-            sampled[item.label] = item
-    if not sampled:
-        reasons = "; ".join(f"{label}: {reason}" for label, reason in (skipped | failed).items())
-        raise RunError(f"no sampler gave draws ({reasons}); what is finished is kept")
+
+    def one_of(parameterization: Any, estimator: str, spelled: str) -> PosteriorOfPoints | None:
+        return sample(settings.nuts(estimator), estimator, parameterization, spelled, starts, best)
+
+    sampled = all_sampled(found, ["nuts"], one_of, skipped, failed)
     fewer = None
     if k > 1 and several is None:
         begun = initial_points(data, k - 1, STARTS + settings.chains, settings.seed)
         model = catalog.parameterization("unordered", k - 1, prior)
         less = maximum_of_points(data, begun[:STARTS], model).mixture
-        fewer = sample(model, "unordered", begun[STARTS:], less, f", K = {k - 1}")
+        fewer = sample(
+            settings.nuts("nuts"), "nuts", model, "unordered", begun[STARTS:], less,
+            f", K = {k - 1}",
+        )  # fmt: skip
+    progress("posterior mode")
+    mode = mode_of_points(data, prior, starts, best)
+    particles = None
+    if data.n <= MOST_POINTS and any(disagree(item.agreement) for item in sampled.values()):
+        sampler = particle_sampler(settings.cores)
+        particles = sample(sampler, "smc", unordered, "unordered", starts, best)
     directions = {spelled: one.direction for spelled, one in found.items()}
     return ComparisonOfPoints(
-        data, settings, prior, starts, maximum, directions, fits, seconds, sampled,
-        skipped | failed, fewer, tuple(failed), several,
+        data, settings, prior, starts, maximum, mode, directions, fits, seconds, sampled,
+        skipped | failed, fewer, tuple(failed), several, particles,
     )  # fmt: skip
 
 
-def check_points(data: MultivariateData, settings: SettingsOfPoints) -> None:
+def check_points(data: Data, settings: SettingsOfPoints) -> None:
     """Raise a ValueError if these points cannot be compared under these settings."""
     if data.y.ndim != 2 or data.weight is not None:
         raise ValueError(f"data must be one unweighted sample to compare, got {data!r}")
@@ -115,18 +121,8 @@ def check_points(data: MultivariateData, settings: SettingsOfPoints) -> None:
         )
 
 
-def identity_of_points(
-    data: MultivariateData, settings: SettingsOfPoints, prior: MultivariatePrior
-) -> dict[str, Any]:
-    """What a result folder's contents are of."""
-    chosen = asdict(settings)
-    for name in ("cores", "time_limit"):
-        del chosen[name]
-    return {"data": data.name, "sha256": digest(data.y), **chosen, "prior": repr(prior)}
-
-
 def _several(
-    data: MultivariateData, settings: SettingsOfPoints, prior: MultivariatePrior, progress: Progress
+    data: Data, settings: SettingsOfPoints, prior: MultivariatePrior, progress: Progress
 ) -> Several | None:
     if settings.up_to is None:
         return None
@@ -139,37 +135,30 @@ def _several(
 
 
 def _sample(
-    data: MultivariateData,
+    data: Data,
     settings: SettingsOfPoints,
+    sampler: Sampler,
+    estimator: str,
     parameterization: MultivariateParameterization,
     spelled: str,
-    starts: MultivariateMixture,
-    best: MultivariateMixture,
+    starts: Mixture,
+    best: Mixture,
     note: str = "",
     *,
     folder: ResultFolder | None,
     progress: Progress,
     failed: dict[str, str],
 ) -> PosteriorOfPoints | None:
-    label = f"nuts {spelled}{note}"
-    progress(label)
-    name = f"draws-{slug(label)}.nc"
-    tree = folder.read_tree(name) if folder is not None else None
-    if tree is not None:
-        draws, restarted = MultivariateDraws(raw_draws(tree)), int(tree.attrs["restarted"])
-    else:
-        try:
-            draws, restarted = sample_restarting(
-                settings.nuts("nuts"), parameterization, data, starts, best, settings.seed
-            )
-        except (ValueError, SamplingFailed) as error:
-            failed[label] = str(error)
-            return None
-    item = posterior_of_points(
-        draws, data, parameterization, "nuts", spelled, best, note, restarted
-    )
-    if tree is None and folder is not None:
-        made = published(draws.tree, item.permutation, "Stephens")
-        made.attrs["restarted"] = restarted
-        folder.write_tree(name, made)
-    return item
+    def labels(draws: Draws) -> tuple[Permutation, str]:
+        return labels_of_points(data, draws.mixture, best), "Stephens"
+
+    found = drawn(
+        f"{estimator} {spelled}{note}", sampler, parameterization, data, starts, best,
+        settings.seed, labels, folder=folder, progress=progress, failed=failed,
+    )  # fmt: skip
+    if found is None:
+        return None
+    return posterior_of_points(
+        found.draws, data, parameterization, estimator, spelled, found.permutation, note,
+        found.restarted,
+    )  # fmt: skip

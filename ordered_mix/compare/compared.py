@@ -9,18 +9,22 @@ import numpy as np
 import pandas as pd
 
 from ordered_mix.compare.columns import measured
+from ordered_mix.fitted.modes import Mode, modes_found
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY
+from ordered_mix.mixture import Mixture
 
 if TYPE_CHECKING:
     from ordered_mix.compare.comparison import Settings
     from ordered_mix.compare.several import Several
+    from ordered_mix.data import Data
     from ordered_mix.estimators.loop.fit import Fit
+    from ordered_mix.mixture import Mixture
 
 
 class Compared:
     """Samplers and point estimators side by side, by label; data and mixtures of any dimension."""
 
-    data: Any
+    data: Data
     settings: Settings
     maximum: Any
     fits: dict[str, Fit]
@@ -31,11 +35,11 @@ class Compared:
     particles: Any
     several: Several | None
 
-    def narrow(self, mixture: Any) -> bool:
+    def narrow(self, mixture: Mixture) -> bool:
         """Whether a mixture is a spurious maximum."""
         raise NotImplementedError
 
-    def row_of(self, mixture: Any) -> dict[str, float]:
+    def row_of(self, mixture: Mixture) -> dict[str, float]:
         """The parameters of a point estimate by name."""
         raise NotImplementedError
 
@@ -68,6 +72,16 @@ class Compared:
         if self.particles is None:
             return False
         return self.particles.agreement.rhat < self.worst.agreement.rhat
+
+    @cached_property
+    def modes(self) -> list[Mode]:
+        """In which modes the chains of all samplers sat, with the weights that particles give."""
+        if self.particles is None:
+            return []
+        given = [item.draws.mixture.parameters for item in self.sampled.values()]
+        names = given[0]
+        together = Mixture(**{name: np.concatenate([one[name] for one in given]) for name in names})
+        return modes_found(self.data.y, together, self.particles.draws.mixture)
 
     @cached_property
     def table(self) -> pd.DataFrame:

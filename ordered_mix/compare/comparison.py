@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ordered_mix.compare.compared import Compared
@@ -18,7 +17,6 @@ from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.files.results import slug
 from ordered_mix.fitted.fitted import Fitted, default_mass
 from ordered_mix.fitted.maximum import Maximum, criteria_of
-from ordered_mix.fitted.modes import Mode, modes_found
 from ordered_mix.fitted.options import SAMPLERS, check_estimators, check_ranges
 from ordered_mix.fitted.posterior import Posterior
 from ordered_mix.fitted.verdict import Verdict
@@ -184,16 +182,6 @@ class Comparison(Compared):
             f"Comparison({self.data.name!r}, n={self.data.n}, K={self.settings.components}, "
             f"sampled={list(self.sampled)}, fits={list(self.fits)})"
         )
-
-    @cached_property
-    def modes(self) -> list[Mode]:
-        """In which modes the chains of all samplers sat, with the weights that particles give."""
-        if self.particles is None:
-            return []
-        draws = [item.draws.mixture for item in self.sampled.values()]
-        values = ([getattr(one, name) for one in draws] for name in ("w", "mu", "sigma"))
-        together = Mixture(*(np.concatenate(each) for each in values))
-        return modes_found(self.data.y, together, self.particles.draws.mixture)
 
     @cached_property
     def fitted(self) -> Fitted:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.compare.diagnosis_points import points_of
 from ordered_mix.compare.diagnosis_verdicts import verdicts
+from ordered_mix.data import Data
 from ordered_mix.draws.convergence import convergence, invariant_scalars
 from ordered_mix.draws.elpd import ELPDDataPSIS, ELPDDataWAIC, loo, waic
 from ordered_mix.draws.predictive import Predictive, predictive
@@ -28,7 +29,6 @@ from ordered_mix.draws.statistics import diagnose as arviz_diagnose
 from ordered_mix.draws.switching import Switching, gap_mass, switching_of
 from ordered_mix.fitted.verdict import Verdict
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.shown import html
 
 FEWEST = 25
@@ -91,7 +91,7 @@ class DrawsDiagnosis:
         return Mixture(roles["w"], roles["mu"], roles["sigma"])
 
     @cached_property
-    def points(self) -> tuple[MultivariateData, MultivariateMixture] | None:
+    def points(self) -> tuple[Data, Mixture] | None:
         """Data and draws in several dimensions (`diagnosis_points.points_of`)."""
         return points_of(self.tree["posterior"].to_dataset(), self.relabelled.known)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ordered_mix.data import Data
 from ordered_mix.draws.relabel.evidence import Known
 from ordered_mix.draws.relabel.likelihood import factors, means
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
 
 
-def points_of(
-    posterior: xr.Dataset, known: Known
-) -> tuple[MultivariateData, MultivariateMixture] | None:
+def points_of(posterior: xr.Dataset, known: Known) -> tuple[Data, Mixture] | None:
     """Data and draws as they came, batch shape (chain, draw), if all of both is known.
 
     None unless mu, cov or chol, weights and the data are, and the model is known to be a normal
@@ -23,8 +22,8 @@ def points_of(
         return None
     covariance = factor @ np.swapaxes(factor, -1, -2)
     w = known.w / known.w.sum(axis=-1, keepdims=True)
-    data = MultivariateData(known.y, columns=_columns(posterior[known.means], known.y.shape[1]))
-    return data, MultivariateMixture(w, means(known), covariance)
+    data = Data.of_points(known.y, columns=_columns(posterior[known.means], known.y.shape[1]))
+    return data, Mixture(w, means(known), covariance=covariance)
 
 
 def _columns(values: xr.DataArray, d: int) -> tuple[str, ...]:

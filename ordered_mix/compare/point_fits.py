@@ -32,13 +32,13 @@ def point_fits(
 
     Parameters
     ----------
-    data : Data or MultivariateData
+    data : Data
     settings : Settings
     unordered : Parameterization or MultivariateParameterization
         For estimators that do not depend on coordinates.
     found : mapping of str to Parameterization or MultivariateParameterization
         By the label of each.
-    starts : Mixture or MultivariateMixture, batch shape (starts,)
+    starts : Mixture, batch shape (starts,)
     progress : callable
         Called with each label before its work begins.
     skipped : dict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from ordered_mix.compare.compared import Compared
 from ordered_mix.compare.comparison import Settings
 from ordered_mix.compare.points_verdicts import verdicts
 from ordered_mix.compare.several import Several
+from ordered_mix.data import Data
 from ordered_mix.draws.quantities import quantities
 from ordered_mix.estimators.loop.fit import Fit
 from ordered_mix.files.results import slug
@@ -26,12 +27,8 @@ from ordered_mix.fitted.points import FittedPoints
 from ordered_mix.fitted.points_numbers import criteria_of_points
 from ordered_mix.fitted.posterior_points import PosteriorOfPoints
 from ordered_mix.fitted.verdict import Verdict
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    axis_of,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior, axis_of
 from ordered_mix.multivariate.covariances import check_kind
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import NotApplicable
@@ -77,15 +74,17 @@ class ComparisonOfPoints(Compared):
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
         In its own units.
     settings : SettingsOfPoints
     prior : MultivariatePrior
         In the units of the data.
-    starts : MultivariateMixture, batch shape (chain,)
+    starts : Mixture, batch shape (chain,)
         Shared starts of every chain and every point estimator.
     maximum : Maximum
         What EM from many starts found.
+    mode : Mixture
+        Posterior mode of weights, means and Cholesky factors.
     directions : dict of str to ndarray, shape (d,)
         The axis of each parameterization by its label.
     fits : dict of str to Fit
@@ -102,13 +101,16 @@ class ComparisonOfPoints(Compared):
         Labels of the samplers that gave no draws.
     several : Several or None
         Several numbers of components side by side, if a range was asked for.
+    particles : PosteriorOfPoints or None
+        Sequential Monte Carlo, if chains disagreed after relabelling.
     """
 
-    data: MultivariateData
+    data: Data
     settings: SettingsOfPoints
     prior: MultivariatePrior
-    starts: MultivariateMixture
+    starts: Mixture
     maximum: Maximum
+    mode: Mixture
     directions: Mapping[str, np.ndarray]
     fits: dict[str, Fit]
     fit_seconds: dict[str, float]
@@ -117,7 +119,7 @@ class ComparisonOfPoints(Compared):
     fewer_components: PosteriorOfPoints | None
     failed: tuple[str, ...] = ()
     several: Several | None = None
-    particles: None = field(default=None, init=False)
+    particles: PosteriorOfPoints | None = None
 
     def __repr__(self) -> str:
         return (
@@ -133,7 +135,7 @@ class ComparisonOfPoints(Compared):
                **criteria_of_points(self.data, self.maximum, self.prior)}  # fmt: skip
         loo = {"elpd_loo": float(best.elpd_loo.elpd), "elpd_loo_se": float(best.elpd_loo.se)}
         table = pd.DataFrame([row | loo])
-        return FittedPoints(self.data, self.maximum, best, table, default_mass())
+        return FittedPoints(self.data, self.maximum, best, table, default_mass(), self.mode)
 
     @cached_property
     def axes(self) -> pd.DataFrame:
@@ -145,11 +147,11 @@ class ComparisonOfPoints(Compared):
         """The questions a user has, each with an answer and the numbers it rests on."""
         return verdicts(self)
 
-    def narrow(self, mixture: MultivariateMixture) -> bool:
+    def narrow(self, mixture: Mixture) -> bool:
         """Never: EM says itself when a covariance collapses."""
         return False
 
-    def row_of(self, mixture: MultivariateMixture) -> dict[str, float]:
+    def row_of(self, mixture: Mixture) -> dict[str, float]:
         """Parameters of a point estimate, sorted by the means of the first coordinate."""
         return self._named(quantities(mixture.sorted(0), self.data.columns))
 
@@ -172,10 +174,10 @@ class ComparisonOfPoints(Compared):
 
 
 def parameterizations(
-    data: MultivariateData,
+    data: Data,
     settings: SettingsOfPoints,
     prior: MultivariatePrior,
-    maximum: MultivariateMixture,
+    maximum: Mixture,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Parameterizations by their label as the user spelled it, and what does not apply."""
     found, skipped = {}, {}

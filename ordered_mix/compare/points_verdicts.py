@@ -12,6 +12,7 @@ from ordered_mix.compare.verdicts import (
     criteria,
     jacobian,
     last_component,
+    modes,
     numbers,
     ordering,
     point_estimators,
@@ -21,6 +22,7 @@ from ordered_mix.compare.verdicts import (
 )
 from ordered_mix.draws.predictive import thinned
 from ordered_mix.draws.quantities import invariant_quantities
+from ordered_mix.fitted.questions_points import description_of_points, prior_of_points
 from ordered_mix.fitted.verdict import GOOD, NEARLY, Verdict
 
 if TYPE_CHECKING:
@@ -33,9 +35,18 @@ SEPARATES = 0.99
 def verdicts(comparison: ComparisonOfPoints) -> list[Verdict]:
     """The verdicts that apply, the most important first."""
     return answered(
-        comparison, agree, numbers, last_component, separating_axis, point_estimators,
+        comparison, agree, modes, _describe, _prior, numbers, last_component, separating_axis,
+        point_estimators,
         best_parameterization, invariant_efficiency, switching, ordering, jacobian, criteria,
     )  # fmt: skip
+
+
+def _describe(comparison: ComparisonOfPoints) -> Verdict:
+    return description_of_points(comparison.fitted)
+
+
+def _prior(comparison: ComparisonOfPoints) -> Verdict:
+    return prior_of_points(comparison.fitted)
 
 
 def separating_axis(comparison: ComparisonOfPoints) -> Verdict | None:

@@ -33,7 +33,7 @@ Question = Callable[[Any], Verdict | None]
 def verdicts(comparison: Comparison) -> list[Verdict]:
     """The verdicts that apply to a comparison, the most important first."""
     return answered(
-        comparison, agree, _modes, _describe, _prior, numbers, last_component, point_estimators,
+        comparison, agree, modes, _describe, _prior, numbers, last_component, point_estimators,
         best_parameterization, switching, ordering, jacobian, criteria,
     )  # fmt: skip
 
@@ -82,33 +82,39 @@ def _of_particles(comparison: Compared, each: Mapping[str, Verdict]) -> Verdict:
     )
 
 
-def _modes(comparison: Comparison) -> Verdict | None:
+def modes(comparison: Compared) -> Verdict | None:
     """In which modes the chains sat, with their weights."""
     if not comparison.crossed:
         return None
-    modes = comparison.modes
+    found = comparison.modes
     labels = [(item.label, chain + 1) for item in comparison.sampled.values()
               for chain in range(item.draws.mixture.batch_shape[0])]  # fmt: skip
     told = [
         f"{mode.weight:.1%} (standard error {mode.error:.1%}) of the posterior, means "
-        f"{', '.join(f'{float(f"{value:.4g}"):g}' for value in mode.means)}: "
+        f"{', '.join(_mean_in_words(mean) for mean in mode.means)}: "
         f"{_chains_in_words([labels[chain] for chain in mode.chains])}"
-        for mode in modes
+        for mode in found
     ]
-    rest = 1 - sum(mode.weight for mode in modes)
+    rest = 1 - sum(mode.weight for mode in found)
     reason = f"Weights are those of the particles. {'. '.join(told)}."
     if rest > LEAST_WEIGHT:
         reason += f" {rest:.1%} of the posterior is in modes that no chain visited."
-    weights = ", ".join(f"{mode.weight:.0%}" for mode in modes)
-    one = len(modes) == 1
-    answer = f"{len(modes)} mode{'' if one else 's'}, of weight {weights}."
-    values = {"weights": [mode.weight for mode in modes], "elsewhere": rest,
-              "errors": [mode.error for mode in modes],
-              "chains": [list(mode.chains) for mode in modes]}  # fmt: skip
+    weights = ", ".join(f"{mode.weight:.0%}" for mode in found)
+    one = len(found) == 1
+    answer = f"{len(found)} mode{'' if one else 's'}, of weight {weights}."
+    values = {"weights": [mode.weight for mode in found], "elsewhere": rest,
+              "errors": [mode.error for mode in found],
+              "chains": [list(mode.chains) for mode in found]}  # fmt: skip
     status = NEARLY if rest > LEAST_WEIGHT else GOOD
     return Verdict(
         "modes", status, "Which modes did the chains sit in?", answer, reason, "", values
     )
+
+
+def _mean_in_words(mean: np.ndarray) -> str:
+    """A number with four digits, or the coordinates of a point in brackets."""
+    told = [f"{float(f'{value:.4g}'):g}" for value in np.ravel(mean)]
+    return told[0] if np.ndim(mean) == 0 else f"({', '.join(told)})"
 
 
 def _chains_in_words(chains: Sequence[tuple[str, int]]) -> str:

@@ -7,9 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.draws.bridge import Normal, meng_wong, warning
 from ordered_mix.draws.evidence import Evidence
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
 Array = NDArray[np.float64]
@@ -17,8 +18,8 @@ Array = NDArray[np.float64]
 
 def bridge_points(
     parameterization: MultivariateParameterization,
-    data: MultivariateData,
-    draws: MultivariateMixture,
+    data: Data,
+    draws: Mixture,
     *,
     seed: int = 0,
 ) -> Evidence:
@@ -32,9 +33,9 @@ def bridge_points(
     ----------
     parameterization : MultivariateParameterization
         With the prior of the draws, in the units of the data, and an axis that separates.
-    data : MultivariateData
+    data : Data
         One sample.
-    draws : MultivariateMixture, batch shape (chain, draw)
+    draws : Mixture, batch shape (chain, draw)
         Posterior draws in the units of the data.
     seed : int
 
@@ -68,7 +69,7 @@ def bridge_points(
     return Evidence(log_evidence - constant, error, "bridge, sorted", warning(posterior, error))
 
 
-def _log_density(standard: MultivariateParameterization, data: MultivariateData, z: Array) -> Array:
+def _log_density(standard: MultivariateParameterization, data: Data, z: Array) -> Array:
     """Log posterior of z, of sorted draws, unnormalised."""
     height = standard.log_posterior(z, data)[0]
     if standard.orders or standard.k == 1:

@@ -98,13 +98,25 @@ def checks(y: Array, draws: Mixture) -> Checks:
     of_pit = stats.kstest(pit, "uniform")
     at = points[np.argmin(np.abs(pit - of_pit.statistic_location))]
     return Checks(
-        ks=_kolmogorov(y, lower),
-        tails=_anderson(y, lower, upper),
-        extreme=_extreme(y, lower, upper),
+        **discrepancies(y, lower, upper),
         loo_pit=Check(float(of_pit.statistic), float(of_pit.pvalue), float(at)),
         pit=pit,
         pit_y=points,
     )
+
+
+def discrepancies(y: Array, below: Array, above: Array) -> dict[str, Check]:
+    """The checks ``ks``, ``tails`` and ``extreme`` of transforms that are uniform given the draw.
+
+    Parameters
+    ----------
+    y : array, shape (n,)
+        What is told of the points, in increasing order of their transforms.
+    below, above : array, shape (draw, n)
+        The transforms in increasing order, and 1 less these.
+    """
+    return {"ks": _kolmogorov(y, below), "tails": _anderson(y, below, above),
+            "extreme": _extreme(y, below, above)}  # fmt: skip
 
 
 def thinned(draws: Mixture, most: int) -> Mixture:

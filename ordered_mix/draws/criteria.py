@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from ordered_mix.arrays import Array, finite
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateMixture
 
 
 class Criteria(NamedTuple):
@@ -23,7 +22,7 @@ class Criteria(NamedTuple):
 
 def point_criteria(
     y: ArrayLike,
-    mixture: Mixture | MultivariateMixture,
+    mixture: Mixture,
     parameters: int,
     weight: ArrayLike | None = None,
 ) -> Criteria:
@@ -36,7 +35,7 @@ def point_criteria(
     ----------
     y : array_like, shape (point,) or (point, d)
         The data.
-    mixture : Mixture or MultivariateMixture
+    mixture : Mixture
         A fit, or a batch of fits to the same data.
     parameters : int
         Number of free parameters d; ``3 K - 1`` if weights, means and scales are all free.
@@ -49,9 +48,8 @@ def point_criteria(
     6, 461-464. Biernacki, Celeux & Govaert (2000), IEEE PAMI 22, 719-725.
     """
     y = finite("y", y)
-    several = isinstance(mixture, MultivariateMixture)
-    if y.ndim != 1 + several or y.size == 0:
-        what = "table of points" if several else "vector"
+    if y.ndim != 1 + len(mixture.event_shape) or y.size == 0:
+        what = "table of points" if mixture.event_shape else "vector"
         raise ValueError(f"y must be a non-empty {what}, got an array of shape {y.shape}")
     if parameters < 1:
         raise ValueError(f"parameters must be at least 1, got {parameters}")

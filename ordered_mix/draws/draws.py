@@ -1,4 +1,4 @@
-"""What NUTS returns: draws in the units of the data, statistics by ArviZ's names, passes."""
+"""What samplers return: draws in the units of the data, statistics by ArviZ's names, passes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ordered_mix.data import Data
 from ordered_mix.draws.statistics import arviz_names
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.passes import kernels
+from ordered_mix.passes.mixtures import log_density
 from ordered_mix.prior import COMPONENT
 from ordered_mix.shown import html
 
@@ -32,7 +32,8 @@ class Draws:
     Parameters
     ----------
     tree : DataTree
-        ``posterior`` (w, mu, sigma and the free coordinates, in the units of the data),
+        ``posterior`` (w, mu, sigma and the free coordinates, in the units of the data; of points
+        w, mu and covariance),
         ``sample_stats`` by ArviZ's names, ``unconstrained_posterior`` (the sampler's own
         coordinates of the standardised data, infinite where a weight rounds to 0 or 1), their
         ``warmup_`` groups, ``observed_data``, and ``log_likelihood`` unless it would exceed
@@ -104,7 +105,7 @@ def assemble(
     groups["observed_data"] = xr.Dataset({"y": ("point", data.y)})
     mixture = _mixture(groups["posterior"])
     if mixture.w[..., 0].size * data.n * 8 <= LOG_LIKELIHOOD_BYTES:
-        pointwise = kernels.log_density(data.y, mixture.w, mixture.mu, mixture.sigma)
+        pointwise = log_density(data.y, mixture)
         groups["log_likelihood"] = xr.Dataset({"y": (("chain", "draw", "point"), pointwise)})
     tree = xr.DataTree.from_dict(groups)
     tree.attrs["seconds"] = seconds
@@ -114,6 +115,9 @@ def assemble(
 
 
 def _mixture(posterior: xr.Dataset) -> Mixture:
+    if "covariance" in posterior:
+        w, mu, covariance = (posterior[name].to_numpy() for name in ("w", "mu", "covariance"))
+        return Mixture(w, mu, covariance=covariance)
     w, mu, sigma = (posterior[name].to_numpy() for name in ("w", "mu", "sigma"))
     k = 1 if mu.ndim == 2 else mu.shape[2]
     shape = (*mu.shape[:2], k)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.arrays import MIN_DRAWS, Array, finite, mixture_draws
-from ordered_mix.passes.kernels import log_density
+from ordered_mix.mixture import Mixture
+from ordered_mix.passes import kernels, mixtures
 
 PointwiseLogLikelihood = NDArray[np.float64] | Iterable[NDArray[np.float64]]
 
@@ -37,9 +38,19 @@ def pointwise_log_likelihood(
     if not megabytes > 0:
         raise ValueError(f"megabytes must be positive, got {megabytes}")
     w, mu, sigma = mixture_draws(w, mu, sigma)
-    points = max(1, int(megabytes * 1e6 / (8 * mu.shape[0] * mu.shape[1])))
-    starts = range(0, y.size, points)
-    return (log_density(y[start : start + points], w, mu, sigma) for start in starts)
+    parts = _parts(y.size, mu[..., 0].size, megabytes)
+    return (kernels.log_density(y[part], w, mu, sigma) for part in parts)
+
+
+def pointwise_of(y: Array, draws: Mixture, megabytes: float = 32) -> Iterator[Array]:
+    """The same of mixtures of batch shape (chain, draw) at points y, shape (n,) or (n, d)."""
+    parts = _parts(len(y), draws.w[..., 0].size, megabytes)
+    return (mixtures.log_density(y[part], draws) for part in parts)
+
+
+def _parts(n: int, draws: int, megabytes: float) -> Iterator[slice]:
+    points = max(1, int(megabytes * 1e6 / (8 * draws)))
+    return (slice(start, start + points) for start in range(0, n, points))
 
 
 def point_blocks(log_likelihood: PointwiseLogLikelihood) -> Iterator[Array]:

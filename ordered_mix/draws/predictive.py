@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,10 @@ from ordered_mix.draws.elpd import (
     ELPDDataPSIS,
     ELPDDataWAIC,
     loo,
-    pointwise_log_likelihood,
     waic,
 )
+from ordered_mix.draws.pointwise import pointwise_of
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateMixture
-from ordered_mix.passes.multivariate_pass import log_density
 
 MOST_EVALUATIONS = 100_000_000
 FEWEST_DRAWS = 1000
@@ -31,7 +29,7 @@ class Predictive(NamedTuple):
     loo: ELPDDataPSIS
 
 
-def predictive(y: Array, draws: Mixture | MultivariateMixture, seed: int = 0) -> Predictive:
+def predictive(y: Array, draws: Mixture, seed: int = 0) -> Predictive:
     """WAIC of all points, and LOO of all or of a random part with its error.
 
     Draws are thinned, to no fewer than a thousand, where draws times points exceed 10^8. Above
@@ -44,33 +42,26 @@ def predictive(y: Array, draws: Mixture | MultivariateMixture, seed: int = 0) ->
     ----------
     y : array, shape (n,) or (n, d)
         The data.
-    draws : Mixture or MultivariateMixture, batch shape (chain, draw)
+    draws : Mixture, batch shape (chain, draw)
     seed : int
         Of the subsample.
     """
     n = len(y)
     kept = thinned(draws, n)
-    of_waic = waic(_pointwise(y, kept))
+    of_waic = waic(pointwise_of(y, kept))
     if n <= MOST_LOO_POINTS:
-        return Predictive(of_waic, loo(_pointwise(y, kept)))
+        return Predictive(of_waic, loo(pointwise_of(y, kept)))
     chosen = np.sort(np.random.default_rng(seed).choice(n, MOST_LOO_POINTS, replace=False))
-    part = loo(_pointwise(y[chosen], kept))
+    part = loo(pointwise_of(y[chosen], kept))
     return Predictive(of_waic, _whole(of_waic, part, chosen))
 
 
-def _pointwise(y: Array, draws: Mixture | MultivariateMixture) -> Any:
-    if isinstance(draws, MultivariateMixture):
-        return log_density(y, draws.w, draws.mu, draws.root)
-    return pointwise_log_likelihood(y, draws.w, draws.mu, draws.sigma)
-
-
-def thinned[M: Mixture | MultivariateMixture](draws: M, n: int) -> M:
+def thinned(draws: Mixture, n: int) -> Mixture:
     """Every so many draws of each chain, so that draws times points stay bounded."""
     chains, length = draws.batch_shape
     wanted = max(FEWEST_DRAWS, MOST_EVALUATIONS // max(n, 1))
     step = max(1, chains * length // wanted)
-    kept: Any = draws[:, ::step]
-    return kept
+    return draws[:, ::step]
 
 
 def _whole(of_waic: ELPDDataWAIC, part: ELPDDataPSIS, chosen: NDArray[np.int64]) -> ELPDDataPSIS:

@@ -13,7 +13,7 @@ from ordered_mix.arrays import Array
 from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import reference
-from ordered_mix.passes.kernels import e_step
+from ordered_mix.passes.mixtures import log_likelihood
 from ordered_mix.prior import Prior
 
 SENSITIVE = 0.05  # the threshold of Kallioinen et al. 2024
@@ -104,20 +104,43 @@ def prior_sensitivity(
     if len(mixture.batch_shape) != 2:
         raise ValueError(f"mixture must have axes (chain, draw), got batch {mixture.batch_shape}")
     log_prior = reference.log_density(prior, mixture)
-    passed = e_step(data.y, mixture.w, mixture.mu, mixture.sigma, weight=data.weight)
+    height = log_likelihood(data.y, mixture, data.weight)
+    free = prior.free_parameters(mixture.k)
+    below = maximum - mode_log_likelihood
+    return power_scaled(_quantities(mixture), log_prior, height, below, free)
+
+
+def power_scaled(
+    quantities: dict[str, Array],
+    log_prior: Array,
+    log_likelihood: Array,
+    below_maximum: float,
+    free_parameters: int,
+) -> PriorSensitivity:
+    """The measures, from quantities and log densities of every draw, each (chain, draw).
+
+    Parameters
+    ----------
+    quantities : dict of str to array
+        What does not vary, as known values, is left out.
+    log_prior, log_likelihood : array
+    below_maximum : float
+    free_parameters : int
+    """
+    # known weights or scales have no distribution
+    quantities = {name: values for name, values in quantities.items() if np.ptp(values) > 0}
     tree = xr.DataTree.from_dict(
         {
-            "posterior": _dataset(_quantities(mixture)),
+            "posterior": _dataset(quantities),
             "log_prior": _dataset({"prior": log_prior}),
-            "log_likelihood": _dataset({"y": passed.log_likelihood}),
+            "log_likelihood": _dataset({"y": log_likelihood}),
         }
     )
     scaled = {
         group: {str(name): float(value) for name, value in psense(tree, group=group).items()}
         for group in ("prior", "likelihood")
     }
-    free = prior.free_parameters(mixture.k)
-    return PriorSensitivity(maximum - mode_log_likelihood, free / 2, pd.DataFrame(scaled))
+    return PriorSensitivity(below_maximum, free_parameters / 2, pd.DataFrame(scaled))
 
 
 def _quantities(mixture: Mixture) -> dict[str, Array]:
@@ -130,8 +153,7 @@ def _quantities(mixture: Mixture) -> dict[str, Array]:
     for name in ("w", "mu", "sigma"):
         for index, values in enumerate(np.moveaxis(getattr(mixture, name), -1, 0), start=1):
             found[f"{name}[{index}]"] = values
-    # known weights or scales have no distribution
-    return {name: values for name, values in found.items() if np.ptp(values) > 0}
+    return found
 
 
 def _dataset(values: dict[str, Array]) -> xr.Dataset:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.data import Data
+from ordered_mix.mixture import Mixture
 from ordered_mix.passes.multivariate_pass import log_density
 
 Array = NDArray[np.float64]
@@ -17,7 +18,7 @@ POINTS = (0.05, 0.5, 0.95)
 """Quantiles of the first principal component at which the density is looked at."""
 
 
-def quantities(mixture: MultivariateMixture, columns: Sequence[str]) -> dict[str, Array]:
+def quantities(mixture: Mixture, columns: Sequence[str]) -> dict[str, Array]:
     """Weights, means, standard deviations and correlations of each component, each (..., k)."""
     sigma = np.sqrt(np.diagonal(mixture.covariance, axis1=-1, axis2=-2))
     found = {"w": mixture.w}
@@ -31,14 +32,14 @@ def quantities(mixture: MultivariateMixture, columns: Sequence[str]) -> dict[str
     return found
 
 
-def invariant_quantities(data: MultivariateData, mixture: MultivariateMixture) -> dict[str, Array]:
+def invariant_quantities(data: Data, mixture: Mixture) -> dict[str, Array]:
     """Quantities of every draw that do not depend on labels.
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
         One sample.
-    mixture : MultivariateMixture, batch shape (chain, draw)
+    mixture : Mixture, batch shape (chain, draw)
 
     Returns
     -------
@@ -50,9 +51,9 @@ def invariant_quantities(data: MultivariateData, mixture: MultivariateMixture) -
     pointwise = log_density(data.y, mixture.w, mixture.mu, mixture.root)
     weight = np.ones(data.n) if data.weight is None else data.weight
     found = {"log likelihood": pointwise @ weight}
-    one = MultivariateMixture(
+    one = Mixture(
         np.ones((*mixture.batch_shape, 1)), mixture.mean()[..., None, :],
-        mixture.total_covariance()[..., None, :, :],
+        covariance=mixture.total_covariance()[..., None, :, :],
     )  # fmt: skip
     named = quantities(one, data.columns)
     found |= {f"mixture {name}": values[..., 0] for name, values in named.items() if name != "w"}
@@ -64,13 +65,13 @@ def invariant_quantities(data: MultivariateData, mixture: MultivariateMixture) -
     return found
 
 
-def along(mixture: MultivariateMixture, direction: Array) -> tuple[Array, Array]:
+def along(mixture: Mixture, direction: Array) -> tuple[Array, Array]:
     """Means and standard deviations of the components along a direction, each (..., k)."""
     variance = np.einsum("i,...ij,j->...", direction, mixture.covariance, direction)
     return mixture.mu @ direction, np.sqrt(variance)
 
 
-def coincidence(mixture: MultivariateMixture) -> float:
+def coincidence(mixture: Mixture) -> float:
     """Share of the draws in which two components are closer than 0.1 pooled scales; 0 for K = 1.
 
     The distance of Mahalanobis with the pooled covariance ``sum_k w_k Sigma_k``: in one dimension

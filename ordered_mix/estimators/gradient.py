@@ -91,8 +91,8 @@ def largest_curvature(
     Parameters
     ----------
     parameterization : Parameterization or MultivariateParameterization
-    data : Data or MultivariateData, batch shape (...)
-    at : Mixture or MultivariateMixture, batch shape (...)
+    data : Data, batch shape (...)
+    at : Mixture, batch shape (...)
         Inside the domain, away from its bounds.
     coordinates : {"free", "unconstrained"}
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem
 from ordered_mix.estimators.loop.standard import Standard, standard_of
 from ordered_mix.estimators.loop.stop import Stop
 from ordered_mix.estimators.loop.whitening import expected_gain, labelled_information
-from ordered_mix.mixture import Array
+from ordered_mix.mixture import Array, Mixture
 
 METHODS = {"lbfgs": "L-BFGS-B", "trust_region": "trust-exact"}
 ROUNDING = 1e-14
@@ -77,7 +77,7 @@ class MAP(Estimator):
     def fit(self, parameterization: Any, data: Any, starts: Any) -> Fit:
         """Fit every start to every data set, see `Estimator.fit`."""
         problem: Problem | MultivariateProblem = problem_of(parameterization, data, starts)
-        begins = _begins(problem)
+        begins = problem.begins
         found: list[tuple[Standard, NDArray[np.int64], list[Path]]] = []
         for row in np.unique(problem.rows):
             runs = np.flatnonzero(problem.rows == row)
@@ -142,17 +142,6 @@ def _standard(
     return Standard(standard, problem.sample(row), location, scale)
 
 
-def _begins(problem: Problem | MultivariateProblem) -> Any:
-    """The start of each run, in the units of the data; batch shape (runs,)."""
-    lead = len(problem.starts.batch_shape)
-    values = []
-    for one in fields(problem.starts):
-        value = getattr(problem.starts, one.name)
-        shape = value.shape[lead:]
-        values.append(np.broadcast_to(value, (*problem.shape, *shape)).reshape(-1, *shape))
-    return type(problem.starts)(*values)
-
-
 def _fit(
     found: list[tuple[Standard, NDArray[np.int64], list[Path]]],
     problem: Problem | MultivariateProblem,
@@ -164,7 +153,7 @@ def _fit(
                            ("gradient_norm", float))
     }  # fmt: skip
     starts, lead = problem.starts, len(problem.starts.batch_shape)
-    shapes = {one.name: getattr(starts, one.name).shape[lead:] for one in fields(starts)}
+    shapes = {name: value.shape[lead:] for name, value in starts.parameters.items()}
     values = {name: np.ones((length, problem.size, *shape)) for name, shape in shapes.items()}
     words = {name: np.zeros(problem.size, dtype="U32") for name in ("status", "rule")}
     for standard, runs, paths in found:
@@ -176,8 +165,8 @@ def _fit(
         for name, value in values.items():
             value[:, runs] = getattr(visited, name)
     batch = (length, *problem.shape)
-    mixture: Any = type(starts)(
-        *(values[name].reshape(*batch, *shape) for name, shape in shapes.items())
+    mixture = Mixture(
+        **{name: values[name].reshape(*batch, *shape) for name, shape in shapes.items()}
     )
     log_likelihood = problem.log_likelihood(mixture)
     scalars: dict[str, Any] = {name: value.reshape(batch) for name, value in columns.items()}

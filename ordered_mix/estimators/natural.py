@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.estimators.loop.climb import Climb, FixedStep, LineSearch
-from ordered_mix.estimators.loop.coordinates import COORDINATES, Coordinates, Point
+from ordered_mix.estimators.loop.coordinates import COORDINATES, Point, coordinates_of
 from ordered_mix.estimators.loop.estimator import Estimator, choice
-from ordered_mix.estimators.loop.metric import information
-from ordered_mix.estimators.loop.problem import Problem
 from ordered_mix.estimators.loop.state import Failure, Index, State
-from ordered_mix.parameterization.parameterization import NotApplicable
 
 Array = NDArray[np.float64]
 
@@ -26,7 +23,8 @@ class NaturalGradient(Estimator):
     """Ascent along ``(I + damping diag(I))^-1 gradient`` of the mean log likelihood.
 
     I is the Fisher information of one observation in the coordinates, ``J^T I(w, mu, sigma) J``,
-    by quadrature at the current mixture; it is no pass over the data and not counted as one. In
+    by a rule of bounded cost at the current mixture (`loop.metric`, in several dimensions
+    `loop.metric_multivariate`); it is no pass over the data and not counted as one. In
     the limit of small steps and without damping the path is the same in all coordinates. The trace
     has the columns ``step`` and ``condition_number``, that of I without damping (infinite if I is
     singular); the status is ``singular_information`` where the damped I cannot be inverted.
@@ -66,12 +64,7 @@ class NaturalGradient(Estimator):
             raise ValueError(f"damping must be at least 0 and finite, got {self.damping}")
 
     def algorithm(self, parameterization: Any, problem: Any) -> Climb:
-        if not isinstance(problem, Problem):
-            raise NotApplicable(
-                "natural gradient needs the Fisher information, for which there is a rule of "
-                "bounded cost in one dimension only: use gradient, ecm or em in several"
-            )
-        coordinates = Coordinates(parameterization, problem, self.coordinates)
+        coordinates = coordinates_of(parameterization, problem, self.coordinates)
         climb: _Natural
         if self.step == "line_search":
             climb = _NaturalSearch(coordinates)
@@ -87,7 +80,7 @@ class _Natural(Climb):
     damping = 0.0
 
     def direction(self, runs: Index, point: Point) -> Array:
-        metric = self._information(runs, point)
+        metric = self.coordinates.information(runs, point)
         with np.errstate(divide="ignore", invalid="ignore"):
             size = np.sqrt(np.diagonal(metric, axis1=1, axis2=2))
             scaled = metric / (size[:, :, None] * size[:, None, :])
@@ -110,23 +103,13 @@ class _Natural(Climb):
         return moved._replace(failure=failure)
 
     def extra(self, runs: Index, state: State) -> dict[str, Array]:
-        metric = self._information(runs, self._point(state))
+        metric = self.coordinates.information(runs, self._point(state))
         finite = np.isfinite(metric).all(axis=(1, 2), keepdims=True)
         values = np.linalg.eigvalsh(np.where(finite, metric, 0.0))
         positive = values[:, 0] > 0
         least = np.where(positive, values[:, 0], 1.0)
         condition = np.where(positive, values[:, -1] / least, np.inf)
         return super().extra(runs, state) | {"condition_number": condition}
-
-    def _information(self, runs: Index, point: Point) -> Array:
-        """Information of one observation in the coordinates, shape (runs, d, d)."""
-        scale = self.coordinates.problem.scale[runs, None]
-        k = point.w.shape[1]
-        units = np.concatenate([np.ones((len(scale), k)), np.repeat(scale, 2 * k, axis=1)], axis=1)
-        jacobian = self.coordinates.jacobian(point.x) / units[:, :, None]
-        inner = information(point.w, point.mu, point.sigma)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.swapaxes(jacobian, 1, 2) @ inner @ jacobian
 
 
 class _NaturalFixed(_Natural, FixedStep):

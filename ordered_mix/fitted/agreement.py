@@ -13,9 +13,7 @@ from ordered_mix.draws.predictive import thinned
 from ordered_mix.draws.switching import gap_mass
 from ordered_mix.fitted.verdict import BAD, GOOD, NEARLY, Verdict
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateMixture
-from ordered_mix.passes.kernels import e_step
-from ordered_mix.passes.multivariate_pass import white_pass
+from ordered_mix.passes.mixtures import log_likelihood
 
 RHAT = 1.01
 RHAT_NEARLY = 1.05
@@ -113,13 +111,9 @@ def agreement_of(
     )
 
 
-def log_likelihoods(
-    y: Array, draws: Mixture | MultivariateMixture, weight: Array | None = None
-) -> Array:
+def log_likelihoods(y: Array, draws: Mixture, weight: Array | None = None) -> Array:
     """Log likelihood of every draw, shape (chain, draw)."""
-    if isinstance(draws, MultivariateMixture):
-        return white_pass(y, draws.w, draws.mu, draws.root, weight).log_likelihood
-    return e_step(y, draws.w, draws.mu, draws.sigma, weight=weight).log_likelihood
+    return log_likelihood(y, draws, weight)
 
 
 def nats_below(heights: Array) -> Array:
@@ -140,7 +134,9 @@ def stuck(heights: Array) -> NDArray[np.bool_]:
     return nats_below(heights) > max(STUCK_NATS, STUCK_SDS * spread)
 
 
-def did_the_chains_agree(found: Agreement, k: int, chains: Agreement | None = None) -> Verdict:
+def did_the_chains_agree(
+    found: Agreement, k: int, chains: Agreement | None = None, sampler: str = "NUTS"
+) -> Verdict:
     """The verdict, with advice that follows from the cause.
 
     Parameters
@@ -150,7 +146,9 @@ def did_the_chains_agree(found: Agreement, k: int, chains: Agreement | None = No
     k : int
         Number of components.
     chains : Agreement, optional
-        Of the chains of NUTS that particles replaced.
+        Of the chains that particles replaced.
+    sampler : str
+        Whose chains these were.
     """
     values = {name: getattr(found, name) for name in
               ("rhat", "ess", "ess_tail", "divergences", "chains", "draws", "restarted",
@@ -162,8 +160,8 @@ def did_the_chains_agree(found: Agreement, k: int, chains: Agreement | None = No
         values["rhat_of_chains"] = chains.rhat
         answer, clause = _of_particles(found, answer, clause)
         reason = (
-            f"Chains of NUTS sat in different modes (R-hat {chains.rhat:.2f}), so the draws are "
-            f"particles of sequential Monte Carlo, {found.chains} independent runs. {reason}"
+            f"Chains of {sampler} sat in different modes (R-hat {chains.rhat:.2f}), so the draws "
+            f"are particles of sequential Monte Carlo, {found.chains} independent runs. {reason}"
         )
     return Verdict("agree", found.status, "Did the chains agree?", answer, reason, clause, values)
 

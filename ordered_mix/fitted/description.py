@@ -53,7 +53,7 @@ def does_the_mixture_describe_the_data(
         clause = "the mixture describes the data"
         return Verdict("describe", GOOD, QUESTION, "Yes.", reason, clause, values)
     what = MISSES[missed[0]].format(at=_number(getattr(found, missed[0]).at, found))
-    answer = f"No: {what}; {_advice(ends, crowded)}."
+    answer = f"No: {what}; {advice(ends, crowded)}."
     clause = f"the mixture does not describe the data ({what})"
     return Verdict("describe", BAD, QUESTION, answer, reason, clause, values)
 
@@ -65,7 +65,8 @@ def _number(value: float, found: Checks) -> str:
     return f"{value:.{4 + int(further)}g}"
 
 
-def _advice(ends: Sequence[float], crowded: bool) -> str:
+def advice(ends: Sequence[float], crowded: bool) -> str:
+    """What to do about data that the mixture does not describe."""
     if ends:
         at = " and ".join(f"{end:.6g}" for end in ends)
         return f"the data seem to be cut off at {at}, where no normal component ends"

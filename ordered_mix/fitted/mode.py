@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.estimators.map import MAP
 from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 
@@ -31,6 +34,19 @@ def posterior_mode(data: Data, prior: Prior, starts: Mixture, maximum: Mixture |
     if maximum is not None:
         begin.append(maximum)
     plain = catalog.parameterization("unordered", starts.k, prior)
-    climbed = MAP(jacobian=False).fit(plain, data, prior.holding(Mixture.stack(begin)))
+    return _highest(plain, data, prior.holding(Mixture.stack(begin)))
+
+
+def mode_of_points(
+    data: Data, prior: MultivariatePrior, starts: Mixture, maximum: Mixture
+) -> Mixture:
+    """The same in several dimensions, of weights, means and entries of Cholesky factors."""
+    plain = catalog.parameterization("unordered", starts.k, prior)
+    begin = [starts[index] for index in range(starts.batch_shape[0])]
+    return _highest(plain, data, Mixture.stack([*begin, maximum]))
+
+
+def _highest(plain: Any, data: Any, starts: Mixture) -> Mixture:
+    climbed = MAP(jacobian=False).fit(plain, data, starts)
     best = climbed.mixture[int(np.argmax(climbed.objective))]
     return best.permute(best.order())

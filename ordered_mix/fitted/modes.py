@@ -25,7 +25,7 @@ class Mode:
         The chains that have most of their draws there.
     weight, error : float
         Share of the particles that are there, and its standard error between islands.
-    means : ndarray, shape (component,)
+    means : ndarray, shape (component,) or (component, d)
         Mean of the particles' sorted means, or of the chains' where no particle is.
     """
 
@@ -38,21 +38,22 @@ class Mode:
 def modes_found(y: Array, chains: Mixture, particles: Mixture) -> list[Mode]:
     """The modes in which chains sat, the heaviest first.
 
-    Draws are compared by their log density at quantiles of the data, which no relabelling changes.
+    Draws are compared by their log density at quantiles of the data, in several dimensions at
+    points that are quantiles along the first principal component; no relabelling changes it.
     Chains that are mostly where the other draws begin a mode together; then every particle goes to
     the mode whose normal approximation is highest, and the approximations are fitted anew to
     their particles, until nothing moves. A particle much further out than the chains is in none.
 
     Parameters
     ----------
-    y : array, shape (n,)
+    y : array, shape (n,) or (n, d)
         The data.
     chains : Mixture, batch shape (chain, draw)
         Draws of chains that may sit in different modes.
     particles : Mixture, batch shape (island, particle)
         Draws that reached all modes.
     """
-    points = np.quantile(y, np.linspace(0, 1, 4 * chains.k))
+    points = _spread(y, 4 * chains.k)
     own, other = (_heights(draws, points) for draws in (chains, particles))
     groups = _together([_Normal(one) for one in own], own)
     normals = [_Normal(np.concatenate(own[list(group)])) for group in groups]
@@ -74,13 +75,23 @@ def modes_found(y: Array, chains: Mixture, particles: Mixture) -> list[Mode]:
     for at, normal in enumerate(normals):
         there = reached & (nearest == at) & (normal.distance(other) <= SLACK * edges[at])
         share = there.mean(axis=1)
-        draws = particles.mu[there] if there.any() else chains.mu[held == at]
-        means = np.sort(draws, axis=-1).reshape(-1, chains.k).mean(axis=0)
+        draws = particles[there] if there.any() else chains[held == at]
+        means = draws.sorted().reshape(-1).mu.mean(axis=0)
         error = float(share.std(ddof=1) / np.sqrt(share.size))
         members = tuple(np.flatnonzero(held == at).tolist())
         if members:
             found.append(Mode(members, float(share.mean()), error, means))
     return sorted(found, key=lambda mode: -mode.weight)
+
+
+def _spread(y: Array, count: int) -> Array:
+    """So many places that cover the data."""
+    share = np.linspace(0, 1, count)
+    if y.ndim == 1:
+        return np.quantile(y, share)
+    scaled = (y - y.mean(axis=0)) / y.std(axis=0)
+    score = scaled @ np.linalg.eigh(np.cov(scaled.T))[1][:, -1]
+    return y[np.argsort(score, kind="stable")[np.round(share * (len(y) - 1)).astype(int)]]
 
 
 def _nearest(normals: Sequence[_Normal], draws: Array) -> NDArray[np.int64]:

@@ -12,12 +12,21 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.data import Data, as_points
+from ordered_mix.draws.checks import Check
+from ordered_mix.draws.checks_points import checks_of_points
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.predictive import thinned
+from ordered_mix.draws.prior_sensitivity import PriorSensitivity
+from ordered_mix.draws.prior_sensitivity_points import prior_sensitivity_of_points
 from ordered_mix.draws.quantities import quantities
-from ordered_mix.fitted.agreement import did_the_chains_agree
+from ordered_mix.fitted.agreement import Agreement
+from ordered_mix.fitted.crossing import disagree, particle_sampler
 from ordered_mix.fitted.estimates import posterior_summary
+from ordered_mix.fitted.evidence import MOST_POINTS
 from ordered_mix.fitted.fit import component_range
 from ordered_mix.fitted.maximum import Maximum
+from ordered_mix.fitted.mode import mode_of_points
 from ordered_mix.fitted.points_numbers import (
     STARTS,
     criteria_of_points,
@@ -25,18 +34,20 @@ from ordered_mix.fitted.points_numbers import (
     numbers_of_points,
 )
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.fitted.posterior_points import PosteriorOfPoints, posterior_of_points
-from ordered_mix.fitted.questions import chosen_components, how_many_components
-from ordered_mix.fitted.verdict import Verdict, headline
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    as_points,
-    axis_of,
-    default_multivariate_prior,
+from ordered_mix.fitted.posterior_points import (
+    PosteriorOfPoints,
+    labels_of_points,
+    posterior_of_points,
 )
+from ordered_mix.fitted.questions import chosen_components
+from ordered_mix.fitted.questions_points import questions_of_points
+from ordered_mix.fitted.refits import Refits
+from ordered_mix.fitted.refits_points import refits_of_points
+from ordered_mix.fitted.verdict import Verdict, headline
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior, axis_of, default_multivariate_prior
 from ordered_mix.parameterization import catalog
+from ordered_mix.passes.mixtures import log_likelihood
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.shown import html
 
@@ -55,7 +66,7 @@ class FittedPoints:
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
     found : Maximum
         What EM from many starts found.
     posterior : PosteriorOfPoints
@@ -65,13 +76,20 @@ class FittedPoints:
         (`points_numbers.numbers_of_points`).
     hdi_prob : float
         Mass of the intervals.
+    mode : Mixture, optional
+        Posterior mode of weights, means and Cholesky factors.
+    chains : Agreement, optional
+        How the chains agreed, where they did not and the draws are particles of sequential Monte
+        Carlo.
     """
 
-    data: MultivariateData
+    data: Data
     found: Maximum
     posterior: PosteriorOfPoints
     criteria: pd.DataFrame
     hdi_prob: float
+    mode: Mixture | None = None
+    chains: Agreement | None = None
 
     def __repr__(self) -> str:
         return f"FittedPoints({self.data.name!r}, K={self.components}, d={self.data.d})"
@@ -89,18 +107,18 @@ class FittedPoints:
         return self.posterior.parameterization.prior
 
     @property
-    def maximum(self) -> MultivariateMixture:
+    def maximum(self) -> Mixture:
         """The best end of EM, its components sorted by their means along the axis."""
-        mixture: MultivariateMixture = self.found.mixture
+        mixture: Mixture = self.found.mixture
         return mixture
 
     @property
-    def draws(self) -> MultivariateDraws:
+    def draws(self) -> Draws:
         """Draws as they came."""
         return self.posterior.draws
 
     @property
-    def labelled(self) -> MultivariateMixture:
+    def labelled(self) -> Mixture:
         """The draws relabelled by Stephens' algorithm, batch shape (chain, draw)."""
         return self.posterior.labelled
 
@@ -136,10 +154,45 @@ class FittedPoints:
         return pd.DataFrame({**columns, "component": share.argmax(axis=1) + 1, **probabilities})
 
     @cached_property
+    def directions(self) -> dict[str, Array]:
+        """Directions along which data and mixture are compared: columns, and what separates."""
+        found = {name: axis_of(at, self.data) for at, name in enumerate(self.data.columns)}
+        if self.components > 1:
+            found[DISCRIMINANT] = axis_of(DISCRIMINANT, self.data, self.maximum)
+        return found
+
+    @cached_property
+    def checks(self) -> dict[str, dict[str, Check]]:
+        """Discrepancies between data and posterior (`draws.checks_points`)."""
+        return checks_of_points(self.data.y, self.draws.mixture, self.directions)
+
+    @cached_property
+    def refits(self) -> dict[str, Refits]:
+        """Goodness of fit of the maximum by parametric bootstrap (`refits_points`)."""
+        model = self.posterior.parameterization
+        return refits_of_points(self.data, self.maximum, model, self.directions)
+
+    @cached_property
+    def prior_sensitivity(self) -> PriorSensitivity:
+        """How much of the posterior is the prior's doing.
+
+        Raises
+        ------
+        ValueError
+            If no posterior mode was looked for.
+        """
+        if self.mode is None:
+            raise ValueError("mode must be known to ask whether the prior decides, it is not")
+        height = float(log_likelihood(self.data.y, self.mode, self.data.weight))
+        draws = thinned(self.labelled, self.data.n)
+        return prior_sensitivity_of_points(
+            draws, self.data, self.prior, height, self.found.log_likelihood
+        )
+
+    @cached_property
     def verdicts(self) -> list[Verdict]:
         """The questions a user has, each with an answer and the numbers it rests on."""
-        found = [did_the_chains_agree(self.posterior.agreement, self.components)]
-        return found + ([how_many_components(self)] if len(self.criteria) > 1 else [])
+        return questions_of_points(self)
 
     @property
     def headline(self) -> str:
@@ -183,8 +236,8 @@ def fit_points(
 
     Parameters
     ----------
-    data : MultivariateData, str, path or array_like
-        What `multivariate.as_points` takes.
+    data : Data, str, path or array_like
+        What `data.as_points` takes.
     components : int, str or (int, int)
         Number of components K, or a range of them as ``"1-4"`` or (1, 4): then the one of
         smallest BIC is fitted, and all have their evidence, LOO and WAIC in `criteria`.
@@ -239,9 +292,24 @@ def fit_points(
     one = catalog.parameterization("unordered", k, chosen)
     found = maximum_of_points(points, starts[:STARTS], one, axis)
     drawn = sampler.sample(one, points, starts[STARTS:], seed)
-    item = posterior_of_points(drawn, points, one, "gibbs", "unordered", found.mixture)
+    item, chains = _posterior(points, one, "gibbs", drawn, found.mixture), None
+    if disagree(item.agreement) and points.n <= MOST_POINTS:
+        progress("sequential Monte Carlo: the chains sit in different modes")
+        drawn = particle_sampler(cores).sample(one, points, seed=seed)
+        other = _posterior(points, one, "smc", drawn, found.mixture)
+        if other.agreement.rhat < item.agreement.rhat:
+            item, chains = other, item.agreement
+    progress("posterior mode")
+    mode = mode_of_points(points, chosen, starts[STARTS:], found.mixture)
     if table is None:
         loo = {"elpd_loo": float(item.elpd_loo.elpd), "elpd_loo_se": float(item.elpd_loo.se)}
         row = {"components": k, **criteria_of_points(points, found, chosen), "in_the_way": ""}
         table = pd.DataFrame([row | loo])
-    return FittedPoints(points, found, item, table, hdi_prob)
+    return FittedPoints(points, found, item, table, hdi_prob, mode, chains)
+
+
+def _posterior(
+    points: Data, one: Any, estimator: str, drawn: Draws, best: Mixture
+) -> PosteriorOfPoints:
+    permutation = labels_of_points(points, drawn.mixture, best)
+    return posterior_of_points(drawn, points, one, estimator, "unordered", permutation)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ordered_mix.data import Data
 from ordered_mix.draws.criteria import point_criteria
 from ordered_mix.draws.evidence import Evidence
 from ordered_mix.draws.predictive import predictive
@@ -15,12 +16,8 @@ from ordered_mix.estimators.em import EM
 from ordered_mix.fitted.evidence import OF_PARTICLES, with_evidence
 from ordered_mix.fitted.maximum import Maximum
 from ordered_mix.fitted.points_starts import initial_points
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    MultivariatePrior,
-    axis_of,
-)
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior, axis_of
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.gibbs import Gibbs
@@ -32,8 +29,8 @@ REACHED = 1e-3
 
 
 def maximum_of_points(
-    data: MultivariateData,
-    starts: MultivariateMixture,
+    data: Data,
+    starts: Mixture,
     parameterization: MultivariateParameterization,
     axis: Any = 0,
 ) -> Maximum:
@@ -41,8 +38,8 @@ def maximum_of_points(
 
     Parameters
     ----------
-    data : MultivariateData
-    starts : MultivariateMixture, batch shape (starts,)
+    data : Data
+    starts : Mixture, batch shape (starts,)
     parameterization : MultivariateParameterization
         Unordered; its prior says the kind of covariances.
     axis : int, str or array_like
@@ -63,16 +60,14 @@ def maximum_of_points(
     height = np.where(converged, fit.log_likelihood, -np.inf)
     best = int(np.argmax(height))
     ends: Any = fit.mixture
-    found: MultivariateMixture = ends[best]
+    found: Mixture = ends[best]
     found = found.sorted(axis_of(axis, data, found))
     reached = int(np.sum(height > height[best] - REACHED))
     collapsed = int(np.sum(~converged))
     return Maximum(found, float(height[best]), len(height), reached, collapsed)
 
 
-def criteria_of_points(
-    data: MultivariateData, found: Maximum, prior: MultivariatePrior
-) -> dict[str, float]:
+def criteria_of_points(data: Data, found: Maximum, prior: MultivariatePrior) -> dict[str, float]:
     """Log likelihood, BIC and ICL of a maximum; no singular BIC is known in several dimensions."""
     parameters = prior.free_parameters(found.mixture.k)
     point = point_criteria(data.y, found.mixture, parameters, data.weight)
@@ -81,7 +76,7 @@ def criteria_of_points(
 
 
 def numbers_of_points(
-    data: MultivariateData,
+    data: Data,
     prior: MultivariatePrior,
     smallest: int,
     largest: int,

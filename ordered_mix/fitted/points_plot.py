@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ordered_mix.fitted.points import FittedPoints
-    from ordered_mix.multivariate import MultivariateMixture
+    from ordered_mix.mixture import Mixture
 
 MASS = 0.9
 MOST_COLUMNS = 8
@@ -59,9 +59,7 @@ def plot_points(fitted: FittedPoints, draws: int = DRAWS) -> Figure:
     return figure
 
 
-def ellipse(
-    mixture: MultivariateMixture, component: int, pair: tuple[int, int]
-) -> NDArray[np.float64]:
+def ellipse(mixture: Mixture, component: int, pair: tuple[int, int]) -> NDArray[np.float64]:
     """Outline that holds 90% of one component in two coordinates, shape (2, points)."""
     index = np.array(pair)
     covariance = mixture.covariance[component][np.ix_(index, index)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.data import Data
+from ordered_mix.mixture import Mixture
 
 
-def initial_points(data: MultivariateData, k: int, starts: int, seed: int) -> MultivariateMixture:
+def initial_points(data: Data, k: int, starts: int, seed: int) -> Mixture:
     """Starts at points drawn by k-means++ in units of the coordinates; batch shape (starts,)."""
     rng = np.random.default_rng(seed)
     z = (data.y - data.location) / data.scale
@@ -22,4 +23,4 @@ def initial_points(data: MultivariateData, k: int, starts: int, seed: int) -> Mu
             own = np.sum((z - z[chosen[start, at]]) ** 2, axis=1)
             distance = own if at == 0 else np.minimum(distance, own)
     covariance = np.diag((data.scale / k ** (1 / data.d)) ** 2)
-    return MultivariateMixture(np.full(k, 1 / k), data.y[chosen], covariance)
+    return Mixture(np.full(k, 1 / k), data.y[chosen], covariance=covariance)

@@ -32,9 +32,9 @@ class Sampled:
         What tables and reports call it.
     estimator : str
         The sampler's name.
-    parameterization : Parameterization or MultivariateParameterization
+    parameterization : AnyParameterization
         Coordinates and prior.
-    draws : Draws or MultivariateDraws
+    draws : Draws
         As sampled, with the data.
     elpd_waic : ELPDDataWAIC
     elpd_loo : ELPDDataPSIS
@@ -47,7 +47,7 @@ class Sampled:
     label: str
     estimator: str
     parameterization: Any
-    draws: Any
+    draws: Draws
     elpd_waic: ELPDDataWAIC
     elpd_loo: ELPDDataPSIS
     permutation: Permutation
@@ -62,15 +62,15 @@ class Sampled:
         return str(self.parameterization.label)
 
     @cached_property
-    def labelled(self) -> Any:
+    def labelled(self) -> Mixture:
         """Draws with labels by what separates the components, batch shape (chain, draw)."""
         return self.draws.mixture.permute(self.permutation)
 
-    def quantities(self, mixture: Any) -> dict[str, Array]:
+    def quantities(self, mixture: Mixture) -> dict[str, Array]:
         """What is estimated of every component, each (..., component)."""
         raise NotImplementedError
 
-    def in_order(self, mixture: Any) -> Any:
+    def in_order(self, mixture: Mixture) -> Mixture:
         """A single mixture with its components in the order of the labels."""
         raise NotImplementedError
 
@@ -110,12 +110,6 @@ class Posterior(Sampled):
     """Draws of one posterior on one column of numbers; measures are lazy."""
 
     parameterization: Parameterization
-    draws: Draws
-
-    @cached_property
-    def labelled(self) -> Mixture:
-        """Draws with labels by what separates the components, batch shape (chain, draw)."""
-        return self.draws.mixture.permute(self.permutation)
 
     def quantities(self, mixture: Mixture) -> dict[str, Array]:
         """Weights, means and scales, each (..., component)."""

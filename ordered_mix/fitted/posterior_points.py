@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.draws.convergence import convergence
-from ordered_mix.draws.multivariate import MultivariateDraws
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import predictive, thinned
 from ordered_mix.draws.quantities import along, coincidence, invariant_quantities, quantities
 from ordered_mix.draws.relabel.assignment import Permutation
@@ -20,7 +21,7 @@ from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.switching import Switching, gap_mass, switching_of
 from ordered_mix.fitted.agreement import Agreement, agreement_of, log_likelihoods
 from ordered_mix.fitted.posterior import Sampled
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
 Array = NDArray[np.float64]
@@ -31,18 +32,17 @@ MOST_POINTS = 1000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PosteriorOfPoints(Sampled):
-    """Draws of one posterior in several dimensions; measures are lazy.
+    """Draws of one posterior in several dimensions, relabelled by Stephens' algorithm.
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
     spelled : str
         What the parameterization is called, with its axis as the user spelled it.
     """
 
     parameterization: MultivariateParameterization
-    draws: MultivariateDraws
-    data: MultivariateData = field(kw_only=True)
+    data: Data = field(kw_only=True)
     spelled: str = field(kw_only=True)
 
     @property
@@ -50,16 +50,11 @@ class PosteriorOfPoints(Sampled):
         """What the parameterization is called."""
         return self.spelled
 
-    @cached_property
-    def labelled(self) -> MultivariateMixture:
-        """Draws relabelled by Stephens' algorithm, batch shape (chain, draw)."""
-        return self.draws.mixture.permute(self.permutation)
-
-    def quantities(self, mixture: MultivariateMixture) -> dict[str, Array]:
+    def quantities(self, mixture: Mixture) -> dict[str, Array]:
         """Weights, means, standard deviations and correlations, each (..., component)."""
         return quantities(mixture, self.data.columns)
 
-    def in_order(self, mixture: MultivariateMixture) -> MultivariateMixture:
+    def in_order(self, mixture: Mixture) -> Mixture:
         """A single mixture with the labels of the draws as far as may be."""
         return mixture.permute(_matched(few(self.data), mixture, self._mean))
 
@@ -93,35 +88,35 @@ class PosteriorOfPoints(Sampled):
 
 
 def posterior_of_points(
-    draws: MultivariateDraws,
-    data: MultivariateData,
+    draws: Draws,
+    data: Data,
     parameterization: MultivariateParameterization,
     estimator: str,
     spelled: str,
-    reference: MultivariateMixture | None = None,
+    permutation: Permutation,
     note: str = "",
     restarted: int = 0,
 ) -> PosteriorOfPoints:
-    """Draws with their labels, WAIC and LOO.
+    """Draws and their labels with WAIC and LOO.
 
     Parameters
     ----------
-    reference : MultivariateMixture, optional
-        A single mixture whose labels are taken over as far as may be.
+    permutation : ndarray of int
+        What `labels_of_points` gives.
     note : str
         Behind the label.
     """
     waic, loo = predictive(data.y, draws.mixture)
     return PosteriorOfPoints(
         f"{estimator} {spelled}{note}", estimator, parameterization, draws, waic, loo,
-        labels_of_points(data, draws.mixture, reference), restarted, data=data, spelled=spelled,
+        permutation, restarted, data=data, spelled=spelled,
     )  # fmt: skip
 
 
 def labels_of_points(
-    data: MultivariateData,
-    draws: MultivariateMixture,
-    reference: MultivariateMixture | None = None,
+    data: Data,
+    draws: Mixture,
+    reference: Mixture | None = None,
 ) -> Permutation:
     """Permutations that make labels agree, with those of a reference as far as may be."""
     y = few(data)
@@ -133,18 +128,18 @@ def labels_of_points(
     return permute(found, np.broadcast_to(own, found.shape))
 
 
-def few(data: MultivariateData) -> Array:
+def few(data: Data) -> Array:
     """Points, of many some that are evenly spread."""
     return data.y[:: max(1, data.n // MOST_POINTS)]
 
 
-def _responsibilities(y: Array, draws: MultivariateMixture) -> Array:
+def _responsibilities(y: Array, draws: Mixture) -> Array:
     """Mean over some draws of the probabilities of the components, (point, component)."""
     flat = draws.reshape(-1)
     return np.mean([flat[at].responsibilities(y) for at in range(0, len(flat.w), 10)], axis=0)
 
 
-def _matched(y: Array, mixture: MultivariateMixture, mean: Array) -> NDArray[np.int64]:
+def _matched(y: Array, mixture: Mixture, mean: Array) -> NDArray[np.int64]:
     """The permutation of a single mixture whose responsibilities are nearest to others."""
     from scipy.optimize import linear_sum_assignment
 

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.predictive import thinned
 from ordered_mix.fitted.agreement import log_likelihoods, stuck
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization.multivariate import AnyParameterization
 from ordered_mix.samplers.moves.sampler import Sampler
 
 
 class Restarted(NamedTuple):
     """Draws, and how many of their chains are second attempts."""
 
-    draws: Any
+    draws: Draws
     restarted: int
 
 
 def sample_restarting(
-    sampler: Sampler, parameterization: Any, data: Any, starts: Any, best: Any, seed: int
+    sampler: Sampler,
+    parameterization: AnyParameterization,
+    data: Data,
+    starts: Mixture,
+    best: Mixture,
+    seed: int,
 ) -> Restarted:
     """Sample, and replace chains that are far below the others by chains from the best optimum.
 
@@ -32,11 +41,11 @@ def sample_restarting(
     ----------
     sampler : Sampler
         One that takes no starts has no chain to begin again.
-    parameterization : Parameterization or MultivariateParameterization
-    data : Data or MultivariateData
-    starts : Mixture or MultivariateMixture, batch shape (chain,)
+    parameterization : AnyParameterization
+    data : Data
+    starts : Mixture, batch shape (chain,)
         Over-dispersed.
-    best : Mixture or MultivariateMixture
+    best : Mixture
         A single mixture, the best optimum known.
     seed : int
         Chains that begin again have the next one.
@@ -50,7 +59,7 @@ def sample_restarting(
     count = int(bad.sum())
     once_more = best.reshape(1)[[0] * count]
     again = sampler.sample(parameterization, data, once_more, seed + 1)
-    return Restarted(type(draws)(_replaced(draws.tree, bad, again.tree)), count)
+    return Restarted(Draws(_replaced(draws.tree, bad, again.tree)), count)
 
 
 def _replaced(tree: xr.DataTree, which: NDArray[np.bool_], other: xr.DataTree) -> xr.DataTree:

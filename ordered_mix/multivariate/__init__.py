@@ -1,16 +1,10 @@
-"""Points, Gaussian mixtures and their prior in several dimensions."""
+"""What only several dimensions have: directions, kinds of covariances, and their prior."""
 
 from ordered_mix.multivariate.axis import axis_of
-from ordered_mix.multivariate.data import MultivariateData, as_points, load_points
-from ordered_mix.multivariate.mixture import MultivariateMixture
 from ordered_mix.multivariate.prior import MultivariatePrior, default_multivariate_prior
 
 __all__ = [
-    "MultivariateData",
-    "MultivariateMixture",
     "MultivariatePrior",
-    "as_points",
     "axis_of",
     "default_multivariate_prior",
-    "load_points",
 ]

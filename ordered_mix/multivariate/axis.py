@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ordered_mix.arrays import unit_axis
+
 if TYPE_CHECKING:
-    from ordered_mix.multivariate.data import MultivariateData
-    from ordered_mix.multivariate.mixture import MultivariateMixture
+    from ordered_mix.data import Data
+    from ordered_mix.mixture import Mixture
 
 Array = NDArray[np.float64]
 
@@ -18,38 +20,7 @@ DIRECTIONS = ("principal", "discriminant")
 """Names of directions that data give; a column of that name comes first."""
 
 
-def unit_axis(axis: Any, d: int) -> Array:
-    """A unit vector of a coordinate or of a direction, shape (d,).
-
-    Parameters
-    ----------
-    axis : int or array_like, shape (d,)
-        A coordinate, from 0, or a direction of any length.
-    d : int
-        Number of dimensions.
-
-    Raises
-    ------
-    ValueError
-        If it is neither, or has no direction.
-    """
-    if isinstance(axis, int | np.integer) and 0 <= axis < d:
-        return np.eye(d)[int(axis)]
-    try:
-        vector = np.asarray(axis, dtype=np.float64)
-    except (TypeError, ValueError):
-        vector = np.empty(0)
-    length = np.linalg.norm(vector) if vector.shape == (d,) else 0.0
-    if not 0 < length < np.inf:
-        hint = ", whose name axis_of finds in data" if isinstance(axis, str) else ""
-        raise ValueError(
-            f"axis must be a coordinate from 0 to {d - 1} or a direction of {d} numbers that are "
-            f"not all 0, got {axis!r}{hint}"
-        )
-    return vector / length
-
-
-def axis_of(axis: Any, data: MultivariateData, mixture: MultivariateMixture | None = None) -> Array:
+def axis_of(axis: Any, data: Data, mixture: Mixture | None = None) -> Array:
     """A unit vector of whatever names a direction in the space of these data, shape (d,).
 
     Parameters
@@ -58,9 +29,9 @@ def axis_of(axis: Any, data: MultivariateData, mixture: MultivariateMixture | No
         The name of a column; ``principal``, along which the standardised points vary most;
         ``discriminant``, along which the components are farthest apart for their width (Fisher
         1936, Annals of Eugenics 7, 179-188); or what `unit_axis` takes.
-    data : MultivariateData
+    data : Data
         One sample.
-    mixture : MultivariateMixture, optional
+    mixture : Mixture, optional
         A fit with several components, which ``discriminant`` needs.
 
     Raises
@@ -85,7 +56,7 @@ def axis_of(axis: Any, data: MultivariateData, mixture: MultivariateMixture | No
     )
 
 
-def discriminant(mixture: MultivariateMixture) -> Array:
+def discriminant(mixture: Mixture) -> Array:
     """Direction of the largest variance between the components of one mixture for that within."""
     within = np.einsum("k,kij->ij", mixture.w, mixture.covariance)
     inverse = np.linalg.inv(np.linalg.cholesky(within))

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.multivariate.covariances import check_kind, free_shape
-from ordered_mix.multivariate.data import MultivariateData
 from ordered_mix.prior.prior import SHARE, default_prior
 
 Array = NDArray[np.float64]
@@ -29,7 +28,9 @@ class MultivariatePrior:
     InverseGamma(2, scale^2); of every kind each diagonal entry of ``Sigma`` is
     InverseGamma(2, scale_d^2). ``adaptive``: the same with beta_d in the place of scale_d^2 and
     ``beta_d`` ~ InverseGamma(1/2, b0_d), ``b0 = (scale / 10)^2``, integrated out. In one dimension
-    both are those of `prior.Prior`.
+    both are those of `prior.Prior`, which is a class of its own: its numbers may be those of a
+    graph that a compiled model swaps, and known values, a common scale and half-normal scales are
+    priors of one dimension only, as the kinds of covariances are of several.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ class MultivariatePrior:
 
 
 def default_multivariate_prior(
-    data: MultivariateData,
+    data: Data,
     kind: str = "adaptive",
     *,
     covariance: str = "full",
@@ -137,7 +138,7 @@ def default_multivariate_prior(
 
     Parameters
     ----------
-    data : MultivariateData
+    data : Data
         One sample, weighted or not.
     kind : {"adaptive", "fixed"}
         See `prior.default_prior`.
@@ -170,7 +171,7 @@ def default_multivariate_prior(
     )
 
 
-def standard_units(data: MultivariateData, prior: MultivariatePrior) -> tuple[Array, Array]:
+def standard_units(data: Data, prior: MultivariatePrior) -> tuple[Array, Array]:
     """Location and scale (..., d) that standardise points, one scale if spherical."""
     scale = data.scale
     if prior.covariance == "spherical":

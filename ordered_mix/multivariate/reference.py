@@ -6,14 +6,14 @@ import numpy as np
 import scipy  # its submodules are imported when they are used, which EM alone does not
 from numpy.typing import NDArray
 
+from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate.covariances import free_shape
-from ordered_mix.multivariate.mixture import MultivariateMixture
 from ordered_mix.multivariate.prior import MultivariatePrior
 
 Array = NDArray[np.float64]
 
 
-def log_density(prior: MultivariatePrior, mixture: MultivariateMixture) -> Array:
+def log_density(prior: MultivariatePrior, mixture: Mixture) -> Array:
     """Log density at (w_1 .. w_(K-1), mu, free coordinates of the factors), unfolded; shape (...).
 
     The free coordinates are those of `covariances`: logs of the diagonal, and what is below it.
@@ -126,9 +126,7 @@ def _log_bessel(order: float, x: Array) -> Array:
     return np.where(np.isfinite(value), value, limit)
 
 
-def draw(
-    prior: MultivariatePrior, k: int, size: int, rng: np.random.Generator
-) -> MultivariateMixture:
+def draw(prior: MultivariatePrior, k: int, size: int, rng: np.random.Generator) -> Mixture:
     """Independent draws of the reference prior, components as they come; batch shape (size,)."""
     d = prior.d
     mu = rng.normal(prior.location, prior.spread, (size, k, d))
@@ -139,7 +137,7 @@ def draw(
     root_beta = np.broadcast_to(np.sqrt(beta), (size, d))[:, None, :]
     covariance = _standard_draws(prior, k, size, rng)
     covariance = covariance * root_beta[..., :, None] * root_beta[..., None, :]
-    return MultivariateMixture(w, mu, np.broadcast_to(covariance, (size, k, d, d)))
+    return Mixture(w, mu, covariance=np.broadcast_to(covariance, (size, k, d, d)))
 
 
 def _standard_draws(prior: MultivariatePrior, k: int, size: int, rng: np.random.Generator) -> Array:

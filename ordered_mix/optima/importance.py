@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ordered_mix.mixture import Array
-from ordered_mix.multivariate import MultivariateData
+from ordered_mix.data import Data
+from ordered_mix.mixture import Array, Mixture
 from ordered_mix.optima.laplace import Laplace
+from ordered_mix.stream.stream import Stream
 
 GOOD, USABLE = 0.5, 0.7
 """Pareto k below which weighted draws are as good as any, and up to which they serve."""
@@ -21,7 +21,7 @@ class Importance:
 
     Parameters
     ----------
-    mixture : Mixture or MultivariateMixture, batch shape (draws,)
+    mixture : Mixture, batch shape (draws,)
         In the units of the data.
     weight : array, shape (draws,)
         Smoothed, they add up to 1.
@@ -32,12 +32,12 @@ class Importance:
         Effective number of draws, ``1 / sum weight^2``.
     """
 
-    mixture: Any
+    mixture: Mixture
     weight: Array
     pareto_k: float
     ess: float
 
-    def resampled(self, draws: int, seed: int) -> Any:
+    def resampled(self, draws: int, seed: int) -> Mixture:
         """Draws of equal weight, batch shape (draws,), by systematic resampling, shuffled."""
         rng = np.random.default_rng(seed)
         at = (np.arange(draws) + rng.random()) / draws
@@ -45,7 +45,9 @@ class Importance:
         return self.mixture[rng.permutation(np.minimum(chosen, self.weight.size - 1))]
 
 
-def importance(approximation: Laplace, data: Any, draws: int = 1000, seed: int = 0) -> Importance:
+def importance(
+    approximation: Laplace, data: Data | Stream, draws: int = 1000, seed: int = 0
+) -> Importance:
     """Weigh draws of Laplace's approximation by the posterior, Pareto smoothed.
 
     Vehtari, Simpson, Gelman, Yao & Gabry 2024, Journal of Machine Learning Research 25(72). The
@@ -54,7 +56,7 @@ def importance(approximation: Laplace, data: Any, draws: int = 1000, seed: int =
     Parameters
     ----------
     approximation : Laplace
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
         Those that it was made of. All draws are evaluated in one reading, for a pass each.
     draws : int
     seed : int
@@ -71,8 +73,10 @@ def importance(approximation: Laplace, data: Any, draws: int = 1000, seed: int =
         raise ValueError(f"draws must be at least 100 for a Pareto k, got {draws}")
     z, log_density = approximation.draw(draws, seed)
     location, scale = approximation.location, approximation.scale
-    several = isinstance(data, MultivariateData)
-    own = data.affine(-location / scale, 1 / scale) if several else data.standardized()
+    if isinstance(data, Stream) or not data.event_shape:
+        own = data.standardized()
+    else:
+        own = data.affine(-location / scale, 1 / scale)
     height = approximation.parameterization.log_posterior(z, own)[0]
     ratio = height - log_density
     # it takes what leave-one-out has, log likelihoods, whose inverse is the weight

@@ -77,9 +77,9 @@ def laplace(parameterization: Any, data: Any, mode: Any) -> Laplace:
     ----------
     parameterization : Parameterization or MultivariateParameterization
         With its prior in the units of the data.
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
         One sample.
-    mode : Mixture or MultivariateMixture
+    mode : Mixture
         A single mixture, such as the best of `MAP(jacobian=True).fit`.
 
     Warns

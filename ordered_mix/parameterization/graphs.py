@@ -29,7 +29,7 @@ def build_graph(
     return _build(module, k, prior.form(), tuple(sorted(options.items())))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _build(module: ModuleType, k: int, prior: Prior, options: tuple[Any, ...]) -> MixtureGraph:
     return MixtureGraph(module, k, prior, dict(options))
 

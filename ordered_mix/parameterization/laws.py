@@ -183,10 +183,9 @@ def models_agree(parameterization: Parameterization, z: Array, seed: int) -> Out
     error = 0.0
     for model in (plain, fused_model):
         with untraced():
-            outputs = [model.logp(), model.dlogp()]
-            function = model.compile_fn(outputs, mode=INTERPRETED, on_unused_input="ignore")
+            function = model.logp_dlogp_function(ravel_inputs=True, mode=INTERPRETED)
         for row, expected, expected_slope in zip(z[:3], value, slope, strict=True):
-            found, found_slope = function(_values(parameterization, model, row))
+            found, found_slope = function(row)
             miss = np.append(found_slope - expected_slope, found - expected)
             size = max(1.0, abs(expected), *np.abs(expected_slope))
             error = max(error, float(np.max(np.abs(miss)) / size))
@@ -203,12 +202,6 @@ LAWS: tuple[Callable[[Parameterization, Array, int], Outcome], ...] = (
     order_of_draws,
     models_agree,
 )
-
-
-def _values(parameterization: Parameterization, model: pm.Model, row: Array) -> dict[str, Array]:
-    shapes = {name: value.shape for name, value in model.initial_point().items()}
-    pieces = zip(shapes.items(), parameterization.graph.slices.values(), strict=True)
-    return {name: row[where].reshape(shape) for (name, shape), where in pieces}
 
 
 def _sample(parameterization: Parameterization, seed: int) -> Data:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ordered_mix.data import Data
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, reference
+from ordered_mix.multivariate import reference
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate_maps import MultivariateMaps, flat
+from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes.multivariate_pass import white_pass
 
 if TYPE_CHECKING:
@@ -68,6 +70,11 @@ class MultivariateParameterization(MultivariateMaps):
         return f"{self.name}({', '.join(f'{key}={value}' for key, value in given.items())})"
 
     @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a point of the data, (d,)."""
+        return (self.prior.d,)
+
+    @property
     def reason_not_sampled(self) -> str | None:
         """Why NUTS cannot sample these coordinates, if so."""
         return self.along.reason_not_sampled
@@ -82,7 +89,7 @@ class MultivariateParameterization(MultivariateMaps):
         """How often the domain covers each unlabelled mixture: 1 if identifiable, else K!."""
         return self.along.labellings
 
-    def sorted(self, mixture: MultivariateMixture) -> MultivariateMixture:
+    def sorted(self, mixture: Mixture) -> Mixture:
         """The mixture with its components in the order of the domain."""
         return mixture.sorted(self.direction) if self.orders else mixture
 
@@ -95,12 +102,12 @@ class MultivariateParameterization(MultivariateMaps):
         prior = self.prior.affine(location, scale)
         return replace(self, prior=prior, options=options, axis=turned)
 
-    def forward(self, z: Array) -> MultivariateMixture:
+    def forward(self, z: Array) -> Mixture:
         """Mixture at the unconstrained coordinates z, shape (..., dimension)."""
         w, mu, root = self.parameters(z)
-        return MultivariateMixture(w, mu, root @ np.swapaxes(root, -1, -2))
+        return Mixture(w, mu, covariance=root @ np.swapaxes(root, -1, -2))
 
-    def unconstrain(self, mixture: MultivariateMixture) -> Array:
+    def unconstrain(self, mixture: Mixture) -> Array:
         """Unconstrained coordinates of a mixture, sorted first, shape (..., dimension).
 
         Raises
@@ -121,7 +128,7 @@ class MultivariateParameterization(MultivariateMaps):
         first = self.along.unconstrain(self._along(mixture))
         return self._joined(first, mixture, free)
 
-    def coordinates(self, mixture: MultivariateMixture) -> Array:
+    def coordinates(self, mixture: Mixture) -> Array:
         """Free coordinates of a mixture, sorted first, on the boundary too; (..., dimension)."""
         mixture = self.sorted(mixture)
         along = self._along(mixture)
@@ -132,7 +139,7 @@ class MultivariateParameterization(MultivariateMaps):
         return flat((first, across * self._lengths, self._with_logs(factor, np.exp)),
                     mixture.batch_shape)  # fmt: skip
 
-    def start(self, mixture: MultivariateMixture) -> Array:
+    def start(self, mixture: Mixture) -> Array:
         """Unconstrained coordinates of the nearest mixture inside the domain, sorted if it sorts.
 
         Gaps along the axis are kept a thousandth of the prior's scale above their clearance.
@@ -157,22 +164,20 @@ class MultivariateParameterization(MultivariateMaps):
             factor[..., : self._diagonal] -= 1
         return density, flat((slope, -across, factor), z.shape[:-1])
 
-    def log_likelihood(self, z: Array, data: MultivariateData) -> tuple[Array, Array]:
+    def log_likelihood(self, z: Array, data: Data) -> tuple[Array, Array]:
         """Log likelihood at z and its gradient, for one pass over the data."""
         w, mu, root = self.parameters(z)
         moments = white_pass(data.y, w, mu, root, data.weight)
         return moments.log_likelihood, self.pullback(z, root, *moments.scores(w, root))
 
-    def log_posterior(
-        self, z: Array, data: MultivariateData, jacobian: bool = True
-    ) -> tuple[Array, Array]:
+    def log_posterior(self, z: Array, data: Data, jacobian: bool = True) -> tuple[Array, Array]:
         """Unnormalised log posterior and its gradient in z, for one pass over the data.
 
         Parameters
         ----------
         z : array, shape (..., dimension)
             Unconstrained coordinates.
-        data : MultivariateData
+        data : Data
         jacobian : bool
             Whether the density is that of z or that of the free coordinates.
 
@@ -195,7 +200,7 @@ class MultivariateParameterization(MultivariateMaps):
         one = np.linalg.slogdet(np.column_stack([b, across]))[1]
         return self.along.log_det(self._split(z)[0]) + self.k * one
 
-    def model(self, data: MultivariateData) -> pm.Model:
+    def model(self, data: Data) -> pm.Model:
         """The PyMC model a person would write, with the observed variable ``y``.
 
         Raises
@@ -207,16 +212,20 @@ class MultivariateParameterization(MultivariateMaps):
 
         return plain_model(self, data)
 
-    def draw_prior(self, count: int, seed: int) -> MultivariateMixture:
+    def draw_prior(self, count: int, seed: int) -> Mixture:
         """Draws of the reference prior, in the order of the domain; batch shape (count,)."""
         drawn = reference.draw(self.prior, self.k, count, np.random.default_rng(seed))
         return self.sorted(drawn)
 
-    def _along(self, mixture: MultivariateMixture) -> Mixture:
+    def _along(self, mixture: Mixture) -> Mixture:
         return Mixture(mixture.w, mixture.mu @ self.direction, self.along.prior.known_sigma)
 
-    def _joined(self, first: Array, mixture: MultivariateMixture, free: Array) -> Array:
+    def _joined(self, first: Array, mixture: Mixture, free: Array) -> Array:
         deviation = mixture.mu - self.prior.location
         b, across = self.frame
         rest = deviation - (deviation @ self.direction)[..., None] * b
         return flat((first, rest @ np.linalg.pinv(across).T, free), mixture.batch_shape)
+
+
+type AnyParameterization = Parameterization | MultivariateParameterization
+"""Of numbers, or of points."""

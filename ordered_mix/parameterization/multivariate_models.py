@@ -9,7 +9,8 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.tensor import TensorVariable
 
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.data import Data
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.prior import COMPONENT
 from ordered_mix.prior.declare import dimension
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 COORDINATE = "coordinate"
 
 
-def plain_model(one: MultivariateParameterization, data: MultivariateData) -> pm.Model:
+def plain_model(one: MultivariateParameterization, data: Data) -> pm.Model:
     """A model of plain PyMC variables with the observed variable ``y``.
 
     Full and tied covariances have the coordinates of Bartlett's decomposition, the adaptive prior

@@ -132,6 +132,11 @@ class Parameterization:
         return build_graph(self.module, self.k, self.prior, self.options)
 
     @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a point of the data: a number."""
+        return ()
+
+    @property
     def dimension(self) -> int:
         """Number of free coordinates."""
         return self.graph.dimension

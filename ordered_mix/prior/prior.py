@@ -202,6 +202,11 @@ def default_prior(
     """
     if kind not in KINDS:
         raise ValueError(f"prior must be one of {', '.join(KINDS)}, got {kind!r}")
+    if data.event_shape:
+        raise ValueError(
+            f"data must be numbers, as points have the prior that "
+            f"multivariate.default_multivariate_prior gives, got {data!r}"
+        )
     if data.y.ndim != 1 or not data.scale > 0:
         raise ValueError(f"data must be one sample that is not constant, {data!r} is not")
     sd = float(data.scale)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ordered_mix.mixture import Array
-from ordered_mix.multivariate import MultivariateMixture, MultivariatePrior
+from ordered_mix.mixture import Array, Mixture
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.references.definition import Definition
 
 
@@ -25,7 +25,7 @@ class State(NamedTuple):
 
 def augmentation_points(
     definition: Definition, seed: int, chains: int, draws: int, tune: int, thin: int
-) -> MultivariateMixture:
+) -> Mixture:
     """Independent chains of Gibbs sampling under the fixed prior of full covariances.
 
     Parameters
@@ -36,7 +36,7 @@ def augmentation_points(
 
     Returns
     -------
-    MultivariateMixture, batch shape (chain, draw)
+    Mixture, batch shape (chain, draw)
         In the units of the data, labels as they come.
 
     Raises
@@ -60,7 +60,7 @@ def augmentation_points(
         if sweep >= tune and (sweep - tune) % thin == thin - 1:
             kept.append(state)
     w, mu, covariance = (np.stack(values, axis=1) for values in zip(*kept, strict=True))
-    return MultivariateMixture(w, mu, covariance).affine(location, scale)
+    return Mixture(w, mu, covariance=covariance).affine(location, scale)
 
 
 def _start(y: Array, k: int, chains: int, rng: np.random.Generator) -> State:

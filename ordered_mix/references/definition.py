@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ordered_mix.data import Data
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 
@@ -23,7 +23,7 @@ class Definition:
     name : str
     about : str
         What makes it worth having, in a few words.
-    data : Data or MultivariateData
+    data : Data
         One sample, unweighted.
     source : str
         Where the data are from.
@@ -47,7 +47,7 @@ class Definition:
     @property
     def d(self) -> int:
         """Number of dimensions."""
-        return self.data.d if isinstance(self.data, MultivariateData) else 1
+        return self.data.d
 
     def parameterization(self, label: str = "unordered") -> Any:
         """The posterior in the coordinates of this label, of one or several dimensions."""
@@ -73,11 +73,11 @@ class Definition:
         about, found, name = given["about"], given["data"], given["name"]
         numbers: dict[str, Any] = {"location": 0.0, **given["prior"]}
         numbers = {key: tuple(v) if isinstance(v, list) else v for key, v in numbers.items()}
-        data: Data | MultivariateData
+        data: Data
         prior: Prior | MultivariatePrior
         if given["d"] == 1:
             data, prior = Data(found["y"], name=name), Prior(**numbers)
         else:
-            data = MultivariateData(found["y"], name=name, columns=tuple(found["columns"]))
+            data = Data.of_points(found["y"], name=name, columns=tuple(found["columns"]))
             prior = MultivariatePrior(**numbers)
         return cls(name, about, data, found["source"], given["k"], prior, given["split"])

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.passes import kernels
 from ordered_mix.references.reference import Reference, load_reference
@@ -41,7 +40,7 @@ class Sampled(NamedTuple):
 
     Attributes
     ----------
-    draws : Mixture or MultivariateMixture, any batch shape
+    draws : Mixture, any batch shape
         In the units of the data; labels need not mean anything.
     passes : float
         Spent, tuning and pilots included; NaN if the sampler does not count them.
@@ -154,7 +153,7 @@ def starts(reference: Reference, chains: int, seed: int) -> Any:
     mu = np.random.default_rng(seed).choice(data.y, (chains, k))
     w = np.full(k, 1 / k)
     if reference.definition.d > 1:
-        return MultivariateMixture(w, mu, np.diag(data.scale**2))
+        return Mixture(w, mu, covariance=np.diag(data.scale**2))
     return Mixture(w, mu, np.full((chains, k), float(data.scale)))
 
 

@@ -25,7 +25,7 @@ def functionals(definition: Definition, draws: Any) -> dict[str, Array]:
     Parameters
     ----------
     definition : Definition
-    draws : Mixture or MultivariateMixture, any batch shape
+    draws : Mixture, any batch shape
         In the units of the data.
 
     Returns
@@ -61,7 +61,7 @@ def log_likelihood(y: Array, draws: Any) -> Array:
     Parameters
     ----------
     y : array, shape (n,) or (n, d)
-    draws : Mixture or MultivariateMixture, batch shape (draw,)
+    draws : Mixture, batch shape (draw,)
     """
     step = max(1, BLOCK // (y.size * draws.k))
     starts = range(0, draws.batch_shape[0], step)

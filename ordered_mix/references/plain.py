@@ -9,7 +9,6 @@ import pymc as pm
 import xarray as xr
 
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.references.definition import Definition
 
 
@@ -48,7 +47,8 @@ def mixture_of(tree: xr.DataTree, definition: Definition) -> Any:
     posterior, prior = tree["posterior"], definition.prior
     if definition.d > 1:
         names = ("w", "means", "covariance")
-        return MultivariateMixture(*(posterior[name].to_numpy() for name in names))
+        w, mu, covariance = (posterior[name].to_numpy() for name in names)
+        return Mixture(w, mu, covariance=covariance)
     mu = posterior["mu"].to_numpy()
     w = posterior["w"].to_numpy() if prior.known_w is None else np.array(prior.known_w)
     sigma = prior.known_sigma or posterior["sigma"].to_numpy()

@@ -7,14 +7,9 @@ from functools import cache
 
 import numpy as np
 
-from ordered_mix.data import Data, load, simulate
+from ordered_mix.data import Data, load, load_points, simulate
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import (
-    MultivariateData,
-    MultivariateMixture,
-    default_multivariate_prior,
-    load_points,
-)
+from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.prior import Prior, default_prior
 from ordered_mix.references.definition import FOLDER, Definition
 
@@ -116,11 +111,9 @@ def _of_points() -> Iterator[Definition]:
             f"{name}_{data.d}d_{k}", about, data, f"ordered_mix {source}", k, prior, split
         )
     covariance = np.array([[[1.0, 0.6], [0.6, 1.0]], [[1.0, -0.4], [-0.4, 0.5]]])
-    truth = MultivariateMixture(
-        np.array([0.3, 0.7]), np.array([[0.0, 0.0], [2.0, 1.0]]), covariance
-    )
+    truth = Mixture(np.array([0.3, 0.7]), np.array([[0.0, 0.0], [2.0, 1.0]]), covariance=covariance)
     y = np.round(truth.sample(200, np.random.default_rng(25)), DIGITS)
-    data = MultivariateData(y, name="plane_2d_2")
+    data = Data.of_points(y, name="plane_2d_2")
     yield Definition("plane_2d_2", "two components that overlap in the plane", data, "simulated", 2,
                      default_multivariate_prior(data, "fixed"))  # fmt: skip
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.references.definition import FOLDER, Definition
 from ordered_mix.references.functionals import functionals
 
@@ -65,11 +64,11 @@ class Reference:
         return self.content["functionals"]
 
     @cached_property
-    def _draws(self) -> Any:
+    def _draws(self) -> Mixture:
         return read_draws(self.folder / "draws" / f"{self.definition.name}.parquet")
 
-    def draws(self, labels: str = "symmetric") -> Any:
-        """10,000 draws, Mixture or MultivariateMixture of batch shape (draw,).
+    def draws(self, labels: str = "symmetric") -> Mixture:
+        """10,000 draws, Mixture of batch shape (draw,).
 
         Parameters
         ----------
@@ -86,12 +85,12 @@ class Reference:
             raise ValueError(f"labels must be one of {', '.join(LABELS)}, got {labels!r}")
         return self._draws if labels == "symmetric" else self._draws.sorted()
 
-    def errors(self, draws: Any) -> dict[str, float]:
+    def errors(self, draws: Mixture) -> dict[str, float]:
         """How far the means of draws are from the values, in posterior standard deviations.
 
         Parameters
         ----------
-        draws : Mixture or MultivariateMixture, any batch shape
+        draws : Mixture, any batch shape
             In the units of the data, labels as they come.
 
         Raises
@@ -101,14 +100,13 @@ class Reference:
         """
         if draws.k != self.definition.k:
             raise ValueError(f"draws must have {self.definition.k} components, they have {draws.k}")
-        d = draws.d if isinstance(draws, MultivariateMixture) else 1
-        if d != self.definition.d:
-            raise ValueError(f"draws must have {self.definition.d} dimensions, they have {d}")
+        if draws.d != self.definition.d:
+            raise ValueError(f"draws must have {self.definition.d} dimensions, they have {draws.d}")
         found = functionals(self.definition, draws.reshape(-1))
         return {name: float((found[name].mean() - one["value"]) / one["sd"])
                 for name, one in self.values.items()}  # fmt: skip
 
-    def score(self, draws: Any) -> float:
+    def score(self, draws: Mixture) -> float:
         """Root mean square of the `errors`, weights of modes among them."""
         return float(np.sqrt(np.mean(np.square(list(self.errors(draws).values())))))
 
@@ -145,7 +143,7 @@ def load_reference(name: str, folder: Path | str = FOLDER) -> Reference:
     return Reference(Definition.from_json(given["definition"]), given, Path(folder))
 
 
-def write_draws(path: Path, draws: Any, seed: int) -> None:
+def write_draws(path: Path, draws: Mixture, seed: int) -> None:
     """Write draws in single precision, the labels of each permuted at random."""
     rng = np.random.default_rng(seed)
     labels = rng.permuted(np.tile(np.arange(draws.k), (*draws.batch_shape, 1)), axis=-1)
@@ -157,7 +155,7 @@ def write_draws(path: Path, draws: Any, seed: int) -> None:
     )  # fmt: skip
 
 
-def numbered(draws: Any) -> dict[str, Any]:
+def numbered(draws: Mixture) -> dict[str, Any]:
     """Every number of a draw by its name, batch shape (draw,).
 
     ``w_1``, ``mu_1``, ``sigma_1`` of the first component; in several dimensions ``mu_1_2`` is its
@@ -165,16 +163,14 @@ def numbered(draws: Any) -> dict[str, Any]:
     1.
     """
     found = {}
-    names = OF_POINTS if isinstance(draws, MultivariateMixture) else PARAMETERS
-    for name in names:
-        values = getattr(draws, name)
+    for name, values in draws.parameters.items():
         for at in np.ndindex(values.shape[1:]):
             if len(at) < 3 or at[1] >= at[2]:
                 found["_".join([name, *(str(i + 1) for i in at)])] = values[:, *at]
     return found
 
 
-def read_draws(path: Path) -> Any:
+def read_draws(path: Path) -> Mixture:
     """The draws that `write_draws` wrote; weights add up to 1 again."""
     table = parquet.read_table(path)
     given = {name: table[name].to_numpy().astype(np.float64) for name in table.column_names}
@@ -194,4 +190,4 @@ def read_draws(path: Path) -> Any:
         for m in range(j + 1):
             covariance[:, i, j, m] = given[f"covariance_{i + 1}_{j + 1}_{m + 1}"]
             covariance[:, i, m, j] = covariance[:, i, j, m]
-    return MultivariateMixture(w, mu, covariance)
+    return Mixture(w, mu, covariance=covariance)

@@ -12,7 +12,6 @@ from pyarrow import Table, parquet
 
 from ordered_mix.engine.outcome import arrays_of
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.references.certificate import METHODS, certificate, values
 from ordered_mix.references.definition import Definition
 from ordered_mix.references.exact import exact
@@ -115,12 +114,12 @@ def _draws(result: StudyResult, rows: pd.DataFrame, definition: Definition) -> A
     """10,000 draws, equally many of every run of data augmentation."""
     runs = sorted(rows.loc[rows["method"] == "augmentation", "run"].unique().tolist())
     each = DRAWS // len(runs)
-    kind, names = (Mixture, PARAMETERS) if definition.d == 1 else (MultivariateMixture, OF_POINTS)
+    names = PARAMETERS if definition.d == 1 else OF_POINTS
     parts = []
     for run in runs:
         arrays = arrays_of(
             result, result.study.name, posterior=definition.name, method="augmentation", run=run
         )
         chosen = np.linspace(0, len(arrays["mu"]) - 1, each).astype(int)
-        parts.append([arrays[key][chosen] for key in names])
-    return kind(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        parts.append({name: arrays[name][chosen] for name in names})
+    return Mixture(**{name: np.concatenate([one[name] for one in parts]) for name in names})

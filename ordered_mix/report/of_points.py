@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ordered_mix.compare.columns import INVARIANT
 from ordered_mix.compare.points import ComparisonOfPoints, SettingsOfPoints
+from ordered_mix.data import Data, shipped_points
 from ordered_mix.files.results import digest
 from ordered_mix.fitted.points import FittedPoints
-from ordered_mix.multivariate import MultivariateData, MultivariatePrior
-from ordered_mix.multivariate.data import shipped_points
+from ordered_mix.fitted.posterior_points import PosteriorOfPoints
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.report.contents import Report, Section
 from ordered_mix.report.figures import components, cost, elpd
 from ordered_mix.report.figures.pairs import pairs
@@ -101,7 +102,13 @@ class PointsComparisonReport(Report):
         self.name = comparison.data.name
         self.size = size_of(comparison.data, comparison.settings.components)
         self.verdicts = comparison.verdicts
-        self.shades = colours(item.coordinates for item in comparison.sampled.values())
+        self.shades = colours(item.coordinates for item in self.all)
+
+    @property
+    def all(self) -> list[PosteriorOfPoints]:
+        """Every sampler, particles among them."""
+        found = self.comparison
+        return [*found.sampled.values(), *([found.particles] if found.particles else [])]
 
     @property
     def timings(self) -> Table:
@@ -115,7 +122,7 @@ class PointsComparisonReport(Report):
     def sections(self) -> list[Section]:
         """The fit, the number of components, prediction and cost."""
         compared = self.comparison
-        sampled, less = list(compared.sampled.values()), compared.fewer_components
+        sampled, less = self.all, compared.fewer_components
         numbers = [components.criteria(compared.several.table)] if compared.several else []
         predicted = [elpd.forest(sampled, less, self.shades)] if len(sampled) > 1 or less else []
         passes = [cost.efficiency(sampled, self.shades)]
@@ -159,13 +166,13 @@ class PointsComparisonReport(Report):
         return glossary(without=OF_DRAWS)
 
 
-def size_of(data: MultivariateData, k: int) -> str:
+def size_of(data: Data, k: int) -> str:
     """How much there is."""
     plural = "s" if k > 1 else ""
     return f"n = {data.n:,} points in {data.d} dimensions, K = {k} component{plural}"
 
 
-def setup_of(data: MultivariateData, prior: MultivariatePrior) -> list[tuple[str, str]]:
+def setup_of(data: Data, prior: MultivariatePrior) -> list[tuple[str, str]]:
     """Data, prior and versions."""
     columns = ", ".join(
         f"{name} (mean {location:.6g}, standard deviation {scale:.6g})"

@@ -6,22 +6,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, overload
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.parameterization.conjugate import check_conjugate
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+    MultivariateParameterization,
+)
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.moves.gibbs_multivariate import sample_points
-from ordered_mix.samplers.moves.inputs import one_sample, repeated, standard_starts
+from ordered_mix.samplers.moves.inputs import repeated, standard_sample, standard_starts
 from ordered_mix.samplers.moves.settings import at_least, check_seed
 from ordered_mix.samplers.moves.sweeps import Conjugate, sweeps
 
@@ -73,32 +73,18 @@ class Gibbs:
         if self.permute and self.frozen:
             raise ValueError(f"permute needs all parameters free, got frozen={self.frozen}")
 
-    @overload
     def sample(
-        self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
-    ) -> Draws: ...
-
-    @overload
-    def sample(
-        self,
-        parameterization: MultivariateParameterization,
-        data: MultivariateData,
-        starts: MultivariateMixture,
-        seed: int,
-    ) -> MultivariateDraws: ...
-
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any, seed: int
-    ) -> Draws | MultivariateDraws:
+        self, parameterization: AnyParameterization, data: Data, starts: Mixture, seed: int
+    ) -> Draws:
         """Sample one chain from each start.
 
         Parameters
         ----------
-        parameterization : Parameterization or MultivariateParameterization
+        parameterization : AnyParameterization
             With the reference prior, whose scales are inverse gamma, adaptive or known.
-        data : Data or MultivariateData
+        data : Data
             One sample; weights must be whole numbers.
-        starts : Mixture or MultivariateMixture, batch shape (chain,)
+        starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.
         seed : int
             The same seed gives the same draws for any number of cores.
@@ -112,18 +98,16 @@ class Gibbs:
         self._check(parameterization)
         if isinstance(parameterization, MultivariateParameterization):
             return sample_points(self, parameterization, data, starts, seed)
-        location, scale = one_sample(data)
-        standard = parameterization.affine(-location / scale, 1 / scale)
-        begin = standard_starts(starts, parameterization.k, location, scale)
-        standardized = data.standardized()
-        y = np.ascontiguousarray(repeated(standardized.y, data.weight))
+        own = standard_sample(parameterization, data)
+        standard, begin = own.parameterization, standard_starts(own, starts)
+        y = np.ascontiguousarray(repeated(own.data.y, data.weight))
         clock = time.perf_counter()
         states = self._run(y, standard.prior, begin, seed)
         seconds = time.perf_counter() - clock
         mixture = standard.domain.sorted(Mixture(*np.moveaxis(states, 2, 0)))
         return assemble(self._tree(mixture), seconds, parameterization, standard, data)
 
-    def _check(self, parameterization: Parameterization | MultivariateParameterization) -> None:
+    def _check(self, parameterization: AnyParameterization) -> None:
         if isinstance(parameterization, MultivariateParameterization):
             along = parameterization.along
         else:

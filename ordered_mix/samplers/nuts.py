@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 import numpy as np
 import nutpie
@@ -16,14 +16,15 @@ import xarray as xr
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws, assemble
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+    MultivariateParameterization,
+)
 from ordered_mix.parameterization.parameterization import NotApplicable, Parameterization
 from ordered_mix.samplers.moves.density import density, posterior
-from ordered_mix.samplers.moves.inputs import one_sample, standard_starts
+from ordered_mix.samplers.moves.inputs import standard_sample, standard_starts
 from ordered_mix.samplers.moves.nuts_multivariate import sample_points
 from ordered_mix.samplers.moves.settings import among, at_least, check_seed
 from ordered_mix.samplers.moves.starts import off_stationary
@@ -100,32 +101,18 @@ class NUTS:
                 f"adaptation of PyMC's own sampler is diagonal, got {self.adaptation!r}"
             )
 
-    @overload
     def sample(
-        self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
-    ) -> Draws: ...
-
-    @overload
-    def sample(
-        self,
-        parameterization: MultivariateParameterization,
-        data: MultivariateData,
-        starts: MultivariateMixture,
-        seed: int,
-    ) -> MultivariateDraws: ...
-
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any, seed: int
-    ) -> Draws | MultivariateDraws:
+        self, parameterization: AnyParameterization, data: Data, starts: Mixture, seed: int
+    ) -> Draws:
         """Sample one chain from each start.
 
         Parameters
         ----------
-        parameterization : Parameterization or MultivariateParameterization
+        parameterization : AnyParameterization
             With its prior in the units of the data.
-        data : Data or MultivariateData
+        data : Data
             One sample, weighted or not.
-        starts : Mixture or MultivariateMixture, batch shape (chain,)
+        starts : Mixture, batch shape (chain,)
             One start for each chain, in the units of the data.
         seed : int
             The same seed gives the same draws for any number of cores.
@@ -148,11 +135,11 @@ class NUTS:
                 raise ValueError("sampler must be 'nutpie' in several dimensions, got 'pymc'")
             given = (parameterization, data, starts, self.tune, self.inverse_temperature)
             return sample_points(partial(self._chains, seed=seed), *given)
-        location, scale = one_sample(data)
-        standard = parameterization.affine(-location / scale, 1 / scale)
-        points = standard.start(standard_starts(starts, parameterization.k, location, scale))
+        own = standard_sample(parameterization, data)
+        standard = own.parameterization
+        points = standard.start(standard_starts(own, starts))
         sample = self._nutpie if self.sampler == "nutpie" else self._pymc
-        raw, seconds = sample(standard, data.standardized(), points, seed)
+        raw, seconds = sample(standard, own.data, points, seed)
         drawn = raw["posterior"].data_vars.values()
         if not all(np.isfinite(values).all() for values in drawn):
             raise SamplingFailed("its draws are not finite: its map or its density is at fault")

@@ -6,18 +6,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.errors import SamplingFailed
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+)
 from ordered_mix.samplers.moves.hmc import (
     Points,
     Target,
@@ -91,42 +90,28 @@ class SMC:
                 f"got {self.threshold}"
             )
 
-    @overload
     def sample(
         self,
-        parameterization: Parameterization,
+        parameterization: AnyParameterization,
         data: Data,
         starts: Mixture | None = None,
         seed: int = 0,
-    ) -> Draws: ...
-
-    @overload
-    def sample(
-        self,
-        parameterization: MultivariateParameterization,
-        data: MultivariateData,
-        starts: MultivariateMixture | None = None,
-        seed: int = 0,
-    ) -> MultivariateDraws: ...
-
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any = None, seed: int = 0
-    ) -> Draws | MultivariateDraws:
+    ) -> Draws:
         """Sample the posterior, one chain of draws for each island.
 
         Parameters
         ----------
-        parameterization : Parameterization or MultivariateParameterization
+        parameterization : AnyParameterization
             With a proper prior, in the units of the data.
-        data : Data or MultivariateData
+        data : Data
             One sample, weighted or not.
-        starts : Mixture or MultivariateMixture, optional
+        starts : Mixture, optional
             Not used: particles are drawn from the prior.
         seed : int
 
         Returns
         -------
-        Draws or MultivariateDraws
+        Draws
             The attributes ``log_evidence`` and ``log_evidence_se`` of its tree are for the data
             in their own units; ``warmup_sample_stats`` holds one draw for each temperature.
 
@@ -138,13 +123,13 @@ class SMC:
             If the schedule stalls.
         """
         check_seed(seed)
-        target, _, scale = target_of(parameterization, data)
+        target, standard = target_of(parameterization, data)
         clock = time.perf_counter()
         points, stages = self._run(target, seed)
         seconds = time.perf_counter() - clock
         statistics = {"lp": points.log_density(np.ones(1))}
-        draws = draws_of(parameterization, target, data, points.z, statistics, seconds)
-        record(draws.tree, stages, points.log_prior.shape, unit_constant(data, scale))
+        draws = draws_of(parameterization, standard, data, points.z, statistics, seconds)
+        record(draws.tree, stages, points.log_prior.shape, unit_constant(data, standard.scale))
         return draws
 
     def _run(self, target: Target | TargetOfPoints, seed: int) -> tuple[Points, list[Stage]]:

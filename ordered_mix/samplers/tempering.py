@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.multivariate import MultivariateDraws
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+)
 from ordered_mix.samplers.moves.hmc import (
     Noise,
     Points,
@@ -28,7 +27,6 @@ from ordered_mix.samplers.moves.hmc import (
 from ordered_mix.samplers.moves.inputs import (
     prior_points,
     standard_starts,
-    standard_starts_of_points,
 )
 from ordered_mix.samplers.moves.ladder import (
     RoundTrips,
@@ -84,38 +82,24 @@ class Tempering:
     def __post_init__(self) -> None:
         at_least(self, draws=4, tune=2**ROUNDS, temperatures=3, leaps=1)
 
-    @overload
     def sample(
-        self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
-    ) -> Draws: ...
-
-    @overload
-    def sample(
-        self,
-        parameterization: MultivariateParameterization,
-        data: MultivariateData,
-        starts: MultivariateMixture,
-        seed: int,
-    ) -> MultivariateDraws: ...
-
-    def sample(
-        self, parameterization: Any, data: Any, starts: Any, seed: int
-    ) -> Draws | MultivariateDraws:
+        self, parameterization: AnyParameterization, data: Data, starts: Mixture, seed: int
+    ) -> Draws:
         """Sample one ladder from each start.
 
         Parameters
         ----------
-        parameterization : Parameterization or MultivariateParameterization
+        parameterization : AnyParameterization
             With a proper prior, in the units of the data.
-        data : Data or MultivariateData
+        data : Data
             One sample, weighted or not.
-        starts : Mixture or MultivariateMixture, batch shape (chain,)
+        starts : Mixture, batch shape (chain,)
             Where every temperature above the prior's begins, in the units of the data.
         seed : int
 
         Returns
         -------
-        Draws or MultivariateDraws
+        Draws
             At the inverse temperature 1. Its tree has the attributes ``log_evidence``,
             ``log_evidence_se`` (by stepping stones, in the units of the data) and ``barrier``,
             and a group ``tempering`` with the schedule, rejection rates and round trips.
@@ -126,16 +110,14 @@ class Tempering:
             If data, prior or starts are not accepted.
         """
         check_seed(seed)
-        target, location, scale = target_of(parameterization, data)
-        several = isinstance(target, TargetOfPoints)
-        own: Any = standard_starts_of_points if several else standard_starts
-        begin = target.parameterization.start(own(starts, parameterization.k, location, scale))
+        target, standard = target_of(parameterization, data)
+        begin = target.parameterization.start(standard_starts(standard, starts))
         clock = time.perf_counter()
         warm, kept, tuning = self._run(target, begin, seed)
         seconds = time.perf_counter() - clock
         z = np.swapaxes(kept.cold.z, 0, 1)
-        draws = draws_of(parameterization, target, data, z, statistics_of(kept), seconds)
-        write_record(draws.tree, warm, kept, tuning, unit_constant(data, scale))
+        draws = draws_of(parameterization, standard, data, z, statistics_of(kept), seconds)
+        write_record(draws.tree, warm, kept, tuning, unit_constant(data, standard.scale))
         return draws
 
     def _run(

@@ -122,6 +122,11 @@ class Stream:
         s0, s1, s2 = (part.reshape(*shape, k) for part in np.split(total[:, 1:], 3, axis=1))
         return Moments(total[:, 0].reshape(shape), s0, s1, s2)
 
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of a point: a number."""
+        return ()
+
     def over(self, task: Callable[..., Any], *given: Any) -> Iterator[Any]:
         """What a task makes of the blocks of each part, in their order, see `over_parts`."""
         return over_parts(self.parts, self.workers, task, *given)
@@ -215,7 +220,7 @@ def opened(source: Any, *, client: Any = None, **options: Any) -> Data | Stream:
     if found is not None and _in_blocks(found[0]) and not reading.where:
         if estimated_points(found[0], str(source)) > IN_MEMORY:
             return stream(source, reading=reading)
-    return load(source, **options)
+    return as_data(load(source, **options))
 
 
 def _in_blocks(path: str) -> bool:

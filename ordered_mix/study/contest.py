@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ordered_mix.draws.rhat import RHAT_THRESHOLD
 from ordered_mix.study.claims import Effect
-from ordered_mix.study.effects import extreme, from_logs
+from ordered_mix.study.effects import difference_of_shares, extreme, from_logs, mean
 
 LEAST_UNITS = 5
 
@@ -47,6 +48,19 @@ class Contest:
             If one of them has no run.
         """
         return _difference(self.values(column), top, bottom)
+
+    def ratio(self, top: str, bottom: str, column: str) -> Effect:
+        """One contender over another where both have converged; the column holds logs."""
+        return from_logs(mean(self.difference(top, bottom, column)))
+
+    def ratio_of_ratios(self, new: tuple[str, str], old: tuple[str, str], column: str) -> Effect:
+        """`ratio` of one pair over that of another; the column holds logs."""
+        there, here = (self.difference(*pair, column) for pair in (new, old))
+        return from_logs(mean((there - here).dropna()))
+
+    def converges_more(self, top: str, bottom: str) -> Effect:
+        """Share of the runs of one contender that converge less that of another."""
+        return difference_of_shares(*self.converged(top, bottom))
 
     def converged(self, top: str, bottom: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether each of two contenders has converged, on the units where both were run."""
@@ -87,6 +101,18 @@ class Contest:
             raise ValueError("no contender has enough runs that converge in every setting")
         return str(worst.idxmax())
 
+    def leading(self, column: str) -> Effect:
+        """`least` of the `leader`."""
+        return self.least(self.leader(column), column)
+
+    def worst(self, *columns: str) -> pd.DataFrame:
+        """Least of the `shares` of each column over settings, by contender, the best first.
+
+        Only contenders that are judged in every setting.
+        """
+        found = {name: self.shares(name).min(axis=1, skipna=False) for name in columns}
+        return pd.DataFrame(found).dropna().sort_values(columns[0], ascending=False)
+
     def least(self, name: str, column: str, rivals: Sequence[str] = ()) -> Effect:
         """Ratio of a contender to each other one, or to rivals, in the setting where it is least.
 
@@ -117,3 +143,22 @@ def _difference(values: pd.DataFrame, top: str, bottom: str) -> pd.Series:
     if absent:
         raise ValueError(f"the table holds no such runs of {' and '.join(absent)}")
     return (values[top] - values[bottom]).dropna()
+
+
+def with_rates(rows: pd.DataFrame, target: int) -> pd.DataFrame:
+    """Rows of `sampler_measures` with whether they converged, and the logs that are compared.
+
+    ``log_rate`` is that of the ESS per pass, ``log_speed`` per second, ``log_invariant`` that of
+    the label-invariant ESS per pass; ``log_needed`` that of the passes to so many effective draws,
+    warm-up included, ``log_converged`` to convergence; ``rate`` is the ESS per 1,000 passes.
+    """
+    effective = rows["passes"] / rows["ess"]
+    return rows.assign(
+        converged=rows["rhat"] <= RHAT_THRESHOLD,
+        rate=1000 / effective,
+        log_rate=-np.log(effective),
+        log_invariant=np.log(rows["invariant_ess"] / rows["passes"]),
+        log_speed=np.log(rows["ess"] / rows["seconds"]),
+        log_needed=np.log(rows["warmup_passes"] + target * effective),
+        log_converged=np.log(rows["converged_passes"].astype(float)),
+    )

@@ -202,6 +202,28 @@ def heat(
     return image
 
 
+def heats(shares: pd.DataFrame, words: str) -> Figure:
+    """Shares as percentages, a panel for each value of the first level of the columns.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        Its columns have levels of which the first names the panel; the others, numbers, are
+        written below each column.
+    words : str
+        What these numbers are.
+    """
+    names = list(dict.fromkeys(shares.columns.get_level_values(0)))
+    figure, axes = panels(max(1, len(names)), 1, (7.6, 3.8 * max(1, len(names))))
+    for one, name in zip(axes[:, 0], names, strict=False):
+        chosen = shares.loc[:, shares.columns.get_level_values(0) == name].dropna(how="all")
+        chosen.columns = [", ".join(f"{value:g}" for value in rest) for _, *rest in chosen.columns]
+        heat(one, 100 * chosen, "{:.0f}".format, colours="cividis", limits=(0, 100))
+        one.set_title(f"{shares.columns.names[0]}: {name}", loc="left", fontsize=9)
+    axes[-1, 0].set_xlabel(words)
+    return figure
+
+
 def interval(values: ArrayLike, log: bool = False) -> tuple[float, float, float]:
     """Mean with the ends of its 95% interval, both ends at the mean if there are too few values.
 
@@ -260,6 +282,36 @@ def curves(
     axes.set_xlim(-0.5, len(places) - 0.5)
     axes.set_xlabel(SEPARATION if x == "separation" else x)
     axes.grid(axis="y", lw=0.4, alpha=0.5)
+
+
+def curve_panels(
+    rows: pd.DataFrame, value: str, by: str, names: Sequence[str],
+    grid: Mapping[str, Sequence[str]], words: str,
+) -> Figure:  # fmt: skip
+    """`curves` of some series on a log scale, a panel for each pair of values of two columns.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    value, by : str
+        Columns of the values and of the series.
+    names : sequence of str
+        The series shown.
+    grid : mapping of str to sequence of str
+        Two columns with their values, down and across.
+    words : str
+        What the values are.
+    """
+    (down, lines_), (across, columns) = grid.items()
+    figure, axes = panels(len(lines_), len(columns), (2.8 * len(columns), 2.7 * len(lines_)),
+                          sharey=True)  # fmt: skip
+    for line, first in zip(axes, lines_, strict=True):
+        for one, second in zip(line, columns, strict=True):
+            chosen = rows[(rows[down] == first) & (rows[across] == second) & rows[by].isin(names)]
+            curves(one, chosen, value, by, looks(names), log=True)
+            one.set_title(f"{short(first)}, {short(second)}", loc="left", fontsize=9)
+    axes[0, 0].set_ylabel(words)
+    return legend(figure, axes)
 
 
 def lines(axes: Axes, rows: pd.DataFrame, x: str, y: str, by: str) -> None:

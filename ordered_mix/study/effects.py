@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from ordered_mix.study.claims import Effect
-from ordered_mix.study.confidence import confidence
+from ordered_mix.study.confidence import at_confidence, confidence
 
 TIE = "tie"
 
@@ -76,6 +76,34 @@ def from_logs(logs: Effect) -> Effect:
     """The ratio whose logarithm an effect is."""
     estimate, low, high = np.exp(logs[:3]).tolist()
     return Effect(estimate, low, high, logs.observations)
+
+
+def geometric_mean(ratios: pd.Series, unit: str) -> Effect:
+    """Geometric mean over units, those of a unit averaged first; every unit is complete.
+
+    Parameters
+    ----------
+    ratios : Series
+        Positive numbers; its index names the unit of each.
+    unit : str
+        The level of the index whose values are independent.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or a unit lacks one.
+    """
+    logs = np.log(ratios).groupby(unit)
+    counts = logs.agg(["size", "count"])
+    if counts.empty or (counts.to_numpy() != counts["size"].max()).any():
+        raise ValueError("table must hold every run of every data set, it does not")
+    return from_logs(mean(logs.mean()))
+
+
+def less(effect: Effect, number: float) -> Effect:
+    """By how much an effect exceeds a number."""
+    estimate, low, high, count = effect
+    return Effect(estimate - number, low - number, high - number, count)
 
 
 def extreme(samples: Iterable[ArrayLike], pick: Callable[[Sequence[float]], float]) -> Effect:
@@ -195,6 +223,30 @@ def share(successes: ArrayLike) -> Effect:
     result = stats.binomtest(int(trials.sum()), trials.size)
     low, high = result.proportion_ci(confidence(), method="exact")
     return Effect(float(result.statistic), float(low), float(high), trials.size)
+
+
+def extreme_share(samples: Iterable[ArrayLike], pick: Callable[..., Any]) -> Effect:
+    """The largest or the least of several shares; their exact intervals hold together in 95%.
+
+    Parameters
+    ----------
+    samples : iterable of array of bool
+        Independent trials of each.
+    pick : callable
+        `numpy.max` or `numpy.min`.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or one holds no trial.
+    """
+    trials = [np.asarray(one, dtype=bool).ravel() for one in samples]
+    if not trials:
+        raise ValueError("samples must hold at least one, got none")
+    with at_confidence(1 - (1 - confidence()) / len(trials)):
+        found = np.array([share(one)[:3] for one in trials])
+    estimate, low, high = pick(found, axis=0).tolist()
+    return Effect(estimate, low, high, min(map(len, trials)))
 
 
 def difference_of_shares(first: ArrayLike, second: ArrayLike) -> Effect:

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ordered_mix.data import Data
-from ordered_mix.multivariate import MultivariateData
 
 Array = NDArray[np.float64]
 
@@ -79,7 +78,7 @@ class Landscape:
 
     Parameters
     ----------
-    data : Data or MultivariateData
+    data : Data
         A single sample or population; the value is for one unit of its weight.
     w : array_like, shape (k,)
         Weights of the fitted components.
@@ -90,11 +89,11 @@ class Landscape:
         If data is a batch, or the weights are not positive with sum 1.
     """
 
-    data: Data | MultivariateData
+    data: Data
     w: ArrayLike
 
     def __post_init__(self) -> None:
-        y = self.data.y[..., None] if isinstance(self.data, Data) else self.data.y
+        y = self.data.y if self.data.event_shape else self.data.y[..., None]
         if y.ndim != 2:
             raise ValueError(f"data must be a single sample, got a batch of {y.shape[:-2]}")
         w = np.asarray(self.w, dtype=np.float64)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
 from ordered_mix.arrays import Array, finite
+from ordered_mix.data import Data, population
 from ordered_mix.draws.pointwise import pointwise_log_likelihood
+from ordered_mix.mixture import Mixture
 
 
 def log_predictive(points: ArrayLike, w: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> Array:
@@ -56,3 +60,33 @@ def generalisation_loss(weight: ArrayLike, log_density: ArrayLike) -> float:
             f"{mass.sum():.6g} and shapes {mass.shape} and {score.shape}"
         )
     return float(-np.sum(mass * score))
+
+
+def exact_losses(
+    truth: Mixture, data: Data, predict: Callable[[Array], Array], step: float = 0.05
+) -> dict[str, float]:
+    """Generalisation loss of a log density over the population, and what it is compared with.
+
+    Parameters
+    ----------
+    truth : Mixture
+    data : Data
+        A sample from it.
+    predict : callable
+        From points to the log of the density that predicts.
+    step : float
+        Step of the population's grid.
+
+    Returns
+    -------
+    dict of str to float
+        ``generalisation`` of the density and ``entropy`` of the truth, in nats for one
+        observation, and ``sample_entropy``, minus the truth's log density summed over the data.
+    """
+    grid = population(truth, step=step)
+    assert grid.weight is not None
+    return {
+        "generalisation": generalisation_loss(grid.weight, predict(grid.y)),
+        "entropy": generalisation_loss(grid.weight, truth.log_density(grid.y)),
+        "sample_entropy": float(-truth.log_density(data.y).sum()),
+    }

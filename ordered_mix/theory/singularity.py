@@ -30,6 +30,20 @@ def merging(mixture: Mixture, fractions: ArrayLike) -> Mixture:
     return Mixture(mixture.w, mixture.mean() + left * (mixture.mu - mixture.mean()), mixture.sigma)
 
 
+def two_normals(separation: float, weight: float = 0.5) -> Mixture:
+    """Two normals of unit scale around the mixture mean 0.
+
+    Parameters
+    ----------
+    separation : float
+        Distance of the means; the singularity is at 0.
+    weight : float
+        Of the first one.
+    """
+    means = separation * np.array([weight - 1, weight])
+    return Mixture(np.array([weight, 1 - weight]), means, np.ones(2))
+
+
 class Slope(NamedTuple):
     """Exponent p of ``value ~ gap^p`` as the gap vanishes.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ordered_mix.estimators.loop.bounds import lower_bounds, positive_ones
 from ordered_mix.estimators.loop.expectation import COLLAPSED
+from ordered_mix.estimators.loop.metric import information
 from ordered_mix.estimators.loop.problem import Problem
 from ordered_mix.estimators.loop.transforms import closed_form_map
 from ordered_mix.mixture import Mixture
@@ -147,6 +148,16 @@ class Coordinates:
         if self.kind == "free":
             return self.parameterization.jacobian_free(x)
         return self.parameterization.jacobian(x)
+
+    def information(self, runs: Index, point: Point) -> Array:
+        """Fisher information of one observation, shape (runs, dimension, dimension)."""
+        scale = self.problem.scale[runs, None]
+        k = point.w.shape[1]
+        units = np.concatenate([np.ones((len(scale), k)), np.repeat(scale, 2 * k, axis=1)], axis=1)
+        jacobian = self.jacobian(point.x) / units[:, :, None]
+        inner = information(point.w, point.mu, point.sigma)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.swapaxes(jacobian, 1, 2) @ inner @ jacobian
 
     def _pullback(self, x: Array, scores: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ordered_mix.estimators.loop.bounds import lower_bounds, positive_ones
 from ordered_mix.estimators.loop.coordinates import ROUNDING, Coordinates, Point
+from ordered_mix.estimators.loop.metric_multivariate import information, scores_of_features
 from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, factor
 from ordered_mix.estimators.loop.state import Index
-from ordered_mix.multivariate import MultivariateMixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
@@ -76,9 +77,19 @@ class PointCoordinates(Coordinates):
             )
         return np.stack(found)
 
-    def _of_mixtures(
-        self, one: MultivariateParameterization, mixtures: MultivariateMixture
-    ) -> Array:
+    def information(self, runs: Index, point: Point) -> Array:
+        """Fisher information of one observation, shape (runs, dimension, dimension)."""
+        root = self._mixture(point.x)[0][2]
+        factors = root / self.problem.scale[runs, None, None, None]
+        inner = information(point.w, point.mu, factors)
+        x, roots = (np.repeat(value, inner.shape[1], axis=0) for value in (point.x, root))
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = scores_of_features(root)
+            columns = self.parameterization.pullback(x, roots, *scores, free=self.free)
+            jacobian = columns.reshape(*inner.shape[:2], -1)
+            return np.swapaxes(jacobian, 1, 2) @ inner @ jacobian
+
+    def _of_mixtures(self, one: MultivariateParameterization, mixtures: Mixture) -> Array:
         if self.free:
             return one.coordinates(mixtures)
         return one.unconstrain(mixtures)

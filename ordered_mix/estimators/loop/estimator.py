@@ -48,8 +48,8 @@ class Estimator:
         parameterization : Parameterization or MultivariateParameterization
             The coordinates, with options and prior in the units of the data. What its prior knows
             of weights or scales stays as it is, its kind of covariances is that of the fit.
-        data : Data or MultivariateData, batch shape (...), or Stream
-        starts : Mixture or MultivariateMixture, batch shape (...)
+        data : Data, batch shape (...), or Stream
+        starts : Mixture, batch shape (...)
             In the units of the data. The two batch shapes broadcast: data of shape (sets, 1, n)
             with starts of batch shape (sets, starts) make sets x starts runs.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -217,8 +217,8 @@ class Fit:
         runs = trace.iteration.reshape(snapshots, -1).shape[1]
         columns: dict[str, NDArray[Any]] = {"run": np.tile(np.arange(runs), snapshots)}
         columns |= {name: value.ravel() for name, value in trace.columns.items()}
-        for parameter in fields(trace.mixture):
-            columns |= _parameter_columns(parameter.name, trace)
+        for parameter in trace.mixture.parameters:
+            columns |= _parameter_columns(parameter, trace)
         table = pandas.DataFrame(columns).drop_duplicates(["run", "iteration"])
         return table.sort_values(["run", "iteration"], ignore_index=True)
 

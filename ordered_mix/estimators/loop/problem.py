@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ordered_mix.data import Data
-from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem, batch_of_runs
+from ordered_mix.estimators.loop.problem_multivariate import MultivariateProblem
+from ordered_mix.estimators.loop.runs import BatchOfRuns
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
 from ordered_mix.multivariate.covariances import closest
-from ordered_mix.parameterization.multivariate import MultivariateParameterization
+from ordered_mix.parameterization.multivariate import (
+    AnyParameterization,
+    MultivariateParameterization,
+)
 from ordered_mix.passes import batches, fused, kernels
 from ordered_mix.passes.kernels import Moments
 from ordered_mix.stream.stream import Stream, moments_of
 
 if TYPE_CHECKING:
-    from ordered_mix.parameterization.parameterization import Parameterization
+    pass
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -31,18 +34,10 @@ UNWEIGHTED = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(BatchOfRuns):
     """Runs = data sets x starts, flat, in working units ``(y - location) / scale``.
 
     Working in units of the data's own spread makes offsets of 1e9 and scales of 1e-9 harmless.
-
-    Parameters
-    ----------
-    data : Data, batch shape (...), or Stream
-        The samples; its batch shape broadcasts against that of the starts, so data of shape
-        (sets, 1, n) and starts of batch shape (sets, starts) make sets x starts runs.
-    starts : Mixture, batch shape (...)
-        Where the runs begin, in the units of the data.
 
     Raises
     ------
@@ -51,41 +46,20 @@ class Problem:
     """
 
     data: Data | Stream
-    starts: Mixture
 
     def __post_init__(self) -> None:
-        batch_of_runs(self.data.batch_shape, self.starts.batch_shape)
+        super().__post_init__()
         self.data.standardized()
-
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """Batch shape of the runs."""
-        return batch_of_runs(self.data.batch_shape, self.starts.batch_shape)
-
-    @cached_property
-    def size(self) -> int:
-        """Number of runs."""
-        return int(np.prod(self.shape))
-
-    @property
-    def k(self) -> int:
-        """Number of components."""
-        return self.starts.k
 
     @cached_property
     def location(self) -> Array:
         """Location of each run's data, shape (runs,)."""
-        return self._flat(self.data.location)
+        return self.flat(self.data.location)
 
     @cached_property
     def scale(self) -> Array:
         """Scale of each run's data, shape (runs,)."""
-        return self._flat(self.data.scale)
-
-    @cached_property
-    def total_weight(self) -> Array:
-        """Total weight of each run's data, shape (runs,)."""
-        return self._flat(self.data.total_weight)
+        return self.flat(self.data.scale)
 
     @cached_property
     def points(self) -> Array:
@@ -99,13 +73,6 @@ class Problem:
         return None if weight is None else weight.reshape(-1, self.data.n)
 
     @cached_property
-    def rows(self) -> Index:
-        """Data set of each run, shape (runs,)."""
-        samples = self.data.batch_shape
-        index = np.arange(int(np.prod(samples))).reshape(samples)
-        return np.ascontiguousarray(np.broadcast_to(index, self.shape)).ravel()
-
-    @cached_property
     def log_scale(self) -> Array:
         """Log likelihood in working units less that in the units of the data, shape (runs,)."""
         return self.total_weight * np.log(self.scale)
@@ -116,11 +83,8 @@ class Problem:
 
     def start(self) -> tuple[Array, Array, Array]:
         """Weights, means and scales of the starts in working units, each (runs, k)."""
-        shape = (*self.shape, self.k)
-        w, mu, sigma = (
-            np.array(np.broadcast_to(value, shape), order="C").reshape(self.size, self.k)
-            for value in (self.starts.w, self.starts.mu, self.starts.sigma)
-        )
+        starts = self.starts
+        w, mu, sigma = (self.flat(value, 1) for value in (starts.w, starts.mu, starts.sigma))
         scale = self.scale[:, None]
         return w, (mu - self.location[:, None]) / scale, sigma / scale
 
@@ -176,25 +140,10 @@ class Problem:
             )
         return self.data
 
-    def _flat(self, value: Array) -> Array:
-        return np.ascontiguousarray(np.broadcast_to(value, self.shape)).ravel()
 
-
-@overload
 def problem_of(
-    parameterization: Parameterization, data: Data | Stream, starts: Mixture
-) -> Problem: ...
-
-
-@overload
-def problem_of(
-    parameterization: MultivariateParameterization,
-    data: MultivariateData,
-    starts: MultivariateMixture,
-) -> MultivariateProblem: ...
-
-
-def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | MultivariateProblem:
+    parameterization: AnyParameterization, data: Data | Stream, starts: Mixture
+) -> Problem | MultivariateProblem:
     """The runs of an estimator, checked before any work.
 
     In several dimensions covariances of the starts become the closest ones of the prior's kind.
@@ -206,18 +155,18 @@ def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | Multi
         scales than the prior knows, the batch shapes do not broadcast, or the data are constant or
         lie in a plane.
     """
-    several = isinstance(parameterization, MultivariateParameterization)
-    if several:
-        _check_points(parameterization, data, starts)
+    _check_shapes(parameterization.event_shape, data, starts)
     if starts.k != parameterization.k:
         raise ValueError(
             f"starts must have {parameterization.k} components as {parameterization.label}, "
             f"got {starts.k}"
         )
+    if isinstance(parameterization, MultivariateParameterization):
+        assert isinstance(data, Data)  # streams are of numbers
+        data.check_full()
+        covariance = closest(parameterization.prior.covariance, starts.covariance, starts.w)
+        return MultivariateProblem(data, Mixture(starts.w, starts.mu, covariance=covariance))
     prior = parameterization.prior
-    if several:
-        covariance = closest(prior.covariance, starts.covariance, starts.w)
-        return MultivariateProblem(data, replace(starts, covariance=covariance))
     held = {"w": prior.known_w, "mu": prior.known_mu, "sigma": prior.known_sigma}
     for name, known in held.items():
         value = getattr(starts, name)
@@ -229,15 +178,11 @@ def problem_of(parameterization: Any, data: Any, starts: Any) -> Problem | Multi
     return Problem(data, starts)
 
 
-def _check_points(parameterization: MultivariateParameterization, data: Any, starts: Any) -> None:
-    d = parameterization.prior.d
-    for name, value, kind in (
-        ("data", data, MultivariateData), ("starts", starts, MultivariateMixture)
-    ):  # fmt: skip
-        if not isinstance(value, kind):
-            raise ValueError(
-                f"{name} must be {kind.__name__} for a prior in {d} dimensions, got {value!r}"
-            )
-        if value.d != d:
-            raise ValueError(f"{name} must have the {d} dimensions of the prior, got {value.d}")
-    data.check_full()
+def _check_shapes(shape: tuple[int, ...], data: Data | Stream, starts: Mixture) -> None:
+    if bool(data.event_shape) != bool(shape):
+        what = f"points for a prior in {shape[0]} dimensions" if shape else "numbers for this prior"
+        raise ValueError(f"data must be {what}, got {data!r}")
+    for name, given in (("data", data.event_shape), ("starts", starts.event_shape)):
+        if given != shape:
+            d, own = ((one or (1,))[0] for one in (shape, given))
+            raise ValueError(f"{name} must have the {d} dimensions of the prior, got {own}")

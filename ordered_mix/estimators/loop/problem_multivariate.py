@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.data import Data
+from ordered_mix.estimators.loop.runs import BatchOfRuns
+from ordered_mix.mixture import Mixture
 from ordered_mix.passes.multivariate_pass import WhiteMoments, one_by_one, white_pass
 
 Array = NDArray[np.float64]
@@ -28,31 +30,9 @@ class MultivariateMoments(NamedTuple):
     s2: Array
 
 
-def batch_of_runs(samples: tuple[int, ...], starts: tuple[int, ...]) -> tuple[int, ...]:
-    """Batch shape of data sets x starts, from those of both.
-
-    Raises
-    ------
-    ValueError
-        If they do not broadcast.
-    """
-    try:
-        return np.broadcast_shapes(samples, starts)
-    except ValueError:
-        raise ValueError(
-            f"starts must have a batch shape that broadcasts with that of the data, {samples}, "
-            f"got {starts}"
-        ) from None
-
-
 @dataclass(frozen=True, eq=False)
-class MultivariateProblem:
+class MultivariateProblem(BatchOfRuns):
     """Runs = data sets x starts, flat; points less their mean, divided by one scale.
-
-    Parameters
-    ----------
-    data : MultivariateData, batch shape (...)
-    starts : MultivariateMixture, batch shape (...)
 
     Raises
     ------
@@ -60,45 +40,29 @@ class MultivariateProblem:
         If the dimensions differ or the batch shapes do not broadcast.
     """
 
-    data: MultivariateData
-    starts: MultivariateMixture
+    data: Data
 
     def __post_init__(self) -> None:
         if self.data.d != self.starts.d:
             raise ValueError(
                 f"starts must have the {self.data.d} dimensions of the data, got {self.starts.d}"
             )
-        batch_of_runs(self.data.y.shape[:-2], self.starts.batch_shape)
-
-    @cached_property
-    def shape(self) -> tuple[int, ...]:
-        """Batch shape of the runs."""
-        return batch_of_runs(self.data.y.shape[:-2], self.starts.batch_shape)
-
-    @cached_property
-    def size(self) -> int:
-        """Number of runs."""
-        return int(np.prod(self.shape))
+        super().__post_init__()
 
     @cached_property
     def location(self) -> Array:
         """Location of each run's data, shape (runs, d)."""
-        return self._flat(self.data.location, 1)
+        return self.flat(self.data.location, 1)
 
     @cached_property
     def scale(self) -> Array:
         """One scale for each run's data, shape (runs,)."""
-        return self._flat(self.data.scale.max(axis=-1), 0)
+        return self.flat(self.data.scale.max(axis=-1))
 
     @cached_property
     def variances(self) -> Array:
         """Variance of each coordinate in working units, shape (runs, d)."""
-        return (self._flat(self.data.scale, 1) / self.scale[:, None]) ** 2
-
-    @cached_property
-    def total_weight(self) -> Array:
-        """Total weight of each run's data, shape (runs,)."""
-        return self._flat(self.data.total_weight, 0)
+        return (self.flat(self.data.scale, 1) / self.scale[:, None]) ** 2
 
     @cached_property
     def log_scale(self) -> Array:
@@ -119,16 +83,10 @@ class MultivariateProblem:
             return np.ones((len(self.points), self.data.n))
         return self.data.weight.reshape(-1, self.data.n)
 
-    @cached_property
-    def rows(self) -> Index:
-        """Data set of each run, shape (runs,)."""
-        samples = self.data.y.shape[:-2]
-        return self._flat(np.arange(int(np.prod(samples))).reshape(samples), 0)
-
     def start(self) -> tuple[Array, Array, Array]:
         """Weights (runs, k), means (runs, k, d), covariances (runs, k, d, d) in working units."""
-        w, mu = self._flat(self.starts.w, 1), self._flat(self.starts.mu, 2)
-        covariance = self._flat(self.starts.covariance, 3)
+        w, mu = self.flat(self.starts.w, 1), self.flat(self.starts.mu, 2)
+        covariance = self.flat(self.starts.covariance, 3)
         scale = self.scale[:, None, None]
         return w, (mu - self.location[:, None]) / scale, covariance / scale[..., None] ** 2
 
@@ -148,33 +106,29 @@ class MultivariateProblem:
         """Standard deviations of each coordinate."""
         return np.sqrt(np.diagonal(covariance, axis1=-1, axis2=-2))
 
-    def sample(self, row: int) -> MultivariateData:
+    def sample(self, row: int) -> Data:
         """One of the data sets, in its own units."""
         data = self.data
         y = data.y.reshape(-1, data.n, data.d)[row]
         weight = None if data.weight is None else data.weight.reshape(-1, data.n)[row]
-        return MultivariateData(y, weight, data.name, data.columns)
+        return Data(y, weight, data.name, data.columns)
 
-    def log_likelihood(self, mixture: MultivariateMixture) -> Array:
+    def log_likelihood(self, mixture: Mixture) -> Array:
         """Of mixtures (..., *shape), in the units of the data; no pass of a run."""
         data, parameters = self.data, (mixture.w, mixture.mu, mixture.root)
         return white_pass(data.y, *parameters, data.weight).log_likelihood
 
-    def restore(self, w: Array, mu: Array, covariance: Array) -> MultivariateMixture:
+    def restore(self, w: Array, mu: Array, covariance: Array) -> Mixture:
         """Mixtures in the units of the data."""
         scale = self.scale[:, None, None]
         mu = self.location[:, None] + scale * mu
         covariance = scale[..., None] ** 2 * covariance
         lead = (*w.shape[:-2], *self.shape)
-        return MultivariateMixture(
+        return Mixture(
             w.reshape(*lead, *w.shape[-1:]),
             mu.reshape(*lead, *mu.shape[-2:]),
-            covariance.reshape(*lead, *covariance.shape[-3:]),
+            covariance=covariance.reshape(*lead, *covariance.shape[-3:]),
         )
-
-    def _flat(self, value: NDArray[Any], trailing: int) -> NDArray[Any]:
-        shape = value.shape[value.ndim - trailing :]
-        return np.array(np.broadcast_to(value, (*self.shape, *shape))).reshape(self.size, *shape)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ordered_mix.mixture import Array
+from ordered_mix.mixture import Array, Mixture
 from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 
@@ -16,7 +16,7 @@ class Standard(NamedTuple):
     ----------
     parameterization : Parameterization or MultivariateParameterization
         For the standardised data.
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
         Standardised.
     location, scale : float or array
         Of the data in their own units.
@@ -27,13 +27,17 @@ class Standard(NamedTuple):
     location: Any
     scale: Any
 
-    def inwards(self, mixture: Any) -> Any:
+    def inwards(self, mixture: Mixture) -> Mixture:
         """Mixtures of the data as those of the standardised data."""
         return mixture.affine(-self.location / self.scale, 1 / self.scale)
 
-    def forward(self, z: Array) -> Any:
+    def outwards(self, mixture: Mixture) -> Mixture:
+        """Mixtures of the standardised data as those of the data."""
+        return mixture.affine(self.location, self.scale)
+
+    def forward(self, z: Array) -> Mixture:
         """Mixtures at coordinates for standardised data, in the units of the data."""
-        return self.parameterization.forward(z).affine(self.location, self.scale)
+        return self.outwards(self.parameterization.forward(z))
 
 
 def standard_of(parameterization: Any, data: Any) -> Standard:
@@ -42,7 +46,7 @@ def standard_of(parameterization: Any, data: Any) -> Standard:
     Parameters
     ----------
     parameterization : Parameterization or MultivariateParameterization
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
     """
     if not isinstance(parameterization, MultivariateParameterization):
         location, scale = float(data.location), float(data.scale)

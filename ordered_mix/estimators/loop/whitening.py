@@ -24,7 +24,7 @@ def labelled_information(parameterization: Any, data: Any, z: Array) -> Array:
     Parameters
     ----------
     parameterization : Parameterization or MultivariateParameterization
-    data : Data, Stream or MultivariateData
+    data : Data or Stream
         One sample, weighted or not.
     z : array, shape (dimension,)
 

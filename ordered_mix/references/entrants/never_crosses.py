@@ -6,7 +6,6 @@ import numpy as np
 from scipy.stats import invwishart
 
 from ordered_mix.mixture import Mixture
-from ordered_mix.multivariate import MultivariateMixture
 from ordered_mix.references.entrant import Budget, Clock, Sampled, within
 from ordered_mix.references.reference import Reference, load_reference
 
@@ -51,4 +50,4 @@ def _points(reference: Reference, shape: tuple[int, int], rng: np.random.Generat
         mu.append(group.mean(axis=0) + noise[..., 0])
         covariance.append(own.reshape(*shape, prior.d, prior.d))
     w = rng.dirichlet(prior.concentration + np.array([len(group) for group in groups]), shape)
-    return MultivariateMixture(w, np.stack(mu, axis=-2), np.stack(covariance, axis=-3))
+    return Mixture(w, np.stack(mu, axis=-2), covariance=np.stack(covariance, axis=-3))

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.multivariate import MultivariateData
+from ordered_mix.data import Data
 from ordered_mix.multivariate.covariances import free_shape
 from ordered_mix.multivariate.reference import log_density_factors
 from ordered_mix.parameterization.maps import TapeMap
@@ -49,15 +49,13 @@ class Given(NamedTuple):
     temperature: float
 
 
-def given(
-    standard: MultivariateParameterization, data: MultivariateData, temperature: float
-) -> Given | None:
+def given(standard: MultivariateParameterization, data: Data, temperature: float) -> Given | None:
     """The arguments of `density`, None where the model file has an operation that a tape lacks.
 
     Parameters
     ----------
     standard : MultivariateParameterization
-    data : MultivariateData
+    data : Data
         One sample, weighted or not, in the units of the prior.
     temperature : float
         Power of the likelihood.

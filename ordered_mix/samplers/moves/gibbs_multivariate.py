@@ -10,14 +10,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ordered_mix.draws.multivariate import MultivariateDraws, assemble
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
+from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.multivariate import assemble
+from ordered_mix.mixture import Mixture
+from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.multivariate.covariances import factors, free_coordinates
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.inputs import (
-    one_sample_of_points,
     repeated,
-    standard_starts_of_points,
+    standard_sample,
+    standard_starts,
 )
 from ordered_mix.samplers.moves.sweeps_multivariate import KINDS, MultivariateConjugate, sweeps
 
@@ -48,32 +51,29 @@ class Settings(Protocol):
 def sample_points(
     settings: Settings,
     parameterization: MultivariateParameterization,
-    data: MultivariateData,
-    starts: MultivariateMixture,
+    data: Data,
+    starts: Mixture,
     seed: int,
-) -> MultivariateDraws:
+) -> Draws:
     """Sample one chain from each start, as `samplers.gibbs.Gibbs.sample`.
 
     Points are sampled in units of the standard deviation of each coordinate, the same for all
     where covariances are spherical.
     """
-    location, scale = one_sample_of_points(data, parameterization.prior)
-    standard = parameterization.affine(-location / scale, 1 / scale)
-    begin = standard_starts_of_points(starts, parameterization.k, location, scale)
-    own = data.affine(-location / scale, 1 / scale)
-    y = np.ascontiguousarray(repeated(own.y, data.weight).T)
+    standard = standard_sample(parameterization, data)
+    begin = standard_starts(standard, starts)
+    y = np.ascontiguousarray(repeated(standard.data.y, data.weight).T)
     clock = time.perf_counter()
-    flat = _run(settings, y, standard.prior, begin, seed)
+    own = standard.parameterization
+    flat = _run(settings, y, own.prior, begin, seed)
     seconds = time.perf_counter() - clock
-    mixture = standard.sorted(_mixture(flat, standard.k, data.d)).affine(location, scale)
+    mixture = standard.outwards(own.sorted(_mixture(flat, own.k, data.d)))
     passes = np.ones(mixture.batch_shape, dtype=np.int64)
-    tree = assemble(mixture, {"n_steps": passes}, settings.tune, data)
-    tree.attrs["seconds"] = seconds
-    return MultivariateDraws(tree)
+    return assemble(mixture, {"n_steps": passes}, settings.tune, data, seconds)
 
 
 def _run(
-    settings: Settings, y: Array, prior: MultivariatePrior, begin: MultivariateMixture, seed: int
+    settings: Settings, y: Array, prior: MultivariatePrior, begin: Mixture, seed: int
 ) -> Array:
     """States of all sweeps, shape (chain, sweep, k (1 + d + d d))."""
     numbers = conjugate(prior, settings.frozen)
@@ -127,8 +127,8 @@ def conjugate(prior: MultivariatePrior, frozen: tuple[str, ...] = ()) -> Multiva
     )
 
 
-def _mixture(flat: Array, k: int, d: int) -> MultivariateMixture:
+def _mixture(flat: Array, k: int, d: int) -> Mixture:
     w, mu, root = np.split(flat, [k, k + k * d], axis=-1)
     root = root.reshape(*flat.shape[:-1], k, d, d)
     covariance = root @ np.swapaxes(root, -1, -2)
-    return MultivariateMixture(w, mu.reshape(*flat.shape[:-1], k, d), covariance)
+    return Mixture(w, mu.reshape(*flat.shape[:-1], k, d), covariance=covariance)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ordered_mix.data import Data
 from ordered_mix.mixture import Array
-from ordered_mix.multivariate import MultivariateData
 from ordered_mix.parameterization.multivariate import FARTHEST, MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.passes import kernels
@@ -81,7 +80,7 @@ class TargetOfPoints(NamedTuple):
     """The same in several dimensions."""
 
     parameterization: MultivariateParameterization
-    data: MultivariateData
+    data: Data
 
     @property
     def in_threads(self) -> bool:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ordered_mix.data import Data
+from ordered_mix.estimators.loop.standard import Standard, standard_of
 from ordered_mix.mixture import Array, Mixture
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture, MultivariatePrior
-from ordered_mix.multivariate.prior import standard_units
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.parameterization.proper import proper_draws
 from ordered_mix.stream.stream import Stream
 
 
-def one_sample(data: Data | Stream) -> tuple[float, float]:
-    """Location and scale of one sample.
+def standard_sample(parameterization: Any, data: Data | Stream) -> Standard:
+    """One sample and a parameterization in the units of the standardised data.
 
     Raises
     ------
     ValueError
-        If the data are a batch, constant or streamed.
+        If the data are a batch, streamed, constant, not of the prior's dimensions, or lie in a
+        plane.
     """
     if isinstance(data, Stream):
         raise ValueError(
@@ -28,66 +30,41 @@ def one_sample(data: Data | Stream) -> tuple[float, float]:
             f"and {data.name} is a stream of {data.n:,} points: sample binned(stream).data, or "
             "take optima.laplace and check it by importance"
         )
-    if data.y.ndim != 1:
+    if data.batch_shape:
         raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
-    if not float(data.scale) > 0:
+    shape = parameterization.event_shape
+    if bool(data.event_shape) != bool(shape):
+        raise ValueError(f"data must be {'points' if shape else 'numbers'} here, got {data!r}")
+    if data.event_shape != shape:
+        raise ValueError(f"data must have the {shape[0]} columns of the prior, got {data.d}")
+    if shape:
+        data.check_full()
+    elif not float(data.scale) > 0:
         raise ValueError(f"data must hold two different points, {data.name} is constant")
-    return float(data.location), float(data.scale)
+    return standard_of(parameterization, data)
 
 
-def standard_starts(starts: Mixture, k: int, location: float, scale: float) -> Mixture:
+def standard_starts(standard: Standard, starts: Mixture) -> Mixture:
     """Starts in the units of the standardised data, batch shape (chain,).
 
     Raises
     ------
     ValueError
-        If they are not one mixture of k components for each chain.
+        If they are not one mixture of as many components and dimensions for each chain.
     """
     if len(starts.batch_shape) != 1 or not starts.batch_shape[0]:
         raise ValueError(
             f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
+        )
+    k, shape = standard.parameterization.k, standard.parameterization.event_shape
+    if starts.event_shape != shape or (shape and starts.k != k):
+        raise ValueError(
+            f"starts must have {k} components in {standard.data.d} dimensions, "
+            f"they have {starts.k} in {starts.d}"
         )
     if starts.k != k:
         raise ValueError(f"starts must have {k} components, they have {starts.k}")
-    return starts.affine(-location / scale, 1 / scale)
-
-
-def one_sample_of_points(data: MultivariateData, prior: MultivariatePrior) -> tuple[Array, Array]:
-    """Location and scale (d,) of one sample; for spherical covariances one scale for all.
-
-    Raises
-    ------
-    ValueError
-        If the data are a batch, not of the prior's dimensions, or lie in a plane.
-    """
-    if data.y.ndim != 2:
-        raise ValueError(f"data must be one sample, got a batch of shape {data.y.shape}")
-    if data.d != prior.d:
-        raise ValueError(f"data must have the {prior.d} columns of the prior, got {data.d}")
-    data.check_full()
-    return standard_units(data, prior)
-
-
-def standard_starts_of_points(
-    starts: MultivariateMixture, k: int, location: Array, scale: Array
-) -> MultivariateMixture:
-    """Starts in the units of the standardised points, batch shape (chain,).
-
-    Raises
-    ------
-    ValueError
-        If they are not one mixture of k components in as many dimensions for each chain.
-    """
-    if len(starts.batch_shape) != 1 or not starts.batch_shape[0]:
-        raise ValueError(
-            f"starts must be one mixture for each chain, got batch {starts.batch_shape}"
-        )
-    if (starts.k, starts.d) != (k, location.size):
-        raise ValueError(
-            f"starts must have {k} components in {location.size} dimensions, "
-            f"they have {starts.k} in {starts.d}"
-        )
-    return starts.affine(-location / scale, 1 / scale)
+    return standard.inwards(starts)
 
 
 def prior_points(

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from nutpie.compiled_pyfunc import from_pyfunc
 
-from ordered_mix.draws.multivariate import MultivariateDraws, assemble
+from ordered_mix.data import Data
+from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.multivariate import assemble
 from ordered_mix.errors import SamplingFailed
-from ordered_mix.multivariate import MultivariateData, MultivariateMixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.multivariate import MultivariateParameterization
 from ordered_mix.samplers.moves.callback_multivariate import model_of
 from ordered_mix.samplers.moves.density import POINT, density
 from ordered_mix.samplers.moves.density_multivariate import given
-from ordered_mix.samplers.moves.inputs import one_sample_of_points, standard_starts_of_points
+from ordered_mix.samplers.moves.inputs import standard_sample, standard_starts
 from ordered_mix.samplers.moves.starts import off_stationary
 from ordered_mix.samplers.moves.trace import traces
 
@@ -27,11 +29,11 @@ Array = NDArray[np.float64]
 def sample_points(
     chains: Callable[[Any, Array], tuple[Any, float]],
     parameterization: MultivariateParameterization,
-    data: MultivariateData,
-    starts: MultivariateMixture,
+    data: Data,
+    starts: Mixture,
     tune: int,
     inverse_temperature: float,
-) -> MultivariateDraws:
+) -> Draws:
     """Sample one chain from each start, as `samplers.nuts.NUTS.sample`.
 
     Parameters
@@ -40,12 +42,10 @@ def sample_points(
         Samples a model of nutpie from unconstrained coordinates (chain, dimension); returns its
         raw trace and the seconds it took.
     """
-    location, scale = one_sample_of_points(data, parameterization.prior)
-    standard = parameterization.affine(-location / scale, 1 / scale)
-    begin = standard_starts_of_points(starts, parameterization.k, location, scale)
-    own = data.affine(-location / scale, 1 / scale)
-    model, found = posterior(standard, own, inverse_temperature)
-    points, _ = off_stationary(standard.start(begin), found)
+    standard = standard_sample(parameterization, data)
+    own = standard.parameterization
+    model, found = posterior(own, standard.data, inverse_temperature)
+    points, _ = off_stationary(own.start(standard_starts(standard, starts)), found)
     raw, seconds = chains(model, points)
     parts = traces(raw)
     z = np.concatenate([part.z for part in parts], axis=1)
@@ -55,13 +55,11 @@ def sample_points(
         name: np.concatenate([part.statistics[name] for part in parts], axis=1)
         for name in parts[0].statistics
     }
-    tree = assemble(standard.forward(z).affine(location, scale), statistics, tune, data)
-    tree.attrs["seconds"] = seconds
-    return MultivariateDraws(tree)
+    return assemble(standard.forward(z), statistics, tune, data, seconds)
 
 
 def posterior(
-    standard: MultivariateParameterization, data: MultivariateData, inverse_temperature: float
+    standard: MultivariateParameterization, data: Data, inverse_temperature: float
 ) -> tuple[Any, Callable[[Array], tuple[float, Array]]]:
     """The density of the unconstrained coordinates as a model of nutpie, and as a function.
 
@@ -70,7 +68,7 @@ def posterior(
     Parameters
     ----------
     standard : MultivariateParameterization
-    data : MultivariateData
+    data : Data
         One sample, weighted or not, in the units of the prior.
     inverse_temperature : float
         Power of the likelihood.
@@ -84,7 +82,7 @@ def posterior(
 
 
 def interpreted(
-    standard: MultivariateParameterization, data: MultivariateData, inverse_temperature: float
+    standard: MultivariateParameterization, data: Data, inverse_temperature: float
 ) -> Callable[[Array], tuple[float, Array]]:
     """The density and its gradient without compiled code, minus infinity far out."""
 

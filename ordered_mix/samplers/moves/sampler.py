@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 from ordered_mix.data import Data
 from ordered_mix.draws.draws import Draws
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization.parameterization import Parameterization
+from ordered_mix.parameterization.multivariate import AnyParameterization
 
 
 class Sampler(Protocol):
@@ -23,6 +23,6 @@ class Sampler(Protocol):
     takes_starts: ClassVar[bool]
 
     def sample(
-        self, parameterization: Parameterization, data: Data, starts: Mixture, seed: int
+        self, parameterization: AnyParameterization, data: Data, starts: Mixture, seed: int
     ) -> Draws:
         """Draws from the posterior."""
