@@ -257,7 +257,7 @@ def difference(table: pd.DataFrame, value: str, one: str, other: str, k: int) ->
     return mean(found[one] - found[other])
 
 
-SHARE_BEST = {"value": "share_best", "other": "em", "k": 5}
+SHARE_BEST: dict[str, Any] = {"value": "share_best", "other": "em", "k": 5}
 BY = "by {0:.0%} [{1:.0%}, {2:.0%}] of the starts"
 CLAIMS = (
     Claim("k-means is the limit", "As c goes to 0 EM's means become those of k-means.",
@@ -380,7 +380,7 @@ def annealing_figure(result: StudyResult) -> Figure:
     return compared(rows, "estimator", "series", columns, 3.4)[0]
 
 
-ANY = {"smoke": {}, "laptop": {}, "cluster": {}}
+ANY: dict[str, Any] = {"smoke": {}, "laptop": {}, "cluster": {}}
 
 study = Study(
     name="em_annealing",

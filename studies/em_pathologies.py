@@ -249,7 +249,8 @@ def tied_cost(table: pd.DataFrame) -> Effect:
     return exact(least, least)
 
 
-COLLAPSE, CONSTRAINTS = {"of": ("collapse",)}, {"of": ("constraints",)}
+COLLAPSE: dict[str, Any] = {"of": ("collapse",)}
+CONSTRAINTS: dict[str, Any] = {"of": ("constraints",)}
 CLAIMS = (
     Claim("law of the collapse", "Near a point the variance falls like ln(1/v') = 2 / v a step.",
           NOTES, law, "within", 0.01, "relative error", of=("trace",),
@@ -363,7 +364,8 @@ def constraints_figure(result: StudyResult) -> Figure:
     return figure
 
 
-ANY, HUNDREDS = {"smoke": {}, "laptop": {}, "cluster": {}}, (50, 100, 200, 1000)
+ANY: dict[str, Any] = {"smoke": {}, "laptop": {}, "cluster": {}}
+HUNDREDS = (50, 100, 200, 1000)
 
 study = Study(
     name="em_pathologies",

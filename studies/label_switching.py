@@ -30,7 +30,14 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.drawing import curves, legend, looks, mark, panels
-from ordered_mix.study.effects import difference_of_shares, extreme, from_logs, paired, share
+from ordered_mix.study.effects import (
+    difference_of_shares,
+    extreme,
+    from_logs,
+    paired,
+    rows_of,
+    share,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +87,7 @@ def apart(table: pd.DataFrame) -> pd.DataFrame:
 
 def main(table: pd.DataFrame) -> pd.DataFrame:
     """The block with 20 data sets of each separation: n = 200, equal weights."""
-    rows = table[(table["n"] == 200) & (table["weight"] == 0.5)]
+    rows = rows_of(table, ("ess", "passes"), n=200, weight=0.5)
     return rows.assign(ess_per_pass=rows["ess"] / rows["passes"])
 
 

@@ -268,7 +268,9 @@ def trapped(clearance: float) -> Callable[[pd.DataFrame], Effect]:
 
 
 TRAPS = "share of the grid's starts that end at the merged point"
-FIELD, VALLEY, TIMED = {"of": ("field",)}, {"of": ("valley",)}, {"of": ("descent", "valley")}
+FIELD: dict[str, Any] = {"of": ("field",)}
+VALLEY: dict[str, Any] = {"of": ("valley",)}
+TIMED: dict[str, Any] = {"of": ("descent", "valley")}
 CLAIMS = (
     Claim("larger gradients",
           "On both planes of Figure 1 the mean gradient is larger in relative coordinates.",

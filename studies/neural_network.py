@@ -20,7 +20,7 @@ and the flow in squared gaps runs into that wall, where the curvature leaves onl
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -225,7 +225,8 @@ def _at_overlap(table: pd.DataFrame) -> Effect:
     return share(kind(table[table["coordinates"] == PLAIN]) == "overlap")
 
 
-ALONE, LEARNED = {"of": ("overlap",)}, {"of": ("learning",)}
+ALONE: dict[str, Any] = {"of": ("overlap",)}
+LEARNED: dict[str, Any] = {"of": ("learning",)}
 
 
 def _shorter(

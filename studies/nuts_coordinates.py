@@ -12,9 +12,6 @@ sorted parameters is below 1.05 (about 80 effective draws here).
 Posterior means are compared with a reference: 4 x (1000 + 3000) draws in ``signed`` coordinates,
 which have no boundary inside the sampler and gave the most sorted ESS per second of the long runs
 tried; only references with R-hat below 1.01 are used.
-
-Sources: Betancourt 2017 (the bowtie at means +-.75); Esser & Nielsen 2022 (relative coordinates);
-Vehtari et al. 2021 (R-hat and ESS).
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
-from ordered_mix.study.drawing import curves, heat, legend, looks, panels
+from ordered_mix.study.drawing import curves, heat, legend, looks, nothing, panels
 from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of, share
 
 if TYPE_CHECKING:
@@ -44,7 +41,8 @@ if TYPE_CHECKING:
 
     from ordered_mix.study.result import StudyResult
 
-Rows = list[dict[str, Any]]
+Factors = dict[str, Any]
+Rows = list[Factors]
 
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 PAPER = "Esser & Nielsen 2022, section 3"
@@ -69,6 +67,7 @@ REFERENCE = NUTS(tune=1000, draws=3000)
 CHAINS = 4
 SEPARATIONS = (0.0, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
 QUANTITIES = ("w", "mu_1", "mu_2", "sigma_1", "sigma_2")
+COLUMNS = ("ess", "passes", "rhat", "gap_mass", "divergences_per_1000")
 SET = ("separation", "n", "weight", "replicate")
 AGREE, REFERENCE_AGREE, CONVERGED_SHARE = 1.05, 1.01, 0.9
 
@@ -78,14 +77,14 @@ def simulated(
     sampler: str,
 ) -> Rows:  # fmt: skip
     """One run of one sampler in one parameterization on one simulated data set."""
-    shared = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
+    shared: Factors = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
     draws, found = run(SAMPLERS[sampler], parameterization, drawn(**shared), seed, shared)
     return [cost(draws, found) | of_each("mean", found.mean)]
 
 
 def reference(seed: int, separation: float, n: int, weight: float, replicate: int) -> Rows:
     """The long run on one simulated data set."""
-    shared = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
+    shared: Factors = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
     draws, found = run(REFERENCE, "signed", drawn(**shared), seed, shared)
     return [cost(draws, found) | of_each("mean", found.mean) | of_each("sd", found.sd)]
 
@@ -141,7 +140,7 @@ def of_each(kind: str, values: np.ndarray) -> dict[str, float]:
 
 def runs(table: pd.DataFrame, sampler: str = DIAGONAL, **where: Any) -> pd.DataFrame:
     """Runs of one sampler with their ESS per pass and whether the chains agree."""
-    chosen = rows_of(table, sampler=sampler, **where)
+    chosen = rows_of(table, COLUMNS, sampler=sampler, **where)
     return chosen.assign(
         ess_per_pass=chosen["ess"] / chosen["passes"], agrees=chosen["rhat"] < AGREE
     )
@@ -155,10 +154,11 @@ def main(table: pd.DataFrame, sampler: str = DIAGONAL) -> pd.DataFrame:
 def errors(table: pd.DataFrame, references: pd.DataFrame) -> pd.DataFrame:
     """Runs with a converged reference, and the worst error of a posterior mean in posterior sd."""
     truth = [f"{kind}_{name}" for kind in ("mean", "sd") for name in QUANTITIES]
-    known = rows_of(references, truth)
+    known = rows_of(references, ("rhat", *truth))
     known = known[known["rhat"] < REFERENCE_AGREE]
     known = known[[*SET, *truth]].rename(columns={name: f"true_{name}" for name in truth})
-    both = runs(table).merge(known, on=list(SET))
+    means = [f"mean_{name}" for name in QUANTITIES]
+    both = rows_of(runs(table), means).merge(known, on=list(SET))
     off = [(both[f"mean_{q}"] - both[f"true_mean_{q}"]) / both[f"true_sd_{q}"] for q in QUANTITIES]
     return both.assign(error=np.abs(off).max(axis=0) if len(both) else [])
 
@@ -246,7 +246,7 @@ def misled(table: pd.DataFrame, references: pd.DataFrame) -> Effect:
     return share(rows["error"] > 0.5)
 
 
-DRAWN = {"of": ("simulated",)}
+DRAWN: Factors = {"of": ("simulated",)}
 CLAIMS = (
     Claim(
         "log gaps lose where components overlap",
@@ -357,7 +357,7 @@ def loss_figure(result: StudyResult) -> Figure:
     figure, grid = panels(2, 2, (8.4, 7.2), sharex=True, sharey=True)
     for axes, (sampler, n) in zip(grid.flat, blocks, strict=True):
         rows = runs(table, sampler, n=n, weight=0.5)
-        _heat(axes, rows, ("separation", "replicate"))
+        _heat(axes, rows, "separation")
         axes.set_title(f"{sampler}, n = {n:,}", fontsize=9, loc="left")
     figure.supxlabel(f"separation / sigma; {BRACKETS}", fontsize=9)
     return figure
@@ -367,15 +367,18 @@ def real_figure(result: StudyResult) -> Figure:
     """ESS per pass on the shipped data sets as a percentage of the best parameterization's."""
     figure, grid = panels(1, 2, (8.4, 4.6), sharey=True)
     for axes, sampler in zip(grid[0], (DIAGONAL, LOW_RANK), strict=True):
-        _heat(axes, runs(result.tables["real"], sampler), ("data", "replicate"))
+        _heat(axes, runs(result.tables["real"], sampler), "data")
         axes.set_title(sampler, fontsize=9, loc="left")
     figure.supxlabel(BRACKETS, fontsize=9)
     return figure
 
 
-def _heat(axes: Axes, rows: pd.DataFrame, units: tuple[str, str]) -> None:
+def _heat(axes: Axes, rows: pd.DataFrame, across: str) -> None:
     """Geometric mean of the ESS per pass of all runs, in brackets where too few converge."""
-    at = ["parameterization", units[0]]
+    if rows.empty:
+        nothing(axes)
+        return
+    at = ["parameterization", across]
     rates = np.log(rows["ess_per_pass"]).groupby([rows[name] for name in at]).mean().unstack()
     agree = rows.groupby(at)["agrees"].mean().unstack() >= CONVERGED_SHARE
     names = [name for name in SAMPLED if name in rates.index]
@@ -434,9 +437,7 @@ MAIN = {"n": (200,), "weight": (0.5,), "replicate": range(20)}
 SIX = {"parameterization": ("unordered", "ordered", LOG), "separation": (0.5, 4.0)}
 SMALL = {"parameterization": ("unordered", "ordered"), "sampler": (DIAGONAL,),
          "replicate": range(2)}  # fmt: skip
-FACTORS: dict[str, Any] = {
-    "separation": SEPARATIONS, "n": (50, 200, 1000), "weight": (0.5, 0.3, 0.1),
-}  # fmt: skip
+FACTORS = {"separation": SEPARATIONS, "n": (50, 200, 1000), "weight": (0.5, 0.3, 0.1)}
 RUNS: dict[str, Any] = {"parameterization": SAMPLED, "sampler": tuple(SAMPLERS)}
 BOTH = {"sampler": (DIAGONAL, LOW_RANK)}
 
