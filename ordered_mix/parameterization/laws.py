@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pymc as pm
@@ -148,7 +149,7 @@ def prior_draws(parameterization: Parameterization, z: Array, seed: int) -> Outc
     law = "prior draws"
     if _unmatched(parameterization):
         return Outcome(law, skipped=_unmatched(parameterization))
-    drawn, k = parameterization.draw_prior(DRAWS, seed), parameterization.k
+    drawn, k = _drawn(parameterization, seed), parameterization.k
     wanted = reference.draw(parameterization.prior, k, DRAWS, np.random.default_rng([seed, 1]))
     pairs = list(
         zip(
@@ -166,7 +167,7 @@ def order_of_draws(parameterization: Parameterization, z: Array, seed: int) -> O
     domain = parameterization.domain
     if not domain.orders:
         return Outcome(law, skipped="the domain has no order")
-    drawn, share = parameterization.draw_prior(1000, seed), 0.0
+    drawn, share = _drawn(parameterization, seed), 0.0
     for key in domain.orders:
         gap = np.diff(getattr(drawn, key), axis=-1)
         share = max(share, float(np.mean(np.any(gap < domain.clearances.get(key, 0.0), axis=-1))))
@@ -202,6 +203,12 @@ LAWS: tuple[Callable[[Parameterization, Array, int], Outcome], ...] = (
     order_of_draws,
     models_agree,
 )
+
+
+@lru_cache(maxsize=1)
+def _drawn(parameterization: Parameterization, seed: int) -> Mixture:
+    # two laws look at the same draws: their graph takes longer to compile than to run
+    return parameterization.draw_prior(DRAWS, seed)
 
 
 def _sample(parameterization: Parameterization, seed: int) -> Data:
