@@ -65,7 +65,7 @@ def transforms_along(y: Array, draws: Mixture, direction: Array) -> tuple[Array,
 def transforms_of_distance(y: Array, draws: Mixture) -> tuple[Array, Array, Array]:
     """Numbers of the points from the nearest one on, and sorted transforms F and 1 - F."""
     squares = np.stack([squared_distance(y, draws[at]) for at in range(len(draws.w))])
-    number = 1.0 + np.argsort(squares.mean(axis=0))
+    number = np.argsort(squares.mean(axis=0)).astype(np.float64) + 1
     half, freedom = 0.5 * np.sort(squares, axis=1), 0.5 * y.shape[1]
     below = scipy.special.gammainc(freedom, half)
     return number, below, scipy.special.gammaincc(freedom, half)

@@ -292,20 +292,21 @@ def fit_points(
     one = catalog.parameterization("unordered", k, chosen)
     found = maximum_of_points(points, starts[:STARTS], one, axis)
     drawn = sampler.sample(one, points, starts[STARTS:], seed)
-    item, chains = _posterior(points, one, "gibbs", drawn, found.mixture), None
+    item = _posterior(points, one, "gibbs", drawn, found.mixture)
+    disagreed: Agreement | None = None
     if disagree(item.agreement) and points.n <= MOST_POINTS:
         progress("sequential Monte Carlo: the chains sit in different modes")
         drawn = particle_sampler(cores).sample(one, points, seed=seed)
         other = _posterior(points, one, "smc", drawn, found.mixture)
         if other.agreement.rhat < item.agreement.rhat:
-            item, chains = other, item.agreement
+            item, disagreed = other, item.agreement
     progress("posterior mode")
     mode = mode_of_points(points, chosen, starts[STARTS:], found.mixture)
     if table is None:
         loo = {"elpd_loo": float(item.elpd_loo.elpd), "elpd_loo_se": float(item.elpd_loo.se)}
         row = {"components": k, **criteria_of_points(points, found, chosen), "in_the_way": ""}
         table = pd.DataFrame([row | loo])
-    return FittedPoints(points, found, item, table, hdi_prob, mode, chains)
+    return FittedPoints(points, found, item, table, hdi_prob, mode, disagreed)
 
 
 def _posterior(
