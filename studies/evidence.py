@@ -66,8 +66,7 @@ GIBBS = Gibbs(draws=2000)
 CHAINS = 4
 BEYOND = 28_000.0  # km/s: three of the galaxies
 CELL = ["data", "k"]
-MARGIN = 0.25
-LEAST = 0.8
+MARGIN, LEAST = 0.25, 0.8
 AS_THEY_COME = "chib, labels as they come"
 Rows = list[dict[str, Any]]
 
@@ -463,20 +462,21 @@ def grids(sampler: str, replicates: range, more: range) -> list[dict[str, Any]]:
         if sampler != "gibbs" and data in SPREAD_MOST:
             found.append({"data": (data,), "k": SPREAD_MOST[data], "replicate": more, **one})
     if sampler != "gibbs":
-        in_all = (3,) if sampler == "smc" else (3, 4)
+        in_all = range(3, 4 if sampler == "smc" else 5)
         found.append({"data": ("galaxies",), "k": in_all, "replicate": more})
     return found
 
 
 SMALL = {"data": ("galaxies",), "k": (2, 3), "replicate": range(3)}
-EXPERIMENTS = {"smc": by_smc, "tempering": by_tempering, "gibbs": by_gibbs}
+CELLS: dict[str, Callable[..., Rows]]
+CELLS = {"smc": by_smc, "tempering": by_tempering, "gibbs": by_gibbs}
 
 
 def _experiment(sampler: str) -> Experiment:
     own = {} if sampler == "gibbs" else {"coordinates": COORDINATES}
     two = {name: values[:2] for name, values in own.items()}
     return Experiment(
-        cell=EXPERIMENTS[sampler],
+        cell=CELLS[sampler],
         factors={"data": tuple(SETS), "k": range(1, 7), **own, "replicate": range(200)},
         sizes={
             "smoke": {**SMALL, **two},
@@ -492,7 +492,7 @@ study = Study(
     name="evidence",
     question="Is the evidence one number, whatever the coordinates or the estimator?",
     source="this project, after Neal 1999, Dau & Chopin 2022 and Syed et al. 2022",
-    experiments={name: _experiment(name) for name in EXPERIMENTS},
+    experiments={name: _experiment(name) for name in CELLS},
     claims=CLAIMS,
     figures={"agreement": agreement_figure, "errors": error_figure},
     answer=ANSWER,

@@ -138,8 +138,8 @@ def sampled(block: Block, parameterization: str, at: int) -> dict[str, Any]:
     steps = drawn.statistics["n_steps"].to_numpy()
     there = reached(rhat_path(quantities, steps, warmup, points=12))
     effective = max(float(np.nan_to_num(measured["ess_bulk"].min())), CHAINS)
-    spread = {"w": quantities["w"].std(), "mu": ascending.mu.std((0, 1))}
-    sds = (spread["w"], *spread["mu"], *ascending.sigma.std((0, 1)))
+    spread = (ascending.mu.std((0, 1)), ascending.sigma.std((0, 1)))
+    sds = (ascending.w[..., 0].std(), *np.concatenate(spread))
     return {
         "passes": int(warmup + after),
         "passes_rhat": warmup + after if there is None or there.passes is None else there.passes,

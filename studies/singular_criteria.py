@@ -295,11 +295,11 @@ def wrong_figure(result: StudyResult) -> Figure:
     if not counts:
         nothing(grid[0, 0], "no data set has all criteria")
     for row, n in zip(grid, counts, strict=False):
-        parts = [one[one["n"] == n] for one in (fits, draws)]
+        fit, drawn = (one[one["n"] == n] for one in (fits, draws))
         for axes, (target, words) in zip(row, PANELS.items(), strict=True):
             shares = pd.DataFrame()
             with suppress(ValueError, KeyError):
-                shares = wrong(*parts, target).groupby("separation").mean().T
+                shares = wrong(fit, drawn, target).groupby("separation").mean().T
             image = heat(axes, 100 * shares, "{:.0f}".format, limits=(0, 100))
             axes.set_title(f"n = {int(n)}, {words}", fontsize=9)
             axes.set_xlabel(SEPARATION)

@@ -9,6 +9,7 @@ WAIC by quadrature. On the shipped sets only runs whose chains agree are compare
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -242,7 +243,7 @@ def invariance_figure(result: StudyResult) -> Figure:
     same data: the native prior of ordered is the matched one, so that its row is a control.
     """
     figure, grid = panels(2, 1, (7, 5))
-    makers = {
+    makers: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
         "matched priors: against the others, K = 2": partial(z_scores, criterion="waic"),
         "native against matched prior, K = 2": native_changes,
     }

@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ordered_mix.data import Data, simulate
 from ordered_mix.estimators.em import EM
 from ordered_mix.estimators.loop.stop import Stop
-from ordered_mix.mixture import Array, Mixture
+from ordered_mix.mixture import Mixture
 from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
@@ -78,7 +79,12 @@ class Block(NamedTuple):
 
     def seed(self, purpose: str, replicate: int) -> int:
         """A seed that all cells of a data set share."""
-        shared = {"data": "simulated", "separation": self.separation, "n": self.n, "weight": 0.5}
+        shared: dict[str, Any] = {
+            "data": "simulated",
+            "separation": self.separation,
+            "n": self.n,
+            "weight": 0.5,
+        }
         return seed_of(purpose, **shared, replicate=replicate) % 2**31
 
     def limited(self, mixture: Mixture) -> Mixture:
@@ -135,7 +141,11 @@ def _reference(block: Block, sample: Data) -> Reference:
 
 
 def speed(
-    passes: Array, objective: Array, spent: Array, status: Array, best: float
+    passes: NDArray[Any],
+    objective: NDArray[Any],
+    spent: NDArray[Any],
+    status: NDArray[Any],
+    best: float,
 ) -> tuple[dict[str, Any], int]:
     """Measures of the starts of one data set, and which start ended best, the spurious aside.
 
