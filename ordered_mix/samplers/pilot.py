@@ -111,9 +111,10 @@ class Pilot:
         found = pilot_ess(_ascending(parameterization, pilot.mixture))
         choice = self._choice(parameterization, found)
         run = choice.sampler.sample(choice.parameterization, data, pilot.mixture[:, -1], second)
-        several = isinstance(parameterization, MultivariateParameterization)
-        joined = _joined_points if several else _joined
-        draws = joined(parameterization, data, pilot, run)
+        if isinstance(parameterization, MultivariateParameterization):
+            draws = _joined_points(parameterization, data, pilot, run)
+        else:
+            draws = _joined(parameterization, data, pilot, run)
         draws.tree.attrs |= {"pilot_ess": found, "chosen": choice.label}
         return draws
 
