@@ -47,7 +47,7 @@ LIMIT = 1.01
 def rows() -> pd.DataFrame:
     """Runs at n = 200 with equal weights under the adaptive prior; the rate of converged ones."""
     study = catalog.module("never_loses", "study")
-    table = load_result(study.study, RESULTS).table
+    table = load_result(study.study, RESULTS).tables["never_loses"]
     found = study.runs(table, prior="adaptive", weight=0.5)
     found = found[found["contender"].isin(NAMES)]
     rate = found["rate"].where(found["converged"])
