@@ -48,7 +48,8 @@ def moments_of(r, z, scratch, z1, z2):
     else:
         _four_squares(r, z, z1, z2)
     for row in range(4, d):
-        z1[row] += _times(r, z[row, : r.size], scratch)
+        times(r, z[row, : r.size], scratch)
+        z1[row] += total(scratch)
         _products(scratch, z, row + 1, z2[row])
 
 
@@ -256,15 +257,26 @@ def _four_squares(r, z, z1, z2):
     z2[3, 3] += see
 
 
-@numba.njit(**_summing)
-def _times(r, z, out):
-    """Write r z and return its sum."""
+@numba.njit(**_fused)
+def times(r, z, out):
+    """Write r z to out, which may be one of them."""
     _widest()
-    total = 0.0
     for i in range(z.size):
         out[i] = r[i] * z[i]
-        total += out[i]
-    return total
+
+
+@numba.njit(**_summing)
+def total(values):
+    """Their sum.
+
+    In a loop of its own: where a loop writes, too, the order of the sum depends on what the
+    compiler knows of the arrays, which differs between code that is compiled and that is loaded.
+    """
+    _widest()
+    found = 0.0
+    for i in range(values.size):
+        found += values[i]
+    return found
 
 
 @numba.njit(**_summing)

@@ -21,10 +21,9 @@ from ordered_mix.passes.fused import (
     _log,
     _log_sum,
     _relative_terms,
-    _summing,
     _widest,
 )
-from ordered_mix.passes.point_loops import moments_of, whitened
+from ordered_mix.passes.point_loops import moments_of, times, total, whitened
 
 BLOCK = 512
 Array = NDArray[np.float64]
@@ -75,17 +74,6 @@ def terms(y, start, size, w, mu, root, z, work):
         _relative_terms(work[j, :size], top, total)
 
 
-@numba.njit(**_summing)
-def _weighted(term, factor):
-    """Turn term into responsibilities; return their sum."""
-    _widest()
-    total = 0.0
-    for i in range(term.size):
-        term[i] *= factor[i]
-        total += term[i]
-    return total
-
-
 @numba.njit(**_exact)
 def one_pass(
     y: Array, weight: Array, w: Array, mu: Array, root: Array
@@ -127,7 +115,8 @@ def one_pass(
         log_likelihood += _log_sum(work[k, :size], factor, q)
         for j in range(k):
             r = work[j, :size]
-            s0[j] += _weighted(r, factor)
+            times(r, factor, r)
+            s0[j] += total(r)
             moments_of(r, z[j], scratch, z1[j], z2[j])
     for j in range(k):
         for row in range(d):
