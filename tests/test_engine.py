@@ -8,6 +8,7 @@ import sys
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import psutil
@@ -16,8 +17,11 @@ from disks import enlarge, small_disk
 from fleets import fleet, until
 
 from ordered_mix.engine import cluster
+from ordered_mix.engine.dispatch import Dispatch, Running
 from ordered_mix.engine.progress import Progress
 from ordered_mix.engine.run import load_study, run_study
+from ordered_mix.engine.schedule import Batch
+from ordered_mix.engine.store import Store
 from ordered_mix.errors import RunError
 
 HERE = Path(__file__).resolve().parent
@@ -355,6 +359,25 @@ def test_a_scheduler_that_dies_costs_nothing_that_was_finished(tmp_path):
         with pytest.raises(RunError, match="the Dask scheduler is lost"):
             run_study(study, "smoke", out=tmp_path / "out", address=found, progress=kill)
     assert len(list((tmp_path / "out" / "cells").iterdir())) > 10
+
+
+def test_a_wait_that_distributed_cancels_is_waited_for_again(tmp_path, monkeypatch):
+    study = write(tmp_path, "def cell(seed, i): return []", {"i": (1,)})
+    (cell,) = study.cells()
+    dispatch = Dispatch(study, Store(tmp_path, "demo"), [cell], 0, 0, lambda progress: None)
+    answers = iter([UnboundLocalError("result"), TimeoutError(), ["outcome"]])
+
+    def result(timeout):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    future = SimpleNamespace(status="finished", result=result)
+    item = Running(future, Batch([cell], cell.structure), "w", 0.0)
+    dispatch.running["w"] = item
+    monkeypatch.setattr(dispatch, "_look", lambda client: None)
+    assert dispatch._gather(None, item) == ["outcome"]
 
 
 def test_ctrl_c_stops_cleanly_and_resumes(run, tmp_path):

@@ -141,7 +141,8 @@ class Dispatch:
         while item.future.status in ("finished", "pending"):
             try:
                 return item.future.result(timeout=TICK)
-            except (OSError, CancelledError, KilledWorker):  # slow to answer, or lost since
+            except (OSError, CancelledError, KilledWorker, UnboundLocalError):
+                # slow to answer, or lost since; the last is what a wait that was cancelled raises
                 self._look(client)
                 if self.running.get(item.worker) is not item:
                     return None
