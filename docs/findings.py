@@ -13,7 +13,7 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ordered_mix.engine.outcome import load_result, write_verdicts
@@ -156,7 +156,7 @@ def changes_page(found: Sequence[StudyResult]) -> str:
     known = {(row["study"], row["claim"]) for row in before}
     rows = ["| study | claim | before | now | why |", "|---|---|---|---|---|"]
     for row in before:
-        outcome = now.get((row["study"], row["claim"]), "not claimed")
+        outcome = now.get((row["study"], row["claim"])) or _moved(row["claim"], now)
         restated = row["why"] and row["study"] in {study for study, _ in now}
         if outcome != row["outcome"] or restated:
             cells = [row["study"], row["claim"], row["outcome"], outcome, row["why"]]
@@ -190,6 +190,12 @@ def changes_page(found: Sequence[StudyResult]) -> str:
         "Claims that were restated, dropped or added:",
     ]
     return "\n".join([*lines, "", *rows, ""])
+
+
+def _moved(claim: str, now: Mapping[tuple[str, str], str]) -> str:
+    """The outcome of a claim in the study that it is of now, if there is one of its name."""
+    found = [(study, outcome) for (study, name), outcome in now.items() if name == claim]
+    return f"{found[0][1]} (in {found[0][0]})" if len(found) == 1 else "not claimed"
 
 
 def table(found: Sequence[StudyResult]) -> str:
