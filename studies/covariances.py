@@ -116,6 +116,8 @@ def slope(table: pd.DataFrame) -> Effect:
     return mean(steps + 1)
 
 
+BESIDE = "Where the truth is diagonal the ratio of the divergences in large samples is"
+LOG_RATIO = f"the log of one by the other is {RATIO}."
 CLAIMS = (
     Claim(
         "full covariances need more points",
@@ -132,18 +134,18 @@ CLAIMS = (
         "parameters.",
         "Akaike 1974: each free parameter costs 1 / (2 n)",
         beside_counts, "within", 0.25, "log of the ratio of divergences / that of parameters",
-        words=tuple(
-            f"In large samples the ratio of the divergences is {told} that of the numbers of free "
-            "parameters, where the truth is diagonal: the log of one by the other is "
-            f"{RATIO}."
-            for told in ("nearly", "not", "perhaps")
+        words=(
+            f"{BESIDE} nearly that of the numbers of free parameters: {LOG_RATIO}",
+            f"{BESIDE} not that of the numbers of free parameters: {LOG_RATIO}",
+            f"{BESIDE} perhaps that of the numbers of free parameters: {LOG_RATIO}",
         ),
     ),
     Claim(
         "the error falls as 1 / n",
         "The divergence of full covariances falls as 1 / n in the largest samples.",
         "Akaike 1974", slope, "within", 0.1, "power of n, plus 1",
-        words=f"The divergence of full covariances falls as n to the power {RATIO} less 1.",
+        words="In the largest samples n times the divergence of full covariances goes as n to the "
+        f"power {RATIO}, which is 0 where the divergence falls as 1 / n.",
     ),
     Claim(
         "a wrong constraint costs more",
@@ -159,7 +161,7 @@ CLAIMS = (
         "EM from the truth takes more passes with full covariances than with diagonal ones.",
         NOTES, partial(full_over_diagonal, value="em_passes", correlation=0.0), "above", 1.0,
         "passes, full / diagonal",
-        words=f"EM takes {RATIO} times the passes with full covariances.",
+        words=f"EM from the truth takes {RATIO} times the passes with full covariances.",
     ),
     Claim(
         "the inverse costs",
@@ -168,7 +170,7 @@ CLAIMS = (
         NOTES, partial(full_over_diagonal, value="pass_seconds", d=8), "above", 1.5,
         "seconds of a pass, full / diagonal",
         words=f"A pass with full covariances takes {RATIO} times the seconds of one with diagonal "
-        "ones.",
+        "ones in eight dimensions.",
     ),
 )  # fmt: skip
 
