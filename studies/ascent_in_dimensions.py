@@ -122,7 +122,10 @@ CLAIMS = tuple(
 
 
 def passes_figure(result: StudyResult) -> Figure:
-    """Passes to .01 nats below the maximum by number of dimensions, 95% intervals over data."""
+    """Passes to .01 nats below the maximum by number of dimensions, 95% intervals over data.
+
+    Runs that have not arrived after 1,000 passes count as 1,000.
+    """
     columns = ("passes", "parameterization", "estimator")
     rows = rows_of(result.tables["ascent_in_dimensions"], columns)
     separations = sorted(set(rows["separation"]))
