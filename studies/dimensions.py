@@ -14,14 +14,10 @@ responsibilities. The *ESS* is the smallest of five quantities that no relabelli
 likelihood, the first coordinate of the mixture's mean, the log determinant of its covariance, the
 largest weight, and the log density at the centre. The *relabelled ESS* is the smallest of all
 weights and means after Stephens' relabelling, of ordered draws, too.
-
-Covariances: EM from the truth with full and with diagonal covariances, and the Kullback-Leibler
-divergence from the truth to what it finds, for growing samples; passes, and the seconds of a pass.
 """
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +30,15 @@ from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.relabel.normal import multivariate_normal
 from ordered_mix.draws.relabel.stephens import stephens
 from ordered_mix.draws.rhat import rhat
-from ordered_mix.estimators.em import EM
 from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import default_multivariate_prior
 from ordered_mix.parameterization import catalog
-from ordered_mix.passes.multivariate_pass import log_density, white_pass
+from ordered_mix.passes.multivariate_pass import log_density
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.drawing import curves, legend, looks, panels
 from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of, share
+from ordered_mix.study.truths import row_of_normals, starts_near
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,43 +47,16 @@ if TYPE_CHECKING:
 
 PROJECT = "a question of this project"
 PAPER = "Esser & Nielsen 2022, section 3: components ordered by one coordinate of the parameters"
-NOTES = "the lecture notes on mixtures and EM among the sources"
 SEPARATING, DISCRIMINANT = "separating coordinate", "discriminant direction"
 RANDOM, PRINCIPAL = "random coordinate", "principal component"
 AXES = (SEPARATING, DISCRIMINANT, RANDOM, PRINCIPAL)
 UNORDERED = "unordered"
 GAPS = tuple(f"{name}, {DISCRIMINANT}" for name in ("relative", "signed"))
 CONTENDERS = (UNORDERED, *(f"ordered, {axis}" for axis in AXES), *GAPS)
-FULL, DIAGONAL = "full", "diagonal"
 CHAINS, LEAST_POINTS = 4, 100
-FRESH, TIMED = 50_000, 20_000
 CONVERGED = 1.05
 SET = ["d", "k", "separation", "adaptation", "replicate"]
-SAMPLE = ["d", "correlation", "points", "replicate"]
 CORRELATION, EACH = 0.5, 100
-
-
-def truth_of(d: int, k: int, separation: float, correlation: float) -> Mixture:
-    """The mixture that data are drawn from."""
-    gap = separation * np.sqrt(1 - correlation**2)
-    mu = np.zeros((k, d))
-    mu[:, 0] = gap * (np.arange(k) - (k - 1) / 2)
-    covariance = np.eye(d)
-    if d == 1:
-        mu *= separation / gap
-    else:
-        covariance[0, 1] = covariance[1, 0] = correlation
-        scale = np.ones(d)
-        scale[-1] = 2 * np.sqrt(1 + mu[:, 0].var())
-        covariance *= np.outer(scale, scale)
-    return Mixture(np.full(k, 1 / k), mu, covariance=covariance)
-
-
-def near(truth: Mixture, rng: np.random.Generator) -> Mixture:
-    """A start for each chain: the truth, with means moved by a third of a standard deviation."""
-    moved = rng.standard_normal((CHAINS, truth.k, truth.d, 1)) / 3
-    mu = truth.mu + (truth.root @ moved)[..., 0]
-    return Mixture(truth.w, mu, covariance=truth.covariance)
 
 
 def direction(axis: str, truth: Mixture, data: Data, seed: int) -> Any:
@@ -105,10 +74,10 @@ def sampled(
     seed: int, d: int, k: int, separation: float, contender: str, adaptation: str, replicate: int
 ) -> list[dict[str, Any]]:
     """Effective draws of four chains, and the passes they took."""
-    truth = truth_of(d, k, separation, CORRELATION)
+    truth = row_of_normals(d, k, separation, CORRELATION)
     own = seed_of("data", d=d, k=k, separation=separation, replicate=replicate)
     data = Data.of_points(truth.sample(EACH * k, np.random.default_rng(own)))
-    starts = near(truth, np.random.default_rng(own + 1))
+    starts = starts_near(truth, CHAINS, np.random.default_rng(own + 1))
     coordinates, _, axis = contender.partition(", ")
     options = {"axis": direction(axis, truth, data, own)} if axis else {}
     model = catalog.parameterization(coordinates, k, default_multivariate_prior(data), **options)
@@ -142,52 +111,7 @@ def effective(data: Data, draws: Draws) -> dict[str, float]:
     }
 
 
-def fitted(
-    seed: int, d: int, correlation: float, points: int, replicate: int
-) -> list[dict[str, Any]]:
-    """Divergence, passes and seconds of a pass of EM with either kind of covariances."""
-    k = 2
-    truth = truth_of(d, k, 4.0, correlation)
-    rng = np.random.default_rng(seed % 2**31)
-    data = Data.of_points(truth.sample(points * k, rng))
-    fresh, many = truth.sample(FRESH, rng), truth.sample(TIMED, rng)
-    variances = np.diagonal(truth.covariance, axis1=-2, axis2=-1)
-    begin = {
-        FULL: truth,
-        DIAGONAL: Mixture(truth.w, truth.mu, covariance=variances[..., None] * np.eye(d)),
-    }
-    seconds = pass_seconds(many, begin)
-    rows = []
-    for kind, start in begin.items():
-        prior = default_multivariate_prior(data, covariance=kind)
-        fit: Any = EM().fit(catalog.parameterization(UNORDERED, k, prior), data, start)
-        error = divergence(fresh, truth, fit.mixture) if np.all(fit.converged) else None
-        measured = {"divergence": error, "em_passes": int(np.sum(fit.passes))}
-        count = k - 1 + k * d + k * (d * (d + 1) // 2 if kind == FULL else d)
-        rows.append({"covariance": kind, **measured, "pass_seconds": seconds[kind],
-                     "free_parameters": count})  # fmt: skip
-    return rows
-
-
-def divergence(y: np.ndarray, truth: Mixture, found: Mixture) -> float:
-    """Kullback-Leibler divergence from the truth, by points from it: the mean of r - 1 - log r."""
-    logs = [log_density(y, one.w, one.mu, one.root) for one in (found, truth)]
-    ratio = logs[0] - logs[1]
-    return float(np.mean(np.expm1(ratio) - ratio))
-
-
-def pass_seconds(y: np.ndarray, mixtures: dict[str, Mixture]) -> dict[str, float]:
-    """Least seconds of one pass over the points of several passes, the kinds by turns."""
-    seconds: dict[str, list[float]] = {kind: [] for kind in mixtures}
-    for _ in range(8):
-        for kind, one in mixtures.items():
-            begin = time.perf_counter()
-            white_pass(y, one.w, one.mu, one.root)
-            seconds[kind].append(time.perf_counter() - begin)
-    return {kind: min(values) for kind, values in seconds.items()}
-
-
-# --- from the tables to effects -------------------------------------------------------------------
+# --- from the table to effects --------------------------------------------------------------------
 
 
 def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
@@ -224,47 +148,18 @@ def agreed(table: pd.DataFrame, contender: str) -> Effect:
     return share(rows[rows["contender"] == contender]["rhat_relabelled"] < CONVERGED)
 
 
-def kinds(table: pd.DataFrame, value: str, **where: Any) -> pd.DataFrame:
-    """Logs of a measure of full and diagonal covariances, by data set."""
-    columns = ("covariance", value, "free_parameters")
-    rows = rows_of(table, columns, **where)
-    return np.log(paired(rows, "covariance", (FULL, DIAGONAL), value, SAMPLE))
-
-
-def full_over_diagonal(table: pd.DataFrame, value: str, **where: Any) -> Effect:
-    """Mean ratio of a measure of full covariances to that of diagonal ones."""
-    logs = kinds(table, value, **where)
-    return from_logs(mean(logs[FULL] - logs[DIAGONAL]))
-
-
-def beside_counts(table: pd.DataFrame) -> Effect:
-    """Log of the ratio of divergences, in large samples, less that of the free parameters."""
-    chosen: dict[str, Any] = {"correlation": 0.0, "points": POINTS[-1]}
-    found = kinds(table, "divergence", **chosen) - kinds(table, "free_parameters", **chosen)
-    return mean(found[FULL] - found[DIAGONAL])
-
-
-def slope(table: pd.DataFrame) -> Effect:
-    """Power of n in the divergence of full covariances, in the largest samples, plus 1."""
-    logs = kinds(table, "divergence", points=POINTS[-2:])[FULL].unstack("points")
-    steps = (logs[POINTS[-1]] - logs[POINTS[-2]]) / np.log(POINTS[-1] / POINTS[-2])
-    return mean(steps + 1)
-
-
 DIMENSIONS = (1, 2, 4, 8)
-POINTS = (50, 200, 800, 3200)
 ORDERED = "ordered, " + DISCRIMINANT
 POOR: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("a random coordinate", RANDOM, {"d": (4, 8), "k": 2}),
     ("the first principal component", PRINCIPAL, {"d": (2, 4, 8)}),
 )
 ESS, RELABELLED = "ESS per pass", "relabelled ESS per pass"
-RUNS, FITS = ("dimensions",), ("covariance",)
 LEAST = "{0:.2f} [{1:.2f}, {2:.2f}] of the ESS per pass, where it is least"
 INTERVAL = "{0:.0%} [{1:.0%}, {2:.0%}]"
 WORSE = (
     "Ordering along a direction that does not separate is worse than not ordering: along a random "
-    f"coordinate at most {INTERVAL} of the ESS per pass remain.",
+    f"coordinate at most {INTERVAL} of the relabelled ESS per pass remain.",
     "Ordering along a direction that does not separate is not worse everywhere.",
     "Whether ordering along a direction that does not separate is worse is undecided.",
 )
@@ -277,9 +172,9 @@ CLAIMS = (
             PROJECT, partial(over, pick=max, first=f"ordered, {axis}", second=UNORDERED,
                              value="relabelled", adaptation=adaptation.replace(" ", "_"), **where),
             "below", 1.0, f"{RELABELLED}, ordered / unordered, where it is largest",
-            of=RUNS,
             words=WORSE if (axis, adaptation) == (RANDOM, "diagonal") else
-            f"Along {name}, {adaptation} adaptation, at most {INTERVAL} of it remain.",
+            f"Along {name}, {adaptation} adaptation, at most {INTERVAL} of the relabelled ESS per "
+            "pass of not ordering remain.",
         )
         for name, axis, where in POOR
         for adaptation in ("diagonal", "low rank")
@@ -291,8 +186,8 @@ CLAIMS = (
             "ordering, over all data sets.",
             PROJECT, partial(over, first=f"ordered, {axis}", second=UNORDERED, **where),
             "below", 1.0, f"{ESS}, ordered / unordered",
-            of=RUNS,
-            words=f"Of label-invariant quantities {INTERVAL} remain along {name}.",
+            words=f"Along {name} {INTERVAL} of the ESS per pass of label-invariant quantities "
+            "remain.",
         )
         for name, axis, where in POOR
     ),
@@ -302,7 +197,6 @@ CLAIMS = (
         "ordered along the discriminant direction, at every number of dimensions.",
         PROJECT, partial(over, pick=min, first=UNORDERED, second=ORDERED, value="relabelled"),
         "above", 0.8, f"{RELABELLED}, unordered / ordered, where it is least",
-        of=RUNS,
         words=(
             f"Not ordering loses nothing against the direction that separates best: {LEAST}.",
             f"Not ordering loses against the direction that separates best: {LEAST}.",
@@ -314,7 +208,6 @@ CLAIMS = (
         "relabelled chains agree",
         "Of unordered runs at least nine in ten have every relabelled R-hat below 1.05.",
         PROJECT, partial(agreed, contender=UNORDERED), "above", 0.9, "share of the runs",
-        of=RUNS,
         words=f"Relabelled chains of unordered runs agree in {INTERVAL}.",
     ),
     Claim(
@@ -323,7 +216,6 @@ CLAIMS = (
         "the discriminant direction.",
         PAPER, partial(over, first=f"ordered, {SEPARATING}", second=ORDERED, d=(2, 4, 8), k=2),
         "below", 1.0, f"{ESS}, coordinate / discriminant",
-        of=RUNS,
         words="Along the coordinate in which the means differ the ESS per pass is {0:.2f} "
         "[{1:.2f}, {2:.2f}] of that along the discriminant direction.",
     ),
@@ -334,68 +226,15 @@ CLAIMS = (
             f"separation {separation:g}.",
             PROJECT, partial(over, first=GAPS[1], second=GAPS[0], separation=separation),
             "above", 1.0, f"{ESS}, signed / relative",
-            of=RUNS,
             words="Mixture mean and signed gaps have {0:.2f} [{1:.2f}, {2:.2f}] times the ESS per "
             f"pass of relative vectors at separation {separation:g}.",
         )
         for separation in (2.0, 4.0)
     ),
-    Claim(
-        "full covariances need more points",
-        "In eight dimensions, where the truth is diagonal, the divergence of full covariances is "
-        "at least twice that of diagonal ones.",
-        NOTES, partial(full_over_diagonal, value="divergence", d=8, correlation=0.0),
-        "above", 2.0, "divergence, full / diagonal",
-        of=FITS,
-        words="In eight dimensions full covariances have {0:.2f} [{1:.2f}, {2:.2f}] times the "
-        "divergence of diagonal ones, where the truth is diagonal.",
-    ),
-    Claim(
-        "the error is that of the number of parameters",
-        "In the largest samples the ratio of the divergences is that of the numbers of free "
-        "parameters.",
-        "Akaike 1974: each free parameter costs 1 / (2 n)",
-        beside_counts, "within", 0.25, "log of the ratio of divergences / that of parameters",
-        of=FITS,
-        words="In large samples that is the ratio of the numbers of parameters (log {0:.2f}).",
-    ),
-    Claim(
-        "the error falls as 1 / n",
-        "The divergence of full covariances falls as 1 / n in the largest samples.",
-        "Akaike 1974", slope, "within", 0.1, "power of n, plus 1",
-        of=FITS,
-        words="Divergence falls as n to the power {0:.2f} [{1:.2f}, {2:.2f}] less 1.",
-    ),
-    Claim(
-        "a wrong constraint costs more",
-        "Where two coordinates are correlated by a half, full covariances have less divergence in "
-        "the largest samples.",
-        PROJECT, partial(full_over_diagonal, value="divergence", correlation=0.5, points=3200),
-        "below", 1.0, "divergence, full / diagonal",
-        of=FITS,
-        words="Where two coordinates are correlated they have {0:.3f} [{1:.3f}, {2:.3f}] of it.",
-    ),
-    Claim(
-        "full covariances take more passes",
-        "EM from the truth takes more passes with full covariances than with diagonal ones.",
-        NOTES, partial(full_over_diagonal, value="em_passes", correlation=0.0), "above", 1.0,
-        "passes, full / diagonal",
-        of=FITS,
-        words="EM takes {0:.2f} [{1:.2f}, {2:.2f}] times the passes with full covariances.",
-    ),
-    Claim(
-        "the inverse costs",
-        "In eight dimensions a pass with full covariances takes at least 1.5 times the seconds of "
-        "one with diagonal covariances.",
-        NOTES, partial(full_over_diagonal, value="pass_seconds", d=8), "above", 1.5,
-        "seconds of a pass, full / diagonal",
-        of=FITS,
-        words="A pass with them takes {0:.2f} [{1:.2f}, {2:.2f}] times the seconds.",
-    ),
 )  # fmt: skip
 
 
-# --- figures and grids ----------------------------------------------------------------------------
+# --- figure and grids -----------------------------------------------------------------------------
 
 
 def axes_figure(result: StudyResult) -> Figure:
@@ -414,23 +253,6 @@ def axes_figure(result: StudyResult) -> Figure:
     axes[0, 0].set_ylabel("ESS per 1,000 passes")
     axes[1, 0].set_ylabel("relabelled ESS per 1,000 passes")
     return legend(figure, axes, columns=2)
-
-
-def covariance_figure(result: StudyResult) -> Figure:
-    """Divergence of full and diagonal covariances by points a component, by dimensions."""
-    rows = rows_of(result.tables["covariance"], ("covariance", "divergence")).dropna(
-        subset="divergence"
-    )
-    cases = sorted(set(zip(rows["correlation"], rows["d"], strict=True)))
-    figure, axes = panels(1, len(cases), (2.2 * max(len(cases), 2), 3.2), sharey=True)
-    for at, (correlation, d) in enumerate(cases):
-        part = rows[(rows["correlation"] == correlation) & (rows["d"] == d)]
-        curves(axes[0, at], part, "divergence", "covariance", looks([FULL, DIAGONAL]), x="points",
-               log=True)  # fmt: skip
-        axes[0, at].set_title(f"D = {d}, correlation {correlation:g}", fontsize="small")
-        axes[0, at].set_xlabel("points a component")
-    axes[0, 0].set_ylabel("divergence, nats")
-    return legend(figure, axes)
 
 
 def contenders(axes: tuple[str, ...] = AXES, **shared: Any) -> dict[str, Any]:
@@ -487,27 +309,13 @@ study = Study(
             skip=skip,
             structure=("contender", "k"),
         ),
-        "covariance": Experiment(
-            fitted,
-            factors={
-                "d": DIMENSIONS[1:],
-                "correlation": (0.0, 0.5),
-                "points": POINTS,
-                "replicate": range(100),
-            },
-            sizes={
-                "smoke": {"d": (2,), "points": POINTS[:2], "replicate": range(2)},
-                "laptop": {"replicate": range(10)},
-                "cluster": {},
-            },
-        ),
     },
     claims=CLAIMS,
-    figures={"axes": axes_figure, "covariances": covariance_figure},
+    figures={"axes": axes_figure},
     answer=("ordering by a random coordinate, diagonal adaptation", "unordered loses nothing"),
     chief=(
         "ordering by the first principal component, diagonal adaptation",
         "ordering by the first principal component, label-invariant",
-        "full covariances need more points",
+        "the discriminant direction is better",
     ),
 )  # fmt: skip

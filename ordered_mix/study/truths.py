@@ -19,3 +19,30 @@ def shared_data(separation: float, n: int, replicate: int) -> Data:
     """The data of equal weights that all cells of a separation, n and replicate share."""
     seed = seed_of("data", separation=separation, n=n, replicate=replicate)
     return simulate(two_normals(separation), n, seed)
+
+
+def row_of_normals(d: int, k: int, separation: float, correlation: float) -> Mixture:
+    """Equal components in d dimensions whose means differ in the first coordinate only.
+
+    Neighbours are the separation apart in Mahalanobis' distance. The first two coordinates have
+    the correlation; the last is twice as wide as the first, over all components.
+    """
+    gap = separation * np.sqrt(1 - correlation**2)
+    mu = np.zeros((k, d))
+    mu[:, 0] = gap * (np.arange(k) - (k - 1) / 2)
+    covariance = np.eye(d)
+    if d == 1:
+        mu *= separation / gap
+    else:
+        covariance[0, 1] = covariance[1, 0] = correlation
+        scale = np.ones(d)
+        scale[-1] = 2 * np.sqrt(1 + mu[:, 0].var())
+        covariance *= np.outer(scale, scale)
+    return Mixture(np.full(k, 1 / k), mu, covariance=covariance)
+
+
+def starts_near(truth: Mixture, count: int, rng: np.random.Generator) -> Mixture:
+    """Starts at a mixture of points, means moved by a third of a standard deviation."""
+    moved = rng.standard_normal((count, truth.k, truth.d, 1)) / 3
+    mu = truth.mu + (truth.root @ moved)[..., 0]
+    return Mixture(truth.w, mu, covariance=truth.covariance)
