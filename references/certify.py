@@ -27,8 +27,7 @@ from ordered_mix.references.functionals import functionals
 from ordered_mix.references.posteriors import definitions
 from ordered_mix.references.reference import OF_POINTS, PARAMETERS
 from ordered_mix.samplers.smc import SMC
-from ordered_mix.study import Experiment, Study
-from ordered_mix.study.definition import Result
+from ordered_mix.study import Experiment, Result, Study
 
 CHAINS, PUBLISHED = 16, 125
 GROUP = 4  # chains of one estimate of the evidence

@@ -144,9 +144,10 @@ def departure(
     rows = table[table["parameterization"] == model] if model else table
     ends, alpha = [], (1 - confidence()) / len(separations)
     for separation in separations:
-        hits = rows.loc[rows["separation"] == separation, f"covers_{point}"].astype(bool)
-        if hits.empty:
+        here = rows[rows["separation"] == separation]
+        if here.empty:
             raise ValueError(f"the table holds no such runs at separation {separation:g}")
+        hits = here[f"covers_{point}"].astype(bool)
         test = stats.binomtest(int(hits.sum()), len(hits))
         low, high = np.array(test.proportion_ci(1 - alpha, method="exact")) - NOMINAL
         nearest = max(0.0, low, -high)

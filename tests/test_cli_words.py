@@ -71,12 +71,12 @@ def test_a_run_does_not_overwrite_one_of_other_settings(tmp_path, monkeypatch, c
     assert numeric and all(value is None or isinstance(value, int | float) for value in numeric)
     assert any(isinstance(value, int | float) for value in numeric)
     folder = tmp_path / "results" / "em-rates-smoke-separation-1-step-1"
-    assert (folder / "table.parquet").is_file()
-    before = (folder / "table.parquet").read_bytes()
+    assert (folder / "tables" / "em_rates.parquet").is_file()
+    before = (folder / "tables" / "em_rates.parquet").read_bytes()
     assert exit_status(monkeypatch, *run, "--out", str(folder)) == 2
     message = capsys.readouterr().err
     assert "holds the study at size smoke with separation=1" in message and "--force" in message
-    assert (folder / "table.parquet").read_bytes() == before
+    assert (folder / "tables" / "em_rates.parquet").read_bytes() == before
     for wrong in ("separation=x", "separation=", "sep=1"):
         assert exit_status(monkeypatch, *run, "--set", wrong) == 2
 

@@ -388,7 +388,7 @@ def test_ctrl_c_stops_cleanly_and_resumes(run, tmp_path):
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        until(lambda: cells.is_dir() and len(list(cells.iterdir())) >= 5, process)
+        until(lambda: cells.is_dir() and len(list(cells.glob("[!.]*"))) >= 5, process)
         family = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         try:

@@ -41,7 +41,7 @@ from ordered_mix.files.reading import load_draws
 from ordered_mix.files.results import ResultFolder, slug
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.report import render
-from ordered_mix.study import Experiment, Study
+from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.result import DONE
 
 NUMBERS = "".join(f"{i}.5\n" for i in range(12))
@@ -340,7 +340,8 @@ def test_figures_of_a_study_stay_in_its_folder(name):
 def study(name="demo", factors=None, **given):
     sizes = {size: {} for size in ("smoke", "laptop", "cluster")}
     cell = given.pop("cell", lambda seed, **values: [{"x": seed}])
-    computed = {"demo": Experiment(cell, factors or {"i": (1, 2)}, sizes)}
+    settings = {"skip": given.pop("skip")} if "skip" in given else {}
+    computed = {"demo": Experiment(cell, factors or {"i": (1, 2)}, sizes, **settings)}
     experiments = given.pop("experiments", computed)
     return Study(name, given.pop("question", "?"), given.pop("source", "-"), experiments, **given)
 
@@ -677,7 +678,9 @@ def pages_of(place):
     yield render(found)
     made = study(
         question=SCRIPT, source=SCRIPT, factors={"label": (SCRIPT, "b")},
-        cell=lambda seed, label: [{"x": 1.0, "note": SCRIPT}], findings=lambda result: SCRIPT,
+        cell=lambda seed, label: [{"x": 1.0, "note": SCRIPT}],
+        claims=(Claim("c", SCRIPT, SCRIPT, lambda table: Effect(1.0, 0.5, 2.0, 9), "above", 0.0,
+                      words=SCRIPT),),
         skip=lambda label: SCRIPT if label == "b" else None,
     )  # fmt: skip
     with opened_folder(place, made):

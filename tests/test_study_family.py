@@ -34,7 +34,7 @@ def test_intervals_at_steps_of_confidence_are_holms_p_values(seed):
     rng = np.random.default_rng(seed)
     samples = rng.normal(size=(6, 15)) + rng.choice([-1, -0.7, 0, 0.6, 0.8], (6, 1))
     table = pd.DataFrame(dict(enumerate(samples)))
-    found = judge_all([of_mean(str(i), i) for i in table], table)
+    found = judge_all([of_mean(str(i), i) for i in table], {"demo": table})
     assert [verdict.after_holm for verdict in found] == by_p_values(samples)
     alone = [of_mean(str(i), i).judge(table).outcome for i in table]
     assert [verdict.outcome for verdict in found] == alone
@@ -46,10 +46,10 @@ def test_a_family_is_the_study_unless_a_claim_names_another():
     sample *= np.sqrt(30) / sample.std(ddof=1)
     p_3_percent = sample - sample.mean() + stats.t.isf(0.015, 29)
     table = pd.DataFrame({"a": p_3_percent, "b": p_3_percent})
-    together = judge_all([of_mean("a", "a"), of_mean("b", "b")], table)
+    together = judge_all([of_mean("a", "a"), of_mean("b", "b")], {"demo": table})
     assert [one.outcome for one in together] == ["holds"] * 2
     assert [one.after_holm for one in together] == ["undecided"] * 2
-    split = judge_all([of_mean("a", "a", family="first"), of_mean("b", "b")], table)
+    split = judge_all([of_mean("a", "a", family="first"), of_mean("b", "b")], {"demo": table})
     assert [one.after_holm for one in split] == ["holds"] * 2
 
 
@@ -60,7 +60,7 @@ def test_what_has_no_interval_is_in_no_family():
     table = pd.DataFrame({"a": np.random.default_rng(1).normal(0.5, 1, 25)})
     fixed = Claim("fixed", "f.", "here", lambda table: Effect(2, 1.9, 2.1), "above", 1.0)
     none = Claim("none", "n.", "here", nothing, "above", 1.0)
-    found = judge_all([fixed, none, of_mean("a", "a")], table)
+    found = judge_all([fixed, none, of_mean("a", "a")], {"demo": table})
     assert [one.after_holm for one in found] == [None, None, found[2].outcome]
 
 
@@ -70,7 +70,7 @@ def test_any_wrong_verdict_is_as_rare_as_one_alone():
     wrong = alone = 0
     for _ in range(400):
         table = pd.DataFrame(rng.normal(size=(12, 8)))
-        found = judge_all([of_mean(str(i), i) for i in table], table)
+        found = judge_all([of_mean(str(i), i) for i in table], {"demo": table})
         wrong += any(one.after_holm != "undecided" for one in found)
         alone += any(one.outcome != "undecided" for one in found)
     most = stats.binom.isf(chance.alpha(2), 400, 0.05)

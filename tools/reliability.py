@@ -36,7 +36,7 @@ STUDY = '''
 import os
 import time
 
-from ordered_mix.study import Result, Study
+from ordered_mix.study import Experiment, Result, Study
 
 
 def cell(seed, kind, i):
@@ -51,9 +51,10 @@ def cell(seed, kind, i):
 
 study = Study(
     name="busy", question="Is anything lost?", source="none",
-    factors={{"kind": ("scalars", "arrays"), "i": range({cells} // 2)}},
-    sizes={{"smoke": {{"i": (0,)}}, "laptop": {{}}, "cluster": {{}}}},
-    cell=cell, structure=("kind",),
+    experiments={{"busy": Experiment(
+        cell, factors={{"kind": ("scalars", "arrays"), "i": range({cells} // 2)}},
+        sizes={{"smoke": {{"i": (0,)}}, "laptop": {{}}, "cluster": {{}}}}, structure=("kind",),
+    )}},
 )
 '''
 
@@ -86,11 +87,15 @@ class Bench:
         quiet = {"PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker"}
         return subprocess.Popen([sys.executable, __file__, *arguments], env={**os.environ, **quiet})
 
+    def table(self, name):
+        """Where a run leaves the table of the study's experiment."""
+        return self.folder / name / "tables" / "busy.parquet"
+
     def finish(self, process, name):
         """Wait for a run, and return the hash of its table."""
         if process.wait(timeout=300) != 0:
             raise SystemExit(f"{name}: the run ended with status {process.returncode}")
-        return hashlib.sha256((self.folder / name / "table.parquet").read_bytes()).hexdigest()
+        return hashlib.sha256(self.table(name).read_bytes()).hexdigest()
 
     def stored(self, name):
         """Seeds of the cells whose files are there."""
