@@ -44,7 +44,8 @@ def write(result: StudyResult, definitions: dict[str, Definition], folder: Path)
     """
     for name in ("posteriors", "draws"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    (rows,) = result.tables.values()
+    (rows,) = result.rows.values()
+    rows = rows[rows["status"] == "done"]
     versions = json.loads((result.path / "provenance.json").read_text("utf-8"))["runs"][-1]
     written = []
     for name, definition in definitions.items():
@@ -57,7 +58,7 @@ def write(result: StudyResult, definitions: dict[str, Definition], folder: Path)
         text = json.dumps(found, indent=1) + "\n"
         (folder / "posteriors" / f"{name}.json").write_text(text, encoding="utf-8")
         written.append(name)
-    kept = rows[rows["posterior"].isin(written)].copy()
+    kept = rows[rows["posterior"].isin(written)].drop(columns=["status", "error"])
     if (folder / RUNS).exists():
         before = pd.read_parquet(folder / RUNS)
         kept = pd.concat([before[~before["posterior"].isin(written)], kept])
