@@ -163,6 +163,10 @@ def test_overrides_replace_the_values_of_a_size():
     assert parse_settings(["gap=1,.5", "model=fancy", "known=None"], study.factors) == {
         "gap": (1.0, 0.5), "model": ("fancy",), "known": (None,),
     }  # fmt: skip
+    named = {"contender": ("unordered", "ordered, along x")}
+    assert parse_settings(["contender=ordered, along x"], named) == {
+        "contender": ("ordered, along x",)
+    }
 
 
 @pytest.mark.parametrize(

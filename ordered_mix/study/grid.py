@@ -151,7 +151,7 @@ def check_factor(name: str, factors: Iterable[str]) -> None:
 
 
 def parse_settings(settings: Iterable[str], factors: Mapping[str, Sequence[Value]]) -> Grid:
-    """Read ``factor=value,value`` as written on a command line.
+    """Read ``factor=value,value`` as written on a command line; a known value may hold commas.
 
     Raises
     ------
@@ -164,7 +164,10 @@ def parse_settings(settings: Iterable[str], factors: Mapping[str, Sequence[Value
         if not equals or not text:
             raise ValueError(f"a setting must be written factor=value,value, got {setting!r}")
         check_factor(name, factors)
-        words = [_read(word.strip(), factors[name]) for word in text.split(",")]
+        alone = any(str(value) == text for value in factors[name])
+        words = [
+            _read(word.strip(), factors[name]) for word in ([text] if alone else text.split(","))
+        ]
         found[name] = accept(name, words, factors[name])
     return found
 
