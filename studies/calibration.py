@@ -34,6 +34,7 @@ from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.confidence import confidence
 from ordered_mix.study.drawing import heat, in_order, legend, looks, nothing, panels, short
+from ordered_mix.study.experiment import four_digits
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def ranked(
     return row | {
         "attempts": attempt,
         "divergences": int(diverging.sum()),
-        "ess": float(f"{found.ess:.4g}"),
-        "rhat": float(f"{found.rhat:.4g}"),
+        "ess": four_digits(found.ess),
+        "rhat": four_digits(found.rhat),
     }
 
 

@@ -22,7 +22,6 @@ import pandas as pd
 
 from ordered_mix.data import simulate
 from ordered_mix.draws.chain_measures import chain_measures
-from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
@@ -38,6 +37,7 @@ from ordered_mix.study.effects import (
     rows_of,
     share,
 )
+from ordered_mix.study.experiment import four_digits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

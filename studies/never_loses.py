@@ -31,7 +31,6 @@ import pandas as pd
 from ordered_mix.data import simulate
 from ordered_mix.draws.rhat import RHAT_THRESHOLD
 from ordered_mix.draws.sampler_measures import sampler_measures
-from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.prior import default_prior
@@ -49,6 +48,7 @@ from ordered_mix.study.contenders import (
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import curve_panels, heat, heats, panels
 from ordered_mix.study.effects import difference_of_shares, mean, rows_of, share
+from ordered_mix.study.experiment import four_digits
 from ordered_mix.study.sentences import RATIO, SHARE
 
 if TYPE_CHECKING:

@@ -25,7 +25,6 @@ import pandas as pd
 from ordered_mix.data import Data, load, shipped, simulate
 from ordered_mix.draws.chain_measures import ChainMeasures, chain_measures
 from ordered_mix.draws.draws import Draws
-from ordered_mix.engine.tables import four_digits
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
@@ -34,6 +33,7 @@ from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.drawing import curves, heat, legend, looks, nothing, panels
 from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of, share
+from ordered_mix.study.experiment import four_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

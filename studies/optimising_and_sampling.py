@@ -38,7 +38,6 @@ from ordered_mix.study.blocks import (
     PARAMETERIZATIONS,
     STARTS,
     Block,
-    digits4,
     errors,
     references,
     samples,
@@ -46,6 +45,7 @@ from ordered_mix.study.blocks import (
 )
 from ordered_mix.study.drawing import SEPARATION, brief, heat, in_order, panels
 from ordered_mix.study.effects import bootstrap, extreme, paired_ratio
+from ordered_mix.study.experiment import four_digits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,10 +144,10 @@ def sampled(block: Block, parameterization: str, at: int) -> dict[str, Any]:
         "passes": int(warmup + after),
         "passes_rhat": warmup + after if there is None or there.passes is None else there.passes,
         "converged": there is not None,
-        "rhat": digits4(measured["rhat"].max()),
-        "passes_per_1000": digits4(1000 * after / effective),
+        "rhat": four_digits(measured["rhat"].max()),
+        "passes_per_1000": four_digits(1000 * after / effective),
         "divergences": int(drawn.statistics["diverging"].to_numpy().sum()),
-        **{f"sd_{name}": digits4(sd) for name, sd in zip(PARAMETERS, sds, strict=True)},
+        **{f"sd_{name}": four_digits(sd) for name, sd in zip(PARAMETERS, sds, strict=True)},
     }
 
 
@@ -155,7 +155,7 @@ def values(mixture: Mixture) -> dict[str, float]:
     """Sorted parameters by name."""
     one = mixture.sorted()
     found = (one.w[0], *one.mu, *one.sigma)
-    return {name: digits4(value) for name, value in zip(PARAMETERS, found, strict=True)}
+    return {name: four_digits(value) for name, value in zip(PARAMETERS, found, strict=True)}
 
 
 def _numbered(block: Block, at: int, row: dict[str, Any]) -> dict[str, Any]:

@@ -78,8 +78,3 @@ def _column(values: list[Any]) -> pa.Array:
     if kinds <= {bool, int, float}:
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
     return pa.array([None if v is None else str(v) for v in values], pa.string())
-
-
-def four_digits(value: Any) -> float:
-    """What most measures are good for; tables of shorter numbers are half the size."""
-    return float(f"{float(value):.4g}")

@@ -31,7 +31,7 @@ class Maximum:
 
     Parameters
     ----------
-    mixture : Mixture, Mixture or None
+    mixture : Mixture or None
         In increasing order of the means, or of their first coordinate.
     log_likelihood : float
         NaN without a maximum.

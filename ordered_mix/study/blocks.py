@@ -17,6 +17,7 @@ from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import Prior
+from ordered_mix.study.experiment import four_digits
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.truths import two_normals
 from ordered_mix.theory.speed import (
@@ -171,21 +172,16 @@ def speed(
     for digits in DIGITS:
         to = np.where(beyond, np.inf, passes_to(passes, objective, best - 10.0**-digits))
         cost, share = expected_passes(to, spent)
-        row |= {f"passes_{digits}": digits4(cost), f"share_{digits}": digits4(share)}
+        row |= {f"passes_{digits}": four_digits(cost), f"share_{digits}": four_digits(share)}
     for after in MILESTONES:
         below = np.where(beyond, np.inf, shortfall(passes, objective, best, after))
-        row[f"short_{after}"] = digits4(max(float(below.min()), 0.0))
+        row[f"short_{after}"] = four_digits(max(float(below.min()), 0.0))
     return row, int(np.argmax(np.where(beyond, -np.inf, objective[-1])))
 
 
 def errors(block: Block, mixture: Mixture) -> dict[str, float]:
     """Distances of a mixture from the truth, the labels aside."""
     return {
-        "wasserstein": digits4(wasserstein(mixture, block.truth)),
-        "distance": digits4(sorted_distance(mixture, block.truth)),
+        "wasserstein": four_digits(wasserstein(mixture, block.truth)),
+        "distance": four_digits(sorted_distance(mixture, block.truth)),
     }
-
-
-def digits4(value: Any) -> float:
-    """A number in four digits, which is what is known of it."""
-    return float(f"{float(value):.4g}")

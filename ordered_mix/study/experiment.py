@@ -39,6 +39,11 @@ class Result(NamedTuple):
     arrays: Mapping[str, ArrayLike] = {}
 
 
+def four_digits(value: Any) -> float:
+    """What most measures are good for; tables of shorter numbers are half the size."""
+    return float(f"{float(value):.4g}")
+
+
 def never(**factors: Value) -> str | None:
     """Skip nothing."""
     return None

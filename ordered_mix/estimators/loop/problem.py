@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +20,6 @@ from ordered_mix.parameterization.multivariate import (
 from ordered_mix.passes import batches, fused, kernels
 from ordered_mix.passes.kernels import Moments
 from ordered_mix.stream.stream import Stream, moments_of
-
-if TYPE_CHECKING:
-    pass
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
