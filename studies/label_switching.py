@@ -1,12 +1,16 @@
-"""Does ordering the means cure label switching better than sorting the draws afterwards?
+"""Does ordering the means while sampling cure label switching better than sorting afterwards?
 
-Weights, means and scales are all free, under one exchangeable prior that both coordinates carry
-exactly (Dirichlet(2) weights, sorted where the means are ordered). Data come from two unit normals
-with means +-separation/2, ``weight`` being that of the lower one. Each run is 4 chains of 400 + 500
-draws of NUTS with a diagonal mass matrix, from 4 random starts that all coordinates share. Chains
-agree if the largest R-hat of all parameters is below 1.05, of the draws as they come or once each
-draw is sorted by its means. ESS is the smallest bulk ESS of the sorted parameters; it compares
-chains, so chains in different places count for about as many draws as there are chains.
+Weights, means and scales are all free, under the prior that a user gets (adaptive) or the fixed one
+of the other studies, which both coordinates carry exactly. Data are 200 points of two unit normals
+a separation apart, ``weight`` being that of the lower one. A run is 4 chains of 1,000 + 2,000 draws
+of NUTS with a diagonal, low-rank or dense mass matrix, from random starts that all runs on a data
+set share. Chains agree if the largest R-hat of all parameters is at most 1.01, of the draws as they
+come or once each draw is sorted by its means. ESS is the smallest bulk ESS of the sorted
+parameters, compared where both runs agree once sorted.
+
+Where means cross, sorting by them exchanges components that other parameters tell apart: beside
+data of separated means stand such whose means coincide and whose scales are 1 and 4, and the same
+draws are sorted by their means or relabelled by Stephens' algorithm.
 
 Sources: Betancourt 2017, "Identifying Bayesian mixture models"; Stephens 2000 (relabelling draws
 afterwards); Vehtari et al. 2021 (R-hat and ESS).
@@ -14,30 +18,36 @@ afterwards); Vehtari et al. 2021 (R-hat and ESS).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ordered_mix.data import simulate
-from ordered_mix.draws.chain_measures import chain_measures
+from ordered_mix.draws.relabel.normal import normal
+from ordered_mix.draws.relabel.stephens import stephens
+from ordered_mix.draws.rhat import RHAT_THRESHOLD
+from ordered_mix.draws.sampler_measures import sampler_measures
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import catalog
-from ordered_mix.prior import Prior
-from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.prior import default_prior
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
-from ordered_mix.study.drawing import curves, legend, looks, mark, panels
+from ordered_mix.study.contenders import question, sampled
+from ordered_mix.study.contest import Contest, with_rates
+from ordered_mix.study.drawing import curve_panels, heat, panels
 from ordered_mix.study.effects import (
     difference_of_shares,
-    extreme,
+    extreme_share,
     from_logs,
+    mean,
     paired,
     rows_of,
-    share,
 )
 from ordered_mix.study.experiment import four_digits
+from ordered_mix.study.sentences import RATIO, SHARE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,215 +55,299 @@ if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
 
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
-COORDINATES = ("unordered", "ordered", "signed", "moment")
-PAIR = COORDINATES[:2]
-SEPARATIONS = (0.0, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
-SET = ["separation", "n", "weight", "replicate"]
-CHAINS, AGREE, APART = 4, 1.05, 3
-SAMPLER = NUTS(tune=400, draws=500)
+STEPHENS = "Stephens 2000 (relabelling afterwards)"
+PROJECT = "a question of this project"
+PAIR = ("unordered", "ordered")
+PRIORS, MATRICES = ("adaptive", "fixed"), ("diagonal", "low_rank", "dense")
+SEPARATIONS, WEIGHTS = (0.5, 1.5, 3.0, 4.0, 8.0), (0.5, 0.3, 0.1)
+FAR = SEPARATIONS[2:]
+SETTING = ("prior", "adaptation", "weight", "separation")
+SET = (*SETTING, "replicate")
+POINTS, CHAINS, DRAWS, TUNE, TARGET = 200, 4, 2000, 1000, 1000
+CROSSING, APART = "crossing", "apart"
+MEANS = {
+    CROSSING: Mixture(np.full(2, 0.5), np.zeros(2), np.array([1.0, 4.0])),
+    APART: Mixture(np.full(2, 0.5), np.array([0.0, 4.0]), np.ones(2)),
+}
 
 
-def cell(
-    seed: int, separation: float, n: int, weight: float, parameterization: str, replicate: int
-) -> list[dict[str, Any]]:
-    """One run in one parameterization on one data set."""
-    shared = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
+# --- cells ----------------------------------------------------------------------------------------
+
+
+def switching(
+    seed: int, prior: str, adaptation: str, separation: float, weight: float, coordinates: str,
+    replicate: int,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """One run in one coordinate system on one data set."""
+    shared = {"separation": separation, "weight": weight, "replicate": replicate}
     ends = np.array([-separation / 2, separation / 2])
     truth = Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
-    data = simulate(truth, n, seed_of("data", **shared))
+    row = sampler_measures(_draws(seed, prior, adaptation, coordinates, truth, shared))
+    kept = (type(None), int)
+    return [{key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}]
+
+
+def crossing(seed: int, prior: str, means: str, replicate: int) -> list[dict[str, Any]]:
+    """Unordered draws sorted by their means, and the same relabelled by Stephens' algorithm."""
+    shared = {"means": means, "replicate": replicate}
+    draws = _draws(seed, prior, "diagonal", "unordered", MEANS[means], shared)
+    found, y = draws.mixture, draws.tree["observed_data"]["y"].to_numpy()
+    given = normal(y, found.w, found.mu, found.sigma)
+    agreed = found.permute(stephens(given, starts=2).permutation)
+    return [{"sorted": _spread(found.sorted()), "stephens": _spread(agreed)}]
+
+
+def _draws(
+    seed: int, prior: str, adaptation: str, coordinates: str, truth: Mixture, shared: dict[str, Any]
+) -> Any:
+    """Draws on the data, and from the starts, of all runs that share these factors."""
+    data = simulate(truth, POINTS, seed_of("data", **shared))
     starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
-    prior = Prior().affine(float(data.location), float(data.scale))
-    model = catalog.parameterization(parameterization, 2, prior)
-    draws = SAMPLER.sample(model, data, starts, seed % 2**31)
-    mixture, diverging = draws.mixture, draws.statistics["diverging"].to_numpy()
-    found = chain_measures(mixture.w, mixture.mu, mixture.sigma, diverging)
-    kept = ("raw_rhat", "rhat", "ess", "switching_rate", "chain_disagreement")
-    row = {name: four_digits(getattr(found, name)) for name in kept}
-    return [{**row, "passes": int(draws.passes.sum())}]
+    given = (coordinates, adaptation, 2, default_prior(data, prior), data, starts, seed)
+    return sampled(*given, draws=DRAWS, tune=TUNE, sweeps=1)
+
+
+def _spread(mixture: Mixture) -> float:
+    """Largest posterior standard deviation of the log of a scale."""
+    return four_digits(np.log(mixture.sigma).std(axis=(0, 1)).max())
 
 
 # --- effects of the claims ------------------------------------------------------------------------
 
 
+def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
+    """Runs with whether chains agree once sorted, and their logs."""
+    needed = ("ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes",
+              "converged_passes", "seconds", "visited")  # fmt: skip
+    return with_rates(rows_of(table, needed, **where), TARGET)
+
+
+def contest(table: pd.DataFrame, **where: Any) -> Contest:
+    """Ordered and unordered means on the same data."""
+    rows = runs(table, **where)
+    return Contest(rows.assign(contender=rows["coordinates"]), SET, SETTING)
+
+
 def wide(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A column by data set, of unordered and ordered means; ValueError if a run is missing."""
-    return paired(rows, "parameterization", PAIR, column, SET)
+    """A column by data set and coordinates; ValueError if a run is missing."""
+    return paired(rows, "coordinates", PAIR, column, SET)
 
 
-def apart(table: pd.DataFrame) -> pd.DataFrame:
-    """Runs on well separated components."""
-    return table[table["separation"] >= APART]
+def disagreeing(table: pd.DataFrame, prior: str) -> Effect:
+    """Share of the sets on which unordered chains disagree, where it is least."""
+    rows = runs(table, prior=prior, separation=FAR, coordinates=PAIR[0])
+    parts = rows.groupby(["adaptation", "weight", "separation"])["raw_rhat"]
+    return extreme_share([part > RHAT_THRESHOLD for _, part in parts], np.min)
 
 
-def main(table: pd.DataFrame) -> pd.DataFrame:
-    """The block with 20 data sets of each separation: n = 200, equal weights."""
-    rows = rows_of(table, ("ess", "passes"), n=200, weight=0.5)
-    return rows.assign(ess_per_pass=rows["ess"] / rows["passes"])
+def cures(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
+    """Of the sets where unordered chains disagree: order cures it, sorting cures it."""
+    rows = runs(table, separation=FAR, **where)
+    raw, after = (wide(rows, column) for column in ("raw_rhat", "rhat"))
+    both = pd.DataFrame({"order": after["ordered"], "sorting": after["unordered"]})
+    return both[raw["unordered"] > RHAT_THRESHOLD] <= RHAT_THRESHOLD
 
 
-def disagreeing(table: pd.DataFrame) -> Effect:
-    """Share of well separated data sets on which chains of `unordered` disagree as drawn."""
-    return share(wide(apart(table), "raw_rhat")["unordered"] >= AGREE)
+def cured(table: pd.DataFrame, by: str, **where: Any) -> Effect:
+    """Share of those sets that order, or sorting, cures, with the mass matrix where it is least."""
+    parts = cures(table, **where).groupby("adaptation")[by]
+    return extreme_share([part for _, part in parts], np.min)
 
 
-def cures(table: pd.DataFrame, weight: float | None = None) -> pd.DataFrame:
-    """Whether `ordered` and `unordered` sorted agree on the sets where raw chains do not."""
-    raw, after = (wide(apart(table), column) for column in ("raw_rhat", "rhat"))
-    both = pd.DataFrame({"order": raw["ordered"] < AGREE, "sorting": after["unordered"] < AGREE})
-    both = both[raw["unordered"] >= AGREE]
-    return both if weight is None else both[both.index.get_level_values("weight") == weight]
-
-
-def cured(table: pd.DataFrame, by: str = "order", weight: float | None = None) -> Effect:
-    """Of those, the share on which the chains agree."""
-    return share(cures(table, weight)[by])
-
-
-def sorting_cures_more(table: pd.DataFrame) -> Effect:
-    """Share that sorting cures less the share that order cures, on the same sets."""
-    both = cures(table)
+def sorting_cures_more(table: pd.DataFrame, **where: Any) -> Effect:
+    """Difference of the two shares, and McNemar's exact interval over the sets that differ."""
+    both = cures(table, adaptation="diagonal", **where)
     return difference_of_shares(both["sorting"], both["order"])
 
 
-def sorted_afterwards(table: pd.DataFrame) -> Effect:
-    """ESS per pass of `unordered` over `ordered` at the separation where it is least."""
-    rates = np.log(wide(main(table), "ess_per_pass"))
-    logs = (rates["unordered"] - rates["ordered"]).groupby("separation")
-    return from_logs(extreme([part for _, part in logs], min))
+def visits(table: pd.DataFrame, prior: str) -> Effect:
+    """Share of the orders of the means that an unordered chain visits at separation 8."""
+    rows = runs(table, prior=prior, separation=8.0, coordinates=PAIR[0], adaptation="diagonal")
+    return mean(rows.loc[rows["weight"] == 0.5, "visited"])
 
 
-SEEN = "; claimed after the table was seen"
-ORDERED_AGREE = "Where unordered chains disagree at separation 3 and more, ordered ones agree"
-OF_THOSE = "share of those data sets"
+def spread(table: pd.DataFrame, prior: str, means: str) -> Effect:
+    """Posterior spread of scales sorted by the means for that relabelled by Stephens' algorithm."""
+    rows = rows_of(table, ("sorted", "stephens"), prior=prior, means=means)
+    return from_logs(mean(np.log(rows["sorted"] / rows["stephens"])))
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+UNORDERED = "at separations 3, 4 and 8 unordered chains disagree"
+SAID = {
+    "sorting afterwards is as good, adaptive, diagonal": (
+        "It does not: unordered draws, sorted, are as effective as ordered ones wherever both "
+        f"converge ({RATIO} times the ESS per pass at the least favourable place).",
+        "Where it is least favourable unordered draws, sorted, are less effective than ordered "
+        f"ones ({RATIO} times the ESS per pass).",
+        "Whether sorting unordered draws is as effective everywhere is undecided "
+        f"({RATIO} times the ESS per pass at the least favourable place).",
+    ),
+    "order cures label switching, adaptive, weight 0.5": "At equal weights ordered chains agree on "
+    f"{SHARE} of the data sets where unordered ones disagree.",
+    "order cures label switching, adaptive, weight 0.1": "At weight 0.1 ordered chains agree on "
+    f"{SHARE} of them.",
+    "sorting cures label switching, adaptive, weight 0.1": "Once sorted, unordered chains agree on "
+    f"{SHARE} of them.",
+    "Stephens keeps crossing components, adaptive": "Where means cross, scales of draws that are "
+    f"sorted by them spread {RATIO} times as far as after Stephens' relabelling.",
+}  # fmt: skip
+SWITCHING: dict[str, Any] = {"of": ("switching",)}
+OF_THOSE = "share of those data sets, with the mass matrix where it is least"
+
+
+def _claim(name: str, statement: str, source: str, effect: Any, *rule: Any, **of: Any) -> Claim:
+    return Claim(name, statement, source, effect, *rule, **of, words=SAID.get(name, ""))
+
+
+def _curing(prior: str, weight: float) -> Iterator[Claim]:
+    given: dict[str, Any] = {"prior": prior, "weight": weight}
+    where = f"Under the {prior} prior, where {UNORDERED}, weight of the lower component {weight:g},"
+    yield _claim(
+        f"order cures label switching, {prior}, weight {weight:g}",
+        f"{where} ordered ones agree on 95% of the data sets, whatever the mass matrix.",
+        BETANCOURT, partial(cured, by="order", **given), "above", 0.95, OF_THOSE, **SWITCHING,
+    )  # fmt: skip
+    yield _claim(
+        f"sorting cures label switching, {prior}, weight {weight:g}",
+        f"{where} the same draws agree on 95% once they are sorted, whatever the mass matrix.",
+        STEPHENS, partial(cured, by="sorting", **given), "above", 0.95, OF_THOSE, **SWITCHING,
+    )  # fmt: skip
+    yield _claim(
+        f"sorting cures more than order, {prior}, weight {weight:g}",
+        f"{where} sorting cures more than order, with a diagonal mass matrix.",
+        STEPHENS, partial(sorting_cures_more, **given), "above", 0.0,
+        "difference of shares, sorting less order", **SWITCHING,
+    )  # fmt: skip
+
+
+def _of_prior(prior: str) -> Iterator[Claim]:
+    here = f"Under the {prior} prior"
+    yield _claim(
+        f"without order chains disagree, {prior}",
+        f"{here}, on most data sets at separations 3, 4 and 8 unordered chains disagree, whatever "
+        "the weight, the separation and the mass matrix.", f"Stephens 2000; {BETANCOURT}",
+        partial(disagreeing, prior=prior), "above", 0.5, "share of data sets, where it is least",
+        **SWITCHING,
+    )  # fmt: skip
+    for matrix in MATRICES:
+        yield _claim(
+            f"sorting afterwards is as good, {prior}, {matrix}",
+            f"{here} with a {matrix.replace('_', '-')} mass matrix unordered draws, sorted, have "
+            "at least 90% of the ESS per pass of ordered ones at every separation and weight.",
+            STEPHENS, question(contest, "least", ("unordered", "log_rate", ("ordered",)),
+                               prior=prior, adaptation=matrix), "above", 0.9,
+            "ESS per pass, unordered / ordered, where it is least", **SWITCHING,
+        )  # fmt: skip
+    yield _claim(
+        f"chains do not switch apart, {prior}",
+        f"{here}, at separation 8 and equal weights a chain in unordered coordinates visits one "
+        "order of the means.", "Celeux, Hurn & Robert 2000, JASA 95, 957-970",
+        partial(visits, prior=prior), "below", 0.525, "share of the two orders", **SWITCHING,
+    )  # fmt: skip
+    crossed = "posterior spread of a log scale, sorted / relabelled"
+    yield _claim(
+        f"Stephens keeps crossing components, {prior}",
+        f"{here}, where means coincide and scales are 1 and 4, scales of draws sorted by their "
+        "means spread at least twice as far as after Stephens' relabelling.", STEPHENS,
+        partial(spread, prior=prior, means=CROSSING), "above", 2.0, crossed, of=("crossing",),
+    )  # fmt: skip
+    yield _claim(
+        f"sorting by separated means is Stephens' relabelling, {prior}",
+        f"{here}, where means are 4 standard deviations apart the two spreads differ by less than "
+        "5%.", STEPHENS, partial(spread, prior=prior, means=APART), "below", 1.05, crossed,
+        of=("crossing",),
+    )  # fmt: skip
+
+
 CLAIMS = (
-    Claim(
-        "without order chains disagree",
-        "At separation 3 and more, raw R-hat of unordered chains is above 1.05.",
-        "Stephens 2000; " + BETANCOURT, disagreeing, "above", 0.5, "share of data sets",
-        words="As drawn, unordered chains disagree on {0:.0%} [{1:.0%}, {2:.0%}] of the data sets "
-        "at separation 3 or more.",
-    ),
-    Claim(
-        "order cures label switching", f"{ORDERED_AGREE}.",
-        "documentation of PyMC's ordered transform; " + BETANCOURT,
-        cured, "above", 0.95, OF_THOSE,
-        words=(
-            "Ordering cures label switching.",
-            "Ordering does not cure label switching everywhere: chains agree on {0:.0%} [{1:.0%}, "
-            "{2:.0%}] of the sets where unordered ones do not.",
-            "Whether ordering cures label switching is undecided: chains agree on {0:.0%} "
-            "[{1:.0%}, {2:.0%}] of the sets where unordered ones do not.",
-        ),
-    ),
-    *(
-        Claim(
-            f"order cures label switching, weight {weight:g}",
-            f"{ORDERED_AGREE}, weight of the first component {weight:g}.",
-            BETANCOURT + SEEN, partial(cured, weight=weight), "above", 0.95, OF_THOSE,
-            words=f"At weight {weight:g} ordered chains agree on {{0:.0%}} [{{1:.0%}}, {{2:.0%}}] "
-            "of those sets.",
-        )
-        for weight in (0.5, 0.1)
-    ),
-    Claim(
-        "sorting cures label switching",
-        "Where unordered chains disagree at separation 3 and more, they agree once sorted.",
-        "Stephens 2000" + SEEN, partial(cured, by="sorting"), "above", 0.95, OF_THOSE,
-        words="Once sorted, unordered chains agree on {0:.0%} [{1:.0%}, {2:.0%}] of the sets where "
-        "they disagree as drawn.",
-    ),
-    Claim(
-        "sorting cures more than order",
-        "There sorting the draws of unordered chains cures more data sets than ordering does.",
-        "Stephens 2000" + SEEN, sorting_cures_more, "above", 0.0,
-        "difference of shares of those data sets",
-        words=(
-            "Sorting afterwards cures more of them than ordering while sampling.",
-            "Sorting afterwards cures fewer of them than ordering while sampling.",
-            "Which of the two cures more of them is undecided.",
-        ),
-    ),
-    Claim(
-        "sorting afterwards is as good",
-        "Unordered draws, sorted, have at least 90% of the ESS per pass of ordered ones at every "
-        "separation.",
-        "Stephens 2000 (relabelling afterwards); the margin is this project's",
-        sorted_afterwards, "above", 0.9,
-        "ESS per pass, unordered / ordered, least favourable separation",
-        words=(
-            "Sample unordered means and sort afterwards: that has at least {0:.2f} [{1:.2f}, "
-            "{2:.2f}] times the ESS per pass of ordered means, with a diagonal mass matrix.",
-            "Sorting unordered draws afterwards loses: {0:.2f} [{1:.2f}, {2:.2f}] of the ESS per "
-            "pass of ordered means where it is worst.",
-            "Whether sorting unordered draws afterwards is as good as ordered means is undecided "
-            "({0:.2f} [{1:.2f}, {2:.2f}] of their ESS per pass where it is worst).",
-        ),
-    ),
-)  # fmt: skip
+    *(claim for prior in PRIORS for claim in _of_prior(prior)),
+    *(claim for prior, weight in product(PRIORS, WEIGHTS) for claim in _curing(prior, weight)),
+)
 
 
-def labels_figure(result: StudyResult) -> Figure:
-    """Switching within and between chains, and R-hat before and after sorting."""
-    rows, series = main(result.tables["label_switching"]), looks(COORDINATES)
-    measures = {
-        "switching_rate": "label switches per draw",
-        "chain_disagreement": "disagreement between chains",
-        "raw_rhat": "R-hat as drawn",
-        "rhat": "R-hat, sorted",
-    }
-    figure, grid = panels(2, 2, (8.4, 6.2), sharex=True)
-    for axes, (column, label) in zip(grid.flat, measures.items(), strict=True):
-        curves(axes, rows, column, "parameterization", series, log="rhat" in column)
-        axes.set_ylabel(label)
-        if "rhat" in column:
-            mark(axes, AGREE)
-            axes.set_yscale("linear")
-    grid[1, 1].sharey(grid[1, 0])
-    return legend(figure, grid)
+# --- figures --------------------------------------------------------------------------------------
+
+
+def cures_figure(result: StudyResult) -> Figure:
+    """Percentage of the sets where unordered chains disagree on which others agree."""
+    table = result.tables["switching"]
+    rows = cures(table).groupby(["prior", "adaptation", "weight"]).mean()
+    figure, axes = panels(1, 2, (8.4, 4.6), sharey=True)
+    for one, (column, words) in zip(axes[0], CURED.items(), strict=True):
+        grid = 100 * rows[column].unstack("weight")
+        grid.index = [", ".join(name) for name in grid.index]
+        heat(one, grid, "{:.0f}".format, colours="cividis", limits=(0, 100))
+        one.set_title(words, loc="left", fontsize=9)
+        one.set_xlabel("weight of the lower component")
+    return figure
+
+
+CURED = {"order": "ordered while sampling", "sorting": "unordered, sorted afterwards"}
 
 
 def efficiency_figure(result: StudyResult) -> Figure:
-    """ESS per 1,000 passes against the separation, with 95% intervals over data sets."""
-    rows = main(result.tables["label_switching"])
-    rows = rows.assign(value=1000 * rows["ess_per_pass"])
-    figure, ((axes,),) = panels(1, 1, (6.4, 4.2))
-    curves(axes, rows, "value", "parameterization", looks(COORDINATES), log=True)
-    axes.set_ylabel("sorted ESS per 1,000 passes")
-    return legend(figure, axes)
+    """ESS per 1,000 passes of runs that converge, at equal weights."""
+    rows = runs(result.tables["switching"], weight=0.5)
+    grid = {"prior": PRIORS, "adaptation": MATRICES}
+    return curve_panels(
+        rows[rows["converged"]], "rate", "coordinates", PAIR, grid, "sorted ESS per 1,000 passes"
+    )
 
 
-SMALL = {"n": (200,), "weight": (0.5,)}
-FAR = {"separation": tuple(one for one in SEPARATIONS if one >= APART), "parameterization": PAIR}
+def visits_figure(result: StudyResult) -> Figure:
+    """Percentage of the two orders of the means that an unordered chain visits."""
+    rows = runs(result.tables["switching"], weight=0.5)
+    rows = rows.assign(visited=100 * rows["visited"])
+    grid = {"prior": PRIORS, "adaptation": MATRICES}
+    return curve_panels(rows, "visited", "coordinates", PAIR, grid, "% of the orders visited")
+
+
+SMALL: dict[str, Any] = {"prior": ("adaptive",), "adaptation": ("diagonal",), "weight": (0.5,),
+                         "replicate": range(2)}  # fmt: skip
 
 study = Study(
     name="label_switching",
     question="Does ordering the means cure label switching better than sorting draws afterwards?",
     source=f"{BETANCOURT}; Stephens 2000",
     experiments={
-        "label_switching": Experiment(
-            cell=cell,
+        "switching": Experiment(
+            cell=switching,
             factors={
+                "prior": PRIORS,
+                "adaptation": MATRICES,
                 "separation": SEPARATIONS,
-                "n": (50, 200, 1000),
-                "weight": (0.5, 0.3, 0.1),
-                "parameterization": COORDINATES,
+                "weight": WEIGHTS,
+                "coordinates": PAIR,
                 "replicate": range(20),
             },
             sizes={
-                "smoke": {**SMALL, "parameterization": PAIR, "separation": (0.5, 3.0),
-                          "replicate": range(2)},
-                "laptop": ({**FAR, "replicate": range(5)}, SMALL),
+                "smoke": {**SMALL, "separation": (0.5, 8.0)},
+                "laptop": ({"weight": (0.5,)}, {"weight": WEIGHTS[1:], "separation": FAR}),
                 "cluster": {"replicate": range(100)},
             },
-            structure=("parameterization",),
-        )
+            structure=("coordinates",),
+        ),
+        "crossing": Experiment(
+            cell=crossing,
+            factors={"prior": PRIORS, "means": tuple(MEANS), "replicate": range(20)},
+            sizes={
+                "smoke": {"prior": ("adaptive",), "replicate": range(2)},
+                "laptop": {},
+                "cluster": {"replicate": range(100)},
+            },
+        ),
     },
     claims=CLAIMS,
-    figures={"labels": labels_figure, "efficiency": efficiency_figure},
-    answer=("sorting afterwards is as good", "order cures label switching"),
-    chief=(
-        "sorting afterwards is as good",
-        "order cures label switching, weight 0.1",
-        "sorting cures more than order",
+    figures={"cures": cures_figure, "efficiency": efficiency_figure, "visits": visits_figure},
+    answer=(
+        "sorting afterwards is as good, adaptive, diagonal",
+        "order cures label switching, adaptive, weight 0.1",
     ),
-)  # fmt: skip
+    chief=(
+        "sorting afterwards is as good, adaptive, diagonal",
+        "order cures label switching, adaptive, weight 0.1",
+        "sorting cures more than order, adaptive, weight 0.1",
+    ),
+)

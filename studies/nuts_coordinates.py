@@ -1,42 +1,50 @@
-"""Which coordinates should NUTS have for a two-component mixture?
+"""Which coordinates should NUTS have for a two-component mixture, whatever the mass matrix?
 
-Weights, means and scales are all free, under one exchangeable prior that every parameterization
-carries exactly (Dirichlet(2) weights, sorted where the means are ordered), so that only the
-geometry differs. Data come from two unit normals with means +-separation/2, ``weight`` being that
-of the lower one, and from the shipped sets. Each run is 4 chains of 400 + 500 draws from 4 random
-starts that all parameterizations share: short, so that thousands fit a laptop, and judged by
-smallest sorted bulk ESS per pass after warm-up. Bulk ESS compares chains, so chains in different
-places count for about as many draws as there are chains. Chains agree if the largest R-hat of the
-sorted parameters is below 1.05 (about 80 effective draws here).
+Weights, means and scales are all free, under the prior that a user gets (adaptive) or the fixed one
+of the other studies, which every parameterization carries exactly, so that only the geometry
+differs. Data are 200 points, half of each of two unit normals with means +-separation/2, and the
+shipped sets. A run is 4 chains of 1,000 + 2,000 draws from random starts that all runs on a data
+set share, with a mass matrix that is diagonal, of low rank or dense, the diagonal one also with a
+target acceptance of 0.95, or by PyMC's own sampler.
 
-Posterior means are compared with a reference: 4 x (1000 + 3000) draws in ``signed`` coordinates,
-which have no boundary inside the sampler and gave the most sorted ESS per second of the long runs
-tried; only references with R-hat below 1.01 are used.
+ESS per pass is the smallest sorted bulk ESS over the passes after warm-up, and is compared only
+where both runs have converged: a sorted R-hat of at most 1.01. Runs that have not are counted, and
+averaged nowhere; divergences are those of all runs. Thirty data sets a separation, twelve for
+PyMC's sampler and ten seeds a shipped set were fixed before the first run of this design, from how
+wide the intervals of an earlier one were.
+
+Posterior means are compared with a reference: 4 x (1,000 + 6,000) draws in the moments with pooled
+gaps, with a dense mass matrix; only references with R-hat below 1.01 are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ordered_mix.data import Data, load, shipped, simulate
-from ordered_mix.draws.chain_measures import ChainMeasures, chain_measures
 from ordered_mix.draws.draws import Draws
+from ordered_mix.draws.rhat import RHAT_THRESHOLD
+from ordered_mix.draws.sampler_measures import sampler_measures
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
-from ordered_mix.prior import Prior
+from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
-from ordered_mix.study.drawing import curves, heat, legend, looks, nothing, panels
-from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of, share
+from ordered_mix.study.contenders import question
+from ordered_mix.study.contest import Contest, with_rates
+from ordered_mix.study.drawing import curve_panels, heats
+from ordered_mix.study.effects import extreme, from_logs, mean, rows_of, share
 from ordered_mix.study.experiment import four_digits
+from ordered_mix.study.sentences import RATIO, SHARE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from ordered_mix.study.result import StudyResult
@@ -46,400 +54,376 @@ Rows = list[Factors]
 
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 PAPER = "Esser & Nielsen 2022, section 3"
-RATE = "sorted ESS per 1,000 passes"
-BRACKETS = "brackets: chains agree in under 90% of the runs"
+PROJECT = "a question of this project"
 LOG, SOFTPLUS, SQUARE = (f"relative(link={link})" for link in ("log", "softplus", "square"))
-POSITIVE = "moment(signed=False)"
-SAMPLED = (
-    "unordered", "signed", "moment", POSITIVE, "ordered", LOG, SOFTPLUS, SQUARE, "centred",
-    "resolved", "sheared",
-)  # fmt: skip
+POSITIVE, POOLED = "moment(signed=False)", "moment(gap=pooled)"
 BOUNDED = ("ordered", LOG, "centred")
 """Coordinates whose gap is the exponential of what the sampler sees."""
+MAIN = ("unordered", *BOUNDED)
+OTHERS = ("signed", "moment", POSITIVE, POOLED, SOFTPLUS, SQUARE, "resolved", "sheared")
 
-DIAGONAL, LOW_RANK, PYMC = "nutpie diagonal", "nutpie low rank", "pymc"
+DIAGONAL, LOW_RANK, DENSE, CAREFUL, PYMC = (
+    "diagonal", "low rank", "dense", "diagonal, target 0.95", "PyMC",
+)  # fmt: skip
+LONG = partial(NUTS, tune=1000, draws=2000)
 SAMPLERS = {
-    DIAGONAL: NUTS(tune=400, draws=500),
-    LOW_RANK: NUTS(tune=400, draws=500, adaptation="low_rank"),
-    PYMC: NUTS(tune=400, draws=500, sampler="pymc"),
-}
-REFERENCE = NUTS(tune=1000, draws=3000)
-CHAINS = 4
-SEPARATIONS = (0.0, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
+    DIAGONAL: LONG(), LOW_RANK: LONG(adaptation="low_rank"), DENSE: LONG(adaptation="dense"),
+    CAREFUL: LONG(target_accept=0.95), PYMC: LONG(sampler="pymc"),
+}  # fmt: skip
+MATRICES = (DIAGONAL, LOW_RANK, DENSE)
+REFERENCE = NUTS(tune=1000, draws=6000, adaptation="dense")
+PRIORS = ("adaptive", "fixed")
+CHAINS, POINTS, TARGET = 4, 200, 1000
+OVERLAP, APART = (0.5, 1.5), (3.0, 8.0)
 QUANTITIES = ("w", "mu_1", "mu_2", "sigma_1", "sigma_2")
-COLUMNS = ("ess", "passes", "rhat", "gap_mass", "divergences_per_1000")
-SET = ("separation", "n", "weight", "replicate")
-AGREE, REFERENCE_AGREE, CONVERGED_SHARE = 1.05, 1.01, 0.9
+SETTING = ("prior", "sampler", "separation")
+SET = (*SETTING, "replicate")
+SEEDED = ("prior", "sampler", "data")
+COLUMNS = (
+    "ess", "passes", "rhat", "warmup_passes", "converged_passes", "invariant_ess", "seconds",
+    "divergences_per_1000", "gap_mass", "divergent_gap_mass",
+)  # fmt: skip
+
+
+# --- cells ----------------------------------------------------------------------------------------
 
 
 def simulated(
-    seed: int, separation: float, n: int, weight: float, replicate: int, parameterization: str,
-    sampler: str,
-) -> Rows:  # fmt: skip
+    seed: int, prior: str, separation: float, coordinates: str, sampler: str, replicate: int
+) -> Rows:
     """One run of one sampler in one parameterization on one simulated data set."""
-    shared: Factors = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
-    draws, found = run(SAMPLERS[sampler], parameterization, drawn(**shared), seed, shared)
-    return [cost(draws, found) | of_each("mean", found.mean)]
+    data, shared = drawn(separation, replicate), {"separation": separation, "replicate": replicate}
+    draws = run(SAMPLERS[sampler], coordinates, prior, data, seed, shared)
+    return [measured(draws) | of_each("mean", draws)]
 
 
-def reference(seed: int, separation: float, n: int, weight: float, replicate: int) -> Rows:
+def reference(seed: int, prior: str, separation: float, replicate: int) -> Rows:
     """The long run on one simulated data set."""
-    shared: Factors = {"separation": separation, "n": n, "weight": weight, "replicate": replicate}
-    draws, found = run(REFERENCE, "signed", drawn(**shared), seed, shared)
-    return [cost(draws, found) | of_each("mean", found.mean) | of_each("sd", found.sd)]
+    data, shared = drawn(separation, replicate), {"separation": separation, "replicate": replicate}
+    draws = run(REFERENCE, POOLED, prior, data, seed, shared)
+    return [measured(draws) | of_each("mean", draws) | of_each("std", draws)]
 
 
-def real(seed: int, data: str, parameterization: str, sampler: str, replicate: int) -> Rows:
+def real(seed: int, prior: str, data: str, coordinates: str, sampler: str, replicate: int) -> Rows:
     """One run of one sampler in one parameterization on a shipped data set."""
     shared = {"data": data, "replicate": replicate}
-    return [cost(*run(SAMPLERS[sampler], parameterization, load(data), seed, shared))]
+    return [measured(run(SAMPLERS[sampler], coordinates, prior, load(data), seed, shared))]
 
 
-def drawn(separation: float, n: int, weight: float, replicate: int) -> Data:
+def drawn(separation: float, replicate: int) -> Data:
     """A simulated data set, shared by all cells of these factors."""
-    ends = np.array([-separation / 2, separation / 2])
-    truth = Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
-    seed = seed_of("data", separation=separation, n=n, weight=weight, replicate=replicate)
-    return simulate(truth, n, seed)
+    truth = Mixture(np.full(2, 0.5), np.array([-separation / 2, separation / 2]), np.ones(2))
+    return simulate(truth, POINTS, seed_of("data", separation=separation, replicate=replicate))
 
 
 def run(
-    sampler: NUTS, parameterization: str, data: Data, seed: int, shared: dict[str, Any]
-) -> tuple[Draws, ChainMeasures]:
+    sampler: NUTS, coordinates: str, prior: str, data: Data, seed: int, shared: Factors
+) -> Draws:
     """A run from starts that are those of all runs which share these factors."""
     starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
-    prior = Prior().affine(float(data.location), float(data.scale))
-    model = catalog.parameterization(parameterization, 2, prior)
-    draws = sampler.sample(model, data, starts, seed % 2**31)
-    diverging = draws.statistics["diverging"].to_numpy()
-    mixture = draws.mixture
-    return draws, chain_measures(mixture.w, mixture.mu, mixture.sigma, diverging)
+    model = catalog.parameterization(coordinates, 2, default_prior(data, prior))
+    return sampler.sample(model, data, starts, seed % 2**31)
 
 
-def cost(draws: Draws, found: ChainMeasures) -> dict[str, Any]:
+def measured(draws: Draws) -> Factors:
     """What is kept of every run."""
-    kept = {
-        "rhat": found.rhat,
-        "ess": found.ess,
-        "gap_mass": found.gap_mass,
-        "divergent_gap_mass": found.divergent_gap_mass,
-        "divergences_per_1000": 1000 * found.divergence_rate,
-    }
-    row = {name: None if value is None else four_digits(value) for name, value in kept.items()}
-    return {**row, "passes": int(draws.passes.sum())}
+    kept = (type(None), int)
+    row = sampler_measures(draws)
+    return {key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}
 
 
-def of_each(kind: str, values: np.ndarray) -> dict[str, float]:
-    """A posterior mean or sd of each quantity, in standard deviations of the components."""
-    names = [f"{kind}_{name}" for name in QUANTITIES]
-    return dict(zip(names, np.round(values, 4).tolist(), strict=True))
+def of_each(kind: str, draws: Draws) -> dict[str, float]:
+    """A posterior mean or standard deviation of each sorted quantity."""
+    ascending = draws.mixture.sorted()
+    values = np.concatenate([ascending.w[..., :1], ascending.mu, ascending.sigma], axis=-1)
+    found = getattr(values, kind)(axis=(0, 1))
+    return {f"{kind}_{name}": four_digits(v) for name, v in zip(QUANTITIES, found, strict=True)}
 
 
 # --- from tables to effects -----------------------------------------------------------------------
 
 
-def runs(table: pd.DataFrame, sampler: str = DIAGONAL, **where: Any) -> pd.DataFrame:
-    """Runs of one sampler with their ESS per pass and whether the chains agree."""
-    chosen = rows_of(table, COLUMNS, sampler=sampler, **where)
-    return chosen.assign(
-        ess_per_pass=chosen["ess"] / chosen["passes"], agrees=chosen["rhat"] < AGREE
-    )
+def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
+    """Runs with whether they converged, and their logs."""
+    return with_rates(rows_of(table, COLUMNS, **where), TARGET)
 
 
-def main(table: pd.DataFrame, sampler: str = DIAGONAL) -> pd.DataFrame:
-    """The block with 20 data sets of each separation: n = 200, equal weights."""
-    return runs(table, sampler, n=200, weight=0.5)
+def contest(table: pd.DataFrame, by: str = "coordinates", **where: Any) -> Contest:
+    """All coordinates, or all samplers, on these rows."""
+    rows = runs(table, **where)
+    units = {"coordinates": SET, "sampler": ("prior", "coordinates", "separation", "replicate")}
+    return Contest(rows.assign(contender=rows[by]), units[by], SETTING)
 
 
-def errors(table: pd.DataFrame, references: pd.DataFrame) -> pd.DataFrame:
-    """Runs with a converged reference, and the worst error of a posterior mean in posterior sd."""
-    truth = [f"{kind}_{name}" for kind in ("mean", "sd") for name in QUANTITIES]
-    known = rows_of(references, ("rhat", *truth))
-    known = known[known["rhat"] < REFERENCE_AGREE]
-    known = known[[*SET, *truth]].rename(columns={name: f"true_{name}" for name in truth})
-    means = [f"mean_{name}" for name in QUANTITIES]
-    both = rows_of(runs(table), means).merge(known, on=list(SET))
-    off = [(both[f"mean_{q}"] - both[f"true_mean_{q}"]) / both[f"true_sd_{q}"] for q in QUANTITIES]
-    return both.assign(error=np.abs(off).max(axis=0) if len(both) else [])
+def contest_on(table: pd.DataFrame, **where: Any) -> Contest:
+    """All coordinates on a shipped data set."""
+    rows = runs(table, **where)
+    return Contest(rows.assign(contender=rows["coordinates"]), (*SEEDED, "replicate"), SEEDED)
 
 
-def wide(rows: pd.DataFrame, names: Sequence[str], column: str) -> pd.DataFrame:
-    """A column by data set and parameterization; ValueError if a run is missing."""
-    return paired(rows, "parameterization", names, column, SET)
-
-
-def pairs(rows: pd.DataFrame, top: str, bottom: str, column: str = "ess_per_pass") -> pd.Series:
-    """Log ratio of two parameterizations by data set."""
-    both = wide(rows, (top, bottom), column)
-    return np.log(both[top] / both[bottom])
-
-
-def by_replicate(values: pd.Series) -> np.ndarray:
-    """Averages over the settings, one for each data seed; NaN if one setting is missing."""
-    return values.unstack("replicate").mean(axis=0, skipna=False).to_numpy()
-
-
-def _close(table: pd.DataFrame) -> pd.DataFrame:
-    rows = main(table)
-    return rows[rows["separation"] <= 1.5]
-
-
-def bounded_loss(table: pd.DataFrame) -> Effect:
+def bounded_loss(table: pd.DataFrame, **where: Any) -> Effect:
     """ESS per pass of log gaps over `unordered` when components overlap, where it is largest."""
-    logs = [pairs(_close(table), name, "unordered") for name in BOUNDED]
-    return from_logs(extreme(map(by_replicate, logs), max))
+    one = contest(table, separation=OVERLAP, coordinates=MAIN, **where)
+    found = (one.difference(name, "unordered", "log_rate") for name in BOUNDED)
+    return from_logs(extreme(found, max))
 
 
-def bounded_divergences(table: pd.DataFrame) -> Effect:
+def bounded_divergences(table: pd.DataFrame, **where: Any) -> Effect:
     """Divergences per 1,000 draws that log gaps have beyond `unordered`, where they are fewest."""
-    found = wide(_close(table), ("unordered", *BOUNDED), "divergences_per_1000")
-    more = (by_replicate(found[name] - found["unordered"]) for name in BOUNDED)
-    return extreme(more, min)
+    rows = runs(table, separation=OVERLAP, coordinates=MAIN, **where)
+    found = rows.pivot(index=list(SET), columns="coordinates", values="divergences_per_1000")
+    more = found.reindex(columns=list(MAIN)).dropna()
+    return extreme((more[name] - more["unordered"] for name in BOUNDED), min)
 
 
-def divergences_at_boundary(table: pd.DataFrame) -> Effect:
+def divergences_at_boundary(table: pd.DataFrame, **where: Any) -> Effect:
     """How much more often divergent draws are at a small gap than all draws of the same run."""
-    rows = runs(table, parameterization=BOUNDED)
-    rows = rows[(rows["separation"] <= 1.5) & rows["divergent_gap_mass"].notna()]
-    more = rows["divergent_gap_mass"] - rows["gap_mass"]
+    rows = runs(table, separation=OVERLAP, coordinates=BOUNDED, **where)
+    rows = rows[rows["divergent_gap_mass"].notna()]
+    more = rows["divergent_gap_mass"].astype(float) - rows["gap_mass"]
     return mean(more.groupby([rows[name] for name in SET]).mean())
 
 
 def same_sampler(table: pd.DataFrame) -> Effect:
     """The larger of the log ratios of ESS per pass and of passes, `relative` to `ordered`."""
-    columns = ("ess_per_pass", "passes")
-    level = 1 - 0.05 / len(columns)
-    found = [mean(pairs(runs(table), LOG, "ordered", column), level) for column in columns]
+    one, level = contest(table, sampler=MATRICES), 1 - 0.05 / 2
+    one = Contest(one.rows.assign(log_passes=np.log(one.rows["passes"])), one.units, one.settings)
+    found = [mean(one.difference(LOG, "ordered", name), level) for name in SAME]
     return max(found, key=lambda effect: max(abs(effect.low), abs(effect.high)))
 
 
-def centred_gain(table: pd.DataFrame) -> Effect:
-    """ESS per pass of `centred` over `relative` with a log gap, well separated."""
-    rows = main(table)
-    logs = pairs(rows[rows["separation"] >= 3], "centred", LOG)
-    return from_logs(mean(by_replicate(logs)))
+def gain(table: pd.DataFrame, matrix: str, prior: str) -> Effect:
+    """ESS per pass of a mass matrix over that of a diagonal one, mean over coordinates."""
+    one = contest(table, "sampler", prior=prior, separation=(1.5, 3.0), coordinates=MAIN)
+    logs = one.difference(matrix, DIAGONAL, "log_rate")
+    return from_logs(mean(logs.groupby(["separation", "replicate"]).mean()))
 
 
-def low_rank_gain(table: pd.DataFrame) -> Effect:
-    """ESS per pass of a low-rank mass matrix over a diagonal one, separations 1 to 3."""
-    logs = []
-    for sampler in (LOW_RANK, DIAGONAL):
-        rows = main(table, sampler)
-        rows = rows[rows["separation"].between(1, 3)]
-        units = ["parameterization", "separation", "replicate"]
-        logs.append(np.log(rows.set_index(units)["ess_per_pass"]))
-    if logs[0].empty:
-        raise ValueError("the table holds no runs with a low-rank mass matrix at n = 200")
-    return from_logs(mean(by_replicate(logs[0] - logs[1])))
+def errors(table: pd.DataFrame, references: pd.DataFrame) -> pd.DataFrame:
+    """Runs with a converged reference, and the worst error of a posterior mean in posterior sd."""
+    key = ["prior", "separation", "replicate"]
+    truth = [f"{kind}_{name}" for kind in ("mean", "std") for name in QUANTITIES]
+    known = rows_of(references, ("rhat", *truth))
+    known = known[known["rhat"] <= RHAT_THRESHOLD][[*key, *truth]]
+    known = known.rename(columns={name: f"true_{name}" for name in truth})
+    both = runs(rows_of(table, [f"mean_{q}" for q in QUANTITIES])).merge(known, on=key)
+    off = [(both[f"mean_{q}"] - both[f"true_mean_{q}"]) / both[f"true_std_{q}"] for q in QUANTITIES]
+    return both.assign(error=np.abs(off).max(axis=0) if len(both) else [])
 
 
-def loss_in_pymc(table: pd.DataFrame) -> Effect:
-    """ESS per pass of `ordered` over `unordered` at separation 0.5 in PyMC's own sampler."""
-    rows = main(table, PYMC)
-    return from_logs(mean(pairs(rows[rows["separation"] == 0.5], "ordered", "unordered")))
+def misled(table: pd.DataFrame, references: pd.DataFrame, prior: str) -> Effect:
+    """Share of converged runs in `ordered` with a posterior mean off by half a posterior sd."""
+    rows = errors(rows_of(table, coordinates="ordered", prior=prior, sampler=MATRICES), references)
+    return share(rows.loc[rows["converged"], "error"] > 0.5)
 
 
-def misled(table: pd.DataFrame, references: pd.DataFrame) -> Effect:
-    """Share of agreeing runs in `ordered` with a posterior mean off by half a posterior sd."""
-    rows = errors(table, references)
-    rows = rows[(rows["parameterization"] == "ordered") & rows["agrees"]]
-    return share(rows["error"] > 0.5)
+# --- claims ---------------------------------------------------------------------------------------
 
-
+SAME = ("log_rate", "log_passes")
+WORDS = {
+    DIAGONAL: "a diagonal mass matrix", LOW_RANK: "a low-rank mass matrix",
+    DENSE: "a dense mass matrix", CAREFUL: "a diagonal mass matrix and a target acceptance of 0.95",
+}  # fmt: skip
 DRAWN: Factors = {"of": ("simulated",)}
-CLAIMS = (
-    Claim(
-        "log gaps lose where components overlap",
-        "At separations up to 1.5, ordered, relative (log) and centred coordinates each lose 10% "
-        "of the ESS per pass of unordered ones, or more.",
-        BETANCOURT + " (the bowtie: ESS 24 of 10,000 at means +-.75)",
-        bounded_loss, "below", 0.9, "ESS per pass, log gap / unordered, least loss", **DRAWN,
-        words=(
-            "Not those with a log gap where components overlap (separation up to 1.5): the best "
-            "of them has {0:.2f} [{1:.2f}, {2:.2f}] times the ESS per pass of unordered means.",
-            "Where components overlap (separation up to 1.5) not every log gap loses a tenth: the "
-            "best of them has {0:.2f} [{1:.2f}, {2:.2f}] times the ESS per pass of unordered "
-            "means.",
-            "Where components overlap (separation up to 1.5) the loss of log gaps is undecided: "
-            "the best of them has {0:.2f} [{1:.2f}, {2:.2f}] times the ESS per pass of unordered "
-            "means.",
-        ),
+ANSWER = (
+    "log gaps lose where components overlap, adaptive, diagonal",
+    "log gaps lose where components overlap, adaptive, dense",
+)
+OF_UNORDERED = "times the ESS per pass of unordered means"
+SAID: dict[str, str | tuple[str, str, str]] = {
+    ANSWER[0]: (
+        f"Not those with a log gap where components overlap: the best of them has {RATIO} "
+        f"{OF_UNORDERED}, under the default prior and adaptation.",
+        f"Where components overlap not every log gap loses a tenth: the best of them has {RATIO} "
+        f"{OF_UNORDERED}, under the default prior and adaptation.",
+        f"Where components overlap the loss of log gaps is undecided: the best of them has {RATIO} "
+        f"{OF_UNORDERED}, under the default prior and adaptation.",
     ),
-    Claim(
-        "log gaps diverge where components overlap",
-        "At separations up to 1.5, ordered, relative (log) and centred coordinates each have at "
-        "least one divergence in 1,000 draws more than unordered ones.",
-        BETANCOURT, bounded_divergences, "above", 1.0,
-        "more divergences per 1,000 draws, least favourable", **DRAWN,
-        words=(
-            "There log gaps diverge at least {0:.1f} [{1:.1f}, {2:.1f}] times in 1,000 draws more "
-            "than unordered means.",
-            "There log gaps hardly diverge more, the least affected {0:.1f} [{1:.1f}, {2:.1f}] "
-            "times in 1,000 draws.",
-            "How much more log gaps diverge there is undecided, the least affected {0:.1f} "
-            "[{1:.1f}, {2:.1f}] times in 1,000 draws.",
-        ),
-    ),
-    Claim(
-        "divergences lie at gap -> 0",
-        "Divergent draws of log gaps have a gap below a tenth of a standard deviation more often "
-        "than all draws.",
-        BETANCOURT, divergences_at_boundary, "above", 0.0, "difference of shares", **DRAWN,
-        words=(
-            "Their divergent draws are more often at a gap near 0 than all draws are.",
-            "Their divergent draws are no more often at a gap near 0 than all draws are.",
-            "Whether their divergent draws are more often at a gap near 0 is undecided.",
-        ),
-    ),
-    Claim(
+    ANSWER[1]: f"With a dense mass matrix the best of them has {RATIO} {OF_UNORDERED}.",
+    "log gaps diverge where components overlap, adaptive, diagonal": "The least affected of them "
+    "has {0:.1f} [{1:.1f}, {2:.1f}] divergences in 1,000 draws more than unordered means.",
+    f"log gaps diverge where components overlap, adaptive, {CAREFUL}": "With a target acceptance "
+    "of 0.95 there are {0:.1f} [{1:.1f}, {2:.1f}] more.",
+    "ordered is relative": "Ordered means and relative ones with a log gap, which are the same "
+    "coordinates, differ by {0:.1%} [{1:.1%}, {2:.1%}] in ESS per pass or in passes.",
+    "centred beats relative, adaptive, diagonal": "Well separated, a log gap with the midpoint has "
+    f"{RATIO} times the ESS per pass of one with the first mean.",
+    "dense doubles the ESS, adaptive": f"A dense mass matrix has {RATIO} times the ESS per pass of "
+    "a diagonal one at separations 1.5 and 3, under the default prior.",
+    "fewer ordered runs converge in PyMC's sampler": "In PyMC's own sampler the share of ordered "
+    "runs that converge is {0:.0%} [{1:.0%}, {2:.0%}] off that of unordered ones.",
+    "converged chains are right, adaptive": f"Of the runs in ordered means that converge {SHARE} "
+    "have a posterior mean half a posterior standard deviation off the reference.",
+}
+
+
+def _claim(
+    name: str, statement: str, source: str, effect: Any, *rule: Any, of: tuple[str, ...]
+) -> Claim:
+    return Claim(name, statement, source, effect, *rule, of=of, words=SAID.get(name, ""))
+
+
+def _log_gaps(prior: str, sampler: str) -> Iterator[Claim]:
+    given: Factors = {"prior": prior, "sampler": sampler}
+    where = f"under the {prior} prior with {WORDS[sampler]}"
+    each = "ordered, relative (log) and centred coordinates each"
+    if sampler in MATRICES:
+        yield _claim(
+            f"log gaps lose where components overlap, {prior}, {sampler}",
+            f"At separations 0.5 and 1.5, {where}, {each} lose 10% of the ESS per pass of "
+            "unordered ones, or more.", f"{BETANCOURT} (the bowtie: ESS 24 of 10,000)",
+            partial(bounded_loss, **given), "below", 0.9,
+            "ESS per pass, log gap / unordered, least loss", **DRAWN,
+        )  # fmt: skip
+    yield _claim(
+        f"log gaps diverge where components overlap, {prior}, {sampler}",
+        f"At separations 0.5 and 1.5, {where}, {each} have at least one divergence in 1,000 draws "
+        "more than unordered ones.", BETANCOURT, partial(bounded_divergences, **given), "above",
+        1.0, "more divergences per 1,000 draws, least favourable", **DRAWN,
+    )  # fmt: skip
+
+
+def _centred(prior: str, sampler: str) -> Claim:
+    return _claim(
+        f"centred beats relative, {prior}, {sampler}",
+        f"At separations 3 and 8, under the {prior} prior with {WORDS[sampler]}, the midpoint "
+        "beats the first mean as the companion of a log gap.",
+        f"orthogonality of midpoint and gap; against {PAPER}",
+        question(contest, "ratio", ("centred", LOG, "log_rate"), prior=prior, sampler=sampler,
+                 separation=APART), "above", 1.0, "ESS per pass, centred / relative", **DRAWN,
+    )  # fmt: skip
+
+
+def _of_prior(prior: str) -> Iterator[Claim]:
+    yield _claim(
+        f"divergences lie at gap -> 0, {prior}",
+        f"Under the {prior} prior with {WORDS[DIAGONAL]} divergent draws of log gaps have a gap "
+        "below a tenth of a standard deviation more often than all draws.", BETANCOURT,
+        partial(divergences_at_boundary, prior=prior, sampler=DIAGONAL), "above", 0.0,
+        "difference of shares", **DRAWN,
+    )  # fmt: skip
+    for matrix in MATRICES[1:]:
+        yield _claim(
+            f"{matrix} doubles the ESS, {prior}",
+            f"At separations 1.5 and 3, under the {prior} prior, {WORDS[matrix]} at least doubles "
+            "the ESS per pass of a diagonal one, on average over unordered means and log gaps.",
+            "first trials of this project (2 to 4 times at moderate separation)",
+            partial(gain, matrix=matrix, prior=prior), "above", 2.0,
+            f"ESS per pass, {matrix} / diagonal", **DRAWN,
+        )  # fmt: skip
+    yield _claim(
+        f"converged chains are right, {prior}",
+        f"Under the {prior} prior, of the runs in ordered means with sorted R-hat up to 1.01, at "
+        "most 5% have a posterior mean half a posterior sd off the reference.",
+        "Vehtari et al. 2021 on what R-hat is for", partial(misled, prior=prior), "below", 0.05,
+        "share of converged runs", of=("simulated", "reference"),
+    )  # fmt: skip
+
+
+def _once() -> Iterator[Claim]:
+    yield _claim(
         "ordered is relative",
         "PyMC's ordered transform and relative coordinates with a log gap are one sampler: ESS "
         "per pass and passes differ by less than 10%.",
-        "both are mu_1 and log(mu_2 - mu_1), with the same prior",
-        same_sampler, "within", 0.1, "log ratio, the larger of the two", **DRAWN,
-        words="Ordered means and relative ones with a log gap, which are the same coordinates, "
-        "differ by {0:.1%} [{1:.1%}, {2:.1%}] in ESS per pass or in passes.",
-    ),
-    Claim(
-        "centred beats relative",
-        "At separation 3 and more, the midpoint beats the first mean as the companion of a log "
-        "gap.",
-        "orthogonality of midpoint and gap; against " + PAPER,
-        centred_gain, "above", 1.0, "ESS per pass, centred / relative", **DRAWN,
-        words=(
-            "Well separated, the midpoint is a better companion of a log gap than the first mean "
-            "({0:.2f} [{1:.2f}, {2:.2f}] times the ESS per pass).",
-            "Well separated, the midpoint is a worse companion of a log gap than the first mean "
-            "({0:.2f} [{1:.2f}, {2:.2f}] times the ESS per pass).",
-            "Well separated, midpoint and first mean as companions of a log gap do not differ "
-            "clearly ({0:.2f} [{1:.2f}, {2:.2f}] times the ESS per pass).",
-        ),
-    ),
-    Claim(
-        "a low-rank mass matrix doubles the ESS",
-        "At separations 1 to 3 a low-rank mass matrix at least doubles the ESS per pass, on "
-        "average over the parameterizations.",
-        "first trials of this project (2 to 4 times at moderate separation)",
-        low_rank_gain, "above", 2.0, "ESS per pass, low rank / diagonal", **DRAWN,
-        words="A low-rank mass matrix has {0:.2f} [{1:.2f}, {2:.2f}] times the ESS per pass of a "
-        "diagonal one at separations 1 to 3.",
-    ),
-    Claim(
-        "PyMC's sampler sees the same loss",
-        "At separation 0.5 ordered means lose 10% of the ESS per pass or more in PyMC's own "
-        "sampler, too.",
+        "both are mu_1 and log(mu_2 - mu_1), with the same prior", same_sampler, "within", 0.1,
+        "log ratio, the larger of the two", **DRAWN,
+    )  # fmt: skip
+    here: Factors = {"sampler": PYMC, "separation": 0.5, "prior": "adaptive"}
+    yield _claim(
+        "fewer ordered runs converge in PyMC's sampler",
+        "At separation 0.5, under the adaptive prior, fewer runs in ordered means converge than in "
+        "unordered ones in PyMC's own sampler, too.",
         "the loss is one of geometry, not of the implementation",
-        loss_in_pymc, "below", 0.9, "ESS per pass, ordered / unordered", **DRAWN,
-        words="In PyMC's own sampler ordered means have {0:.2f} [{1:.2f}, {2:.2f}] times the ESS "
-        "per pass of unordered ones at separation 0.5.",
-    ),
-    Claim(
-        "agreeing chains are right",
-        "Of the runs in ordered means with sorted R-hat below 1.05, at most 5% have a posterior "
-        "mean half a posterior sd off the reference.",
-        "Vehtari et al. 2021 on what R-hat is for",
-        misled, "below", 0.05, "share of agreeing runs", of=("simulated", "reference"),
-        words="Of the runs in ordered means whose chains agree, {0:.1%} [{1:.1%}, {2:.1%}] have a "
-        "posterior mean half a posterior sd off the reference.",
-    ),
-)  # fmt: skip
+        question(contest, "converges_more", ("ordered", "unordered"), **here), "below", 0.0,
+        "difference of shares, ordered less unordered", **DRAWN,
+    )  # fmt: skip
+
+
+def _shipped() -> Iterator[Claim]:
+    for name, sampler in product(shipped(), (DIAGONAL, DENSE)):
+        yield _claim(
+            f"ordered loses on {name}, {sampler}",
+            f"On {name}, under the adaptive prior with {WORDS[sampler]}, ordered means have less "
+            "than 0.9 of the ESS per pass of unordered ones.", PROJECT,
+            question(contest_on, "ratio", ("ordered", "unordered", "log_rate"), data=name,
+                     prior="adaptive", sampler=sampler), "below", 0.9,
+            "ESS per pass, ordered / unordered, over seeds", of=("real",),
+        )  # fmt: skip
+
+
+CLAIMS = (
+    *(claim for prior, name in product(PRIORS, WORDS) for claim in _log_gaps(prior, name)),
+    *(_centred(prior, name) for prior, name in product(PRIORS, MATRICES)),
+    *(claim for prior in PRIORS for claim in _of_prior(prior)),
+    *_once(),
+    *_shipped(),
+)
 
 
 # --- figures --------------------------------------------------------------------------------------
 
-STYLES = looks(SAMPLED)
-
 
 def loss_figure(result: StudyResult) -> Figure:
-    """ESS per pass of every parameterization as a percentage of the best one's, equal weights."""
+    """ESS per pass of all coordinates as a percentage of the best, adaptive prior."""
+    one = contest(result.tables["simulated"], prior="adaptive", sampler=MATRICES)
+    return heats(_by_sampler(one.shares("log_rate")), "separation")
+
+
+def converging_figure(result: StudyResult) -> Figure:
+    """Percentage of runs that converge, adaptive prior."""
+    one = contest(result.tables["simulated"], prior="adaptive", sampler=MATRICES)
+    return heats(_by_sampler(one.converging()), "separation")
+
+
+def _by_sampler(shares: pd.DataFrame) -> pd.DataFrame:
+    return shares.droplevel("prior", axis="columns") if "prior" in shares.columns.names else shares
+
+
+def efficiency_figure(result: StudyResult) -> Figure:
+    """ESS per 1,000 passes of converged runs, by prior and mass matrix."""
     table = result.tables["simulated"]
-    blocks = [(DIAGONAL, 50), (DIAGONAL, 200), (DIAGONAL, 1000), (LOW_RANK, 200)]
-    figure, grid = panels(2, 2, (8.4, 7.2), sharex=True, sharey=True)
-    for axes, (sampler, n) in zip(grid.flat, blocks, strict=True):
-        rows = runs(table, sampler, n=n, weight=0.5)
-        _heat(axes, rows, "separation")
-        axes.set_title(f"{sampler}, n = {n:,}", fontsize=9, loc="left")
-    figure.supxlabel(f"separation / sigma; {BRACKETS}", fontsize=9)
-    return figure
+    rows = runs(table, coordinates=MAIN, sampler=MATRICES)
+    return curve_panels(
+        rows[rows["converged"]], "rate", "coordinates", MAIN,
+        {"prior": PRIORS, "sampler": MATRICES}, "sorted ESS per 1,000 passes",
+    )  # fmt: skip
+
+
+def divergence_figure(result: StudyResult) -> Figure:
+    """Divergences per 1,000 draws, and one in 4,000 added to show none."""
+    rows = runs(result.tables["simulated"], coordinates=MAIN, sampler=tuple(WORDS))
+    rows = rows.assign(more=rows["divergences_per_1000"] + 0.25)
+    return curve_panels(
+        rows, "more", "coordinates", MAIN, {"prior": PRIORS, "sampler": tuple(WORDS)},
+        "divergences per 1,000 draws",
+    )  # fmt: skip
 
 
 def real_figure(result: StudyResult) -> Figure:
     """ESS per pass on the shipped data sets as a percentage of the best parameterization's."""
-    figure, grid = panels(1, 2, (8.4, 4.6), sharey=True)
-    for axes, sampler in zip(grid[0], (DIAGONAL, LOW_RANK), strict=True):
-        _heat(axes, runs(result.tables["real"], sampler), "data")
-        axes.set_title(sampler, fontsize=9, loc="left")
-    figure.supxlabel(BRACKETS, fontsize=9)
-    return figure
-
-
-def _heat(axes: Axes, rows: pd.DataFrame, across: str) -> None:
-    """Geometric mean of the ESS per pass of all runs, in brackets where too few converge."""
-    if rows.empty:
-        nothing(axes)
-        return
-    at = ["parameterization", across]
-    rates = np.log(rows["ess_per_pass"]).groupby([rows[name] for name in at]).mean().unstack()
-    agree = rows.groupby(at)["agrees"].mean().unstack() >= CONVERGED_SHARE
-    names = [name for name in SAMPLED if name in rates.index]
-    rates, agree = rates.reindex(names), agree.reindex(names)
-    shares = 100 * np.exp(rates - rates.where(agree).max().fillna(rates.max()))
-    texts = shares.map("{:.0f}".format)
-    heat(axes, shares, texts.where(agree, "(" + texts + ")"), "cividis", (0, 100))
-
-
-def _against_separation(axes: Axes, rows: pd.DataFrame, label: str, **options: Any) -> None:
-    """Means of the column ``value`` for each parameterization."""
-    curves(axes, rows, "value", "parameterization", STYLES, **options)
-    axes.set_ylabel(label)
-
-
-def efficiency_figure(result: StudyResult) -> Figure:
-    """ESS per 1,000 passes against the separation, with 95% intervals over data sets."""
-    figure, grid = panels(1, 2, (8.4, 5.0), sharey=True)
-    for axes, sampler in zip(grid[0], (DIAGONAL, LOW_RANK), strict=True):
-        rows = main(result.tables["simulated"], sampler)
-        _against_separation(axes, rows.assign(value=1000 * rows["ess_per_pass"]), "", log=True)
-        axes.set_title(f"{sampler}, n = 200, equal weights", fontsize=9, loc="left")
-    grid[0, 0].set_ylabel(RATE)
-    return legend(figure, grid, 5)
-
-
-def boundary_figure(result: StudyResult) -> Figure:
-    """Divergences and the mass at small gaps."""
-    rows = main(result.tables["simulated"])
-    figure, ((left, right),) = panels(1, 2, (8.4, 4.8))
-    divergences = rows.assign(value=rows["divergences_per_1000"])
-    _against_separation(left, divergences, "divergences per 1,000 draws")
-    left.set_yscale("symlog", linthresh=1)
-    left.set_ylim(bottom=-0.1)
-    small = rows.assign(value=rows["gap_mass"])
-    _against_separation(right, small, "share of draws with gap < 0.1 sd")
-    return legend(figure, [left, right], 5)
-
-
-def accuracy_figure(result: StudyResult) -> Figure:
-    """Error of posterior means against the reference, and what the ESS promises."""
-    rows = errors(result.tables["simulated"], result.tables["reference"])
-    rows = rows[(rows["n"] == 200) & (rows["weight"] == 0.5)]
-    rows = rows.assign(value=rows["error"].clip(lower=1e-3))  # means are kept to 4 decimals
-    figure, ((left, right),) = panels(1, 2, (8.4, 4.8))
-    _against_separation(left, rows, "largest error of a posterior mean / posterior sd", log=True)
-    rows = rows.assign(value=rows["value"] * np.sqrt(rows["ess"]))
-    _against_separation(right, rows, "the same in standard errors, 1 / sqrt(ESS)", log=True)
-    return legend(figure, [left, right], 5)
+    rows = runs(result.tables["real"], prior="adaptive")
+    one = Contest(rows.assign(contender=rows["coordinates"]), (*SEEDED, "replicate"), SEEDED)
+    return heats(_by_sampler(one.shares("log_rate")), "")
 
 
 # --- the grid -------------------------------------------------------------------------------------
 
-ALL: dict[str, Any] = {"sampler": (DIAGONAL,), "replicate": range(5)}
-MAIN = {"n": (200,), "weight": (0.5,), "replicate": range(20)}
-SIX = {"parameterization": ("unordered", "ordered", LOG), "separation": (0.5, 4.0)}
-SMALL = {"parameterization": ("unordered", "ordered"), "sampler": (DIAGONAL,),
-         "replicate": range(2)}  # fmt: skip
-FACTORS = {"separation": SEPARATIONS, "n": (50, 200, 1000), "weight": (0.5, 0.3, 0.1)}
-RUNS: dict[str, Any] = {"parameterization": SAMPLED, "sampler": tuple(SAMPLERS)}
-BOTH = {"sampler": (DIAGONAL, LOW_RANK)}
+
+def blocks(replicates: range, few: range, pymc: range) -> tuple[Factors, ...]:
+    """The four coordinates of the claims on all data sets, the others on few."""
+    both: Factors = {"prior": PRIORS, "coordinates": MAIN, "replicate": replicates}
+    return (
+        {**both, "sampler": MATRICES, "separation": OVERLAP + APART},
+        {**both, "sampler": (CAREFUL,), "separation": OVERLAP},
+        {"prior": ("adaptive",), "sampler": MATRICES, "separation": OVERLAP + APART,
+         "coordinates": OTHERS, "replicate": few},
+        {"prior": ("adaptive",), "sampler": (PYMC,), "separation": (0.5,),
+         "coordinates": MAIN[:2], "replicate": pymc},
+    )  # fmt: skip
+
+
+SMALL: Factors = {"prior": ("adaptive",), "coordinates": MAIN[:2], "sampler": (DIAGONAL,),
+                  "replicate": range(2)}  # fmt: skip
 
 study = Study(
     name="nuts_coordinates",
@@ -448,53 +432,58 @@ study = Study(
     experiments={
         "simulated": Experiment(
             cell=simulated,
-            factors={**FACTORS, **RUNS, "replicate": range(20)},
-            sizes={
-                "smoke": {**MAIN, **SMALL, "separation": (0.5, 3.0)},
-                "laptop": (
-                    ALL,
-                    {**MAIN, **BOTH},
-                    {**MAIN, **SIX, "sampler": (PYMC,), "replicate": range(5)},
-                ),
-                "cluster": (
-                    {**BOTH, "replicate": range(100)},
-                    {**MAIN, **SIX, "sampler": (PYMC,)},
-                ),
+            factors={
+                "prior": PRIORS,
+                "separation": OVERLAP + APART,
+                "coordinates": MAIN + OTHERS,
+                "sampler": tuple(SAMPLERS),
+                "replicate": range(30),
             },
-            structure=("parameterization",),
+            sizes={
+                "smoke": {**SMALL, "separation": (0.5, 3.0)},
+                "laptop": blocks(range(30), range(5), range(12)),
+                "cluster": blocks(range(200), range(40), range(60)),
+            },
+            structure=("coordinates",),
         ),
         "reference": Experiment(
             cell=reference,
-            factors={**FACTORS, "replicate": range(20)},
+            factors={"prior": PRIORS, "separation": OVERLAP + APART, "replicate": range(30)},
             sizes={
-                "smoke": {**MAIN, "separation": (0.5,), "replicate": range(1)},
-                "laptop": MAIN,
-                "cluster": {"replicate": range(100)},
+                "smoke": {"prior": ("adaptive",), "separation": (0.5,), "replicate": range(1)},
+                "laptop": {},
+                "cluster": {"replicate": range(200)},
             },
         ),
         "real": Experiment(
             cell=real,
-            factors={"data": shipped(), **RUNS, "replicate": range(20)},
+            factors={
+                "prior": PRIORS,
+                "data": shipped(),
+                "coordinates": (*MAIN, "signed", POOLED),
+                "sampler": (DIAGONAL, DENSE),
+                "replicate": range(10),
+            },
             sizes={
                 "smoke": {**SMALL, "data": ("acidity",)},
-                "laptop": {**BOTH, "replicate": range(3)},
-                "cluster": BOTH,
+                "laptop": {"prior": ("adaptive",)},
+                "cluster": {"replicate": range(100)},
             },
-            structure=("parameterization",),
+            structure=("coordinates",),
         ),
     },
     claims=CLAIMS,
     figures={
         "loss": loss_figure,
+        "converging": converging_figure,
         "efficiency": efficiency_figure,
-        "boundary": boundary_figure,
-        "accuracy": accuracy_figure,
+        "divergence": divergence_figure,
         "real": real_figure,
     },
-    answer=("log gaps lose where components overlap", "a low-rank mass matrix doubles the ESS"),
+    answer=ANSWER,
     chief=(
-        "log gaps lose where components overlap",
-        "centred beats relative",
-        "a low-rank mass matrix doubles the ESS",
+        ANSWER[0],
+        "centred beats relative, adaptive, diagonal",
+        "dense doubles the ESS, adaptive",
     ),
 )

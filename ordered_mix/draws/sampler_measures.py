@@ -32,8 +32,9 @@ def sampler_measures(draws: Draws) -> dict[str, Any]:
         likelihood, mixture mean, and the density at three points of the data), ``passes`` and
         ``seconds`` after warm-up, ``warmup_passes``, ``converged_passes`` (those, warm-up included,
         at the first of eight checkpoints from which sorted R-hat stays at or below 1.01; None if
-        there is none), ``divergences_per_1000``, ``switching_rate``, and ``visited`` (mean share
-        of the orders of the means that a chain visits).
+        there is none), ``divergences_per_1000``, ``gap_mass`` and ``divergent_gap_mass`` (as in
+        `chain_measures`), ``switching_rate``, and ``visited`` (mean share of the orders of the
+        means that a chain visits).
 
     Raises
     ------
@@ -63,6 +64,8 @@ def sampler_measures(draws: Draws) -> dict[str, Any]:
         "converged_passes": _converged(draws, steps, warmup),
         "seconds": draws.seconds * passes / (passes + warmup),
         "divergences_per_1000": 1000 * found.divergence_rate,
+        "gap_mass": found.gap_mass,
+        "divergent_gap_mass": found.divergent_gap_mass,
         "switching_rate": found.switching_rate,
         "visited": _visited(draws),
     }

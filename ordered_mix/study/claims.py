@@ -153,7 +153,8 @@ class Claim:
             if not isinstance(effect, Effect):
                 raise TypeError(f"effect must return an Effect, got {type(effect).__name__}")
         except Exception as error:
-            reason = f"The table gives no effect size: {type(error).__name__}: {error}."
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            reason = f"The table gives no effect size: {kind}{error}."
             return Verdict(self, UNDECIDED, None, reason)
         outcome = self._outcome(effect)
         unit = f" {self.unit}" if self.unit else ""

@@ -50,8 +50,18 @@ class Contest:
         return _difference(self.values(column), top, bottom)
 
     def ratio(self, top: str, bottom: str, column: str) -> Effect:
-        """One contender over another where both have converged; the column holds logs."""
-        return from_logs(mean(self.difference(top, bottom, column)))
+        """One contender over another where both have converged; the column holds logs.
+
+        Raises
+        ------
+        ValueError
+            If both have on fewer than two units.
+        """
+        logs = self.difference(top, bottom, column)
+        if len(logs) < 2:
+            many = self.rows["contender"].value_counts()[[top, bottom]].min()
+            raise ValueError(f"{top} and {bottom} both converge on {len(logs)} of {many} data sets")
+        return from_logs(mean(logs))
 
     def ratio_of_ratios(self, new: tuple[str, str], old: tuple[str, str], column: str) -> Effect:
         """`ratio` of one pair over that of another; the column holds logs."""

@@ -208,16 +208,16 @@ def heats(shares: pd.DataFrame, words: str) -> Figure:
     Parameters
     ----------
     shares : DataFrame
-        Its columns have levels of which the first names the panel; the others, numbers, are
-        written below each column.
+        Its columns have levels of which the first names the panel; the others are written below
+        each column.
     words : str
-        What these numbers are.
+        What these are.
     """
     names = list(dict.fromkeys(shares.columns.get_level_values(0)))
     figure, axes = panels(max(1, len(names)), 1, (7.6, 3.8 * max(1, len(names))))
     for one, name in zip(axes[:, 0], names, strict=False):
         chosen = shares.loc[:, shares.columns.get_level_values(0) == name].dropna(how="all")
-        chosen.columns = [", ".join(f"{value:g}" for value in rest) for _, *rest in chosen.columns]
+        chosen.columns = [", ".join(map(short, rest)) for _, *rest in chosen.columns]
         heat(one, 100 * chosen, "{:.0f}".format, colours="cividis", limits=(0, 100))
         one.set_title(f"{shares.columns.names[0]}: {name}", loc="left", fontsize=9)
     axes[-1, 0].set_xlabel(words)
