@@ -6,7 +6,8 @@ a separation apart, ``weight`` being that of the lower one. A run is 4 chains of
 of NUTS with a diagonal, low-rank or dense mass matrix, from random starts that all runs on a data
 set share. Chains agree if the largest R-hat of all parameters is at most 1.01, of the draws as they
 come or once each draw is sorted by its means. ESS is the smallest bulk ESS of the sorted
-parameters, compared where both runs agree once sorted.
+parameters, compared where both runs agree once sorted. Forty data sets a setting are as many as let
+a share of all of them hold above 95% with each of three mass matrices.
 
 Where means cross, sorting by them exchanges components that other parameters tell apart: beside
 data of separated means stand such whose means coincide and whose scales are 1 and 4, and the same
@@ -320,12 +321,12 @@ study = Study(
                 "separation": SEPARATIONS,
                 "weight": WEIGHTS,
                 "coordinates": PAIR,
-                "replicate": range(20),
+                "replicate": range(40),
             },
             sizes={
                 "smoke": {**SMALL, "separation": (0.5, 8.0)},
                 "laptop": ({"weight": (0.5,)}, {"weight": WEIGHTS[1:], "separation": FAR}),
-                "cluster": {"replicate": range(100)},
+                "cluster": {"replicate": range(200)},
             },
             structure=("coordinates",),
         ),

@@ -1,34 +1,47 @@
 """Label switching: its claims on tables with known answers, and its smoke size."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
 from inprocess import result_of, run_here
 
+from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import module
+from ordered_mix.study.family import judge_one
 
 file = module("label_switching", "study")
 study = file.study
 CLAIMS = {claim.name: claim for claim in study.claims}
+AS_GOOD = "sorting afterwards is as good, fixed, dense"
 
 
-def world(holds=True, replicates=20):
-    """A table in which all that differs between runs is known, up to a little noise."""
-    names = ["separation", "n", "weight", "parameterization", "replicate"]
-    small = itertools.product(file.SEPARATIONS, [50, 200], [0.5], file.PAIR, range(replicates))
-    large = itertools.product([3.0, 8.0], [1000], [0.5], file.PAIR, range(120))
-    table, rng = pd.DataFrame([*small, *large], columns=names), np.random.default_rng(5)
-    ordered, far = table["parameterization"] == "ordered", table["separation"] >= file.APART
+def world(holds=True):
+    """Tables of the laptop's cells; where claims hold order leaves a quarter of the sets apart.
+
+    Claims that order cures are tested apart: where they hold, sorting does not cure more.
+    """
+    rng = np.random.default_rng(5)
+    table, means = (
+        pd.DataFrame([cell.factors for cell in study.cells("laptop", experiments=[name])])
+        for name in study.experiments
+    )
+    ordered, far = table["coordinates"] == "ordered", table["separation"].isin(file.FAR)
+    quarter = table["replicate"] % 4 == 0
+    apart = far & ~ordered & (holds | quarter)
     ess = 200 * np.where(ordered, 0.8 if holds else 1.2, 1.0)
-    apart = far & ~ordered & (holds | (table["replicate"] % 5 == 0))
-    apart |= ordered & (not holds) & (rng.random(len(table)) < 0.5)
-    return table.assign(
-        raw_rhat=np.where(apart, 1.7, 1.01), rhat=1.005, passes=10_000,
-        ess=ess * np.exp(0.02 * rng.normal(size=len(table))),
-        switching_rate=0.01 * ~ordered, chain_disagreement=0.0,
+    after = np.where(far & quarter & (ordered == holds), 1.5, 1.005)
+    table = table.assign(
+        raw_rhat=np.where(apart, 1.7, after), rhat=after, passes=10_000,
+        ess=ess * np.exp(0.02 * rng.normal(size=len(table))), visited=0.5 if holds else 1.0,
+        **dict.fromkeys(("warmup_passes", "converged_passes", "invariant_ess", "seconds"), 10.0),
     )  # fmt: skip
+    crossed = means["means"] == file.CROSSING
+    ratio = np.where(crossed, 3.0, 1.01) if holds else np.where(crossed, 1.2, 2.0)
+    noise = np.exp(0.02 * rng.normal(size=len(means)))
+    return {
+        "switching": table,
+        "crossing": means.assign(sorted=0.2 * ratio * noise, stephens=0.2),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -36,67 +49,70 @@ def tables():
     return {"holds": world(True), "fails": world(False)}
 
 
-CURES = [f"order cures label switching, weight {weight}" for weight in (0.5, 0.1)]
-SORTING = ["sorting cures label switching", "sorting cures more than order"]
+ORDER = [name for name in CLAIMS if name.startswith("order cures")]
 
 
-def test_what_cures_label_switching(tables):
-    table = tables["holds"].copy()
-    odd = (table["separation"] >= 3) & (table["replicate"] % 2 == 1)
-    table.loc[odd & (table["parameterization"] == "ordered"), "raw_rhat"] = 1.7
-
-    def outcomes(rows):
-        found = {name: CLAIMS[name].judge(rows) for name in (*CURES, *SORTING)}
-        assert all(one.effect is not None for one in found.values())
-        return [one.outcome for one in found.values()]
-
-    rare = table.assign(weight=0.1)
-    both = pd.concat([tables["holds"], rare])
-    assert outcomes(both) == ["holds", "fails", "holds", "holds"]
-    both.loc[(both["separation"] >= 3) & (both["parameterization"] == "unordered"), "rhat"] = 1.2
-    assert outcomes(both) == ["holds", "fails", "fails", "fails"]
-
-
-@pytest.mark.parametrize("name", [name for name in CLAIMS if name not in (*CURES, *SORTING)])
+@pytest.mark.parametrize("name", [name for name in CLAIMS if name not in ORDER])
 @pytest.mark.parametrize("outcome", ["holds", "fails"])
 def test_every_claim_can_hold_and_fail(tables, name, outcome):
-    verdict = CLAIMS[name].judge(tables[outcome])
+    verdict = judge_one(CLAIMS[name], tables[outcome])
     assert verdict.outcome == outcome, verdict.reason
     assert verdict.effect.observations > 1
 
 
+@pytest.mark.parametrize("name", ORDER)
+def test_order_cures_or_does_not(tables, name):
+    assert judge_one(CLAIMS[name], tables["holds"]).outcome == "fails"
+    table = tables["holds"]["switching"]
+    cured = table.assign(rhat=table["rhat"].where(table["coordinates"] != "ordered", 1.0))
+    many = [cured.assign(replicate=cured["replicate"] + 40 * i) for i in range(3)]
+    assert judge_one(CLAIMS[name], {"switching": pd.concat(many)}).outcome == "holds"
+
+
+def test_the_mass_matrix_where_it_is_least_decides(tables):
+    table = tables["holds"]["switching"].copy()
+    table["rhat"] = 1.0
+    odd = (table["adaptation"] == "dense") & (table["replicate"] % 2 == 1)
+    table.loc[odd & (table["coordinates"] == "unordered"), "rhat"] = 1.2
+    name = "sorting cures label switching, adaptive, weight 0.3"
+    verdict = judge_one(CLAIMS[name], {"switching": table})
+    assert verdict.outcome == "fails" and verdict.effect.estimate == 0.5
+
+
 def test_effects_are_the_numbers_put_in(tables):
     def effect(name, outcome="holds"):
-        return CLAIMS[name].judge(tables[outcome]).effect.estimate
+        return judge_one(CLAIMS[name], tables[outcome]).effect.estimate
 
-    assert effect("sorting afterwards is as good") == pytest.approx(1 / 0.8, rel=0.03)
-    assert effect("without order chains disagree") == 1
-    assert effect("without order chains disagree", "fails") == pytest.approx(0.2)
+    assert effect(AS_GOOD) == pytest.approx(1 / 0.8, rel=0.03)
+    assert effect("without order chains disagree, fixed") == 1
+    assert effect("without order chains disagree, fixed", "fails") == pytest.approx(0.25)
+    assert effect("Stephens keeps crossing components, fixed") == pytest.approx(3, rel=0.03)
 
 
-def test_the_least_favourable_separation_decides():
-    table = world(True)
-    at = (table["separation"] == 2.0) & (table["parameterization"] == "unordered")
+def test_the_least_favourable_separation_decides(tables):
+    table = tables["holds"]["switching"].copy()
+    at = (table["separation"] == 1.5) & (table["coordinates"] == "unordered")
     table.loc[at, "ess"] *= 0.6
-    verdict = CLAIMS["sorting afterwards is as good"].judge(table)
+    verdict = judge_one(CLAIMS[AS_GOOD], {"switching": table})
     assert verdict.outcome == "fails"
     assert verdict.effect.estimate == pytest.approx(0.6 / 0.8, rel=0.05)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "without order chains disagree", "order cures label switching",
-        "sorting afterwards is as good",
-    ],
-)  # fmt: skip
-def test_a_failed_run_is_not_dropped_in_silence(tables, name):
-    table = tables["holds"]
-    gone = (table["n"] == 200) & (table["replicate"] == 7) & (table["separation"] == 4)
-    verdict = CLAIMS[name].judge(table[~(gone & (table["parameterization"] == "ordered"))])
-    assert verdict.outcome == "undecided"
-    assert verdict.effect is None
-    assert "have no" in verdict.reason or "are not" in verdict.reason
+def test_a_failed_run_is_not_dropped_in_silence(tables):
+    table = tables["holds"]["switching"]
+    gone = (table["replicate"] == 7) & (table["separation"] == 4)
+    found = table[~(gone & (table["coordinates"] == "ordered"))]
+    verdict = judge_one(CLAIMS[ORDER[0]], {"switching": found})
+    assert verdict.outcome == "undecided" and verdict.effect is None
+    assert "have no" in verdict.reason
+
+
+def test_draws_that_cross_spread_when_they_are_sorted():
+    steady = Mixture(np.full((1, 4, 2), 0.5), np.zeros((1, 4, 2)), np.ones((1, 4, 2)))
+    assert file._spread(steady) == 0
+    scale = np.array([[[1.0, 4.0], [4.0, 1.0]]])
+    crossed = Mixture(np.full((1, 2, 2), 0.5), np.zeros((1, 2, 2)), scale)
+    assert file._spread(crossed) == pytest.approx(np.log(2), rel=1e-3)
 
 
 def test_figures_draw_what_there_is(tables):
@@ -108,9 +124,10 @@ def test_figures_draw_what_there_is(tables):
 def test_smoke(tmp_path):
     result = run_here(study, tmp_path)
     assert result.failures.empty
-    table = result.tables["label_switching"].set_index("parameterization")
+    table = result.tables["switching"].set_index("coordinates")
     assert len(table) == 8
     assert (table.loc["ordered", "switching_rate"] == 0).all()
-    assert (table["ess"] > 4).all() and (table["passes"] > 2000).all()
+    assert (table["ess"] > 4).all() and (table["passes"] > 8000).all()
+    assert (result.tables["crossing"]["stephens"] > 0).all()
     for verdict in result.verdicts:
         assert verdict.effect is not None or "gives no effect size" in verdict.reason
