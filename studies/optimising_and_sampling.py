@@ -2,11 +2,14 @@
 
 EM, gradient ascent with the fair step in the sampler's coordinates, MAP by L-BFGS with the Jacobian
 on and off, and NUTS start from the same over-dispersed points, on data sets of 200 points with
-everything free. A pass is one evaluation of all responsibilities. ``passes_4`` is what one success
-costs with restarts, as in `convergence_speed`, for MAP by the log posterior; its best is the best
-end of the starts and of further ones: the best of EM, the truth and four quantile slices.
-``passes_rhat`` are NUTS's to a sorted R-hat of at most 1.01 with warm-up, all of them where it does
-not get there; ``passes_per_1000`` those per 1,000 effective draws after warm-up.
+everything free, MAP and NUTS under the prior that a user gets (adaptive) and the fixed one, NUTS
+with a diagonal and a dense mass matrix. A pass is one evaluation of all responsibilities.
+``passes_4`` is what one success costs with restarts, as in `convergence_speed`, for MAP by the log
+posterior; its best is the best end of the starts and of further ones: the best of EM, the truth and
+four quantile slices. A run of NUTS is 4 chains of 1,000 + 2,000 draws. ``passes_rhat`` are its
+passes to a sorted R-hat of at most 1.01 with warm-up, all of them where it does not get there;
+``passes_per_1000`` those per 1,000 effective draws after warm-up, of which chains in different
+places have few.
 
 Source: Ma, Chen, Jin, Flammarion & Jordan 2019, PNAS 116, 20881-20885, for sampling against
 optimisation.
@@ -14,8 +17,10 @@ optimisation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache, partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,8 +49,9 @@ from ordered_mix.study.blocks import (
     speed,
 )
 from ordered_mix.study.drawing import SEPARATION, brief, heat, in_order, panels
-from ordered_mix.study.effects import bootstrap, extreme, paired_ratio
+from ordered_mix.study.effects import bootstrap, extreme, paired, paired_ratio, rows_of
 from ordered_mix.study.experiment import four_digits
+from ordered_mix.study.sentences import RATIO
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +61,8 @@ if TYPE_CHECKING:
 CHAINS = 4
 POINTS = 200
 RUN = Stop(log_likelihood=1e-11, passes=2000)
-SAMPLER = NUTS(draws=800, tune=400)
+SAMPLER = NUTS(draws=2000, tune=1000)
+PRIORS, MATRICES = ("adaptive", "fixed"), ("diagonal", "dense")
 FIELDS = ("w", "mu", "sigma")
 PARAMETERS = ("w_1", "mu_1", "mu_2", "sigma_1", "sigma_2")
 Rows = list[dict[str, Any]]
@@ -89,12 +96,13 @@ def climbed(block: Block, name: str, estimator: Any) -> Rows:
 
 
 def by_map(
-    seed: int, parameterization: str, jacobian: bool, separation: float, sets: int, batch: int
-) -> Rows:
+    seed: int, prior: str, parameterization: str, jacobian: bool, separation: float, sets: int,
+    batch: int,
+) -> Rows:  # fmt: skip
     """MAP by L-BFGS with the Jacobian on or off."""
     block = Block(separation, POINTS, sets, batch)
     rows = []
-    for at, fit in enumerate(modes(block, parameterization, jacobian)):
+    for at, fit in enumerate(modes(block, prior, parameterization, jacobian)):
         trace = (fit.trace.passes[:, :STARTS], fit.trace.objective[:, :STARTS])
         best = float(fit.objective.max())
         row, pick = speed(*trace, fit.passes[:STARTS], fit.status[:STARTS], best)
@@ -104,7 +112,7 @@ def by_map(
 
 
 @lru_cache(maxsize=2)
-def modes(block: Block, parameterization: str, jacobian: bool) -> tuple[Fit, ...]:
+def modes(block: Block, prior: str, parameterization: str, jacobian: bool) -> tuple[Fit, ...]:
     """MAP from the shared starts, then from further ones, for each data set."""
     fits = []
     for sample, best, replicate in zip(
@@ -114,23 +122,30 @@ def modes(block: Block, parameterization: str, jacobian: bool) -> tuple[Fit, ...
         parts = [block.starts(sample, replicate), further]
         parts.append(Mixture.stack([best.mixture, block.truth]))
         starts = Mixture(*(np.concatenate([getattr(p, v) for p in parts]) for v in FIELDS))
-        coordinates = block.coordinates(parameterization, sample)
+        coordinates = block.coordinates(parameterization, sample, prior)
         fits.append(MAP(jacobian=jacobian).fit(coordinates, sample, starts))
     return tuple(fits)
 
 
-def by_nuts(seed: int, parameterization: str, separation: float, sets: int, batch: int) -> Rows:
+def by_nuts(
+    seed: int, prior: str, adaptation: str, parameterization: str, separation: float, sets: int,
+    batch: int,
+) -> Rows:  # fmt: skip
     """NUTS from the shared starts."""
     block = Block(separation, POINTS, sets, batch)
-    return [_numbered(block, at, sampled(block, parameterization, at)) for at in range(sets)]
+    given = (prior, adaptation, parameterization)
+    return [_numbered(block, at, sampled(block, at, *given)) for at in range(sets)]
 
 
-def sampled(block: Block, parameterization: str, at: int) -> dict[str, Any]:
+def sampled(
+    block: Block, at: int, prior: str, adaptation: str, parameterization: str
+) -> dict[str, Any]:
     """What one run of NUTS takes to converge, and its posterior."""
     sample, replicate = samples(block)[at], block.replicates[at]
     starts = block.starts(sample, replicate)[:CHAINS]
-    model = block.coordinates(parameterization, sample)
-    drawn = SAMPLER.sample(model, sample, starts, block.seed("nuts", replicate))
+    model = block.coordinates(parameterization, sample, prior)
+    sampler = replace(SAMPLER, adaptation=adaptation)
+    drawn = sampler.sample(model, sample, starts, block.seed("nuts", replicate))
     ascending = drawn.mixture.sorted()
     quantities = {"w": ascending.w[..., 0], "mu": ascending.mu, "sigma": ascending.sigma}
     measured = convergence(quantities)
@@ -203,9 +218,24 @@ def agreement(optimiser: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
     return bootstrap(unit, statistic, "replicate")
 
 
-def map_agreement(modes: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
+def map_agreement(modes: pd.DataFrame, nuts: pd.DataFrame, prior: str, adaptation: str) -> Effect:
     """The same of MAP with the Jacobian."""
-    return agreement(modes[modes["jacobian"].astype(bool)], nuts)
+    with_it = rows_of(modes, jacobian=True, prior=prior)
+    return agreement(with_it, rows_of(nuts, prior=prior, adaptation=adaptation))
+
+
+def ascent_agreement(
+    gradient: pd.DataFrame, nuts: pd.DataFrame, prior: str, adaptation: str
+) -> Effect:
+    """The same of gradient ascent."""
+    return agreement(gradient, rows_of(nuts, prior=prior, adaptation=adaptation))
+
+
+def passes_of(table: pd.DataFrame, name: str, **where: Any) -> Effect:
+    """Passes of an optimiser in these coordinates for one in unordered ones, on the same data."""
+    rows = rows_of(table, ("passes_4",), **where)
+    both = paired(rows, "parameterization", (name, "unordered"), "passes_4", UNIT)
+    return paired_ratio(both[name], both["unordered"])
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
@@ -216,10 +246,11 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(one, two)[0, 1])
 
 
-def shifts(modes: pd.DataFrame, nuts: pd.DataFrame) -> pd.DataFrame:
+def shifts(modes: pd.DataFrame, nuts: pd.DataFrame, prior: str) -> pd.DataFrame:
     """Largest shift of a sorted parameter between the two MAPs, in posterior sds."""
     keys, names = [*UNIT, "parameterization"], list(PARAMETERS)
-    sds = nuts[nuts["parameterization"] == "unordered"]
+    modes = rows_of(modes, prior=prior)
+    sds = rows_of(nuts, prior=prior, adaptation="dense", parameterization="unordered")
     sds = sds.set_index(UNIT)[[f"sd_{name}" for name in names]].set_axis(names, axis=1)
     with_it = modes["jacobian"].astype(bool)
     on, off = (modes[which].set_index(keys)[names] for which in (with_it, ~with_it))
@@ -229,23 +260,25 @@ def shifts(modes: pd.DataFrame, nuts: pd.DataFrame) -> pd.DataFrame:
     return moved.assign(shift=scaled.max(axis=1)).reset_index()[[*keys, "shift"]]
 
 
-def largest_shift(modes: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
+def largest_shift(modes: pd.DataFrame, nuts: pd.DataFrame, prior: str) -> Effect:
     """By how many posterior sds the Jacobian moves the MAP where it moves it most.
 
     In each separation and parameterization, the mean over data sets of the largest of the shifts
     of the sorted parameters, in units of the posterior sd that the unordered NUTS run found;
     the intervals are simultaneous (Bonferroni), so that the largest may be picked.
     """
-    cells = shifts(modes, nuts)
+    cells = shifts(modes, nuts, prior)
     if not len(cells):
         raise ValueError("no data set has MAP with and without the Jacobian and NUTS")
     groups = [part["shift"] for _, part in cells.groupby(["separation", "parameterization"])]
     return extreme(groups, max)._replace(observations=len(cells[UNIT].drop_duplicates()))
 
 
-def sampling_for_optimising(em: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
+def sampling_for_optimising(
+    em: pd.DataFrame, nuts: pd.DataFrame, prior: str, adaptation: str
+) -> Effect:
     """Passes of unordered NUTS to a sorted R-hat of 1.01 for one of EM to the best optimum."""
-    plain = nuts[nuts["parameterization"] == "unordered"]
+    plain = rows_of(nuts, prior=prior, adaptation=adaptation, parameterization="unordered")
     both = plain.merge(em, on=UNIT, how="outer", suffixes=("_nuts", ""))
     if lost := int(both[["passes_rhat", "passes_2"]].isna().any(axis=1).sum()):
         raise ValueError(f"{lost} of {len(both)} data sets have no run of EM and of NUTS")
@@ -255,6 +288,26 @@ def sampling_for_optimising(em: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
 RANKS = "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws"
 LARGE = "this project; 0.5 is Cohen's large correlation"
 MOVED = "The Jacobian moves the MAP by up to {0:.2g} [{1:.2g}, {2:.2g}] posterior sds: "
+FIRST = "adaptive, diagonal"
+SAID: dict[str, str | tuple[str, str, str]] = {
+    "the Jacobian moves the MAP, adaptive": (
+        f"{MOVED}more than one.", f"{MOVED}less than one.", f"{MOVED}not clearly one.",
+    ),
+    f"sampling is faster than optimisation, {FIRST}": (
+        f"NUTS is converged sooner than EM with restarts ({RATIO} passes for one).",
+        "NUTS needs {0:.0f} [{1:.0f}, {2:.0f}] passes to converge for one that EM with "
+        "restarts takes to the global optimum.",
+        f"Whether NUTS or EM with restarts is sooner is undecided ({RATIO} passes for one).",
+    ),
+    "MAP takes more passes in relative coordinates, adaptive": "L-BFGS takes "
+    f"{RATIO} times the passes in relative coordinates of those in unordered ones.",
+    "gradient ascent takes more passes in relative coordinates": "Gradient ascent in the sampler's "
+    f"coordinates takes {RATIO} times the passes in relative ones.",
+}  # fmt: skip
+
+
+def _claim(name: str, statement: str, source: str, effect: Any, *rule: Any, of: Any) -> Claim:
+    return Claim(name, statement, source, effect, *rule, of=of, words=SAID.get(name, ""))
 
 
 def _ranking(optimiser: str) -> tuple[str, str, str]:
@@ -265,42 +318,66 @@ def _ranking(optimiser: str) -> tuple[str, str, str]:
     return holds, fails, undecided
 
 
-CLAIMS = (
-    Claim(
-        "one ranking for L-BFGS and NUTS",
-        "Parameterizations rank the same for MAP by L-BFGS and for NUTS.",
-        LARGE, map_agreement, "above", 0.5, RANKS, of=("modes", "nuts"), words=_ranking("L-BFGS"),
+OPTIMISERS = {
+    "L-BFGS": ("MAP by L-BFGS", map_agreement, ("modes", "nuts")),
+    "gradient ascent": (
+        "gradient ascent with the fair step, in the sampler's coordinates,", ascent_agreement,
+        ("gradient", "nuts"),
     ),
-    Claim(
-        "one ranking for gradient ascent and NUTS",
-        "Parameterizations rank the same for gradient ascent with the fair step, in the "
-        "sampler's coordinates, and for NUTS.",
-        LARGE, agreement, "above", 0.5, RANKS, of=("gradient", "nuts"),
-        words=_ranking("gradient ascent"),
-    ),
-    Claim(
-        "the Jacobian moves the MAP",
-        "In some cell the MAP with the Jacobian is more than one posterior sd from that without.",
-        "this project", largest_shift, "above", 1.0,
-        "posterior sds, in the cell with the largest shift", of=("modes", "nuts"),
-        words=(f"{MOVED}more than one.", f"{MOVED}less than one.", f"{MOVED}not clearly one."),
-    ),
-    Claim(
-        "sampling is faster than optimisation",
-        "NUTS (unordered) has a sorted R-hat of 1.01 after fewer passes than EM with restarts "
-        "takes to the global optimum (1e-2 nats).",
-        "Ma, Chen, Jin, Flammarion & Jordan 2019", sampling_for_optimising,
+}  # fmt: skip
+SAID |= {f"one ranking for {name} and NUTS, {FIRST}": _ranking(name) for name in OPTIMISERS}
+
+
+def _of_nuts(prior: str, adaptation: str) -> Iterator[Claim]:
+    given = {"prior": prior, "adaptation": adaptation}
+    where = f"under the {prior} prior with a {adaptation} mass matrix"
+    for name, (words, effect, tables) in OPTIMISERS.items():
+        yield _claim(
+            f"one ranking for {name} and NUTS, {prior}, {adaptation}",
+            f"Parameterizations rank the same for {words} and for NUTS {where}.",
+            LARGE, partial(effect, **given), "above", 0.5, RANKS, of=tables,
+        )  # fmt: skip
+    yield _claim(
+        f"sampling is faster than optimisation, {prior}, {adaptation}",
+        f"NUTS (unordered), {where}, has a sorted R-hat of 1.01 after fewer passes than EM with "
+        "restarts takes to the global optimum (1e-2 nats).",
+        "Ma, Chen, Jin, Flammarion & Jordan 2019", partial(sampling_for_optimising, **given),
         "below", 1.0, "passes of NUTS for one of EM", of=("em", "nuts"),
-        words=(
-            "NUTS is converged sooner than EM with restarts ({0:.2f} [{1:.2f}, {2:.2f}] passes "
-            "for one).",
-            "NUTS needs {0:.0f} [{1:.0f}, {2:.0f}] passes to converge for one that EM with "
-            "restarts takes to the global optimum.",
-            "Whether NUTS or EM with restarts is sooner is undecided ({0:.2f} [{1:.2f}, {2:.2f}] "
-            "passes for one).",
-        ),
-    ),
-)  # fmt: skip
+    )  # fmt: skip
+
+
+def _of_modes(prior: str) -> Iterator[Claim]:
+    yield _claim(
+        f"the Jacobian moves the MAP, {prior}",
+        f"Under the {prior} prior, in some cell the MAP with the Jacobian is more than one "
+        "posterior sd from that without.", "this project", partial(largest_shift, prior=prior),
+        "above", 1.0, "posterior sds, in the cell with the largest shift", of=("modes", "nuts"),
+    )  # fmt: skip
+    for name in ("relative", "ordered"):
+        yield _claim(
+            f"MAP takes more passes in {name} coordinates, {prior}",
+            f"Under the {prior} prior MAP by L-BFGS takes more passes in {name} coordinates than "
+            "in unordered ones.", "this project",
+            partial(passes_of, name=name, prior=prior, jacobian=True), "above", 1.0,
+            f"passes, {name} / unordered", of=("modes",),
+        )  # fmt: skip
+
+
+def _of_ascent() -> Iterator[Claim]:
+    for name in ("relative", "ordered"):
+        yield _claim(
+            f"gradient ascent takes more passes in {name} coordinates",
+            f"Gradient ascent with the fair step takes more passes in {name} coordinates of the "
+            "sampler than in unordered ones.", "this project", partial(passes_of, name=name),
+            "above", 1.0, f"passes, {name} / unordered", of=("gradient",),
+        )  # fmt: skip
+
+
+CLAIMS = (
+    *(claim for pair in product(PRIORS, MATRICES) for claim in _of_nuts(*pair)),
+    *(claim for prior in PRIORS for claim in _of_modes(prior)),
+    *_of_ascent(),
+)
 
 
 # --- the figure -----------------------------------------------------------------------------------
@@ -312,10 +389,15 @@ def passes_figure(result: StudyResult) -> Figure:
     modes = tables["modes"]
     parts: dict[str, tuple[pd.DataFrame, str]] = {
         "gradient, fair step": (tables["gradient"], "passes_4"),
-        "MAP by L-BFGS, Jacobian": (modes[modes["jacobian"].astype(bool)], "passes_4"),
-        "NUTS": (tables["nuts"], "passes_per_1000"),
+        "MAP by L-BFGS, Jacobian, adaptive prior": (
+            rows_of(modes, jacobian=True, prior="adaptive"),
+            "passes_4",
+        ),
     }
-    figure, grid = panels(3, 1, (7, 9))
+    for matrix in MATRICES:
+        drawn = rows_of(tables["nuts"], prior="adaptive", adaptation=matrix)
+        parts[f"NUTS, adaptive prior, {matrix}"] = (drawn, "passes_per_1000")
+    figure, grid = panels(4, 1, (7, 12))
     for axes, (title, (part, column)) in zip(grid[:, 0], parts.items(), strict=True):
         means = pd.DataFrame()
         if len(part):
@@ -323,7 +405,7 @@ def passes_figure(result: StudyResult) -> Figure:
             means = logs.groupby([part["parameterization"], part["separation"]]).mean().unstack()
             means = means.loc[in_order(means.index)]
         heat(axes, means, _passes, "viridis_r")
-        unit = "for 1,000 effective draws" if title == "NUTS" else "to 1e-4 nats"
+        unit = "for 1,000 effective draws" if title.startswith("NUTS") else "to 1e-4 nats"
         axes.set_title(f"{title}: passes {unit}", fontsize="medium")
         axes.set_xlabel(SEPARATION)
     return figure
@@ -341,7 +423,7 @@ MAIN = {"separation": (0.0, 0.5, 2.0, 4.0), "sets": (10,), "batch": (0, 1)}
 LARGEST = {"sets": (10,)}
 SMOKE = {"separation": (0.5,), "sets": (4,), "batch": (0,)}
 LABELS = tuple(PARAMETERIZATIONS)
-PLAIN = {"parameterization": ("unordered",)}
+PLAIN: dict[str, Any] = {"parameterization": ("unordered",)}
 
 
 def _experiment(
@@ -361,7 +443,8 @@ def _experiment(
 
 
 IN_ALL = {"parameterization": LABELS}
-BOTH = {**IN_ALL, "jacobian": (True, False)}
+USUAL = {"prior": ("adaptive",)}
+BOTH = {"prior": PRIORS, **IN_ALL, "jacobian": (True, False)}
 # MAP without the Jacobian is slow: ten data sets where everything else has twenty
 MODES = (
     {**MAIN, "jacobian": (True,)},
@@ -376,15 +459,23 @@ study = Study(
     experiments={
         "em": _experiment(by_em, {}, MAIN, {}),
         "gradient": _experiment(by_gradient, IN_ALL, MAIN, PLAIN),
-        "modes": _experiment(by_map, BOTH, MODES, PLAIN, skip=skip),
-        "nuts": _experiment(by_nuts, IN_ALL, MAIN, PLAIN),
+        "modes": _experiment(by_map, BOTH, MODES, {**PLAIN, **USUAL}, skip=skip),
+        "nuts": _experiment(
+            by_nuts,
+            {"prior": PRIORS, "adaptation": MATRICES, **IN_ALL},
+            MAIN,
+            {**PLAIN, **USUAL, "adaptation": ("dense",)},
+        ),
     },
     claims=CLAIMS,
     figures={"passes by parameterization": passes_figure},
-    answer=("one ranking for L-BFGS and NUTS", "sampling is faster than optimisation"),
+    answer=(
+        f"one ranking for L-BFGS and NUTS, {FIRST}",
+        f"sampling is faster than optimisation, {FIRST}",
+    ),
     chief=(
-        "one ranking for L-BFGS and NUTS",
-        "the Jacobian moves the MAP",
-        "sampling is faster than optimisation",
+        f"one ranking for L-BFGS and NUTS, {FIRST}",
+        "the Jacobian moves the MAP, adaptive",
+        "MAP takes more passes in relative coordinates, adaptive",
     ),
 )

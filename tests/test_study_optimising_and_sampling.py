@@ -10,6 +10,7 @@ from inprocess import run_here
 from ordered_mix.parameterization import catalog
 
 file = catalog.module("optimising_and_sampling", "study")
+FIXED = {"prior": "fixed", "adaptation": "diagonal"}
 CLAIMS = {claim.name: claim for claim in file.study.claims}
 
 
@@ -31,11 +32,15 @@ def rows_of(parameterization, values, separations=(0.5,), column="passes_4", **c
 def test_smoke(tmp_path):
     smoke = run_here(file.study, tmp_path)
     assert not len(smoke.failures)
-    for verdict in smoke.verdicts:
-        if verdict.effect is None:
-            assert "at least 3 parameterizations" in verdict.reason
-        else:
-            assert np.isfinite(verdict.effect[:3]).all() and verdict.effect.observations == 4
+    found = {verdict.claim.name: verdict for verdict in smoke.verdicts}
+    for name in (
+        "sampling is faster than optimisation, adaptive, dense",
+        "the Jacobian moves the MAP, adaptive",
+    ):
+        effect = found[name].effect
+        assert np.isfinite(effect[:3]).all() and effect.observations == 4
+    ranking = found["one ranking for gradient ascent and NUTS, adaptive, dense"]
+    assert "at least 3 parameterizations" in ranking.reason
     nuts = smoke.tables["nuts"]
     assert len(nuts) == 4 and (nuts["passes_rhat"] <= nuts["passes"]).all()
     assert (nuts["passes_per_1000"] > 0).all() and (nuts["sd_mu_1"] > 0).all()
@@ -47,8 +52,11 @@ def test_agreement_is_the_rank_correlation(sign, outcome):
     for rank, name in enumerate(["unordered", "ordered", "relative", "centred"]):
         rows += rows_of(name, [10.0 * 2**rank, 11.0 * 2**rank, 9.0 * 2**rank])
         drawn += rows_of(name, [1e4 * 3.0 ** (sign * rank)] * 3, column="passes_per_1000")
-    modes = pd.DataFrame(rows).assign(jacobian=True)
-    verdict = CLAIMS["one ranking for L-BFGS and NUTS"].judge(modes, pd.DataFrame(drawn))
+    modes = pd.DataFrame(rows).assign(jacobian=True, prior="fixed")
+    nuts = pd.DataFrame(drawn).assign(prior="fixed", adaptation="dense")
+    other = nuts.assign(prior="adaptive", passes_per_1000=np.nan)
+    claim = CLAIMS["one ranking for L-BFGS and NUTS, fixed, dense"]
+    verdict = claim.judge(modes, pd.concat([nuts, other]))
     assert verdict.outcome == outcome
     assert verdict.effect.estimate == pytest.approx(sign)
 
@@ -57,9 +65,9 @@ def test_agreement_tells_of_missing_runs():
     names = ("unordered", "ordered", "relative", "centred")
     rows = [row for name in names for row in rows_of(name, [10.0, 11.0])]
     drawn = rows_of("unordered", [1e4, 2e4], column="passes_per_1000")
-    verdict = CLAIMS["one ranking for gradient ascent and NUTS"].judge(
-        pd.DataFrame(rows), pd.DataFrame(drawn)
-    )
+    nuts = pd.DataFrame(drawn).assign(**FIXED)
+    claim = CLAIMS["one ranking for gradient ascent and NUTS, fixed, diagonal"]
+    verdict = claim.judge(pd.DataFrame(rows), nuts)
     assert verdict.outcome == "undecided" and "6 runs are missing" in verdict.reason
 
 
@@ -71,6 +79,7 @@ def test_agreement_of_a_constant_is_none():
 def test_the_largest_shift_is_in_posterior_sds(shift, outcome):
     sds = {f"sd_{name}": [0.5] * 4 for name in file.PARAMETERS}
     nuts = pd.DataFrame(rows_of("unordered", [np.nan] * 4, **sds))
+    nuts = nuts.assign(prior="fixed", adaptation="dense")
     parts = []
     moves = {"unordered": 0.01, "relative": 0.5 * shift}
     for (name, move), jacobian in itertools.product(moves.items(), (True, False)):
@@ -78,10 +87,28 @@ def test_the_largest_shift_is_in_posterior_sds(shift, outcome):
         values = {p: [0.3, 0.31, 0.29, 0.3] for p in file.PARAMETERS}
         values["mu_2"] = [2 + moved * error for error in (1.0, 1.01, 0.99, 1.0)]
         parts.append(pd.DataFrame(rows_of(name, [5.0] * 4, **values)).assign(jacobian=jacobian))
-    verdict = CLAIMS["the Jacobian moves the MAP"].judge(pd.concat(parts), nuts)
+    modes = pd.concat(parts).assign(prior="fixed")
+    verdict = CLAIMS["the Jacobian moves the MAP, fixed"].judge(modes, nuts)
     assert verdict.outcome == outcome
     assert verdict.effect.estimate == pytest.approx(shift)
     assert verdict.effect.observations == 4
+
+
+@pytest.mark.parametrize(("ratio", "outcome"), [(1.4, "holds"), (0.7, "fails")])
+@pytest.mark.parametrize("name", ["relative", "ordered"])
+def test_passes_are_compared_on_the_same_data(name, ratio, outcome):
+    plain = [30.0, 300.0, 90.0, 100.0]
+    there = [ratio * cost for cost in (31.0, 290.0, 91.0, 100.0)]
+    rows = rows_of("unordered", plain, (0.0, 2.0)) + rows_of(name, there, (0.0, 2.0))
+    table = pd.DataFrame(rows)
+    ascent = CLAIMS[f"gradient ascent takes more passes in {name} coordinates"]
+    modes = CLAIMS[f"MAP takes more passes in {name} coordinates, adaptive"]
+    wrong = table.assign(jacobian=False, passes_4=1.0, prior="adaptive")
+    right = table.assign(jacobian=True, prior="adaptive")
+    for verdict in (ascent.judge(table), modes.judge(pd.concat([right, wrong]))):
+        assert verdict.outcome == outcome
+        assert verdict.effect.estimate == pytest.approx(ratio, rel=0.02)
+    assert "have no passes_4" in ascent.judge(table.iloc[1:]).reason
 
 
 @pytest.mark.parametrize(("factor", "outcome"), [(20.0, "fails"), (0.1, "holds")])
@@ -89,8 +116,8 @@ def test_sampling_is_held_against_em_on_the_same_data(factor, outcome):
     em = pd.DataFrame(rows_of("unordered", [30.0, 300.0, 90.0], column="passes_2"))
     em = em.drop(columns="parameterization")
     cost = [factor * value for value in (31.0, 290.0, 91.0)]
-    nuts = pd.DataFrame(rows_of("unordered", cost, column="passes_rhat"))
-    claim = CLAIMS["sampling is faster than optimisation"]
+    nuts = pd.DataFrame(rows_of("unordered", cost, column="passes_rhat")).assign(**FIXED)
+    claim = CLAIMS["sampling is faster than optimisation, fixed, diagonal"]
     verdict = claim.judge(em, nuts)
     assert verdict.outcome == outcome
     assert verdict.effect.estimate == pytest.approx(factor, rel=0.02)

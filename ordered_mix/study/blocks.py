@@ -16,7 +16,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.optima.multistart import MultiStart
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
-from ordered_mix.prior import Prior
+from ordered_mix.prior import Prior, default_prior
 from ordered_mix.study.experiment import four_digits
 from ordered_mix.study.grid import seed_of
 from ordered_mix.study.truths import two_normals
@@ -103,11 +103,11 @@ class Block(NamedTuple):
         sigma = 0.6 * scale * np.exp(0.3 * rng.standard_normal(shape))
         return self.limited(Mixture(w, mu, sigma))
 
-    def coordinates(self, name: str, sample: Data | None = None) -> Parameterization:
-        """Coordinates with the reference prior, on the scale of a sample if there is one."""
-        prior = Prior()
-        if sample is not None:
-            prior = prior.affine(float(sample.location), float(sample.scale))
+    def coordinates(
+        self, name: str, sample: Data | None = None, kind: str = "fixed"
+    ) -> Parameterization:
+        """Coordinates with the reference prior, or that of a kind on the scale of a sample."""
+        prior = Prior() if sample is None else default_prior(sample, kind)
         if self.free != "all":
             prior = replace(prior, known_w=(0.5, 0.5), known_sigma=1.0)
         return catalog.parameterization(PARAMETERIZATIONS[name], 2, prior)
