@@ -137,26 +137,26 @@ def gibbs_growth():
     return np.exp(student(wide[6.0] - wide[1.0]))
 
 
-def switching():
-    table = rows_of("label_switching")
-    return table.assign(rate=np.log(table["ess"] / table["passes"]))
+def switching(column):
+    table = rows_of("label_switching", "switching").query("prior == 'adaptive'")
+    table = table.assign(rate=np.log(table["ess"] / table["passes"]))
+    units = ["adaptation", "weight", "separation", "replicate"]
+    return table.pivot(index=units, columns="coordinates", values=column)
 
 
 def cured():
-    far = switching().query("separation >= 3")
-    wide = far.pivot(
-        index=["separation", "n", "weight", "replicate"], columns="parameterization",
-        values="raw_rhat",
-    )  # fmt: skip
-    disagree = wide[wide["unordered"] >= 1.05]
-    return share(disagree["ordered"] < 1.05)
+    disagree = switching("raw_rhat")["unordered"] > 1.01
+    agree = (switching("rhat")["ordered"] <= 1.01)[disagree]
+    agree = agree[agree.index.isin([0.1], "weight") & agree.index.isin([3.0, 4.0, 8.0], 2)]
+    parts = [part for _, part in agree.groupby("adaptation")]
+    return np.min([clopper_pearson(part.sum(), len(part), Z / len(parts)) for part in parts], 0)
 
 
 def sorted_afterwards():
-    rows = switching().query("n == 200 and weight == 0.5")
-    wide = rows.pivot(index=["separation", "replicate"], columns="parameterization", values="rate")
-    log_ratio = (wide["unordered"] - wide["ordered"]).groupby("separation")
-    return np.exp(worst((part for _, part in log_ratio), np.min))
+    rate, both = switching("rate"), (switching("rhat") <= 1.01).all(axis=1)
+    log_ratio = (rate["unordered"] - rate["ordered"])[both].loc["diagonal"]
+    groups = [part for _, part in log_ratio.groupby(["weight", "separation"]) if len(part) >= 5]
+    return np.exp(worst(groups, np.min))
 
 
 # --- point estimates ------------------------------------------------------------------------------
@@ -277,8 +277,8 @@ RECOMPUTED = {
     ("choosing_k", "with 500 points the true number predicts best"): true_number_best,
     ("gibbs_and_gradients", "Gibbs wins apart, per pass"): gibbs_apart,
     ("gibbs_and_gradients", "the advantage of Gibbs grows with the separation"): gibbs_growth,
-    ("label_switching", "order cures label switching"): cured,
-    ("label_switching", "sorting afterwards is as good"): sorted_afterwards,
+    ("label_switching", "order cures label switching, adaptive, weight 0.1"): cured,
+    ("label_switching", "sorting afterwards is as good, adaptive, diagonal"): sorted_afterwards,
     ("em_pathologies", "collapse falls with n"): fewer_collapses,
     ("em_pathologies", "remedies work"): remedied,
     ("em_pathologies", "tied scales save passes"): tied_passes,
