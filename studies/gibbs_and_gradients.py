@@ -173,8 +173,8 @@ ESS = "ESS per pass, Gibbs / best NUTS"
 CLAIMS = (
     Claim(
         "Gibbs wins apart, per pass",
-        "At separation 6 Gibbs sampling has more ESS per pass than NUTS with a diagonal mass matrix "
-        "in its best coordinates, under the fixed prior.",
+        "At separation 6 Gibbs sampling has more ESS per pass than NUTS with a diagonal mass "
+        "matrix in its best coordinates, under the fixed prior.",
         PROJECT, partial(least, value="per_pass", separation=FAR), "above", 1.0,
         f"{ESS}, where it is least",
         words=(
