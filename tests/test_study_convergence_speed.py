@@ -18,7 +18,7 @@ CLAIMS = {claim.name: claim for claim in speed.study.claims}
 KEYS = {"free": "all", "n": 200, "sets": 4, "batch": 0}
 
 
-def rows_of(estimator, parameterization, values, separations=(0.5,), free="all"):
+def rows_of(estimator, parameterization, values, separations=(0.5,), free="all", share=1.0):
     """Rows of a made table, one for each separation and replicate."""
     return [
         {
@@ -28,7 +28,8 @@ def rows_of(estimator, parameterization, values, separations=(0.5,), free="all")
             "estimator": estimator,
             "parameterization": parameterization,
             "replicate": replicate,
-            "passes_4": value,
+            "arrived_4": value,
+            "share_4": share,
         }
         for separation in separations
         for replicate, value in enumerate(values)
@@ -40,7 +41,9 @@ def test_smoke(tmp_path):
     assert not len(smoke.failures)
     for verdict in smoke.verdicts:
         assert np.isfinite(verdict.effect[:3]).all()
-        assert verdict.effect.observations == KEYS["sets"]
+        # no start of one data set arrives in relative coordinates with the fixed step
+        least = KEYS["sets"] - ("step" in verdict.claim.name)
+        assert least <= verdict.effect.observations <= KEYS["sets"]
     outcomes = {verdict.claim.name: verdict.outcome for verdict in smoke.verdicts}
     assert outcomes["relative ECM near the singularity"] == "fails"
     assert "for one of EM at separations up to 1: more." in answer(smoke)
@@ -50,6 +53,10 @@ def test_smoke(tmp_path):
     assert (point["share_2"] >= point["share_8"]).all()
     # a success costs at most all passes that were spent; four digits are kept
     assert (point["passes_8"] <= 1.001 * point["passes"]).all()
+    # passes of the successes alone, and what the failures add to them
+    assert (point["arrived_4"] <= 1.001 * point["passes_4"]).all()
+    all_arrive = point[point["share_4"] == 1]
+    assert len(all_arrive) and all_arrive["arrived_4"].equals(all_arrive["passes_4"])
     assert (point["wasserstein"] > 0).all() and (point["distance"] > 0).all()
     skipped = smoke.skipped
     assert set(skipped["estimator"]) == {"ecm", "em"}
@@ -99,12 +106,23 @@ def test_slowdown_is_the_ratio_of_passes_on_the_same_data(factor, outcome):
     assert verdict.effect.estimate == pytest.approx(factor, rel=0.01)
 
 
-def test_a_missing_run_is_told():
-    table = pd.DataFrame(
-        rows_of("em", "unordered", [3.0, 4.0]) + rows_of("ecm", "relative", [3.0, 4.0, 5.0])
-    )
+@pytest.mark.parametrize(
+    ("share", "outcome"), [(0.98, "holds"), (0.8, "fails"), (None, "undecided")]
+)
+def test_failures_are_counted_and_in_no_ratio(share, outcome):
+    passes = [30.0, 31.0, 29.0, 30.0]
+    one = pd.DataFrame(rows_of("em", "unordered", passes))
+    other = pd.DataFrame(rows_of("ecm", "relative", passes, share=share)[: 4 if share else 3])
+    other.loc[0, "arrived_4"] = None
+    other["share_4"] = other["share_4"].astype(float) + 0.001 * np.arange(len(other))
+    table = pd.concat([one, other])
     verdict = CLAIMS["relative ECM, all free"].judge(table)
-    assert verdict.outcome == "undecided" and "1 of 3 data sets have no" in verdict.reason
+    assert verdict.effect.observations == len(other) - 1
+    assert verdict.effect.estimate == pytest.approx(1)
+    found = CLAIMS["relative ECM, all free, arrivals"].judge(table)
+    assert found.outcome == outcome
+    if share is None:
+        assert "1 runs are missing" in found.reason or "are missing" in found.reason
 
 
 @pytest.mark.parametrize(("name", "curvature"), [("unordered", 0.5), ("relative", 1.25)])

@@ -163,8 +163,9 @@ def speed(
     -------
     dict, int
         ``passes_2``, ``passes_4`` and ``passes_8``: expected passes for one start within 1e-2,
-        1e-4 and 1e-8 nats of the best, and the shares of such starts (``share_``); ``beyond``,
-        ``failed`` and ``passes``; ``short_N``, nats that the best start is short after N passes.
+        1e-4 and 1e-8 nats of the best; the mean passes of such starts alone (``arrived_``, None if
+        there are none) and their share (``share_``); ``beyond``, ``failed`` and ``passes``;
+        ``short_N``, nats that the best start is short after N passes.
     """
     beyond = objective[-1] > best + BEYOND
     ended = np.isin(status, ("converged", "budget_exhausted"))
@@ -173,6 +174,8 @@ def speed(
         to = np.where(beyond, np.inf, passes_to(passes, objective, best - 10.0**-digits))
         cost, share = expected_passes(to, spent)
         row |= {f"passes_{digits}": four_digits(cost), f"share_{digits}": four_digits(share)}
+        there = to[np.isfinite(to)]
+        row[f"arrived_{digits}"] = four_digits(there.mean()) if len(there) else None
     for after in MILESTONES:
         below = np.where(beyond, np.inf, shortfall(passes, objective, best, after))
         row[f"short_{after}"] = four_digits(max(float(below.min()), 0.0))
