@@ -370,7 +370,8 @@ def _of_ascent() -> Iterator[Claim]:
             f"gradient ascent takes more passes in {name} coordinates",
             f"Gradient ascent with the fair step takes more passes in {name} coordinates of the "
             "sampler than in unordered ones, of starts that arrive.", "this project",
-            partial(passes_of, name=name), "above", 1.0, f"passes, {name} / unordered", of=("gradient",),
+            partial(passes_of, name=name), "above", 1.0, f"passes, {name} / unordered",
+            of=("gradient",),
         )  # fmt: skip
 
 
