@@ -3,11 +3,11 @@
 Weights, means and scales are all free, under the prior that a user gets (adaptive) or the fixed one
 of the other studies, which both coordinates carry exactly. Data are 200 points of two unit normals
 a separation apart, ``weight`` being that of the lower one. A run is 4 chains of 1,000 + 2,000 draws
-of NUTS with a diagonal, low-rank or dense mass matrix, from random starts that all runs on a data
+of NUTS with a diagonal or a dense mass matrix, from random starts that all runs on a data
 set share. Chains agree if the largest R-hat of all parameters is at most 1.01, of the draws as they
 come or once each draw is sorted by its means. ESS is the smallest bulk ESS of the sorted
-parameters, compared where both runs agree once sorted. Forty data sets a setting are as many as let
-a share of all of them hold above 95% with each of three mass matrices.
+parameters, compared where both runs agree once sorted. Thirty data sets a setting are as many as
+let a share of all of them hold above 95% with each of two mass matrices.
 
 Where means cross, sorting by them exchanges components that other parameters tell apart: beside
 data of separated means stand such whose means coincide and whose scales are 1 and 4, and the same
@@ -59,7 +59,7 @@ BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
 STEPHENS = "Stephens 2000 (relabelling afterwards)"
 PROJECT = "a question of this project"
 PAIR = ("unordered", "ordered")
-PRIORS, MATRICES = ("adaptive", "fixed"), ("diagonal", "low_rank", "dense")
+PRIORS, MATRICES = ("adaptive", "fixed"), ("diagonal", "dense")
 SEPARATIONS, WEIGHTS = (0.5, 1.5, 3.0, 4.0, 8.0), (0.5, 0.3, 0.1)
 FAR = SEPARATIONS[2:]
 SETTING = ("prior", "adaptation", "weight", "separation")
@@ -235,7 +235,7 @@ def _of_prior(prior: str) -> Iterator[Claim]:
     for matrix in MATRICES:
         yield _claim(
             f"sorting afterwards is as good, {prior}, {matrix}",
-            f"{here} with a {matrix.replace('_', '-')} mass matrix unordered draws, sorted, have "
+            f"{here} with a {matrix} mass matrix unordered draws, sorted, have "
             "at least 90% of the ESS per pass of ordered ones at every separation and weight.",
             STEPHENS, question(contest, "least", ("unordered", "log_rate", ("ordered",)),
                                prior=prior, adaptation=matrix), "above", 0.9,
@@ -274,8 +274,10 @@ CLAIMS = (
 def cures_figure(result: StudyResult) -> Figure:
     """Percentage of the sets where unordered chains disagree on which others agree."""
     table = result.tables["switching"]
-    rows = cures(table).groupby(["prior", "adaptation", "weight"]).mean()
     figure, axes = panels(1, 2, (8.4, 4.6), sharey=True)
+    if table.empty:
+        return figure
+    rows = cures(table).groupby(["prior", "adaptation", "weight"]).mean()
     for one, (column, words) in zip(axes[0], CURED.items(), strict=True):
         grid = 100 * rows[column].unstack("weight")
         grid.index = [", ".join(name) for name in grid.index]
@@ -321,7 +323,7 @@ study = Study(
                 "separation": SEPARATIONS,
                 "weight": WEIGHTS,
                 "coordinates": PAIR,
-                "replicate": range(40),
+                "replicate": range(30),
             },
             sizes={
                 "smoke": {**SMALL, "separation": (0.5, 8.0)},
