@@ -374,6 +374,6 @@ study = Study(
     chief=(
         "relative gradient, fair step",
         "relative ECM near the singularity",
-        "relative ECM, all free",
+        "relative ECM, all free, arrivals",
     ),
 )
