@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import chance
 import numpy as np
+import pandas as pd
 import pytest
 
 from ordered_mix.data import Data, simulate
@@ -14,6 +15,7 @@ from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.pilot import SWEEPS, Pilot, pilot_ess
+from ordered_mix.theory.calibration import scores, uniformity
 
 
 def case(separation, n=60, coordinates="ordered"):
@@ -99,3 +101,17 @@ def test_its_draws_are_those_of_gibbs_sampling():
     means = {name: float(np.mean(values)) for name, values in measures(other).items()}
     errors = {name: rows["mcse_mean"].max() for name, rows in truth.groupby("quantity")}
     chance.check_means(measures(found), means, 3, errors)
+
+
+@pytest.mark.chance
+def test_ranks_are_even_whatever_it_chooses():
+    """Each group is chosen given the data alone, or given what the run discards."""
+    study, seed = catalog.module("sampler_calibration", "study"), chance.seed(3)
+    rows = pd.DataFrame([study.pilot_ranked(1000 * seed + i, i) for i in range(80)])
+    groups = {"all": rows, "divided": study.apart(rows), **dict(iter(rows.groupby("chosen")))}
+    assert len(groups["divided"]) >= 5 and len(groups) > 3
+    rng = np.random.default_rng(seed)
+    for group, part in groups.items():
+        for name in study.QUANTITIES:
+            found = uniformity(scores(part[f"rank_{name}"], study.RANKS, rng))
+            assert found > chance.alpha(len(groups) * len(study.QUANTITIES)), (group, name)

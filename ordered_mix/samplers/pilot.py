@@ -47,7 +47,8 @@ class Pilot:
     sampling; down to 0.1 it is NUTS in signed coordinates, else in the moments with pooled gaps,
     both with a dense mass matrix. Where pooled gaps do not apply signed ones are taken, and where
     those do not, unordered means. Draws are recorded in the coordinates of the parameterization,
-    sorted if it sorts; the pilot belongs to warm-up.
+    sorted if it sorts. The pilot belongs to warm-up: no draw of it is kept, so that whatever it
+    chooses has the posterior for its limit (calibrated in the study sampler_calibration).
 
     Parameters
     ----------
