@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from arviz_stats import ess
 from scipy import stats
 
+from ordered_mix.arrays import varying_quantities
 from ordered_mix.compare.several import how_many
 from ordered_mix.draws import elpd
-from ordered_mix.draws.convergence import convergence
 from ordered_mix.draws.invariance import invariance
 from ordered_mix.draws.wbic import Estimate
 from ordered_mix.fitted.agreement import GAP_MASS, RHAT, did_the_chains_agree
@@ -255,7 +256,11 @@ def by_chain(quantities: Mapping[str, np.ndarray], passes: np.ndarray) -> np.nda
         own = {name: values[chain : chain + 1] for name, values in quantities.items()}
         halves = {name: np.concatenate(np.array_split(value[:, : value.shape[1] // 2 * 2], 2, 1))
                   for name, value in own.items()}  # fmt: skip
-        logs.append(np.log(convergence(halves)["ess_bulk"].min() / spent))
+        least = min(
+            float(ess(values, method="bulk", chain_axis=0, draw_axis=1))
+            for _, _, values in varying_quantities(halves)
+        )
+        logs.append(np.log(least / spent))
     return np.array(logs)
 
 

@@ -44,9 +44,6 @@ class MixtureGraph:
     def __init__(
         self, module: ModuleType, k: int, prior: Prior, options: Mapping[str, Any]
     ) -> None:
-        with pm.Model() as numeric:
-            module.block(k, prior, **options)
-        point = numeric.initial_point()
         # PyTensor's graphs and functions belong to one thread at a time
         self._alone = threading.RLock()
         self._hyper = {name: pt.scalar(name) for name in prior.numbers()}
@@ -54,7 +51,13 @@ class MixtureGraph:
             parameters = module.block(k, replace(prior, **self._hyper), **options)
         self._parameters = [pt.as_tensor(value) for value in parameters]
         self._values_of = [self._model.rvs_to_values[rv] for rv in self._model.free_RVs]
-        self._shapes = [point[value.name].shape for value in self._values_of]
+        self._shapes = [value.type.shape for value in self._values_of]
+        if any(None in shape for shape in self._shapes):
+            # lengths of dimensions that a model file leaves open
+            with pm.Model() as numeric:
+                module.block(k, prior, **options)
+            point = numeric.initial_point()
+            self._shapes = [point[value.name].shape for value in self._values_of]
         self.k = k
         self.orders: tuple[str, ...] | None = None  # known once a parameterization has looked
         self.names = [rv.name for rv in self._model.free_RVs]
@@ -130,25 +133,33 @@ class MixtureGraph:
         return self._values("log det at z", prior, z)[0]
 
     def log_prior(self, z: Array, prior: Prior, with_jacobian: bool) -> Sequence[Array]:
-        """Log prior density and its gradient in z."""
-        name = "log prior of z" if with_jacobian else "log prior of x"
-        [density] = self._values(name, prior, z)
-        return density, self._pullback(name, prior, z, np.ones((1,)))
+        """Log prior density, of z or of x, and its gradient in z."""
+        [density] = self._values("log prior of z", prior, z)
+        slope = self._pullback("log prior of z", prior, z, np.ones(1))
+        if with_jacobian:
+            return density, slope
+        return density - self.log_det_transforms(z, prior), slope - self._log_det_slope(z, prior)
 
     def posterior(self) -> Map:
         """(w, mu, sigma, log prior density of z) at z."""
         return self._map("all at z")
 
     def everything(self, z: Array, prior: Prior, with_jacobian: bool) -> Sequence[Array]:
-        """(w, mu, sigma, log prior density) at z."""
-        return self._values("all at z" if with_jacobian else "all but Jacobian at z", prior, z)
+        """(w, mu, sigma, log prior density of z or of x) at z."""
+        *parameters, density = self._values("all at z", prior, z)
+        if not with_jacobian:
+            density = density - self.log_det_transforms(z, prior)
+        return [*parameters, density]
 
     def pullback_everything(
         self, z: Array, prior: Prior, with_jacobian: bool, *scores: Array
     ) -> Array:
         """Derivatives in z of the log prior and of a function, from its scores, each (..., k)."""
-        name = "all at z" if with_jacobian else "all but Jacobian at z"
-        return self._pullback(name, prior, z, *scores, np.ones(1))
+        slope = self._pullback("all at z", prior, z, *scores, np.ones(1))
+        return slope if with_jacobian else slope - self._log_det_slope(z, prior)
+
+    def _log_det_slope(self, z: Array, prior: Prior) -> Array:
+        return self._pullback("log det at z", prior, z, np.ones(1))
 
     @property
     def _basis(self) -> list[Array]:
@@ -169,8 +180,7 @@ class MixtureGraph:
             return [self._unconstrained()], self._x
         if name == "log det at z":
             return [self._log_det()], self._z
-        with_jacobian = name not in ("log prior of x", "all but Jacobian at z")
-        prior = self._at_z([self._model.logp(jacobian=with_jacobian)], random=False)
+        prior = self._at_z([self._model.logp()], random=False)
         return (self._at_z(self._parameters) if name.startswith("all") else []) + prior, self._z
 
     def _free(self) -> TensorVariable:

@@ -124,7 +124,8 @@ def dimension(name: str, length: int) -> str:
     """Give the open model a dimension of this name, if it has none yet, and return the name."""
     model = pm.modelcontext(None)
     if name not in model.coords:
-        model.add_coord(name, np.arange(length))
+        # a constant, so that the graph knows its shapes
+        model.add_coord(name, np.arange(length), length=pt.constant(length))
     return name
 
 

@@ -82,7 +82,9 @@ class Problem(BatchOfRuns):
         starts = self.starts
         w, mu, sigma = (self.flat(value, 1) for value in (starts.w, starts.mu, starts.sigma))
         scale = self.scale[:, None]
-        return w, (mu - self.location[:, None]) / scale, sigma / scale
+        # contiguous, so that numba compiles for one layout only
+        first = np.ascontiguousarray(w)
+        return first, (mu - self.location[:, None]) / scale, sigma / scale
 
     def moments(self, runs: Index, w: Array, mu: Array, sigma: Array) -> Moments:
         """One pass for each of these runs, in working units."""

@@ -24,6 +24,7 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.animation import Animation, PillowWriter
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -198,7 +199,9 @@ def to_svg(figure: Figure, alt: str, shrinks: bool = True) -> Markup:
     One that does not shrink keeps its words legible, and is scrolled on a narrow page.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
+    figure.set_dpi(RASTER_DPI)
+    # `savefig` draws twice, the first time for the layout alone, which drawing settles anyway
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
     prefix = "f" + hashlib.sha256((alt + buffer.getvalue()).encode()).hexdigest()[:10]
     for parent in root.iter():
