@@ -26,7 +26,8 @@ NEEDED = $(if $(FOUND),,$(error ordered_mix needs Python 3.12 or newer and found
 # A worker that has crashed is not replaced: xdist would wait for ever for its last file.
 # A cache of its own: PyTensor's does not know which version wrote it, and warns about the others'.
 PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
-	$(1)/bin/pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
+	$(1)/bin/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
+	$(ARGS)
 
 # What depends on the last bits of compiled code: vectors are at most as wide as CPU has them.
 NUMERICAL = tests/test_kernels.py tests/test_kernels_batches.py tests/test_kernels_rows.py \
@@ -125,7 +126,8 @@ clean: ## remove the environments and what was built (results/ stays)
 .venv/.locked: requirements.lock
 	@$(NEEDED)echo "Setting up .venv from requirements.lock; this happens once and takes a minute or two."
 	@$(FOUND) -m venv --clear .venv
-	@$(BIN)/pip install -qq --require-hashes -r requirements.lock
+	@$(BIN)/pip install -qq --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	@touch $@
 
 .venv/.installed: .venv/.locked pyproject.toml

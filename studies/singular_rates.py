@@ -198,7 +198,19 @@ def _sampled(table: pd.DataFrame, separation: float) -> pd.DataFrame:
     sizes = rows.groupby("replicate")["n"].nunique()
     if (sizes < rows["n"].nunique()).any():
         raise ValueError("table must hold every size n for every replicate, it does not")
-    return rows[["n", "replicate", "miss", "sweeps"]]
+    return rows
+
+
+def _resampled(
+    rows: pd.DataFrame, column: str, statistic: Callable[[Array, Array], float]
+) -> Effect:
+    """A statistic of the sizes n and a column by replicate and n, replicates resampled."""
+    wide = rows.pivot(index="replicate", columns="n", values=column)
+    sizes = wide.columns.to_numpy(dtype=float)
+    # an array for each resample: grouping its rows by n would take ten times as long
+    return bootstrap(
+        wide.reset_index(), lambda part: statistic(sizes, part.to_numpy()[:, 1:]), "replicate"
+    )
 
 
 def root_mean_square(rows: pd.DataFrame) -> pd.Series:
@@ -206,16 +218,16 @@ def root_mean_square(rows: pd.DataFrame) -> pd.Series:
     return np.sqrt((rows["miss"] ** 2).groupby(rows["n"]).mean())
 
 
-def _slope(values: pd.Series) -> float:
-    return float(np.polyfit(np.log(values.index.to_numpy(dtype=float)), np.log(values), 1)[0])
+def _slope(sizes: Array, values: Array) -> float:
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 def _rate_of_error(separation: float, predicted: float) -> Callable[[pd.DataFrame], Effect]:
     """Exponent of n in the error of the gap, less the predicted one."""
-    return lambda table: bootstrap(
+    return lambda table: _resampled(
         _sampled(table, separation),
-        lambda part: _slope(root_mean_square(part)) - predicted,
-        "replicate",
+        "miss",
+        lambda sizes, miss: _slope(sizes, np.sqrt(np.mean(miss**2, axis=0))) - predicted,
     )
 
 
@@ -224,18 +236,16 @@ def _size_of_error(table: pd.DataFrame) -> Effect:
     rows = _sampled(table, 0.0)
     largest = rows[rows["n"] == rows["n"].max()]
     scale = float(largest["n"].iloc[0]) ** 0.25 / LIMIT
-    return bootstrap(
-        largest, lambda part: scale * float(root_mean_square(part).iloc[0]) - 1, "replicate"
-    )
+    return _resampled(largest, "miss", lambda _, miss: scale * np.sqrt(np.mean(miss**2)) - 1)
 
 
 def _rate_of_sweeps(table: pd.DataFrame) -> Effect:
     """Exponent of n in the median number of sweeps to statistical accuracy, less 1/2."""
 
-    def statistic(part: pd.DataFrame) -> float:
-        return _slope(part["sweeps"].groupby(part["n"]).median()) - 0.5
+    def statistic(sizes: Array, sweeps: Array) -> float:
+        return _slope(sizes, np.median(sweeps, axis=0)) - 0.5
 
-    return bootstrap(_sampled(table, 0.0), statistic, "replicate")
+    return _resampled(_sampled(table, 0.0), "sweeps", statistic)
 
 
 CLAIMS = (

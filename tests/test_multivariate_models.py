@@ -2,7 +2,6 @@
 
 import chance
 import numpy as np
-import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
@@ -14,6 +13,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariatePrior, reference
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.batching import INTERPRETED
+from ordered_mix.parameterization.prior_draws import draw
 from ordered_mix.passes.multivariate_pass import white_pass
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.nuts import NUTS
@@ -62,9 +62,8 @@ def test_prior_draws_of_the_model_have_the_law_of_the_reference_prior():
     for kind in ("full", "tied"):
         for family in ("inverse_gamma", "adaptive"):
             one = catalog.parameterization("ordered", 2, prior_of(kind, family), axis=1)
-            with one.model(Data.of_points(Y)) as model:
-                outputs = [model["means"], model["covariance"]]
-                mu, covariance = pm.draw(outputs, 2000, chance.seed(3), mode=INTERPRETED)
+            model = one.model(Data.of_points(Y))
+            mu, covariance = draw([model["means"], model["covariance"]], 2000, chance.seed(3))
             drawn = reference.draw(one.prior, 2, 20_000, chance.rng(4)).sorted(1)
             assert np.all(np.diff(mu[:, :, 1]) > 0)
             for mine, theirs in (

@@ -17,7 +17,7 @@ from pytensor.graph.replace import clone_replace
 from pytensor.tensor import TensorVariable
 
 from ordered_mix.mixture import Array
-from ordered_mix.parameterization.batching import gradient
+from ordered_mix.parameterization.batching import gradient, untraced
 from ordered_mix.parameterization.maps import Map, TapeMap, compile_map
 from ordered_mix.prior import Prior
 
@@ -47,7 +47,10 @@ class MixtureGraph:
         # PyTensor's graphs and functions belong to one thread at a time
         self._alone = threading.RLock()
         self._hyper = {name: pt.scalar(name) for name in prior.numbers()}
-        with pm.Model() as self._model:
+        with untraced(), pm.Model() as numeric:
+            module.block(k, prior, **options)
+            point = numeric.initial_point()
+        with untraced(), pm.Model() as self._model:
             parameters = module.block(k, replace(prior, **self._hyper), **options)
         self._parameters = [pt.as_tensor(value) for value in parameters]
         self._values_of = [self._model.rvs_to_values[rv] for rv in self._model.free_RVs]
@@ -233,7 +236,7 @@ class MixtureGraph:
 
     def _map(self, name: str) -> Map:
         if name not in self._maps:
-            with self._alone:
+            with self._alone, untraced():
                 outputs, at = self._graph(name)
                 self._maps[name] = compile_map(outputs, at, self._hyper)
         return self._maps[name]
