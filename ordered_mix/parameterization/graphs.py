@@ -18,8 +18,11 @@ from pytensor.tensor import TensorVariable
 
 from ordered_mix.mixture import Array
 from ordered_mix.parameterization.batching import gradient, untraced
-from ordered_mix.parameterization.maps import Map, TapeMap, compile_map
+from ordered_mix.parameterization.maps import Map, TapeMap, compile_maps
 from ordered_mix.prior import Prior
+
+# the log prior is the last output of a larger map, and is read off with it
+WHOLE = {"log prior of z": "all at z"}
 
 
 def build_graph(
@@ -183,8 +186,8 @@ class MixtureGraph:
             return [self._unconstrained()], self._x
         if name == "log det at z":
             return [self._log_det()], self._z
-        prior = self._at_z([self._model.logp()], random=False)
-        return (self._at_z(self._parameters) if name.startswith("all") else []) + prior, self._z
+        log_prior = self._at_z([self._model.logp()], random=False)
+        return self._at_z(self._parameters) + log_prior, self._z
 
     def _free(self) -> TensorVariable:
         values = self._at_z(list(self._model.free_RVs))
@@ -237,8 +240,11 @@ class MixtureGraph:
     def _map(self, name: str) -> Map:
         if name not in self._maps:
             with self._alone, untraced():
-                outputs, at = self._graph(name)
-                self._maps[name] = compile_map(outputs, at, self._hyper)
+                whole = WHOLE.get(name, name)
+                parts = {whole: slice(None)}
+                parts |= {part: slice(-1, None) for part, of in WHOLE.items() if of == whole}
+                found = compile_maps(*self._graph(whole), self._hyper, list(parts.values()))
+                self._maps |= zip(parts, found, strict=True)
         return self._maps[name]
 
     def _values(self, name: str, prior: Prior, at: Array) -> list[Array]:

@@ -34,11 +34,21 @@ def compile_map(
     outputs: Sequence[TensorVariable], at: TensorVariable, numbers: Mapping[str, TensorVariable]
 ) -> Map:
     """A tape where the graph has one, else PyTensor's own evaluation, node by node."""
+    return compile_maps(outputs, at, numbers, [slice(None)])[0]
+
+
+def compile_maps(
+    outputs: Sequence[TensorVariable],
+    at: TensorVariable,
+    numbers: Mapping[str, TensorVariable],
+    parts: Sequence[slice],
+) -> Sequence[Map]:
+    """Maps to several parts of the outputs, whose graph is rewritten once for all."""
     with untraced():
         try:
-            return TapeMap(trace(outputs, at, numbers))
+            return [TapeMap(tape) for tape in trace(outputs, at, numbers, parts)]
         except Untraceable:
-            return InterpretedMap(outputs, at, numbers)
+            return [InterpretedMap(outputs[part], at, numbers) for part in parts]
 
 
 class TapeMap:

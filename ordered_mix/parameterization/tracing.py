@@ -7,7 +7,7 @@ that runs any such record, forwards and backwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,11 @@ class Tape:
 
 
 def trace(
-    outputs: Sequence[TensorVariable], at: TensorVariable, numbers: Mapping[str, TensorVariable]
-) -> Tape:
+    outputs: Sequence[TensorVariable],
+    at: TensorVariable,
+    numbers: Mapping[str, TensorVariable],
+    parts: Iterable[slice] = (slice(None),),
+) -> list[Tape]:
     """Record what leads from a vector of known length to the outputs.
 
     Parameters
@@ -84,6 +87,8 @@ def trace(
     at : vector
     numbers : mapping of scalars
         Known before the point is.
+    parts : iterable of slice
+        Outputs of each tape; by default one has all.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def trace(
         inputs = [value_of(variable, values, given) for variable in node.inputs]
         values[node.outputs[0]] = run(recorder, node, inputs)
     found = [value_of(variable, values, given) for variable in replaced.outputs]
-    return _tape(found, point)
+    return [_tape(found[part], point) for part in parts]
 
 
 @node_rewriter([ViewOp])
