@@ -101,7 +101,8 @@ class Coordinates:
     def _pass(self, runs: Index, x: Array, mixture: tuple[Array, Array, Array]) -> Point:
         location, scale, unit = self._of_data(runs)
         # contiguous, so that numba compiles for one layout only
-        w, mu, sigma = _working(*map(np.ascontiguousarray, mixture), location, scale)
+        w, mu, sigma = (np.ascontiguousarray(value) for value in mixture)
+        w, mu, sigma = _working(w, mu, sigma, location, scale)
         log_likelihood, s0, s1, s2 = self.problem.moments(runs, w, mu, sigma)
         scores = _scores(w, sigma, s0, s1, s2, scale, unit)
         return Point(x, w, mu, sigma, log_likelihood, self._pullback(x, scores))
