@@ -2,8 +2,8 @@
 
 EM, gradient ascent with the fair step in the sampler's coordinates, MAP by L-BFGS with the Jacobian
 on and off, and NUTS start from the same over-dispersed points, on data sets of 200 points with
-everything free, MAP and NUTS under the prior that a user gets (adaptive) and the fixed one, NUTS
-with a diagonal and a dense mass matrix. A pass is one evaluation of all responsibilities.
+everything free, MAP and NUTS under the prior that a user gets (adaptive), NUTS with a diagonal and
+a dense mass matrix. A pass is one evaluation of all responsibilities.
 ``passes_4`` is what one success costs with restarts, as in `convergence_speed`, for MAP by the log
 posterior; its best is the best end of the starts and of further ones: the best of EM, the truth and
 four quantile slices. A run of NUTS is 4 chains of 1,000 + 2,000 draws. ``passes_rhat`` are its
@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +61,7 @@ CHAINS = 4
 POINTS = 200
 RUN = Stop(log_likelihood=1e-11, passes=2000)
 SAMPLER = NUTS(draws=2000, tune=1000)
-PRIORS, MATRICES = ("adaptive", "fixed"), ("diagonal", "dense")
+PRIOR, MATRICES = "adaptive", ("diagonal", "dense")
 FIELDS = ("w", "mu", "sigma")
 PARAMETERS = ("w_1", "mu_1", "mu_2", "sigma_1", "sigma_2")
 Rows = list[dict[str, Any]]
@@ -96,13 +95,12 @@ def climbed(block: Block, name: str, estimator: Any) -> Rows:
 
 
 def by_map(
-    seed: int, prior: str, parameterization: str, jacobian: bool, separation: float, sets: int,
-    batch: int,
-) -> Rows:  # fmt: skip
+    seed: int, parameterization: str, jacobian: bool, separation: float, sets: int, batch: int
+) -> Rows:
     """MAP by L-BFGS with the Jacobian on or off."""
     block = Block(separation, POINTS, sets, batch)
     rows = []
-    for at, fit in enumerate(modes(block, prior, parameterization, jacobian)):
+    for at, fit in enumerate(modes(block, parameterization, jacobian)):
         trace = (fit.trace.passes[:, :STARTS], fit.trace.objective[:, :STARTS])
         best = float(fit.objective.max())
         row, pick = speed(*trace, fit.passes[:STARTS], fit.status[:STARTS], best)
@@ -112,7 +110,7 @@ def by_map(
 
 
 @lru_cache(maxsize=2)
-def modes(block: Block, prior: str, parameterization: str, jacobian: bool) -> tuple[Fit, ...]:
+def modes(block: Block, parameterization: str, jacobian: bool) -> tuple[Fit, ...]:
     """MAP from the shared starts, then from further ones, for each data set."""
     fits = []
     for sample, best, replicate in zip(
@@ -122,28 +120,25 @@ def modes(block: Block, prior: str, parameterization: str, jacobian: bool) -> tu
         parts = [block.starts(sample, replicate), further]
         parts.append(Mixture.stack([best.mixture, block.truth]))
         starts = Mixture(*(np.concatenate([getattr(p, v) for p in parts]) for v in FIELDS))
-        coordinates = block.coordinates(parameterization, sample, prior)
+        coordinates = block.coordinates(parameterization, sample, PRIOR)
         fits.append(MAP(jacobian=jacobian).fit(coordinates, sample, starts))
     return tuple(fits)
 
 
 def by_nuts(
-    seed: int, prior: str, adaptation: str, parameterization: str, separation: float, sets: int,
-    batch: int,
-) -> Rows:  # fmt: skip
+    seed: int, adaptation: str, parameterization: str, separation: float, sets: int, batch: int
+) -> Rows:
     """NUTS from the shared starts."""
     block = Block(separation, POINTS, sets, batch)
-    given = (prior, adaptation, parameterization)
+    given = (adaptation, parameterization)
     return [_numbered(block, at, sampled(block, at, *given)) for at in range(sets)]
 
 
-def sampled(
-    block: Block, at: int, prior: str, adaptation: str, parameterization: str
-) -> dict[str, Any]:
+def sampled(block: Block, at: int, adaptation: str, parameterization: str) -> dict[str, Any]:
     """What one run of NUTS takes to converge, and its posterior."""
     sample, replicate = samples(block)[at], block.replicates[at]
     starts = block.starts(sample, replicate)[:CHAINS]
-    model = block.coordinates(parameterization, sample, prior)
+    model = block.coordinates(parameterization, sample, PRIOR)
     sampler = replace(SAMPLER, adaptation=adaptation)
     drawn = sampler.sample(model, sample, starts, block.seed("nuts", replicate))
     ascending = drawn.mixture.sorted()
@@ -218,17 +213,14 @@ def agreement(optimiser: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
     return bootstrap(unit, statistic, "replicate")
 
 
-def map_agreement(modes: pd.DataFrame, nuts: pd.DataFrame, prior: str, adaptation: str) -> Effect:
+def map_agreement(modes: pd.DataFrame, nuts: pd.DataFrame, adaptation: str) -> Effect:
     """The same of MAP with the Jacobian."""
-    with_it = rows_of(modes, jacobian=True, prior=prior)
-    return agreement(with_it, rows_of(nuts, prior=prior, adaptation=adaptation))
+    return agreement(rows_of(modes, jacobian=True), rows_of(nuts, adaptation=adaptation))
 
 
-def ascent_agreement(
-    gradient: pd.DataFrame, nuts: pd.DataFrame, prior: str, adaptation: str
-) -> Effect:
+def ascent_agreement(gradient: pd.DataFrame, nuts: pd.DataFrame, adaptation: str) -> Effect:
     """The same of gradient ascent."""
-    return agreement(gradient, rows_of(nuts, prior=prior, adaptation=adaptation))
+    return agreement(gradient, rows_of(nuts, adaptation=adaptation))
 
 
 def passes_of(table: pd.DataFrame, name: str, **where: Any) -> Effect:
@@ -247,11 +239,10 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(one, two)[0, 1])
 
 
-def shifts(modes: pd.DataFrame, nuts: pd.DataFrame, prior: str) -> pd.DataFrame:
+def shifts(modes: pd.DataFrame, nuts: pd.DataFrame) -> pd.DataFrame:
     """Largest shift of a sorted parameter between the two MAPs, in posterior sds."""
     keys, names = [*UNIT, "parameterization"], list(PARAMETERS)
-    modes = rows_of(modes, prior=prior)
-    sds = rows_of(nuts, prior=prior, adaptation="dense", parameterization="unordered")
+    sds = rows_of(nuts, adaptation="dense", parameterization="unordered")
     sds = sds.set_index(UNIT)[[f"sd_{name}" for name in names]].set_axis(names, axis=1)
     with_it = modes["jacobian"].astype(bool)
     on, off = (modes[which].set_index(keys)[names] for which in (with_it, ~with_it))
@@ -261,25 +252,23 @@ def shifts(modes: pd.DataFrame, nuts: pd.DataFrame, prior: str) -> pd.DataFrame:
     return moved.assign(shift=scaled.max(axis=1)).reset_index()[[*keys, "shift"]]
 
 
-def largest_shift(modes: pd.DataFrame, nuts: pd.DataFrame, prior: str) -> Effect:
+def largest_shift(modes: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
     """By how many posterior sds the Jacobian moves the MAP where it moves it most.
 
     In each separation and parameterization, the mean over data sets of the largest of the shifts
     of the sorted parameters, in units of the posterior sd that the unordered NUTS run found;
     the intervals are simultaneous (Bonferroni), so that the largest may be picked.
     """
-    cells = shifts(modes, nuts, prior)
+    cells = shifts(modes, nuts)
     if not len(cells):
         raise ValueError("no data set has MAP with and without the Jacobian and NUTS")
     groups = [part["shift"] for _, part in cells.groupby(["separation", "parameterization"])]
     return extreme(groups, max)._replace(observations=len(cells[UNIT].drop_duplicates()))
 
 
-def sampling_for_optimising(
-    em: pd.DataFrame, nuts: pd.DataFrame, prior: str, adaptation: str
-) -> Effect:
+def sampling_for_optimising(em: pd.DataFrame, nuts: pd.DataFrame, adaptation: str) -> Effect:
     """Passes of unordered NUTS to a sorted R-hat of 1.01 for one of EM to the best optimum."""
-    plain = rows_of(nuts, prior=prior, adaptation=adaptation, parameterization="unordered")
+    plain = rows_of(nuts, adaptation=adaptation, parameterization="unordered")
     both = plain.merge(em, on=UNIT, how="outer", suffixes=("_nuts", ""))
     if lost := int(both[["passes_rhat", "passes_2"]].isna().any(axis=1).sum()):
         raise ValueError(f"{lost} of {len(both)} data sets have no run of EM and of NUTS")
@@ -289,9 +278,9 @@ def sampling_for_optimising(
 RANKS = "Spearman's correlation of passes to 1e-4 nats and passes for 1,000 effective draws"
 LARGE = "this project; 0.5 is Cohen's large correlation"
 MOVED = "The Jacobian moves the MAP by up to {0:.2g} [{1:.2g}, {2:.2g}] posterior sds: "
-FIRST = "adaptive, diagonal"
+FIRST = "diagonal"
 SAID: dict[str, str | tuple[str, str, str]] = {
-    "the Jacobian moves the MAP, adaptive": (
+    "the Jacobian moves the MAP": (
         f"{MOVED}more than one.", f"{MOVED}less than one.", f"{MOVED}not clearly one.",
     ),
     f"sampling is faster than optimisation, {FIRST}": (
@@ -300,7 +289,7 @@ SAID: dict[str, str | tuple[str, str, str]] = {
         "restarts takes to the global optimum.",
         f"Whether NUTS or EM with restarts is sooner is undecided ({RATIO} passes for one).",
     ),
-    "MAP takes more passes in relative coordinates, adaptive": "L-BFGS takes "
+    "MAP takes more passes in relative coordinates": "L-BFGS takes "
     f"{RATIO} times the passes in relative coordinates of those in unordered ones.",
     "gradient ascent takes more passes in relative coordinates": "Gradient ascent in the sampler's "
     f"coordinates takes {RATIO} times the passes in relative ones.",
@@ -329,37 +318,36 @@ OPTIMISERS = {
 SAID |= {f"one ranking for {name} and NUTS, {FIRST}": _ranking(name) for name in OPTIMISERS}
 
 
-def _of_nuts(prior: str, adaptation: str) -> Iterator[Claim]:
-    given = {"prior": prior, "adaptation": adaptation}
-    where = f"under the {prior} prior with a {adaptation} mass matrix"
+def _of_nuts(adaptation: str) -> Iterator[Claim]:
+    given, where = {"adaptation": adaptation}, f"with a {adaptation} mass matrix"
     for name, (words, effect, tables) in OPTIMISERS.items():
         yield _claim(
-            f"one ranking for {name} and NUTS, {prior}, {adaptation}",
+            f"one ranking for {name} and NUTS, {adaptation}",
             f"Parameterizations rank the same for {words} and for NUTS {where}.",
             LARGE, partial(effect, **given), "above", 0.5, RANKS, of=tables,
         )  # fmt: skip
     yield _claim(
-        f"sampling is faster than optimisation, {prior}, {adaptation}",
-        f"NUTS (unordered), {where}, has a sorted R-hat of 1.01 after fewer passes than EM with "
+        f"sampling is faster than optimisation, {adaptation}",
+        f"NUTS (unordered, {where}) has a sorted R-hat of 1.01 after fewer passes than EM with "
         "restarts takes to the global optimum (1e-2 nats).",
         "Ma, Chen, Jin, Flammarion & Jordan 2019", partial(sampling_for_optimising, **given),
         "below", 1.0, "passes of NUTS for one of EM", of=("em", "nuts"),
     )  # fmt: skip
 
 
-def _of_modes(prior: str) -> Iterator[Claim]:
+def _of_modes() -> Iterator[Claim]:
     yield _claim(
-        f"the Jacobian moves the MAP, {prior}",
-        f"Under the {prior} prior, in some cell the MAP with the Jacobian is more than one "
-        "posterior sd from that without.", "this project", partial(largest_shift, prior=prior),
-        "above", 1.0, "posterior sds, in the cell with the largest shift", of=("modes", "nuts"),
+        "the Jacobian moves the MAP",
+        "In some cell the MAP with the Jacobian is more than one posterior sd from that without.",
+        "this project", largest_shift, "above", 1.0,
+        "posterior sds, in the cell with the largest shift", of=("modes", "nuts"),
     )  # fmt: skip
     for name in ("relative", "ordered"):
         yield _claim(
-            f"MAP takes more passes in {name} coordinates, {prior}",
-            f"Under the {prior} prior MAP by L-BFGS takes more passes in {name} coordinates than "
-            "in unordered ones, of starts that arrive.", "this project",
-            partial(passes_of, name=name, prior=prior, jacobian=True), "above", 1.0,
+            f"MAP takes more passes in {name} coordinates",
+            f"MAP by L-BFGS takes more passes in {name} coordinates than in unordered ones, of "
+            "starts that arrive.", "this project",
+            partial(passes_of, name=name, jacobian=True), "above", 1.0,
             f"passes, {name} / unordered", of=("modes",),
         )  # fmt: skip
 
@@ -376,8 +364,8 @@ def _of_ascent() -> Iterator[Claim]:
 
 
 CLAIMS = (
-    *(claim for pair in product(PRIORS, MATRICES) for claim in _of_nuts(*pair)),
-    *(claim for prior in PRIORS for claim in _of_modes(prior)),
+    *(claim for adaptation in MATRICES for claim in _of_nuts(adaptation)),
+    *_of_modes(),
     *_of_ascent(),
 )
 
@@ -391,14 +379,11 @@ def passes_figure(result: StudyResult) -> Figure:
     modes = tables["modes"]
     parts: dict[str, tuple[pd.DataFrame, str]] = {
         "gradient, fair step": (tables["gradient"], "passes_4"),
-        "MAP by L-BFGS, Jacobian, adaptive prior": (
-            rows_of(modes, jacobian=True, prior="adaptive"),
-            "passes_4",
-        ),
+        "MAP by L-BFGS, Jacobian": (rows_of(modes, jacobian=True), "passes_4"),
     }
     for matrix in MATRICES:
-        drawn = rows_of(tables["nuts"], prior="adaptive", adaptation=matrix)
-        parts[f"NUTS, adaptive prior, {matrix}"] = (drawn, "passes_per_1000")
+        drawn = rows_of(tables["nuts"], adaptation=matrix)
+        parts[f"NUTS, {matrix}"] = (drawn, "passes_per_1000")
     figure, grid = panels(4, 1, (7, 12))
     for axes, (title, (part, column)) in zip(grid[:, 0], parts.items(), strict=True):
         means = pd.DataFrame()
@@ -445,12 +430,10 @@ def _experiment(
 
 
 IN_ALL = {"parameterization": LABELS}
-USUAL = {"prior": ("adaptive",)}
-BOTH = {"prior": PRIORS, **IN_ALL, "jacobian": (True, False)}
-# ten data sets under the fixed prior, and for MAP without the Jacobian, which is slow
-USUAL_FIRST = ({**MAIN, "prior": ("adaptive",)}, {**MAIN, "prior": ("fixed",), "batch": (0,)})
+BOTH = {**IN_ALL, "jacobian": (True, False)}
+# MAP without the Jacobian is slow: ten data sets where everything else has twenty
 MODES = (
-    *({**grid, "jacobian": (True,)} for grid in USUAL_FIRST),
+    {**MAIN, "jacobian": (True,)},
     {**MAIN, "jacobian": (False,), "batch": (0,)},
 )
 
@@ -461,13 +444,8 @@ study = Study(
     experiments={
         "em": _experiment(by_em, {}, MAIN, {}),
         "gradient": _experiment(by_gradient, IN_ALL, MAIN, PLAIN),
-        "modes": _experiment(by_map, BOTH, MODES, {**PLAIN, **USUAL}, skip=skip),
-        "nuts": _experiment(
-            by_nuts,
-            {"prior": PRIORS, "adaptation": MATRICES, **IN_ALL},
-            USUAL_FIRST,
-            {**PLAIN, **USUAL, "adaptation": ("dense",)},
-        ),
+        "modes": _experiment(by_map, BOTH, MODES, PLAIN, skip=skip),
+        "nuts": _experiment(by_nuts, {"adaptation": MATRICES, **IN_ALL}, MAIN, PLAIN),
     },
     claims=CLAIMS,
     figures={"passes by parameterization": passes_figure},
@@ -477,7 +455,7 @@ study = Study(
     ),
     chief=(
         f"one ranking for L-BFGS and NUTS, {FIRST}",
-        "the Jacobian moves the MAP, adaptive",
-        "MAP takes more passes in relative coordinates, adaptive",
+        "the Jacobian moves the MAP",
+        "MAP takes more passes in relative coordinates",
     ),
 )

@@ -10,7 +10,6 @@ from inprocess import run_here
 from ordered_mix.parameterization import catalog
 
 file = catalog.module("optimising_and_sampling", "study")
-FIXED = {"prior": "fixed", "adaptation": "diagonal"}
 CLAIMS = {claim.name: claim for claim in file.study.claims}
 
 
@@ -34,12 +33,12 @@ def test_smoke(tmp_path):
     assert not len(smoke.failures)
     found = {verdict.claim.name: verdict for verdict in smoke.verdicts}
     for name in (
-        "sampling is faster than optimisation, adaptive, dense",
-        "the Jacobian moves the MAP, adaptive",
+        "sampling is faster than optimisation, dense",
+        "the Jacobian moves the MAP",
     ):
         effect = found[name].effect
         assert np.isfinite(effect[:3]).all() and effect.observations == 4
-    ranking = found["one ranking for gradient ascent and NUTS, adaptive, dense"]
+    ranking = found["one ranking for gradient ascent and NUTS, dense"]
     assert "at least 3 parameterizations" in ranking.reason
     nuts = smoke.tables["nuts"]
     assert len(nuts) == 4 and (nuts["passes_rhat"] <= nuts["passes"]).all()
@@ -52,10 +51,10 @@ def test_agreement_is_the_rank_correlation(sign, outcome):
     for rank, name in enumerate(["unordered", "ordered", "relative", "centred"]):
         rows += rows_of(name, [10.0 * 2**rank, 11.0 * 2**rank, 9.0 * 2**rank])
         drawn += rows_of(name, [1e4 * 3.0 ** (sign * rank)] * 3, column="passes_per_1000")
-    modes = pd.DataFrame(rows).assign(jacobian=True, prior="fixed")
-    nuts = pd.DataFrame(drawn).assign(prior="fixed", adaptation="dense")
-    other = nuts.assign(prior="adaptive", passes_per_1000=np.nan)
-    claim = CLAIMS["one ranking for L-BFGS and NUTS, fixed, dense"]
+    modes = pd.DataFrame(rows).assign(jacobian=True)
+    nuts = pd.DataFrame(drawn).assign(adaptation="dense")
+    other = nuts.assign(adaptation="diagonal", passes_per_1000=np.nan)
+    claim = CLAIMS["one ranking for L-BFGS and NUTS, dense"]
     verdict = claim.judge(modes, pd.concat([nuts, other]))
     assert verdict.outcome == outcome
     assert verdict.effect.estimate == pytest.approx(sign)
@@ -65,8 +64,8 @@ def test_agreement_tells_of_missing_runs():
     names = ("unordered", "ordered", "relative", "centred")
     rows = [row for name in names for row in rows_of(name, [10.0, 11.0])]
     drawn = rows_of("unordered", [1e4, 2e4], column="passes_per_1000")
-    nuts = pd.DataFrame(drawn).assign(**FIXED)
-    claim = CLAIMS["one ranking for gradient ascent and NUTS, fixed, diagonal"]
+    nuts = pd.DataFrame(drawn).assign(adaptation="diagonal")
+    claim = CLAIMS["one ranking for gradient ascent and NUTS, diagonal"]
     verdict = claim.judge(pd.DataFrame(rows), nuts)
     assert verdict.outcome == "undecided" and "6 runs are missing" in verdict.reason
 
@@ -79,7 +78,7 @@ def test_agreement_of_a_constant_is_none():
 def test_the_largest_shift_is_in_posterior_sds(shift, outcome):
     sds = {f"sd_{name}": [0.5] * 4 for name in file.PARAMETERS}
     nuts = pd.DataFrame(rows_of("unordered", [np.nan] * 4, **sds))
-    nuts = nuts.assign(prior="fixed", adaptation="dense")
+    nuts = nuts.assign(adaptation="dense")
     parts = []
     moves = {"unordered": 0.01, "relative": 0.5 * shift}
     for (name, move), jacobian in itertools.product(moves.items(), (True, False)):
@@ -87,8 +86,8 @@ def test_the_largest_shift_is_in_posterior_sds(shift, outcome):
         values = {p: [0.3, 0.31, 0.29, 0.3] for p in file.PARAMETERS}
         values["mu_2"] = [2 + moved * error for error in (1.0, 1.01, 0.99, 1.0)]
         parts.append(pd.DataFrame(rows_of(name, [5.0] * 4, **values)).assign(jacobian=jacobian))
-    modes = pd.concat(parts).assign(prior="fixed")
-    verdict = CLAIMS["the Jacobian moves the MAP, fixed"].judge(modes, nuts)
+    modes = pd.concat(parts)
+    verdict = CLAIMS["the Jacobian moves the MAP"].judge(modes, nuts)
     assert verdict.outcome == outcome
     assert verdict.effect.estimate == pytest.approx(shift)
     assert verdict.effect.observations == 4
@@ -102,9 +101,9 @@ def test_passes_are_compared_on_the_same_data(name, ratio, outcome):
     rows = rows_of("unordered", plain, (0.0, 2.0), "arrived_4")
     table = pd.DataFrame(rows + rows_of(name, there, (0.0, 2.0), "arrived_4"))
     ascent = CLAIMS[f"gradient ascent takes more passes in {name} coordinates"]
-    modes = CLAIMS[f"MAP takes more passes in {name} coordinates, adaptive"]
-    wrong = table.assign(jacobian=False, arrived_4=1.0, prior="adaptive")
-    right = table.assign(jacobian=True, prior="adaptive")
+    modes = CLAIMS[f"MAP takes more passes in {name} coordinates"]
+    wrong = table.assign(jacobian=False, arrived_4=1.0)
+    right = table.assign(jacobian=True)
     for verdict in (ascent.judge(table), modes.judge(pd.concat([right, wrong]))):
         assert verdict.outcome == outcome
         assert verdict.effect.estimate == pytest.approx(ratio, rel=0.02)
@@ -117,8 +116,10 @@ def test_sampling_is_held_against_em_on_the_same_data(factor, outcome):
     em = pd.DataFrame(rows_of("unordered", [30.0, 300.0, 90.0], column="passes_2"))
     em = em.drop(columns="parameterization")
     cost = [factor * value for value in (31.0, 290.0, 91.0)]
-    nuts = pd.DataFrame(rows_of("unordered", cost, column="passes_rhat")).assign(**FIXED)
-    claim = CLAIMS["sampling is faster than optimisation, fixed, diagonal"]
+    nuts = pd.DataFrame(rows_of("unordered", cost, column="passes_rhat")).assign(
+        adaptation="diagonal"
+    )
+    claim = CLAIMS["sampling is faster than optimisation, diagonal"]
     verdict = claim.judge(em, nuts)
     assert verdict.outcome == outcome
     assert verdict.effect.estimate == pytest.approx(factor, rel=0.02)
