@@ -20,6 +20,7 @@ afterwards); Vehtari et al. 2021 (R-hat and ESS).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -198,24 +199,20 @@ SWITCHING: dict[str, Any] = {"of": ("switching",)}
 OF_THOSE = "share of those data sets, with the mass matrix where it is least"
 
 
-def _claim(name: str, statement: str, source: str, effect: Any, *rule: Any, **of: Any) -> Claim:
-    return Claim(name, statement, source, effect, *rule, **of, words=SAID.get(name, ""))
-
-
 def _curing(prior: str, weight: float) -> Iterator[Claim]:
     given: dict[str, Any] = {"prior": prior, "weight": weight}
     where = f"Under the {prior} prior, where {UNORDERED}, weight of the lower component {weight:g},"
-    yield _claim(
+    yield Claim(
         f"order cures label switching, {prior}, weight {weight:g}",
         f"{where} ordered ones agree on 95% of the data sets, whatever the mass matrix.",
         BETANCOURT, partial(cured, by="order", **given), "above", 0.95, OF_THOSE, **SWITCHING,
     )  # fmt: skip
-    yield _claim(
+    yield Claim(
         f"sorting cures label switching, {prior}, weight {weight:g}",
         f"{where} the same draws agree on 95% once they are sorted, whatever the mass matrix.",
         STEPHENS, partial(cured, by="sorting", **given), "above", 0.95, OF_THOSE, **SWITCHING,
     )  # fmt: skip
-    yield _claim(
+    yield Claim(
         f"sorting cures more than order, {prior}, weight {weight:g}",
         f"{where} sorting cures more than order, with a diagonal mass matrix.",
         STEPHENS, partial(sorting_cures_more, **given), "above", 0.0,
@@ -225,7 +222,7 @@ def _curing(prior: str, weight: float) -> Iterator[Claim]:
 
 def _of_prior(prior: str) -> Iterator[Claim]:
     here = f"Under the {prior} prior"
-    yield _claim(
+    yield Claim(
         f"without order chains disagree, {prior}",
         f"{here}, on most data sets at separations 3, 4 and 8 unordered chains disagree, whatever "
         "the weight, the separation and the mass matrix.", f"Stephens 2000; {BETANCOURT}",
@@ -233,7 +230,7 @@ def _of_prior(prior: str) -> Iterator[Claim]:
         **SWITCHING,
     )  # fmt: skip
     for matrix in MATRICES:
-        yield _claim(
+        yield Claim(
             f"sorting afterwards is as good, {prior}, {matrix}",
             f"{here} with a {matrix} mass matrix unordered draws, sorted, have "
             "at least 90% of the ESS per pass of ordered ones at every separation and weight.",
@@ -241,20 +238,20 @@ def _of_prior(prior: str) -> Iterator[Claim]:
                                prior=prior, adaptation=matrix), "above", 0.9,
             "ESS per pass, unordered / ordered, where it is least", **SWITCHING,
         )  # fmt: skip
-    yield _claim(
+    yield Claim(
         f"chains do not switch apart, {prior}",
         f"{here}, at separation 8 and equal weights a chain in unordered coordinates visits one "
         "order of the means.", "Celeux, Hurn & Robert 2000, JASA 95, 957-970",
         partial(visits, prior=prior), "below", 0.525, "share of the two orders", **SWITCHING,
     )  # fmt: skip
     crossed = "posterior spread of a log scale, sorted / relabelled"
-    yield _claim(
+    yield Claim(
         f"Stephens keeps crossing components, {prior}",
         f"{here}, where means coincide and scales are 1 and 4, scales of draws sorted by their "
         "means spread at least twice as far as after Stephens' relabelling.", STEPHENS,
         partial(spread, prior=prior, means=CROSSING), "above", 2.0, crossed, of=("crossing",),
     )  # fmt: skip
-    yield _claim(
+    yield Claim(
         f"sorting by separated means is Stephens' relabelling, {prior}",
         f"{here}, where means are 4 standard deviations apart the two spreads differ by less than "
         "5%.", STEPHENS, partial(spread, prior=prior, means=APART), "below", 1.05, crossed,
@@ -262,10 +259,11 @@ def _of_prior(prior: str) -> Iterator[Claim]:
     )  # fmt: skip
 
 
-CLAIMS = (
+MADE = (
     *(claim for prior in PRIORS for claim in _of_prior(prior)),
     *(claim for prior, weight in product(PRIORS, WEIGHTS) for claim in _curing(prior, weight)),
-)
+)  # fmt: skip
+CLAIMS = tuple(replace(one, words=SAID.get(one.name, "")) for one in MADE)
 
 
 # --- figures --------------------------------------------------------------------------------------

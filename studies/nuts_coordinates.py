@@ -21,6 +21,7 @@ gaps, with a dense mass matrix; only references with R-hat below 1.01 are used.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -259,25 +260,19 @@ SAID: dict[str, str | tuple[str, str, str]] = {
 }
 
 
-def _claim(
-    name: str, statement: str, source: str, effect: Any, *rule: Any, of: tuple[str, ...]
-) -> Claim:
-    return Claim(name, statement, source, effect, *rule, of=of, words=SAID.get(name, ""))
-
-
 def _log_gaps(prior: str, sampler: str) -> Iterator[Claim]:
     given: Factors = {"prior": prior, "sampler": sampler}
     where = f"under the {prior} prior with {WORDS[sampler]}"
     each = "ordered, relative (log) and centred coordinates each"
     if sampler != CAREFUL:
-        yield _claim(
+        yield Claim(
             f"log gaps lose where components overlap, {prior}, {sampler}",
             f"At separations 0.5 and 1.5, {where}, {each} lose 10% of the ESS per pass of "
             "unordered ones, or more.", f"{BETANCOURT} (the bowtie: ESS 24 of 10,000)",
             partial(bounded_loss, **given), "below", 0.9,
             "ESS per pass, log gap / unordered, least loss", **DRAWN,
         )  # fmt: skip
-    yield _claim(
+    yield Claim(
         f"log gaps diverge where components overlap, {prior}, {sampler}",
         f"At separations 0.5 and 1.5, {where}, {each} have at least one divergence in 1,000 draws "
         "more than unordered ones.", BETANCOURT, partial(bounded_divergences, **given), "above",
@@ -286,7 +281,7 @@ def _log_gaps(prior: str, sampler: str) -> Iterator[Claim]:
 
 
 def _centred(prior: str, sampler: str) -> Claim:
-    return _claim(
+    return Claim(
         f"centred beats relative, {prior}, {sampler}",
         f"At separations 3 and 8, under the {prior} prior with {WORDS[sampler]}, the midpoint "
         "beats the first mean as the companion of a log gap.",
@@ -297,7 +292,7 @@ def _centred(prior: str, sampler: str) -> Claim:
 
 
 def _of_prior(prior: str) -> Iterator[Claim]:
-    yield _claim(
+    yield Claim(
         f"divergences lie at gap -> 0, {prior}",
         f"Under the {prior} prior with {WORDS[DIAGONAL]} divergent draws of log gaps have a gap "
         "below a tenth of a standard deviation more often than all draws.", BETANCOURT,
@@ -305,7 +300,7 @@ def _of_prior(prior: str) -> Iterator[Claim]:
         "difference of shares", **DRAWN,
     )  # fmt: skip
     for matrix in MATRICES_OF[prior][1:]:
-        yield _claim(
+        yield Claim(
             f"{matrix} doubles the ESS, {prior}",
             f"At separations 1.5 and 3, under the {prior} prior, {WORDS[matrix]} at least doubles "
             "the ESS per pass of a diagonal one, on average over unordered means and log gaps.",
@@ -313,7 +308,7 @@ def _of_prior(prior: str) -> Iterator[Claim]:
             partial(gain, matrix=matrix, prior=prior), "above", 2.0,
             f"ESS per pass, {matrix} / diagonal", **DRAWN,
         )  # fmt: skip
-    yield _claim(
+    yield Claim(
         f"converged chains are right, {prior}",
         f"Under the {prior} prior, of the runs in ordered means with sorted R-hat up to 1.01, at "
         "most 5% have a posterior mean half a posterior sd off the reference.",
@@ -323,7 +318,7 @@ def _of_prior(prior: str) -> Iterator[Claim]:
 
 
 def _once() -> Iterator[Claim]:
-    yield _claim(
+    yield Claim(
         "ordered is relative",
         "PyMC's ordered transform and relative coordinates with a log gap are one sampler: ESS "
         "per pass and passes differ by less than 10%.",
@@ -331,7 +326,7 @@ def _once() -> Iterator[Claim]:
         "log ratio, the larger of the two", **DRAWN,
     )  # fmt: skip
     here: Factors = {"sampler": PYMC, "separation": 0.5, "prior": "adaptive"}
-    yield _claim(
+    yield Claim(
         "fewer ordered runs converge in PyMC's sampler",
         "At separation 0.5, under the adaptive prior, fewer runs in ordered means converge than in "
         "unordered ones in PyMC's own sampler, too.",
@@ -343,7 +338,7 @@ def _once() -> Iterator[Claim]:
 
 def _shipped() -> Iterator[Claim]:
     for name, sampler in product(shipped(), (DIAGONAL, DENSE)):
-        yield _claim(
+        yield Claim(
             f"ordered loses on {name}, {sampler}",
             f"On {name}, under the adaptive prior with {WORDS[sampler]}, ordered means have less "
             "than 0.9 of the ESS per pass of unordered ones.", PROJECT,
@@ -353,7 +348,7 @@ def _shipped() -> Iterator[Claim]:
         )  # fmt: skip
 
 
-CLAIMS = (
+MADE = (
     *(claim for prior in PRIORS for name in (*MATRICES_OF[prior], CAREFUL)
       for claim in _log_gaps(prior, name)),
     *(_centred(prior, name) for prior in PRIORS for name in MATRICES_OF[prior]),
@@ -361,6 +356,7 @@ CLAIMS = (
     *_once(),
     *_shipped(),
 )  # fmt: skip
+CLAIMS = tuple(replace(one, words=SAID.get(one.name, "")) for one in MADE)
 
 
 # --- figures --------------------------------------------------------------------------------------

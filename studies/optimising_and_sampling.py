@@ -296,10 +296,6 @@ SAID: dict[str, str | tuple[str, str, str]] = {
 }  # fmt: skip
 
 
-def _claim(name: str, statement: str, source: str, effect: Any, *rule: Any, of: Any) -> Claim:
-    return Claim(name, statement, source, effect, *rule, of=of, words=SAID.get(name, ""))
-
-
 def _ranking(optimiser: str) -> tuple[str, str, str]:
     start = f"The ranking of parameterizations for {optimiser}"
     end = "that for NUTS (rank correlation {0:.2f} [{1:.2f}, {2:.2f}])."
@@ -321,12 +317,12 @@ SAID |= {f"one ranking for {name} and NUTS, {FIRST}": _ranking(name) for name in
 def _of_nuts(adaptation: str) -> Iterator[Claim]:
     given, where = {"adaptation": adaptation}, f"with a {adaptation} mass matrix"
     for name, (words, effect, tables) in OPTIMISERS.items():
-        yield _claim(
+        yield Claim(
             f"one ranking for {name} and NUTS, {adaptation}",
             f"Parameterizations rank the same for {words} and for NUTS {where}.",
             LARGE, partial(effect, **given), "above", 0.5, RANKS, of=tables,
         )  # fmt: skip
-    yield _claim(
+    yield Claim(
         f"sampling is faster than optimisation, {adaptation}",
         f"NUTS (unordered, {where}) has a sorted R-hat of 1.01 after fewer passes than EM with "
         "restarts takes to the global optimum (1e-2 nats).",
@@ -336,14 +332,14 @@ def _of_nuts(adaptation: str) -> Iterator[Claim]:
 
 
 def _of_modes() -> Iterator[Claim]:
-    yield _claim(
+    yield Claim(
         "the Jacobian moves the MAP",
         "In some cell the MAP with the Jacobian is more than one posterior sd from that without.",
         "this project", largest_shift, "above", 1.0,
         "posterior sds, in the cell with the largest shift", of=("modes", "nuts"),
     )  # fmt: skip
     for name in ("relative", "ordered"):
-        yield _claim(
+        yield Claim(
             f"MAP takes more passes in {name} coordinates",
             f"MAP by L-BFGS takes more passes in {name} coordinates than in unordered ones, of "
             "starts that arrive.", "this project",
@@ -354,7 +350,7 @@ def _of_modes() -> Iterator[Claim]:
 
 def _of_ascent() -> Iterator[Claim]:
     for name in ("relative", "ordered"):
-        yield _claim(
+        yield Claim(
             f"gradient ascent takes more passes in {name} coordinates",
             f"Gradient ascent with the fair step takes more passes in {name} coordinates of the "
             "sampler than in unordered ones, of starts that arrive.", "this project",
@@ -363,11 +359,12 @@ def _of_ascent() -> Iterator[Claim]:
         )  # fmt: skip
 
 
-CLAIMS = (
+MADE = (
     *(claim for adaptation in MATRICES for claim in _of_nuts(adaptation)),
     *_of_modes(),
     *_of_ascent(),
-)
+)  # fmt: skip
+CLAIMS = tuple(replace(one, words=SAID.get(one.name, "")) for one in MADE)
 
 
 # --- the figure -----------------------------------------------------------------------------------
