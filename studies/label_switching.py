@@ -177,7 +177,7 @@ def spread(table: pd.DataFrame, prior: str, means: str) -> Effect:
 # --- claims ---------------------------------------------------------------------------------------
 
 UNORDERED = "at separations 3, 4 and 8 unordered chains disagree"
-SAID = {
+SAID: dict[str, str | tuple[str, str, str]] = {
     "sorting afterwards is as good, adaptive, diagonal": (
         "It does not: unordered draws, sorted, are as effective as ordered ones wherever both "
         f"converge ({RATIO} times the ESS per pass at the least favourable place).",
