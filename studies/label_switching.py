@@ -189,9 +189,9 @@ SAID: dict[str, str | tuple[str, str, str]] = {
     "order cures label switching, adaptive, weight 0.5": "At equal weights ordered chains agree on "
     f"{SHARE} of the data sets where unordered ones disagree.",
     "order cures label switching, adaptive, weight 0.1": "At weight 0.1 ordered chains agree on "
-    f"{SHARE} of them.",
-    "sorting cures label switching, adaptive, weight 0.1": "Once sorted, unordered chains agree on "
-    f"{SHARE} of them.",
+    f"{SHARE} of the data sets where unordered ones disagree.",
+    "sorting cures label switching, adaptive, weight 0.1": "At weight 0.1 unordered chains, once "
+    f"sorted, agree on {SHARE} of the data sets where they disagreed.",
     "Stephens keeps crossing components, adaptive": "Where means cross, scales of draws that are "
     f"sorted by them spread {RATIO} times as far as after Stephens' relabelling.",
 }  # fmt: skip
@@ -302,7 +302,8 @@ def visits_figure(result: StudyResult) -> Figure:
     rows = runs(result.tables["switching"], weight=0.5)
     rows = rows.assign(visited=100 * rows["visited"])
     grid = {"prior": PRIORS, "adaptation": MATRICES}
-    return curve_panels(rows, "visited", "coordinates", PAIR, grid, "% of the orders visited")
+    words = "% of the orders visited"
+    return curve_panels(rows, "visited", "coordinates", PAIR, grid, words, log=False)
 
 
 SMALL: dict[str, Any] = {"prior": ("adaptive",), "adaptation": ("diagonal",), "weight": (0.5,),

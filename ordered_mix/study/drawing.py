@@ -286,9 +286,9 @@ def curves(
 
 def curve_panels(
     rows: pd.DataFrame, value: str, by: str, names: Sequence[str],
-    grid: Mapping[str, Sequence[str]], words: str,
+    grid: Mapping[str, Sequence[str]], words: str, log: bool = True,
 ) -> Figure:  # fmt: skip
-    """`curves` of some series on a log scale, a panel for each pair of values of two columns.
+    """`curves` of some series, a panel for each pair of values of two columns.
 
     Parameters
     ----------
@@ -301,6 +301,8 @@ def curve_panels(
         Two columns with their values, down and across.
     words : str
         What the values are.
+    log : bool
+        Geometric means on a log scale.
     """
     (down, lines_), (across, columns) = grid.items()
     figure, axes = panels(len(lines_), len(columns), (2.8 * len(columns), 2.7 * len(lines_)),
@@ -308,7 +310,7 @@ def curve_panels(
     for line, first in zip(axes, lines_, strict=True):
         for one, second in zip(line, columns, strict=True):
             chosen = rows[(rows[down] == first) & (rows[across] == second) & rows[by].isin(names)]
-            curves(one, chosen, value, by, looks(names), log=True)
+            curves(one, chosen, value, by, looks(names), log=log)
             one.set_title(f"{short(first)}, {short(second)}", loc="left", fontsize=9)
     axes[0, 0].set_ylabel(words)
     return legend(figure, axes)
