@@ -297,7 +297,7 @@ def cell(
 
 def known(contender: str, data: Data, starts: Mixture, seed: int) -> Draws:
     """A run of one of the library's samplers."""
-    sampler = {
+    sampler: Any = {
         GIBBS: Gibbs(draws=6000, tune=1000),
         NUTPIE: NUTS(draws=2000, tune=1000, adaptation="dense"),
     }[contender]
