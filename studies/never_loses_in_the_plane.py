@@ -212,5 +212,5 @@ study = Study(
     claims=CLAIMS,
     figures={"share": share_figure},
     answer=("order costs draws, dense", f"{PILOT} never loses"),
-    chief=("order costs draws, diagonal", f"{SIGNED} never loses"),
+    chief=("order costs draws, diagonal", "pilot never loses", "signed, dense never loses"),
 )
