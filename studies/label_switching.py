@@ -179,10 +179,11 @@ def spread(table: pd.DataFrame, prior: str, means: str) -> Effect:
 UNORDERED = "at separations 3, 4 and 8 unordered chains disagree"
 SAID: dict[str, str | tuple[str, str, str]] = {
     "sorting afterwards is as good, adaptive, diagonal": (
-        "It does not: unordered draws, sorted, are as effective as ordered ones wherever both "
-        f"converge ({RATIO} times the ESS per pass at the least favourable place).",
-        "Where it is least favourable unordered draws, sorted, are less effective than ordered "
-        f"ones ({RATIO} times the ESS per pass).",
+        "It does not: under the default prior and adaptation unordered draws, sorted, are as "
+        f"effective as ordered ones wherever both converge ({RATIO} times the ESS per pass at the "
+        "least favourable place).",
+        "Under the default prior and adaptation unordered draws, sorted, are somewhere less "
+        f"effective than ordered ones ({RATIO} times the ESS per pass where they are least).",
         "Whether sorting unordered draws is as effective everywhere is undecided "
         f"({RATIO} times the ESS per pass at the least favourable place).",
     ),

@@ -41,9 +41,9 @@ def test_smoke(tmp_path):
     assert not len(smoke.failures)
     for verdict in smoke.verdicts:
         assert np.isfinite(verdict.effect[:3]).all()
-        # no start of one data set arrives in relative coordinates with the fixed step
-        least = KEYS["sets"] - ("step" in verdict.claim.name)
-        assert least <= verdict.effect.observations <= KEYS["sets"]
+        # not on every data set does a start arrive in both coordinates
+        every = verdict.claim.name.endswith("arrivals")
+        assert (4 if every else 2) <= verdict.effect.observations <= KEYS["sets"]
     outcomes = {verdict.claim.name: verdict.outcome for verdict in smoke.verdicts}
     assert outcomes["relative ECM near the singularity"] == "fails"
     assert "for one of EM at separations up to 1: more." in answer(smoke)
@@ -54,7 +54,9 @@ def test_smoke(tmp_path):
     # a success costs at most all passes that were spent; four digits are kept
     assert (point["passes_8"] <= 1.001 * point["passes"]).all()
     # passes of the successes alone, and what the failures add to them
-    assert (point["arrived_4"] <= 1.001 * point["passes_4"]).all()
+    some = point[point["share_4"] > 0]
+    assert some["arrived_4"].notna().all() and point["arrived_4"].notna().sum() == len(some)
+    assert (some["arrived_4"] <= 1.001 * some["passes_4"]).all()
     all_arrive = point[point["share_4"] == 1]
     assert len(all_arrive) and all_arrive["arrived_4"].equals(all_arrive["passes_4"])
     assert (point["wasserstein"] > 0).all() and (point["distance"] > 0).all()

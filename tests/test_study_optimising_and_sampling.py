@@ -41,7 +41,7 @@ def test_smoke(tmp_path):
     ranking = found["one ranking for gradient ascent and NUTS, dense"]
     assert "at least 3 parameterizations" in ranking.reason
     nuts = smoke.tables["nuts"]
-    assert len(nuts) == 4 and (nuts["passes_rhat"] <= nuts["passes"]).all()
+    assert len(nuts) == 8 and (nuts["passes_rhat"] <= nuts["passes"]).all()
     assert (nuts["passes_per_1000"] > 0).all() and (nuts["sd_mu_1"] > 0).all()
 
 
