@@ -50,9 +50,6 @@ class MixtureGraph:
         # PyTensor's graphs and functions belong to one thread at a time
         self._alone = threading.RLock()
         self._hyper = {name: pt.scalar(name) for name in prior.numbers()}
-        with untraced(), pm.Model() as numeric:
-            module.block(k, prior, **options)
-            point = numeric.initial_point()
         with untraced(), pm.Model() as self._model:
             parameters = module.block(k, replace(prior, **self._hyper), **options)
         self._parameters = [pt.as_tensor(value) for value in parameters]
@@ -60,9 +57,9 @@ class MixtureGraph:
         self._shapes = [value.type.shape for value in self._values_of]
         if any(None in shape for shape in self._shapes):
             # lengths of dimensions that a model file leaves open
-            with pm.Model() as numeric:
+            with untraced(), pm.Model() as numeric:
                 module.block(k, prior, **options)
-            point = numeric.initial_point()
+                point = numeric.initial_point()
             self._shapes = [point[value.name].shape for value in self._values_of]
         self.k = k
         self.orders: tuple[str, ...] | None = None  # known once a parameterization has looked
