@@ -31,20 +31,19 @@ import pandas as pd
 from ordered_mix.data import Data, simulate
 from ordered_mix.draws.chain_measures import chain_measures
 from ordered_mix.draws.draws import Draws
-from ordered_mix.draws.rhat import RHAT_THRESHOLD
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
 from ordered_mix.prior import default_prior
-from ordered_mix.samplers.gibbs import Gibbs
+from ordered_mix.samplers.gibbs import Gibbs, conjugate
 from ordered_mix.samplers.moves.density import density, posterior
 from ordered_mix.samplers.moves.inputs import standard_sample, standard_starts
-from ordered_mix.samplers.moves.sweeps import Conjugate, sweeps
+from ordered_mix.samplers.moves.sweeps import sweeps
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.contenders import question
-from ordered_mix.study.contest import Contest
+from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import heat, panels
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import four_digits
@@ -171,7 +170,7 @@ class Walk:
         now, out = self.model.forward(self.here.z), np.empty((count, 3, self.model.k))
         state = np.ascontiguousarray(np.stack([now.w, now.mu, now.sigma]))
         y = np.ascontiguousarray(self.data.y)
-        sweeps(y, numbers(self.model), state, self.key, self.swept, False, self.rng, out)
+        sweeps(y, conjugate(self.model.prior), state, self.key, self.swept, False, self.rng, out)
         self.swept += count
         mixture = self.model.domain.sorted(Mixture(*np.moveaxis(out, 1, 0)))
         z = self.model.unconstrain_unchecked(mixture)
@@ -194,15 +193,6 @@ class Walk:
 def turns(left: Phase, right: Phase, total: Array) -> bool:
     """Whether a stretch with these ends and this sum of momenta turns back."""
     return bool(min(left.momentum @ total, right.momentum @ total) <= 0)
-
-
-def numbers(model: Parameterization) -> Conjugate:
-    """The prior as the sweeps take it."""
-    prior = model.prior
-    return Conjugate(
-        float(prior.location), float(prior.spread), float(prior.scale), float(prior.b0),
-        float(prior.concentration), True, True, True,
-    )  # fmt: skip
 
 
 class DualAveraging:
@@ -310,11 +300,7 @@ def known(contender: str, data: Data, starts: Mixture, seed: int) -> Draws:
 
 def contest(table: pd.DataFrame, **where: Any) -> Contest:
     """All contenders on these rows."""
-    rows = rows_of(table, ("ess", "rhat", "passes"), **where)
-    found = rows.assign(
-        converged=rows["rhat"] <= RHAT_THRESHOLD, log_rate=np.log(rows["ess"] / rows["passes"])
-    )
-    return Contest(found, SET, SET[:2])
+    return Contest(with_rates(rows_of(table, **where)), SET, SET[:2])
 
 
 def beside_the_better(table: pd.DataFrame, separation: float, weight: float) -> Effect:

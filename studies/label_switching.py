@@ -20,7 +20,6 @@ afterwards); Vehtari et al. 2021 (R-hat and ESS).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -43,13 +42,14 @@ from ordered_mix.study.drawing import curve_panels, heat, panels
 from ordered_mix.study.effects import (
     difference_of_shares,
     extreme_share,
-    from_logs,
     mean,
     paired,
+    paired_ratio,
     rows_of,
 )
-from ordered_mix.study.experiment import four_digits
-from ordered_mix.study.sentences import RATIO, SHARE
+from ordered_mix.study.experiment import four_digits, in_four_digits
+from ordered_mix.study.sentences import RATIO, SHARE, worded
+from ordered_mix.study.truths import two_normals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ SEPARATIONS, WEIGHTS = (0.5, 1.5, 3.0, 4.0, 8.0), (0.5, 0.3, 0.1)
 FAR = SEPARATIONS[2:]
 SETTING = ("prior", "adaptation", "weight", "separation")
 SET = (*SETTING, "replicate")
-POINTS, CHAINS, DRAWS, TUNE, TARGET = 200, 4, 2000, 1000, 1000
+POINTS, CHAINS, DRAWS, TUNE = 200, 4, 2000, 1000
 CROSSING, APART = "crossing", "apart"
 MEANS = {
     CROSSING: Mixture(np.full(2, 0.5), np.zeros(2), np.array([1.0, 4.0])),
@@ -82,11 +82,9 @@ def switching(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One run in one coordinate system on one data set."""
     shared = {"separation": separation, "weight": weight, "replicate": replicate}
-    ends = np.array([-separation / 2, separation / 2])
-    truth = Mixture(np.array([weight, 1 - weight]), ends, np.ones(2))
-    row = sampler_measures(_draws(seed, prior, adaptation, coordinates, truth, shared))
-    kept = (type(None), int)
-    return [{key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}]
+    truth = two_normals(separation, weight)
+    draws = _draws(seed, prior, adaptation, coordinates, truth, shared)
+    return [in_four_digits(sampler_measures(draws))]
 
 
 def crossing(seed: int, prior: str, means: str, replicate: int) -> list[dict[str, Any]]:
@@ -119,9 +117,7 @@ def _spread(mixture: Mixture) -> float:
 
 def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     """Runs with whether chains agree once sorted, and their logs."""
-    needed = ("ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes",
-              "converged_passes", "seconds", "visited")  # fmt: skip
-    return with_rates(rows_of(table, needed, **where), TARGET)
+    return with_rates(rows_of(table, ("raw_rhat", "visited"), **where))
 
 
 def contest(table: pd.DataFrame, **where: Any) -> Contest:
@@ -171,7 +167,7 @@ def visits(table: pd.DataFrame, prior: str) -> Effect:
 def spread(table: pd.DataFrame, prior: str, means: str) -> Effect:
     """Posterior spread of scales sorted by the means for that relabelled by Stephens' algorithm."""
     rows = rows_of(table, ("sorted", "stephens"), prior=prior, means=means)
-    return from_logs(mean(np.log(rows["sorted"] / rows["stephens"])))
+    return paired_ratio(rows["sorted"], rows["stephens"])
 
 
 # --- claims ---------------------------------------------------------------------------------------
@@ -264,7 +260,7 @@ MADE = (
     *(claim for prior in PRIORS for claim in _of_prior(prior)),
     *(claim for prior, weight in product(PRIORS, WEIGHTS) for claim in _curing(prior, weight)),
 )  # fmt: skip
-CLAIMS = tuple(replace(one, words=SAID.get(one.name, "")) for one in MADE)
+CLAIMS = worded(MADE, SAID)
 
 
 # --- figures --------------------------------------------------------------------------------------

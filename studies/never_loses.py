@@ -44,6 +44,7 @@ from ordered_mix.study.contenders import (
     PILOT,
     block,
     charged,
+    named,
     pair,
     question,
     sampled,
@@ -51,7 +52,7 @@ from ordered_mix.study.contenders import (
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import curve_panels, heat, heats, panels
 from ordered_mix.study.effects import difference_of_shares, mean, rows_of, share
-from ordered_mix.study.experiment import four_digits
+from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.sentences import RATIO, SHARE
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ SEPARATIONS = (0.0, 1.0, 2.0, 4.0, 8.0)
 WEIGHTS_OF = {"adaptive": WEIGHTS, "fixed": (0.5, 0.1)}
 OVERLAP, APART = (0.0, 1.0, 2.0), (4.0, 8.0)
 CHAINS, DRAWS, TUNE, SWEEPS = 4, 2000, 1000, 6000
-FIRST, TARGET, THIRD = 250, 1000, 0.3333
+FIRST, THIRD = 250, 0.3333
 SETTING = ("prior", "separation", "weight")
 SET = (*SETTING, "n", "k", "replicate")
 SIGNED, BEST = "signed, dense", f"{POOLED}, dense"
@@ -100,9 +101,7 @@ def cell(
 
 def rounded(row: dict[str, Any], coordinates: str) -> dict[str, Any]:
     """A row in four digits, the pilot charged with its sweeps."""
-    row = charged(row, FIRST * CHAINS * (coordinates == PILOT))
-    kept = (type(None), int)
-    return {key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}
+    return in_four_digits(charged(row, FIRST * CHAINS * (coordinates == PILOT)))
 
 
 def skip(
@@ -130,12 +129,9 @@ def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     **where
         Values of columns; n = 200 and two components unless given.
     """
-    needed = ("ess", "rhat", "raw_rhat", "invariant_ess", "passes", "warmup_passes",
-              "converged_passes", "seconds", "divergences_per_1000", "visited")  # fmt: skip
+    needed = ("raw_rhat", "divergences_per_1000", "visited")
     rows = rows_of(table, needed, **{"n": 200, "k": 2, **where})
-    rows = rows.assign(contender=rows["coordinates"] + ", " + rows["adaptation"])
-    rows["contender"] = rows["contender"].replace({f"{PILOT}, {NONE}": PILOT})
-    return with_rates(rows, TARGET)
+    return with_rates(named(rows))
 
 
 def contest(table: pd.DataFrame, **where: Any) -> Contest:

@@ -34,6 +34,7 @@ from ordered_mix.study.contenders import (
     PILOT,
     block,
     charged,
+    named,
     pair,
     question,
     sampled,
@@ -41,7 +42,7 @@ from ordered_mix.study.contenders import (
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import heat, panels
 from ordered_mix.study.effects import rows_of
-from ordered_mix.study.experiment import four_digits
+from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.sentences import SHARE
 from ordered_mix.study.truths import starts_near
 
@@ -58,7 +59,7 @@ CONTENDERS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 SEPARATIONS = (1.0, 2.0, 4.0)
 POINTS, CHAINS, DRAWS, TUNE, SWEEPS = 200, 4, 2000, 1000, 6000
-FIRST, TARGET = 250, 1000
+FIRST = 250
 SET = ("separation", "replicate")
 SIGNED = "signed, dense"
 
@@ -75,7 +76,7 @@ def cell(
     given = (coordinates, adaptation, 2, default_multivariate_prior(data), data, starts, seed)
     draws = sampled(*given, draws=DRAWS, tune=TUNE, sweeps=SWEEPS // DRAWS)
     row = charged(measures(draws), FIRST * CHAINS * (coordinates == PILOT))
-    return [{name: v if isinstance(v, int) else four_digits(v) for name, v in row.items()}]
+    return [in_four_digits(row)]
 
 
 def measures(draws: Draws) -> dict[str, Any]:
@@ -105,12 +106,8 @@ def free(mixture: Mixture) -> Array:
 
 def contest(table: pd.DataFrame, **where: Any) -> Contest:
     """All contenders on these rows, a separation a setting."""
-    needed = ("ess", "rhat", "passes", "warmup_passes", "seconds", "invariant_ess",
-              "converged_passes", "divergences_per_1000")  # fmt: skip
-    rows = rows_of(table, needed, **where)
-    rows = rows.assign(contender=rows["coordinates"] + ", " + rows["adaptation"])
-    rows["contender"] = rows["contender"].replace({f"{PILOT}, {NONE}": PILOT})
-    return Contest(with_rates(rows, TARGET), SET, ("separation",))
+    rows = named(rows_of(table, **where))
+    return Contest(with_rates(rows), SET, ("separation",))
 
 
 # --- claims ---------------------------------------------------------------------------------------

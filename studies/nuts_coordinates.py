@@ -21,7 +21,6 @@ gaps, with a dense mass matrix; only references with R-hat below 1.01 are used.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,6 @@ from ordered_mix.draws.draws import Draws
 from ordered_mix.draws.rhat import RHAT_THRESHOLD
 from ordered_mix.draws.sampler_measures import sampler_measures
 from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.nuts import NUTS
@@ -43,8 +41,9 @@ from ordered_mix.study.contenders import question
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import curve_panels, heats
 from ordered_mix.study.effects import extreme, from_logs, mean, rows_of, share
-from ordered_mix.study.experiment import four_digits
-from ordered_mix.study.sentences import RATIO, SHARE
+from ordered_mix.study.experiment import four_digits, in_four_digits
+from ordered_mix.study.sentences import RATIO, SHARE, worded
+from ordered_mix.study.truths import two_normals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,16 +75,13 @@ MATRICES = (DIAGONAL, LOW_RANK, DENSE)
 MATRICES_OF = {"adaptive": MATRICES, "fixed": (DIAGONAL, DENSE)}
 REFERENCE = NUTS(tune=1000, draws=6000, adaptation="dense")
 PRIORS = ("adaptive", "fixed")
-CHAINS, POINTS, TARGET, LEAST = 4, 200, 1000, 3
+CHAINS, POINTS, LEAST = 4, 200, 3
 OVERLAP, APART = (0.5, 1.5), (3.0, 8.0)
 QUANTITIES = ("w", "mu_1", "mu_2", "sigma_1", "sigma_2")
 SETTING = ("prior", "sampler", "separation")
 SET = (*SETTING, "replicate")
 SEEDED = ("prior", "sampler", "data")
-COLUMNS = (
-    "ess", "passes", "rhat", "warmup_passes", "converged_passes", "invariant_ess", "seconds",
-    "divergences_per_1000", "gap_mass", "divergent_gap_mass",
-)  # fmt: skip
+COLUMNS = ("divergences_per_1000", "gap_mass", "divergent_gap_mass")
 
 
 # --- cells ----------------------------------------------------------------------------------------
@@ -97,26 +93,29 @@ def simulated(
     """One run of one sampler in one parameterization on one simulated data set."""
     data, shared = drawn(separation, replicate), {"separation": separation, "replicate": replicate}
     draws = run(SAMPLERS[sampler], coordinates, prior, data, seed, shared)
-    return [measured(draws) | of_each("mean", draws)]
+    return [in_four_digits(sampler_measures(draws)) | of_each("mean", draws)]
 
 
 def reference(seed: int, prior: str, separation: float, replicate: int) -> Rows:
     """The long run on one simulated data set."""
     data, shared = drawn(separation, replicate), {"separation": separation, "replicate": replicate}
     draws = run(REFERENCE, POOLED, prior, data, seed, shared)
-    return [measured(draws) | of_each("mean", draws) | of_each("std", draws)]
+    return [
+        in_four_digits(sampler_measures(draws)) | of_each("mean", draws) | of_each("std", draws)
+    ]
 
 
 def real(seed: int, prior: str, data: str, coordinates: str, sampler: str, replicate: int) -> Rows:
     """One run of one sampler in one parameterization on a shipped data set."""
     shared = {"data": data, "replicate": replicate}
-    return [measured(run(SAMPLERS[sampler], coordinates, prior, load(data), seed, shared))]
+    draws = run(SAMPLERS[sampler], coordinates, prior, load(data), seed, shared)
+    return [in_four_digits(sampler_measures(draws))]
 
 
 def drawn(separation: float, replicate: int) -> Data:
     """A simulated data set, shared by all cells of these factors."""
-    truth = Mixture(np.full(2, 0.5), np.array([-separation / 2, separation / 2]), np.ones(2))
-    return simulate(truth, POINTS, seed_of("data", separation=separation, replicate=replicate))
+    seed = seed_of("data", separation=separation, replicate=replicate)
+    return simulate(two_normals(separation), POINTS, seed)
 
 
 def run(
@@ -126,13 +125,6 @@ def run(
     starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
     model = catalog.parameterization(coordinates, 2, default_prior(data, prior))
     return sampler.sample(model, data, starts, seed % 2**31)
-
-
-def measured(draws: Draws) -> Factors:
-    """What is kept of every run."""
-    kept = (type(None), int)
-    row = sampler_measures(draws)
-    return {key: v if isinstance(v, kept) else four_digits(v) for key, v in row.items()}
 
 
 def of_each(kind: str, draws: Draws) -> dict[str, float]:
@@ -148,7 +140,8 @@ def of_each(kind: str, draws: Draws) -> dict[str, float]:
 
 def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
     """Runs with whether they converged, and their logs."""
-    return with_rates(rows_of(table, COLUMNS, **where), TARGET)
+    rows = with_rates(rows_of(table, COLUMNS, **where))
+    return rows.assign(log_passes=np.log(rows["passes"]))
 
 
 def contest(table: pd.DataFrame, by: str = "coordinates", **where: Any) -> Contest:
@@ -190,8 +183,7 @@ def divergences_at_boundary(table: pd.DataFrame, **where: Any) -> Effect:
 def same_sampler(table: pd.DataFrame) -> Effect:
     """The larger of the log ratios of ESS per pass and of passes, `relative` to `ordered`."""
     one, level = contest(table, sampler=MATRICES), 1 - 0.05 / 2
-    one = Contest(one.rows.assign(log_passes=np.log(one.rows["passes"])), one.units, one.settings)
-    found = [mean(one.difference(LOG, "ordered", name), level) for name in SAME]
+    found = [mean(one.difference(LOG, "ordered", n), level) for n in ("log_rate", "log_passes")]
     return max(found, key=lambda effect: max(abs(effect.low), abs(effect.high)))
 
 
@@ -222,7 +214,6 @@ def misled(table: pd.DataFrame, references: pd.DataFrame, prior: str) -> Effect:
 
 # --- claims ---------------------------------------------------------------------------------------
 
-SAME = ("log_rate", "log_passes")
 WORDS = {
     DIAGONAL: "a diagonal mass matrix", LOW_RANK: "a low-rank mass matrix",
     DENSE: "a dense mass matrix", CAREFUL: "a diagonal mass matrix and a target acceptance of 0.95",
@@ -359,7 +350,7 @@ MADE = (
     *_once(),
     *_shipped(),
 )  # fmt: skip
-CLAIMS = tuple(replace(one, words=SAID.get(one.name, "")) for one in MADE)
+CLAIMS = worded(MADE, SAID)
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -410,8 +401,7 @@ def divergence_figure(result: StudyResult) -> Figure:
 
 def real_figure(result: StudyResult) -> Figure:
     """ESS per pass on the shipped data sets as a percentage of the best parameterization's."""
-    rows = runs(result.tables["real"], prior="adaptive")
-    one = Contest(rows.assign(contender=rows["coordinates"]), (*SEEDED, "replicate"), SEEDED)
+    one = contest_on(result.tables["real"], prior="adaptive")
     return heats(_by_sampler(one.shares("log_rate")), "")
 
 

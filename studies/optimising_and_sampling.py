@@ -50,7 +50,7 @@ from ordered_mix.study.blocks import (
 from ordered_mix.study.drawing import SEPARATION, brief, heat, in_order, panels
 from ordered_mix.study.effects import bootstrap, extreme, paired_ratio, rows_of
 from ordered_mix.study.experiment import four_digits
-from ordered_mix.study.sentences import RATIO
+from ordered_mix.study.sentences import RATIO, worded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -364,7 +364,7 @@ MADE = (
     *_of_modes(),
     *_of_ascent(),
 )  # fmt: skip
-CLAIMS = tuple(replace(one, words=SAID.get(one.name, "")) for one in MADE)
+CLAIMS = worded(MADE, SAID)
 
 
 # --- the figure -----------------------------------------------------------------------------------

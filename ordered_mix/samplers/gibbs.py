@@ -124,7 +124,7 @@ class Gibbs:
 
     def _run(self, y: Array, prior: Prior, begin: Mixture, seed: int) -> Array:
         """States of all sweeps, shape (chain, sweep, 3, k)."""
-        numbers = _conjugate(prior, self.frozen)
+        numbers = conjugate(prior, self.frozen)
         w = begin.w if prior.known_w is None else np.broadcast_to(prior.known_w, begin.w.shape)
         sigma = begin.sigma if prior.known_sigma is None else np.full(w.shape, prior.known_sigma)
         states = np.stack([w, begin.mu, sigma], axis=1)
@@ -169,7 +169,8 @@ def _chain(
         sweeps(y, prior, state, key, first, permute, rng, out[first : first + step])
 
 
-def _conjugate(prior: Prior, frozen: tuple[str, ...]) -> Conjugate:
+def conjugate(prior: Prior, frozen: tuple[str, ...] = ()) -> Conjugate:
+    """The prior as the sweeps take it; what is frozen stays where it starts."""
     return Conjugate(
         location=float(prior.location),
         spread=float(prior.spread),

@@ -45,6 +45,12 @@ def charged(row: Mapping[str, Any], sweeps: int) -> dict[str, Any]:
             "seconds": row["seconds"] * passes / row["passes"]}  # fmt: skip
 
 
+def named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the column ``contender``: coordinates and adaptation, the pilot by its name."""
+    names = rows["coordinates"] + ", " + rows["adaptation"]
+    return rows.assign(contender=names.replace({f"{PILOT}, {NONE}": PILOT}))
+
+
 def block(contenders: Mapping[str, Sequence[str]], **given: Any) -> list[dict[str, Any]]:
     """Grids of contenders with their adaptations."""
     return [

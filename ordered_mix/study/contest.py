@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from ordered_mix.draws.rhat import RHAT_THRESHOLD
 from ordered_mix.study.claims import Effect
-from ordered_mix.study.effects import difference_of_shares, extreme, from_logs, mean
+from ordered_mix.study.effects import difference_of_shares, extreme, from_logs, mean, rows_of
 
 LEAST_UNITS = 5
+MEASURED = (
+    "ess", "rhat", "passes", "warmup_passes", "converged_passes", "invariant_ess", "seconds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,13 +158,16 @@ def _difference(values: pd.DataFrame, top: str, bottom: str) -> pd.Series:
     return (values[top] - values[bottom]).dropna()
 
 
-def with_rates(rows: pd.DataFrame, target: int) -> pd.DataFrame:
+def with_rates(rows: pd.DataFrame, target: int = 1000) -> pd.DataFrame:
     """Rows of `sampler_measures` with whether they converged, and the logs that are compared.
+
+    Columns that the table lacks, and what comes of them, are NaN.
 
     ``log_rate`` is that of the ESS per pass, ``log_speed`` per second, ``log_invariant`` that of
     the label-invariant ESS per pass; ``log_needed`` that of the passes to so many effective draws,
     warm-up included, ``log_converged`` to convergence; ``rate`` is the ESS per 1,000 passes.
     """
+    rows = rows_of(rows, MEASURED)
     effective = rows["passes"] / rows["ess"]
     return rows.assign(
         converged=rows["rhat"] <= RHAT_THRESHOLD,

@@ -44,6 +44,12 @@ def four_digits(value: Any) -> float:
     return float(f"{float(value):.4g}")
 
 
+def in_four_digits(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row in `four_digits`; whole numbers, and what is missing, stay as they are."""
+    whole = (type(None), int)
+    return {name: v if isinstance(v, whole) else four_digits(v) for name, v in row.items()}
+
+
 def never(**factors: Value) -> str | None:
     """Skip nothing."""
     return None

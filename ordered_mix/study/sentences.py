@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Verdict
+from ordered_mix.study.claims import FAILS, HOLDS, UNDECIDED, Claim, Verdict
 
 if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
 
 RATIO = "{0:.2f} [{1:.2f}, {2:.2f}]"
 SHARE = "{0:.0%} [{1:.0%}, {2:.0%}]"
+
+
+def worded(
+    claims: Iterable[Claim], words: Mapping[str, str | tuple[str, str, str]]
+) -> tuple[Claim, ...]:
+    """Claims with these sentences, by name."""
+    return tuple(replace(claim, words=words.get(claim.name, "")) for claim in claims)
 
 
 def sentences(verdicts: Iterable[Verdict], names: Iterable[str] | None = None) -> Iterator[str]:
