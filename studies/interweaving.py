@@ -13,17 +13,13 @@ it is known that interweaving may be slower; twelve data sets were chosen before
 ESS per pass is the smallest bulk ESS of sorted draws over the passes after warm-up, compared where
 both runs have converged: a sorted R-hat of at most 1.01. All states are draws. NUTS is a kernel of
 its own, the same for NUTS alone and interwoven; nutpie's NUTS stands beside it.
-
-The kernel is that of Betancourt (2017, arXiv:1701.02434, appendix A): multinomial sampling along a
-trajectory that is doubled until it turns back. Step sizes are found by dual averaging (Hoffman &
-Gelman 2014).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +44,7 @@ from ordered_mix.study.drawing import heat, panels
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import four_digits
 from ordered_mix.study.sentences import SHARE
+from ordered_mix.study.trajectory import DualAveraging, Walk, factor_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,107 +60,21 @@ REPLICATES = range(900, 1000)
 CHAINS, POINTS = 4, 200
 WINDOWS, FIRST, SETTLED = (75, 100, 225, 100), 250, 50
 ITERATIONS = {ALONE: 2000, WOVEN: 1000}
-DEEPEST, DIVERGENT, TARGET = 10, 1000.0, 0.8
 MARGIN = 0.9
 YU_MENG = "Yu & Meng 2011: the rate of an interwoven chain is bounded by the better one's"
 
 
-# --- the kernel -----------------------------------------------------------------------------------
+# --- the kernels ----------------------------------------------------------------------------------
 
 
-class Phase(NamedTuple):
-    """A point with its gradient and log density, and a momentum."""
-
-    z: Array
-    gradient: Array
-    height: float
-    momentum: Array
-
-    @property
-    def energy(self) -> float:
-        """Negative."""
-        return float(self.height - 0.5 * self.momentum @ self.momentum)
-
-
-class Tree(NamedTuple):
-    """A part of a trajectory: ends, a draw of it, sum of momenta, log weight, whether it ended."""
-
-    first: Phase
-    last: Phase
-    chosen: Phase
-    total: Array
-    log_weight: float
-    ended: bool
-
-
-class Walk:
-    """One chain that both kernels move; momenta are standard normal in coordinates F^-1 z."""
+class Woven(Walk):
+    """One chain that both kernels move."""
 
     def __init__(self, model: Parameterization, data: Data, z: Array, seed: int) -> None:
-        self.model, self.data, self.compiled = model, data, posterior(model, data, 1.0)
-        self.rng = np.random.Generator(np.random.Philox(seed))
-        self.key = np.uint64(self.rng.integers(2**64, dtype=np.uint64))
-        self.factor, self.step = np.eye(z.size), 0.1
-        self.swept = self.leaps = 0
-        self.accepted: list[float] = []
-        self.move_to(z)
-
-    def move_to(self, z: Array) -> None:
-        """Evaluate the density at a point and stay there."""
-        height, gradient = density(self.compiled, z)
-        self.here = Phase(z, gradient, height, np.zeros(z.size))
-
-    def leap(self, phase: Phase, side: int) -> Phase:
-        """One leapfrog step."""
-        self.leaps += 1
-        half = 0.5 * side * self.step
-        momentum = phase.momentum + half * (phase.gradient @ self.factor)
-        z = phase.z + 2 * half * (self.factor @ momentum)
-        height, gradient = density(self.compiled, z)
-        return Phase(z, gradient, height, momentum + half * (gradient @ self.factor))
-
-    def grow(self, phase: Phase, side: int, depth: int, begin: float) -> Tree:
-        """A subtree of 2^depth steps, less if it ends early."""
-        if depth == 0:
-            new = self.leap(phase, side)
-            gain = new.energy - begin
-            self.accepted.append(float(np.exp(min(0.0, gain))) if gain == gain else 0.0)
-            return Tree(new, new, new, new.momentum, gain, not gain > -DIVERGENT)
-        near = self.grow(phase, side, depth - 1, begin)
-        if near.ended:
-            return near
-        far = self.grow(near.last if side > 0 else near.first, side, depth - 1, begin)
-        return far if far.ended else self.joined(near, far, side, biased=False)
-
-    def joined(self, near: Tree, far: Tree, side: int, biased: bool) -> Tree:
-        """Two halves, whether they turn back, and a draw of both, biased to the far one or not."""
-        weight = float(np.logaddexp(near.log_weight, far.log_weight))
-        against = near.log_weight if biased else weight
-        chosen = far if np.log(self.rng.random()) < far.log_weight - against else near
-        left, right = (near, far) if side > 0 else (far, near)
-        total = left.total + right.total
-        ended = (
-            turns(left.first, right.last, total)
-            or turns(left.first, right.first, left.total + right.first.momentum)
-            or turns(left.last, right.last, left.last.momentum + right.total)
-        )
-        return Tree(left.first, right.last, chosen.chosen, total, weight, ended)
-
-    def trajectory(self) -> None:
-        """One transition of NUTS."""
-        momentum = self.rng.standard_normal(self.here.z.size)
-        start = self.here._replace(momentum=momentum)
-        tree = Tree(start, start, start, momentum, 0.0, False)
-        for depth in range(DEEPEST):
-            side = 1 if self.rng.random() < 0.5 else -1
-            end = tree.last if side > 0 else tree.first
-            far = self.grow(end, side, depth, start.energy)
-            if far.ended:
-                break
-            tree = self.joined(tree, far, side, biased=True)
-            if tree.ended:
-                break
-        self.here = tree.chosen
+        self.model, self.data, self.swept = model, data, 0
+        rng = np.random.Generator(np.random.Philox(seed))
+        self.key = np.uint64(rng.integers(2**64, dtype=np.uint64))
+        super().__init__(partial(density, posterior(model, data, 1.0)), z, rng)
 
     def sweep(self, count: int) -> Array:
         """So many sweeps of Gibbs sampling, shape (count, dimension)."""
@@ -190,41 +101,7 @@ class Walk:
         return np.concatenate(states)
 
 
-def turns(left: Phase, right: Phase, total: Array) -> bool:
-    """Whether a stretch with these ends and this sum of momenta turns back."""
-    return bool(min(left.momentum @ total, right.momentum @ total) <= 0)
-
-
-class DualAveraging:
-    """Step sizes that bring the mean acceptance to the target (Hoffman & Gelman 2014, eq. 6)."""
-
-    def __init__(self, walk: Walk) -> None:
-        self.walk, self.center = walk, np.log(10 * walk.step)
-        self.mean_log, self.missed, self.count = 0.0, 0.0, 0
-
-    def __call__(self) -> None:
-        """Set the walk's next step from its last trajectory."""
-        self.count += 1
-        accepted = float(np.mean(self.walk.accepted))
-        self.walk.accepted.clear()
-        self.missed += (TARGET - accepted - self.missed) / (self.count + 10)
-        log_step = self.center - np.sqrt(self.count) / 0.05 * self.missed
-        self.mean_log += (log_step - self.mean_log) * self.count**-0.75
-        self.walk.step = float(np.exp(log_step))
-
-    def finish(self) -> None:
-        """Set the average."""
-        self.walk.step = float(np.exp(self.mean_log))
-
-
-def factor_of(z: Array) -> Array:
-    """Cholesky factor of the covariance of draws, correlations shrunk as by five more draws."""
-    found = np.cov(z.T)
-    own = len(z) / (len(z) + 5.0)
-    return np.linalg.cholesky(own * found + (1 - own) * np.diag(np.diag(found)))
-
-
-def warm_up(walks: list[Walk], interwoven: bool) -> int:
+def warm_up(walks: list[Woven], interwoven: bool) -> int:
     """Adapt step sizes and mass matrices; the number of sweeps that cost as much as a trajectory.
 
     Sweeps of Gibbs sampling give the first mass matrix; the last window leaves it as it is.
@@ -250,7 +127,7 @@ def walked(contender: str, data: Data, starts: Mixture, seed: int) -> tuple[Mixt
     points = own.parameterization.start(standard_starts(own, starts))
     seeds = np.random.SeedSequence(seed).generate_state(CHAINS, np.uint64)
     walks = [
-        Walk(own.parameterization, own.data, z, int(one))
+        Woven(own.parameterization, own.data, z, int(one))
         for z, one in zip(points, seeds, strict=True)
     ]
     count = warm_up(walks, contender == WOVEN)
