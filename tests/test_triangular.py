@@ -57,7 +57,9 @@ def test_draws_become_normal(learnt):
     x = learnt.inverse(new)
     _, log_determinant = learnt.forward(x)
     affine = np.linalg.slogdet(learnt.whitening)[1]
-    assert np.allclose(x.mean(axis=0), 0, atol=0.15) and np.allclose(np.cov(x.T), np.eye(D), atol=0.25)
+    assert np.allclose(x.mean(axis=0), 0, atol=0.15) and np.allclose(
+        np.cov(x.T), np.eye(D), atol=0.25
+    )
     gain = np.mean(log_determinant - affine + 0.5 * (x**2).sum(-1)) - D / 2
     assert gain < -0.05, "nats by which the map describes new draws better than the affine one"
 

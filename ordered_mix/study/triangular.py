@@ -14,13 +14,17 @@ coordinate by coordinate, by maximum likelihood with a ridge (Parno & Marzouk 20
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numba
 import numpy as np
 from scipy import optimize
 
 from ordered_mix.arrays import Array
+from ordered_mix.passes.fused import can_cache
 from ordered_mix.study.trajectory import Density
 
+_options: dict[str, Any] = {"cache": can_cache(), "error_model": "numpy"}
 REACH, RIDGE, BEND, SKEW = 9.0, 0.02, 0.7, 1.5
 
 
@@ -70,24 +74,12 @@ class TriangularMap:
 
     def density(self, of_z: Density) -> Density:
         """The log density of x with its gradient, from that of z."""
-        constant, d = self.constant, self.center.size
+        constant, numbers = self.constant, (self.coefficients, self.skew, self.bend)
 
         def of_x(x: Array) -> tuple[float, Array]:
-            root, norm = 1 / np.sqrt(1 + x * x / REACH), np.sqrt(1 + x * x)
-            t = x * root
-            terms = np.concatenate([[1.0], x, t, np.multiply.outer(t, t).ravel()])
-            place, log_scale = (self.coefficients @ terms).reshape(2, d)
-            y = (np.arcsinh(x) + self.skew) / self.bend
-            value, slope = np.sinh(y), np.cosh(y) / (self.bend * norm)
-            scale = np.exp(log_scale)
-            height, gradient = of_z(self.center + self.whitening @ (place + scale * value))
-            gradient = gradient @ self.whitening
-            along = scale * gradient
-            back = np.concatenate([gradient, along * value + 1]) @ self.coefficients
-            quadratic = back[1 + 2 * d :].reshape(d, d) @ t
-            out = back[1 : 1 + d] + root**3 * (back[1 + d : 1 + 2 * d] + 2 * quadratic)
-            out += along * slope + np.tanh(y) / (self.bend * norm) - x / norm**2
-            return height + constant + float(log_scale.sum() + np.log(slope).sum()), out
+            height, gradient = of_z(self.center + self.whitening @ _shifted(x, *numbers))
+            more, out = _pulled_back(x, gradient @ self.whitening, *numbers)
+            return height + constant + more, out
 
         return of_x
 
@@ -113,6 +105,47 @@ def fitted(z: Array, order: tuple[int, ...]) -> TriangularMap:
     square = coefficients[:, 1 + 2 * d :].reshape(-1, d, d)
     coefficients[:, 1 + 2 * d :] = (0.5 * (square + square.swapaxes(1, 2))).reshape(2 * d, -1)
     return TriangularMap(center, whitening, coefficients, *last)
+
+
+@numba.njit(**_options)
+def _parts(x, coefficients, skew, bend):
+    """t, then the place, the log scale, and the argument of sinh."""
+    d = x.size
+    t = x / np.sqrt(1 + x * x / REACH)
+    out = coefficients[:, 0].copy()
+    for i in range(2 * d):
+        for j in range(d):
+            out[i] += coefficients[i, 1 + j] * x[j] + coefficients[i, 1 + d + j] * t[j]
+            for k in range(d):
+                out[i] += coefficients[i, 1 + 2 * d + j * d + k] * t[j] * t[k]
+    return t, out[:d], out[d:], (np.arcsinh(x) + skew) / bend
+
+
+@numba.njit(**_options)
+def _shifted(x, coefficients, skew, bend):
+    """v at one point."""
+    _, place, log_scale, y = _parts(x, coefficients, skew, bend)
+    return place + np.exp(log_scale) * np.sinh(y)
+
+
+@numba.njit(**_options)
+def _pulled_back(x, gradient, coefficients, skew, bend):
+    """Log determinant of the derivative of v; its gradient and that of what has one in v."""
+    d = x.size
+    t, _, log_scale, y = _parts(x, coefficients, skew, bend)
+    norm = np.sqrt(1 + x * x)
+    slope, along = np.cosh(y) / (bend * norm), np.exp(log_scale) * gradient
+    out = along * slope + np.tanh(y) / (bend * norm) - x / norm**2
+    back = np.concatenate((gradient, along * np.sinh(y) + 1))
+    bounded = (1 + x * x / REACH) ** -1.5
+    for i in range(2 * d):
+        for j in range(d):
+            quadratic = 0.0
+            for k in range(d):
+                quadratic += coefficients[i, 1 + 2 * d + j * d + k] * t[k]
+            by_t = coefficients[i, 1 + d + j] + 2 * quadratic
+            out[j] += back[i] * (coefficients[i, 1 + j] + bounded[j] * by_t)
+    return np.sum(log_scale) + np.sum(np.log(slope)), out
 
 
 def _terms(x: Array) -> Array:

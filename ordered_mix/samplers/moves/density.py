@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctypes import POINTER, c_double
+from ctypes import c_double
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -48,8 +48,8 @@ def posterior(standard: Parameterization, data: Data, inverse_temperature: float
 
 def density(model: Any, point: Array) -> tuple[float, Array]:
     """Log density and gradient as nutpie sees them, both NaN where it gives up."""
-    value, gradient, point = np.empty(1), np.empty(point.size), np.ascontiguousarray(point)
-    arrays = (array.ctypes.data_as(POINTER(c_double)) for array in (point, gradient, value))
+    value, gradient, point = np.empty(1), np.empty(point.size), np.array(point, dtype=np.float64)
+    arrays = (c_double.from_buffer(array) for array in (point, gradient, value))
     if model.compiled_logp_func.ctypes(point.size, *arrays, model.user_data.ctypes.data):
         return np.nan, np.full(point.size, np.nan)
     return float(value[0]), gradient

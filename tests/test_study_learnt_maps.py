@@ -1,0 +1,78 @@
+"""Learnt maps: their draws are of the posterior, effects on tables of known answers, smoke size."""
+
+import chance
+import numpy as np
+import pandas as pd
+import pytest
+from inprocess import result_of, run_here
+
+from ordered_mix.data import simulate
+from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.mixture import Mixture
+from ordered_mix.parameterization import catalog
+from ordered_mix.prior import default_prior
+from ordered_mix.samplers.gibbs import Gibbs
+
+file = catalog.module("learnt_maps", "study")
+LEVELS = {file.MATRIX: 40.0, file.MAP: 60.0, file.LONG: 62.0, file.NUTPIE: 40.0, file.PILOT: 40.0}
+
+
+def world(gain=1.0):
+    """A map has half as much again as the matrix, times a factor, and the others as the matrix."""
+    table = pd.DataFrame([cell.factors for cell in file.study.cells("laptop")])
+    level = table["contender"].map(LEVELS).to_numpy(dtype=float)
+    level = np.where(table["contender"] == file.MAP, gain * level, level)
+    rng = np.random.default_rng(1)
+    ess = 100 * level * np.exp(0.01 * rng.normal(size=len(table)))
+    return table.assign(
+        ess=ess, rhat=1.001, passes=100_000, warmup_passes=20_000,
+        divergences_per_1000=0.0 if gain == 1.0 else 3.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("gain", "outcome"), [(1.0, "holds"), (0.5, "fails")])
+def test_every_claim_can_hold_and_fail(gain, outcome):
+    for verdict in result_of(file.study, world(gain)).verdicts:
+        assert verdict.outcome == outcome, verdict
+
+
+def test_effects_are_those_of_the_table():
+    found = {verdict.claim.name: verdict for verdict in result_of(file.study, world()).verdicts}
+    assert found["a map pays"].effect.estimate == pytest.approx(1.5, rel=0.01)
+    assert found["a map never costs"].effect.estimate == pytest.approx(1.5, rel=0.02)
+    assert found["a longer pilot gains little"].effect.observations == 36
+
+
+def test_laptop_has_twelve_data_sets_a_setting():
+    cells = pd.DataFrame([cell.factors for cell in file.study.cells("laptop")])
+    counts = cells.groupby(["contender", "separation", "weight"]).size().unstack([1, 2])
+    assert counts.shape == (5, len(file.SETTINGS))
+    assert (counts.drop(index=file.LONG) == 12).all(axis=None) and set(counts.loc[file.LONG]) == {6}
+
+
+@pytest.mark.chance
+@pytest.mark.parametrize("contender", file.WALKED[:2])
+def test_its_draws_are_those_of_gibbs_sampling(contender):
+    data = simulate(Mixture([0.3, 0.7], [0.0, 2.0], [1.0, 1.0]), 40, 3)
+    starts = initial_mixtures(data, 2, file.CHAINS, "random", 4)
+    mixture, walks = file.walked(contender, data, starts, chance.seed(1))
+    assert (walks.map is None) == (contender == file.MATRIX)
+    model = catalog.parameterization("unordered", 2, default_prior(data))
+    other = Gibbs(draws=30_000, tune=500).sample(model, data, starts, chance.seed(2))
+
+    def measures(one):
+        one = one.sorted()
+        return {"mean": one.mean(), "weight": one.w[..., 0], "gap": np.diff(one.mu)[..., 0],
+                "scales": np.log(one.sigma).sum(-1)}  # fmt: skip
+
+    truth = chance.table_of(measures(other.mixture), 8)
+    means = {name: float(np.mean(values)) for name, values in measures(other.mixture).items()}
+    errors = {name: rows["mcse_mean"].max() for name, rows in truth.groupby("quantity")}
+    chance.check_means(measures(mixture), means, 4, errors)
+
+
+def test_smoke(tmp_path):
+    result = run_here(file.study, tmp_path)
+    assert not len(result.failures)
+    table = result.tables[file.NAME]
+    assert len(table) == 2 and np.all(table["ess"] > 1) and np.all(table["warmup_passes"] > 4000)
