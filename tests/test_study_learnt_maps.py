@@ -14,7 +14,7 @@ from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
 
 file = catalog.module("learnt_maps", "study")
-LEVELS = {file.MATRIX: 40.0, file.MAP: 60.0, file.LONG: 62.0, file.NUTPIE: 40.0, file.PILOT: 40.0}
+LEVELS = {file.MATRIX: 40.0, file.AFFINE: 40.0, file.MAP: 60.0, file.LONG: 62.0, file.PILOT: 40.0}
 
 
 def world(gain=1.0):
@@ -40,23 +40,22 @@ def test_effects_are_those_of_the_table():
     found = {verdict.claim.name: verdict for verdict in result_of(file.study, world()).verdicts}
     assert found["a map pays"].effect.estimate == pytest.approx(1.5, rel=0.01)
     assert found["a map never costs"].effect.estimate == pytest.approx(1.5, rel=0.02)
-    assert found["a longer pilot gains little"].effect.observations == 36
+    assert found["a longer pilot gains little"].effect.observations == 72
 
 
 def test_laptop_has_twelve_data_sets_a_setting():
     cells = pd.DataFrame([cell.factors for cell in file.study.cells("laptop")])
     counts = cells.groupby(["contender", "separation", "weight"]).size().unstack([1, 2])
     assert counts.shape == (5, len(file.SETTINGS))
-    assert (counts.drop(index=file.LONG) == 12).all(axis=None) and set(counts.loc[file.LONG]) == {6}
+    assert (counts == 12).all(axis=None)
 
 
 @pytest.mark.chance
-@pytest.mark.parametrize("contender", file.WALKED[:2])
+@pytest.mark.parametrize("contender", (file.AFFINE, file.MAP))
 def test_its_draws_are_those_of_gibbs_sampling(contender):
     data = simulate(Mixture([0.3, 0.7], [0.0, 2.0], [1.0, 1.0]), 40, 3)
     starts = initial_mixtures(data, 2, file.CHAINS, "random", 4)
-    mixture, walks = file.walked(contender, data, starts, chance.seed(1))
-    assert (walks.map is None) == (contender == file.MATRIX)
+    mixture = file.in_map(contender, data, starts, chance.seed(1)).mixture
     model = catalog.parameterization("unordered", 2, default_prior(data))
     other = Gibbs(draws=30_000, tune=500).sample(model, data, starts, chance.seed(2))
 
@@ -75,4 +74,4 @@ def test_smoke(tmp_path):
     result = run_here(file.study, tmp_path)
     assert not len(result.failures)
     table = result.tables[file.NAME]
-    assert len(table) == 2 and np.all(table["ess"] > 1) and np.all(table["warmup_passes"] > 4000)
+    assert len(table) == 2 and np.all(table["ess"] > 1) and np.all(table["warmup_passes"] > 1000)

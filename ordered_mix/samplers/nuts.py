@@ -134,7 +134,7 @@ class NUTS:
             if self.sampler != "nutpie":
                 raise ValueError("sampler must be 'nutpie' in several dimensions, got 'pymc'")
             given = (parameterization, data, starts, self.tune, self.inverse_temperature)
-            return sample_points(partial(self._chains, seed=seed), *given)
+            return sample_points(partial(self.chains, seed=seed), *given)
         own = standard_sample(parameterization, data)
         standard = own.parameterization
         points = standard.start(standard_starts(own, starts))
@@ -150,13 +150,13 @@ class NUTS:
     ) -> tuple[xr.DataTree, float]:
         compiled = posterior(standard, data, self.inverse_temperature)
         points, moved = off_stationary(points, partial(density, compiled))
-        raw, seconds = self._chains(compiled, points, seed)
+        raw, seconds = self.chains(compiled, points, seed)
         raw = mixtures(raw, standard)
         raw.attrs["start_moved"] = moved
         return raw, seconds
 
-    def _chains(self, compiled: Any, points: Array, seed: int) -> tuple[Any, float]:
-        """What nutpie returns, and how long it took."""
+    def chains(self, compiled: Any, points: Array, seed: int) -> tuple[Any, float]:
+        """What nutpie returns for a model of its own from these points, and the seconds it took."""
         chains = len(points)
         cores = min(self.cores, chains)
         starts: Callable[[int], Array] = _InOrder(points)

@@ -63,14 +63,11 @@ class Walk:
         Step size.
     leaps : int
         Leapfrog steps taken, each a gradient.
-    divergences : int
-        Trajectories that left the level of their energy.
     """
 
     def __init__(self, density: Density, z: Array, rng: np.random.Generator) -> None:
         self.density, self.rng = density, rng
         self.factor, self.step, self.leaps = np.eye(z.size), 0.1, 0
-        self.divergences = 0
         self.accepted: list[float] = []
         self.move_to(z)
 
@@ -94,9 +91,7 @@ class Walk:
             new = self.leap(phase, side)
             gain = new.energy - begin
             self.accepted.append(float(np.exp(min(0.0, gain))) if gain == gain else 0.0)
-            diverges = not gain > -DIVERGENT
-            self.divergences += diverges
-            return Tree(new, new, new, new.momentum, gain, diverges)
+            return Tree(new, new, new, new.momentum, gain, not gain > -DIVERGENT)
         near = self.grow(phase, side, depth - 1, begin)
         if near.ended:
             return near

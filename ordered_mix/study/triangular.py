@@ -11,9 +11,12 @@ coordinate by coordinate, by maximum likelihood with a ridge (Parno & Marzouk 20
 645-682).
 """
 
+# numba's own types do not know what the compiled functions take.
+# mypy: disable-error-code="call-arg,unreachable"
+
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -22,10 +25,9 @@ from scipy import optimize
 
 from ordered_mix.arrays import Array
 from ordered_mix.passes.fused import can_cache
-from ordered_mix.study.trajectory import Density
 
 _options: dict[str, Any] = {"cache": can_cache(), "error_model": "numpy"}
-REACH, RIDGE, BEND, SKEW = 9.0, 0.02, 0.7, 1.5
+REACH, RIDGE, BEND, SKEW = 9.0, 0.05, 0.7, 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +74,28 @@ class TriangularMap:
         """Log determinant of the whitening."""
         return float(np.linalg.slogdet(self.whitening)[1])
 
-    def density(self, of_z: Density) -> Density:
-        """The log density of x with its gradient, from that of z."""
-        constant, numbers = self.constant, (self.coefficients, self.skew, self.bend)
+    @property
+    def numbers(self) -> Array:
+        """The attributes, the log determinant of the whitening first, in one vector."""
+        parts = self.whitening, self.coefficients, self.center, self.skew, self.bend
+        return np.concatenate([[self.constant], *(np.ravel(part) for part in parts)])
 
-        def of_x(x: Array) -> tuple[float, Array]:
-            height, gradient = of_z(self.center + self.whitening @ _shifted(x, *numbers))
-            more, out = _pulled_back(x, gradient @ self.whitening, *numbers)
-            return height + constant + more, out
+    @property
+    def affine(self) -> TriangularMap:
+        """The affine part alone."""
+        d = self.center.size
+        coefficients = np.zeros_like(self.coefficients)
+        return replace(self, coefficients=coefficients, skew=np.zeros(d), bend=np.ones(d))
 
-        return of_x
+    @property
+    def place(self) -> Any:
+        """Compiled ``(x, numbers) -> z``, of one point."""
+        return _place
+
+    @property
+    def pull(self) -> Any:
+        """Compiled ``(x, gradient, numbers)``: see `mapped.Bijection`."""
+        return _pull
 
 
 def fitted(z: Array, order: tuple[int, ...]) -> TriangularMap:
@@ -108,8 +122,18 @@ def fitted(z: Array, order: tuple[int, ...]) -> TriangularMap:
 
 
 @numba.njit(**_options)
+def _unpacked(numbers, d):
+    """Whitening, coefficients, center, skew and bend."""
+    terms = 1 + 2 * d + d * d
+    first, last = 1 + d * d, 1 + d * d + 2 * d * terms
+    whitening = numbers[1:first].reshape(d, d)
+    coefficients, ends = numbers[first:last].reshape(2 * d, terms), numbers[last:].reshape(3, d)
+    return whitening, coefficients, ends[0], ends[1], ends[2]
+
+
+@numba.njit(**_options)
 def _parts(x, coefficients, skew, bend):
-    """t, then the place, the log scale, and the argument of sinh."""
+    """t, then m, s, and the argument of sinh."""
     d = x.size
     t = x / np.sqrt(1 + x * x / REACH)
     out = coefficients[:, 0].copy()
@@ -122,30 +146,38 @@ def _parts(x, coefficients, skew, bend):
 
 
 @numba.njit(**_options)
-def _shifted(x, coefficients, skew, bend):
-    """v at one point."""
+def _place(x, numbers):
+    d = x.size
+    whitening, coefficients, center, skew, bend = _unpacked(numbers, d)
     _, place, log_scale, y = _parts(x, coefficients, skew, bend)
-    return place + np.exp(log_scale) * np.sinh(y)
+    v, z = place + np.exp(log_scale) * np.sinh(y), center.copy()
+    for i in range(d):
+        for j in range(d):
+            z[i] += whitening[i, j] * v[j]
+    return z
 
 
 @numba.njit(**_options)
-def _pulled_back(x, gradient, coefficients, skew, bend):
-    """Log determinant of the derivative of v; its gradient and that of what has one in v."""
+def _pull(x, gradient, numbers):
     d = x.size
+    whitening, coefficients, _, skew, bend = _unpacked(numbers, d)
     t, _, log_scale, y = _parts(x, coefficients, skew, bend)
+    back = np.zeros(2 * d)
+    for i in range(d):
+        for j in range(d):
+            back[j] += whitening[i, j] * gradient[i]
+    along = np.exp(log_scale) * back[:d]
+    back[d:] = along * np.sinh(y) + 1
     norm = np.sqrt(1 + x * x)
-    slope, along = np.cosh(y) / (bend * norm), np.exp(log_scale) * gradient
+    slope, bounded = np.cosh(y) / (bend * norm), (1 + x * x / REACH) ** -1.5
     out = along * slope + np.tanh(y) / (bend * norm) - x / norm**2
-    back = np.concatenate((gradient, along * np.sinh(y) + 1))
-    bounded = (1 + x * x / REACH) ** -1.5
     for i in range(2 * d):
         for j in range(d):
-            quadratic = 0.0
+            by_t = coefficients[i, 1 + d + j]
             for k in range(d):
-                quadratic += coefficients[i, 1 + 2 * d + j * d + k] * t[k]
-            by_t = coefficients[i, 1 + d + j] + 2 * quadratic
+                by_t += 2 * coefficients[i, 1 + 2 * d + j * d + k] * t[k]
             out[j] += back[i] * (coefficients[i, 1 + j] + bounded[j] * by_t)
-    return np.sum(log_scale) + np.sum(np.log(slope)), out
+    return numbers[0] + np.sum(log_scale) + np.sum(np.log(slope)), out
 
 
 def _terms(x: Array) -> Array:
