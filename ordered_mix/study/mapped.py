@@ -86,13 +86,15 @@ class Run(NamedTuple):
         return {"ess": found.ess, "rhat": found.rhat, **cost}
 
 
-def run_in(own: Standard, bijection: Bijection, z: Array, sampler: NUTS, seed: int) -> Run:
-    """Sample chains from points of z, shape (chain, dimension), in mapped coordinates."""
-    model = mapped(posterior(own.parameterization, own.data, 1.0), bijection)
-    raw, _ = sampler.chains(model, bijection.inverse(z), seed)
+def run_in(own: Standard, bijection: Bijection | None, z: Array, sampler: NUTS, seed: int) -> Run:
+    """Sample chains from points of z, shape (chain, dimension), in mapped coordinates, if a map."""
+    model = posterior(own.parameterization, own.data, 1.0)
+    if bijection:
+        model, z = mapped(model, bijection), bijection.inverse(z)
+    raw, _ = sampler.chains(model, z, seed)
     before, after = traces(raw)
     return Run(
-        own.forward(bijection.forward(after.z)[0]),
+        own.forward(bijection.forward(after.z)[0] if bijection else after.z),
         int(after.statistics["n_steps"].sum()),
         int(before.statistics["n_steps"].sum()),
         1000 * float(after.statistics["diverging"].mean()),
