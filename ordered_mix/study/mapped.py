@@ -26,19 +26,23 @@ from ordered_mix.samplers.nuts import NUTS
 
 
 class Bijection(Protocol):
-    """A smooth bijection of x to z, both of shape (..., dimension).
-
-    ``place(x, numbers)`` is z, and ``pull(x, gradient, numbers)`` the log determinant of its
-    derivative with the gradient by x of that and of what has this gradient by z; both are compiled
-    and of one point.
-    """
+    """A smooth bijection of x to z, both of shape (..., dimension)."""
 
     @property
     def numbers(self) -> Array:
         """All that the map depends on, in one vector."""
 
-    place: Any
-    pull: Any
+    @property
+    def place(self) -> Any:
+        """Compiled ``(x, numbers) -> z``, of one point."""
+
+    @property
+    def pull(self) -> Any:
+        """Compiled ``(x, gradient, numbers) -> (log determinant, gradient)``, of one point.
+
+        The log determinant is that of the derivative of z, and the gradient by x is that of it and
+        of what has the given gradient by z.
+        """
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         """z and the log determinant of its derivative, shapes (..., dimension) and (...)."""
