@@ -208,8 +208,8 @@ CLAIMS = (
 # --- figures and grid -----------------------------------------------------------------------------
 
 
-def _heat(result: StudyResult, column: str, factor: float, text: str) -> Figure:
-    rows = contest(result.tables[NAME]).rows
+def _heat(result: StudyResult, column: str, factor: float, text: str, **where: Any) -> Figure:
+    rows = contest(result.tables[NAME], **where).rows
     logs = rows[rows["converged"]].groupby(["contender", *SET[:2]])[column].mean()
     grid = factor * np.exp(logs.unstack(list(SET[:2])))
     grid.columns = [f"{separation:g}, {weight:g}" for separation, weight in grid.columns]
@@ -225,8 +225,11 @@ def rate_figure(result: StudyResult) -> Figure:
 
 
 def curvature_figure(result: StudyResult) -> Figure:
-    """Largest curvature left by the mass matrix, geometric means over the runs that converge."""
-    return _heat(result, CURVATURE, 1.0, "{:.1f}")
+    """Largest curvature left by the mass matrix near coincidence, geometric means.
+
+    Away from it chains keep their labels, and the draws of all of them whiten nothing.
+    """
+    return _heat(result, CURVATURE, 1.0, "{:.1f}", separation=NEAR)
 
 
 def blocks(replicates: range) -> list[dict[str, Any]]:
