@@ -35,7 +35,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
-from ordered_mix.study.drawing import SEPARATION, SHADES, curves, heat, legend, looks, panels
+from ordered_mix.study.drawing import BAND, SEPARATION, SHADES, curves, heat, legend, looks, panels
 from ordered_mix.study.effects import exact, mean, rows_of, share
 from ordered_mix.theory.polish import Landscape, Minimum, distinct, polish
 from ordered_mix.theory.separated import (
@@ -329,7 +329,7 @@ def configurations_figure(result: StudyResult) -> Figure:
 def _draw_minima(axes: Axes, rows: pd.DataFrame) -> None:
     y = np.linspace(-SPAN - 4, SPAN + 4, 600)
     density = flat(truth_of("line", 3, SPAN)).density(y)
-    axes.fill_between(y, -0.5, density / density.max() * max(len(rows), 1) - 0.5, color="0.88")
+    axes.fill_between(y, -0.5, density / density.max() * max(len(rows), 1) - 0.5, color=BAND)
     for level, text in enumerate(rows["means"]):
         means = np.array(text.split(), dtype=float)
         axes.plot(means, np.full(len(means), level), "|", color=SHADES[level], ms=13, mew=2)
