@@ -218,6 +218,6 @@ study = Study(
     chief=(
         "chained means cost draws, means, fixed, dense",
         "chained scales cost draws, all, adaptive, dense",
-        "chained scales cost convergence, all, adaptive, diagonal",
+        "chained means cost draws, all, adaptive, diagonal",
     ),
 )  # fmt: skip
