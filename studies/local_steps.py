@@ -28,10 +28,12 @@ setting after one run of each contender was timed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from ctypes import CFUNCTYPE, c_int64, c_uint64, c_void_p, cast
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import arviz_stats
+import numba
 import numpy as np
 import pandas as pd
 
@@ -43,7 +45,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
-from ordered_mix.samplers.moves.density import density, posterior
+from ordered_mix.samplers.moves.density import posterior
 from ordered_mix.samplers.moves.inputs import standard_sample
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Experiment, Study, seed_of
@@ -173,7 +175,7 @@ def walked(
     own = standard_sample(model, data)
     first = Gibbs(draws=SWEEPS, tune=SETTLED).sample(model, data, starts, seed % 2**31)
     z = own.parameterization.unconstrain_unchecked(own.inwards(first.mixture))
-    density_here = partial(density, posterior(own.parameterization, own.data, 1.0))
+    density_here = compiled(posterior(own.parameterization, own.data, 1.0))
     seeds = np.random.SeedSequence(seed).spawn(CHAINS)
     states, walks = [], []
     for begin, one in zip(z, seeds, strict=True):
@@ -186,6 +188,28 @@ def walked(
         walks.append(walk)
     mixture = own.parameterization.forward(np.stack(states)).affine(data.location, data.scale)
     return mixture, taken(walks)
+
+
+def compiled(model: Any) -> Density:
+    """Log density and gradient as nutpie sees them, both NaN where it gives up."""
+    call, given = _caller(cast(model.compiled_logp_func.ctypes, c_void_p).value), model.user_data
+    return lambda z: call(z, given)
+
+
+@lru_cache(maxsize=4)
+def _caller(address: int) -> Any:
+    function = CFUNCTYPE(c_int64, c_uint64, *[c_void_p] * 4)(address)
+
+    @numba.njit
+    def call(z: Array, given: Array) -> tuple[float, Array]:
+        n = z.size
+        out = np.empty(n + 1)
+        value = out.ctypes.data + n * out.itemsize
+        if function(n, z.ctypes.data, out.ctypes.data, value, given.ctypes.data):
+            out[:] = np.nan
+        return out[n], out[:n]
+
+    return call
 
 
 def counts(walk: Walk) -> tuple[str, ...]:

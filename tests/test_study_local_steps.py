@@ -12,6 +12,8 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
+from ordered_mix.samplers.moves.density import density, posterior
+from ordered_mix.samplers.moves.inputs import standard_sample
 from ordered_mix.study.trajectory import Walk
 
 file = catalog.module("local_steps", "study")
@@ -73,6 +75,17 @@ def test_a_step_that_is_small_enough_is_the_leapfrog_step():
     begin = one.here._replace(momentum=np.array([0.5, -1.0]))
     assert np.array_equal(one.leap(begin, 1).z, other.leap(begin, 1).z)
     assert other.leaps == 1 and other.halved == other.irreversible == 0
+
+
+def test_the_compiled_density_is_that_of_nutpie():
+    data = simulate(Mixture([0.3, 0.7], [0.0, 3.0], [1.0, 1.0]), 40, 3)
+    own = standard_sample(catalog.parameterization(file.BEST, 2, default_prior(data)), data)
+    model = posterior(own.parameterization, own.data, 1.0)
+    found = file.compiled(model)
+    for z in 3 * np.random.default_rng(5).normal(size=(50, 5)), np.full((1, 5), 1e5):
+        for one in z:
+            for here, there in zip(found(one), density(model, one), strict=True):
+                np.testing.assert_array_equal(here, there)
 
 
 @pytest.mark.chance
