@@ -192,8 +192,9 @@ def walked(
 
 def compiled(model: Any) -> Density:
     """Log density and gradient as nutpie sees them, both NaN where it gives up."""
-    call, given = _caller(cast(model.compiled_logp_func.ctypes, c_void_p).value), model.user_data
-    return lambda z: call(z, given)
+    call = _caller(cast(model.compiled_logp_func.ctypes, c_void_p).value)
+    # the model, and not its numbers alone: they are addresses of arrays that live as long as it
+    return lambda z: call(z, model.user_data)
 
 
 @lru_cache(maxsize=4)

@@ -125,17 +125,19 @@ def kernel(
     return go
 
 
-def gradients_of(own: Any, z: Array) -> Callable[[int], int]:
+def gradients_of(own: Any, z: Array) -> Callable[[int], None]:
     """So many gradients of the log posterior at a point, as nutpie calls them, and no Python."""
     model = posterior(own.parameterization, own.data, 1.0)
     address = cast(model.compiled_logp_func.ctypes, c_void_p).value
     z = np.ascontiguousarray(z)
     out = np.empty(z.size + 1)
-    given = model.user_data
 
-    def go(count: int) -> int:
-        at = (z.ctypes.data, out.ctypes.data, out[-1:].ctypes.data, given.ctypes.data)
-        return int(_repeated(address)(count, z.size, *at))
+    def go(count: int) -> None:
+        # the model, and not its numbers alone: they are addresses of arrays that live as long as it
+        given = model.user_data.ctypes.data
+        at = (z.ctypes.data, out.ctypes.data, out[-1:].ctypes.data, given)
+        if failed := _repeated(address)(count, z.size, *at):
+            raise FloatingPointError(f"{failed} of {count} gradients are not finite at a start")
 
     go(1)
     return go

@@ -81,7 +81,7 @@ def test_the_compiled_density_is_that_of_nutpie():
     data = simulate(Mixture([0.3, 0.7], [0.0, 3.0], [1.0, 1.0]), 40, 3)
     own = standard_sample(catalog.parameterization(file.BEST, 2, default_prior(data)), data)
     model = posterior(own.parameterization, own.data, 1.0)
-    found = file.compiled(model)
+    found = file.compiled(posterior(own.parameterization, own.data, 1.0))
     for z in 3 * np.random.default_rng(5).normal(size=(50, 5)), np.full((1, 5), 1e5):
         for one in z:
             for here, there in zip(found(one), density(model, one), strict=True):
