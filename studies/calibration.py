@@ -34,7 +34,7 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.confidence import confidence
-from ordered_mix.study.drawing import heat, in_order, legend, looks, nothing, panels, short
+from ordered_mix.study.drawing import BAND, heat, in_order, legend, looks, nothing, panels, short
 from ordered_mix.study.experiment import four_digits
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
 
@@ -219,7 +219,7 @@ def difference_figure(result: StudyResult) -> Figure:
             inside = band(size)
             every = slice(None, None, max(1, size // 60))
             panel.fill_between(
-                inside.at[every], inside.low[every], inside.high[every], color="0.85", zorder=0
+                inside.at[every], inside.low[every], inside.high[every], color=BAND, zorder=0
             )
         for margin in (-MARGIN, MARGIN):
             panel.axhline(margin, color="0.5", lw=0.8, ls="--", zorder=0)
