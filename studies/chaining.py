@@ -65,7 +65,7 @@ def cell(
     seed: int, unknown: str, apart: str, distance: float, chained: str, matrix: str, replicate: int
 ) -> list[dict[str, Any]]:
     """One run in one coordinate system on one data set."""
-    shared = {"apart": apart, "distance": distance, "replicate": replicate}
+    shared: dict[str, Any] = {"apart": apart, "distance": distance, "replicate": replicate}
     truth = truth_of(apart, distance)
     data = simulate(truth, POINTS, seed_of("data", **shared))
     starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
