@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from ordered_mix.arrays import Array
 from ordered_mix.data import Data
 from ordered_mix.draws.convergence import convergence
 from ordered_mix.draws.rhat import reached, rhat_path
@@ -204,13 +205,13 @@ def agreement(optimiser: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
     at, width = shared.get_level_values(0), len(shared)
     groups = [at == separation for separation in at.unique()]
 
-    def statistic(chosen: pd.DataFrame) -> float:
-        average = chosen.to_numpy(dtype=float)[:, 1:].mean(axis=0)
-        one, other = average[:width], average[width:]
+    def statistic(samples: Array) -> Array:
+        return np.array([correlation(*np.split(one, [width])) for one in samples.mean(axis=-2)])
+
+    def correlation(one: Array, other: Array) -> float:
         return float(np.mean([spearman(one[group], other[group]) for group in groups]))
 
-    unit = both.set_axis(list(map(str, range(2 * width))), axis=1).reset_index()
-    return bootstrap(unit, statistic, "replicate")
+    return bootstrap(both.to_numpy(dtype=float), statistic)
 
 
 def map_agreement(modes: pd.DataFrame, nuts: pd.DataFrame, adaptation: str) -> Effect:
@@ -231,7 +232,7 @@ def passes_of(table: pd.DataFrame, name: str, **where: Any) -> Effect:
     return paired_ratio(both[name], both["unordered"])
 
 
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
+def spearman(first: Array, second: Array) -> float:
     """Rank correlation; no ranking at all agrees with none."""
     one, two = (rankdata(value) for value in (first, second))
     if np.ptp(one) == 0 or np.ptp(two) == 0:
