@@ -19,6 +19,7 @@ from pytensor.tensor.basic import second
 from pytensor.tensor.rewriting.ofg import inline_ofg_node  # its home up to PyTensor 3.1 too
 from pytensor.tensor.shape import Shape
 
+
 def untraced() -> Any:
     """Context without notes of where each node came from, which take a third of a compilation."""
     return pytensor.config.change_flags(traceback__limit=0, traceback__compile_limit=0)
