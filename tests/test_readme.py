@@ -50,7 +50,7 @@ PROGRAM = "ordered-mix "
 INLINE = sorted(
     {line for line in re.findall(r"`(ordered-mix [a-z][^`]*)`", TEXT) if "COMMAND" not in line}
 )
-SHORT = {"draws": 50, "tune": 50, "chains": 2}
+SHORT = {"draws": 500, "tune": 300, "chains": 2}
 FEW = {"parameterizations": "unordered", "estimators": "nuts", **SHORT}
 
 
@@ -200,7 +200,7 @@ def posterior(place):
     """What the program of the recipe saves, sampled shortly."""
     program = PROGRAMS[0]
     assert program.count("pm.sample()") == 1
-    short = "pm.sample(20, tune=20, chains=2, cores=1, random_seed=1, progressbar=False, "
+    short = "pm.sample(10, tune=10, chains=2, cores=1, random_seed=1, progressbar=False, "
     short += "compute_convergence_checks=False, quiet=True)"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)

@@ -25,7 +25,7 @@ def fitted():
     """Two components and a value far from all others, which is said above the answers."""
     rng = np.random.default_rng(1)
     y = np.concatenate([rng.normal(162, 6, 60), rng.normal(182, 5, 60), [1780.0]])
-    return fit(Data(y, name="people:height of all"), 3, draws=150, tune=200, chains=2, seed=2)
+    return fit(Data(y, name="people:height of all"), 3, draws=500, tune=300, chains=2, seed=2)
 
 
 @pytest.fixture(scope="module")
