@@ -86,7 +86,7 @@ def test_the_command_line_writes_tables_draws_and_a_pair_plot(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     y = np.random.default_rng(0).normal(size=(60, 2)) + np.repeat([[0.0, 0.0], [5.0, 3.0]], 30, 0)
     pd.DataFrame(y, columns=["x", "y"]).to_csv("my.csv", index=False)
-    call = ["fit", "my.csv:x,y", "--draws", "300", "--tune", "100", "--chains", "2", "--out", "out"]
+    call = ["fit", "my.csv:x,y", "--draws", "60", "--tune", "30", "--chains", "2", "--out", "out"]
     assert exit_status(monkeypatch, *call) in (None, 0)
     printed = capsys.readouterr().out
     assert "my:x,y: n = 60, K = 2" in printed and "correlation[x, y]" in printed

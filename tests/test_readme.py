@@ -200,7 +200,7 @@ def posterior(place):
     """What the program of the recipe saves, sampled shortly."""
     program = PROGRAMS[0]
     assert program.count("pm.sample()") == 1
-    short = "pm.sample(10, tune=10, chains=2, cores=1, random_seed=1, progressbar=False, "
+    short = "pm.sample(15, tune=10, chains=2, cores=1, random_seed=1, progressbar=False, "
     short += "compute_convergence_checks=False, quiet=True)"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
