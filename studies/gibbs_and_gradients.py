@@ -1,317 +1,286 @@
 """Does Gibbs sampling or NUTS give more effective draws for a pass?
 
-Data are from K equal components with unit scales, neighbours a separation apart; the posterior is
-that of the reference prior on the scale of the data, and all samplers begin at the same means,
-taken from the data. A pass is one evaluation of all responsibilities: a sweep of Gibbs sampling is
-one, an iteration of NUTS one for each leapfrog step. The ESS is the smallest of three quantities
-that no relabelling changes: the log likelihood, the largest weight and the log of the smallest
-scale; chains that disagree have a small one. It is counted after warm-up, over four chains that
-run one after the other on one core. The mass matrix is diagonal and the prior the fixed one; Gibbs
-sampling beside dense mass matrices and under the adaptive prior is a contender of `never_loses`.
+Data are 200 points of K equal components with unit scales, neighbours a separation apart; weights,
+means and scales are free under the prior that a user gets (adaptive) or the fixed one of the other
+studies. Contenders begin at the same random starts: Gibbs sampling, and NUTS in three coordinate
+systems with a diagonal and a dense mass matrix, the best of which on each data set it is compared
+with. A pass is one evaluation of all responsibilities: a sweep of Gibbs sampling is one, an
+iteration of NUTS one for each leapfrog step.
+
+ESS is the smallest of quantities that no relabelling changes (log likelihood, mixture mean, density
+at three points of the data), after warm-up, over four chains on one core: 1,000 + 2,000 draws of
+NUTS, 1,000 + 6,000 sweeps. Runs are compared on data sets where both have converged: an R-hat of
+those quantities of at most 1.01. Twenty data sets a setting are the number of an earlier design,
+with the fixed prior and a diagonal matrix only.
 
 Whether chains change labels is kept beside it: the share of the K! orders of the means that a chain
-visits, and the passes until it first draws another order than the one it began with.
+visits.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from math import factorial
 from typing import TYPE_CHECKING, Any
 
-import arviz_stats
 import numpy as np
 import pandas as pd
 
-from ordered_mix.data import Data, simulate
-from ordered_mix.draws.draws import Draws
+from ordered_mix.data import simulate
+from ordered_mix.draws.rhat import RHAT_THRESHOLD
+from ordered_mix.draws.sampler_measures import sampler_measures
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
-from ordered_mix.parameterization import catalog
-from ordered_mix.passes.kernels import e_step
-from ordered_mix.prior import Prior
-from ordered_mix.samplers.gibbs import Gibbs
-from ordered_mix.samplers.nuts import NUTS
+from ordered_mix.prior import default_prior
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
+from ordered_mix.study.contenders import GIBBS, NONE, named, sampled
+from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import curves, legend, looks, panels
 from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of
+from ordered_mix.study.experiment import in_four_digits
+from ordered_mix.study.sentences import worded
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ordered_mix.study.result import StudyResult
 
-PROJECT = "a question of this project"
-COORDINATES = ("unordered", "ordered", "signed", "relative")
-GIBBS, UNORDERED = "Gibbs", "NUTS, unordered"
-CONTENDERS = (GIBBS, *(f"NUTS, {name}" for name in COORDINATES))
-CHAINS = 4
-SWEEPS = Gibbs(draws=5000, tune=500)
-TRAJECTORIES = NUTS(tune=400, draws=500, cores=1)
+NAME, PROJECT = "gibbs_and_gradients", "a question of this project"
+CELEUX = "Celeux, Hurn & Robert 2000, JASA 95, 957-970"
+MENG = "Meng & van Dyk 1997, JRSS B 59, 511-567"
+PRIORS, MATRICES = ("adaptive", "fixed"), ("diagonal", "dense")
+COORDINATES = ("unordered", "signed", "moment(gap=pooled)")
+ALONE, UNORDERED = f"{GIBBS}, {NONE}", "unordered, diagonal"
+NUTS = tuple(f"{name}, {matrix}" for name in COORDINATES for matrix in MATRICES)
 SEPARATIONS = (1.0, 3.0, 6.0)
 NEAR, FAR = SEPARATIONS[0], SEPARATIONS[-1]
-SET = ["separation", "n", "k", "replicate"]
+SET = ("prior", "separation", "k", "replicate")
+POINTS, CHAINS, DRAWS, TUNE, SWEEPS = 200, 4, 2000, 1000, 3
 
 
-def gibbs(seed: int, separation: float, n: int, k: int, replicate: int) -> list[dict[str, Any]]:
-    """Four chains of Gibbs sampling on one data set."""
-    data, draws = run(SWEEPS, "unordered", seed, separation, n, k, replicate)
-    seconds = draws.seconds * SWEEPS.draws / (SWEEPS.draws + SWEEPS.tune)
-    return [effective(data, draws) | {"seconds": seconds} | labels(draws)]
-
-
-def nuts(
-    seed: int, coordinates: str, separation: float, n: int, k: int, replicate: int
-) -> list[dict[str, Any]]:
-    """Four chains of NUTS on one data set."""
-    data, draws = run(TRAJECTORIES, coordinates, seed, separation, n, k, replicate)
-    passes, warmup = draws.passes.sum(), draws.warmup_passes.sum()
-    seconds = draws.seconds * float(passes / (passes + warmup))
-    return [effective(data, draws) | {"seconds": seconds} | labels(draws)]
-
-
-def run(
-    sampler: Gibbs | NUTS,
-    coordinates: str,
-    seed: int,
-    separation: float,
-    n: int,
-    k: int,
+def cell(
+    seed: int, coordinates: str, adaptation: str, prior: str, separation: float, k: int,
     replicate: int,
-) -> tuple[Data, Draws]:
-    """A run on a data set, from starts, that all samplers share."""
-    shared = {"separation": separation, "n": n, "k": k, "replicate": replicate}
+) -> list[dict[str, Any]]:  # fmt: skip
+    """One run of one contender on one data set."""
+    shared = {"separation": separation, "k": k, "replicate": replicate}
     means = np.array([separation * (j - (k - 1) / 2) for j in range(k)])
     truth = Mixture(np.full(k, 1 / k), means, np.ones(k))
-    data = simulate(truth, n, seed_of("data", **shared))
+    data = simulate(truth, POINTS, seed_of("data", **shared))
     starts = initial_mixtures(data, k, CHAINS, "random", seed_of("starts", **shared))
-    prior = Prior().affine(float(data.location), float(data.scale))
-    model = catalog.parameterization(coordinates, k, prior)
-    return data, sampler.sample(model, data, starts, seed % 2**31)
+    given = (coordinates, adaptation, k, default_prior(data, prior), data, starts, seed)
+    draws = sampled(*given, draws=DRAWS, tune=TUNE, sweeps=SWEEPS)
+    return [in_four_digits(sampler_measures(draws))]
 
 
-def effective(data: Data, draws: Draws) -> dict[str, Any]:
-    """Smallest ESS of what no relabelling changes, and the passes it took."""
-    mixture = draws.mixture
-    height = e_step(data.y, mixture.w, mixture.mu, mixture.sigma).log_likelihood
-    values = (height, mixture.w.max(axis=-1), np.log(mixture.sigma.min(axis=-1)))
-    ess = [float(arviz_stats.ess(one, chain_axis=0, draw_axis=1)) for one in values]
-    return {"ess": min(ess), "passes": int(draws.passes.sum())}
+def skip(coordinates: str, adaptation: str, **rest: Any) -> str | None:
+    """Combinations that mean nothing."""
+    alone = (coordinates == GIBBS) == (adaptation == NONE)
+    return None if alone else "Gibbs sampling, and it alone, has no mass matrix"
 
 
-def labels(draws: Draws) -> dict[str, Any]:
-    """Share of the orders of the means that a chain visits, and the passes to its first change."""
-    order = draws.mixture.order("mu")
-    chains, length, k = order.shape
-    visited = [len(np.unique(chain, axis=0)) / factorial(k) for chain in order]
-    changed = (order != order[:, :1]).any(axis=-1)
-    first = np.where(changed.any(axis=1), changed.argmax(axis=1), np.inf)
-    each = float(draws.passes.sum()) / (chains * length)
-    middle = float(np.median(first)) * each
-    return {
-        "visited": float(np.mean(visited)),
-        "switched": float(changed.any(axis=1).mean()),
-        "first_passage": middle if np.isfinite(middle) else None,
-    }
+# --- from the table to effects --------------------------------------------------------------------
 
 
-# --- from the tables to effects -------------------------------------------------------------------
-
-
-def runs(gibbs: pd.DataFrame, nuts: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the contender's name and the logs of ESS per pass and per second."""
-    named = "NUTS, " + nuts["coordinates"].astype(str)
-    rows = pd.concat([gibbs.assign(contender=GIBBS), nuts.assign(contender=named)])
-    rows = rows_of(rows, ("ess", "passes", "seconds", "visited", "first_passage"))
+def runs(table: pd.DataFrame, **where: Any) -> pd.DataFrame:
+    """Runs with the contender's name, whether they converged, and the logs of their ESS."""
+    rows = with_rates(named(rows_of(table, ("visited", "invariant_rhat"), **where)))
     return rows.assign(
-        per_pass=np.log((1000 * rows["ess"] / rows["passes"]).astype(float)),
-        per_second=np.log((rows["ess"] / rows["seconds"]).astype(float)),
+        converged=rows["invariant_rhat"] <= RHAT_THRESHOLD,
+        per_pass=rows["log_invariant"],
+        per_second=np.log(rows["invariant_ess"] / rows["seconds"]),
     )
 
 
-def against_nuts(rows: pd.DataFrame, value: str, **where: Any) -> dict[Any, np.ndarray]:
-    """Log ratio of Gibbs to the best NUTS of each data set, by separation, n and K."""
-    wide = paired(rows_of(rows, **where), "contender", CONTENDERS, value, SET)
-    ratio = wide[GIBBS] - wide[list(CONTENDERS[1:])].max(axis=1)
-    return {key: part.to_numpy() for key, part in ratio.groupby(["separation", "n", "k"])}
+def against_nuts(table: pd.DataFrame, value: str, **where: Any) -> pd.Series:
+    """Log ratio of Gibbs to the best NUTS of each data set where both have converged.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    wide = Contest(runs(table, **where), SET, SET[:3]).values(value)
+    wide = wide.reindex(columns=[ALONE, *NUTS])
+    ratio: pd.Series = (wide[ALONE] - wide[list(NUTS)].max(axis=1)).dropna()
+    if ratio.empty:
+        raise ValueError("the table holds no data set on which Gibbs sampling and NUTS converge")
+    return ratio
 
 
-def least(gibbs: pd.DataFrame, nuts: pd.DataFrame, value: str, **where: Any) -> Effect:
-    """Gibbs over the best NUTS where that is least."""
-    return from_logs(extreme(against_nuts(runs(gibbs, nuts), value, **where).values(), min))
+def where_it_is(pick: Any, table: pd.DataFrame, value: str, **where: Any) -> Effect:
+    """Gibbs over the best NUTS in the setting that is picked."""
+    ratio = against_nuts(table, value, **where)
+    return from_logs(extreme([part for _, part in ratio.groupby(["separation", "k"])], pick))
 
 
-def most(gibbs: pd.DataFrame, nuts: pd.DataFrame, value: str, **where: Any) -> Effect:
-    """Gibbs over the best NUTS where that is largest."""
-    return from_logs(extreme(against_nuts(runs(gibbs, nuts), value, **where).values(), max))
-
-
-def growth(gibbs: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
+def growth(table: pd.DataFrame, **where: Any) -> Effect:
     """How many times larger the ratio is at the largest separation than at the smallest."""
-    rows = runs(gibbs, nuts)
-    near, far = (
-        np.concatenate(list(against_nuts(rows, "per_pass", separation=at).values()))
-        for at in (NEAR, FAR)
-    )
-    return from_logs(mean(far - near))
+    ratio = against_nuts(table, "per_pass", separation=(NEAR, FAR), **where).unstack("separation")
+    return from_logs(mean((ratio[FAR] - ratio[NEAR]).dropna()))
 
 
-def visited(table: pd.DataFrame, **where: Any) -> Effect:
+def visited(table: pd.DataFrame, contender: str, **where: Any) -> Effect:
     """Mean share of the orders that a chain visits beyond the first, at the largest separation."""
-    rows = rows_of(table, separation=FAR, **where)
+    rows = runs(table, separation=FAR, **where)
+    rows = rows[rows["contender"] == contender]
     return mean(rows["visited"] - 1 / rows["k"].map(factorial))
 
 
-def switches_more(gibbs: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
+def switches_more(table: pd.DataFrame, **where: Any) -> Effect:
     """Share of orders visited by Gibbs less that by unordered NUTS, in the overlap."""
-    rows = rows_of(runs(gibbs, nuts), separation=NEAR)
-    wide = paired(rows, "contender", (GIBBS, UNORDERED), "visited", SET)
-    return mean(wide[GIBBS] - wide[UNORDERED])
+    rows = runs(table, separation=NEAR, **where)
+    wide = paired(rows, "contender", (ALONE, UNORDERED), "visited", SET)
+    return mean(wide[ALONE] - wide[UNORDERED])
 
+
+# --- claims ---------------------------------------------------------------------------------------
 
 ESS = "ESS per pass, Gibbs / best NUTS"
-CLAIMS = (
-    Claim(
-        "Gibbs wins apart, per pass",
-        "At separation 6 Gibbs sampling has more ESS per pass than NUTS with a diagonal mass "
-        "matrix in its best coordinates, under the fixed prior.",
-        PROJECT, partial(least, value="per_pass", separation=FAR), "above", 1.0,
+TIMES, BEST = "{0:.2f} [{1:.2f}, {2:.2f}] times", "the effective draws of the best NUTS"
+SAID: dict[str, str | tuple[str, str, str]] = {
+    "Gibbs wins apart, per pass, adaptive": (
+        f"For a pass Gibbs sampling gives more: at least {TIMES} {BEST} at separation 6.",
+        f"Apart Gibbs sampling gives no more effective draws for a pass: {TIMES} {BEST} where it "
+        "is worst.",
+        f"Whether Gibbs sampling or NUTS gives more for a pass apart is undecided: {TIMES} {BEST} "
+        "where Gibbs sampling is worst.",
+    ),
+    "NUTS wins in the overlap, per pass, adaptive": (
+        f"In the overlap, at separation 1, NUTS wins: Gibbs sampling has at most {TIMES} {BEST}.",
+        "In the overlap, at separation 1, NUTS does not win everywhere: Gibbs sampling has up to "
+        f"{TIMES} {BEST}.",
+        "In the overlap, at separation 1, it is undecided: Gibbs sampling has up to "
+        f"{TIMES} {BEST}.",
+    ),
+    "the advantage of Gibbs grows with the separation, adaptive": "From separation 1 to 6 the "
+    "ratio of the two becomes {0:.1f} [{1:.1f}, {2:.1f}] times what it was.",
+    "Gibbs wins per second, adaptive": (
+        f"It wins per second, too: at least {TIMES} {BEST}.",
+        f"For a second it does not everywhere: {TIMES} {BEST} where it is worst.",
+        f"Which wins per second is undecided: {TIMES} {BEST} where Gibbs sampling is worst.",
+    ),
+    "Gibbs switches more in the overlap, adaptive": (
+        "At separation 1 a chain of Gibbs sampling visits more orders of the means than one of "
+        "unordered NUTS.",
+        "At separation 1 a chain of Gibbs sampling, three times as long in draws, visits no more "
+        "orders of the means than one of unordered NUTS.",
+        "Which of the two visits more orders of the means at separation 1 is undecided.",
+    ),
+}
+
+
+def _efficiency(prior: str) -> Iterator[Claim]:
+    where, best = f"under the {prior} prior", "NUTS in its best coordinates and mass matrix"
+    yield Claim(
+        f"Gibbs wins apart, per pass, {prior}",
+        f"At separation 6, {where}, Gibbs sampling has more ESS per pass than {best}.", PROJECT,
+        partial(where_it_is, min, value="per_pass", separation=FAR, prior=prior), "above", 1.0,
         f"{ESS}, where it is least",
-        words=(
-            "For a pass Gibbs sampling gives more: at least {0:.1f} [{1:.1f}, {2:.1f}] times the "
-            "effective draws of the best NUTS at separation 6.",
-            "Apart Gibbs sampling gives no more effective draws for a pass than the best NUTS: "
-            "{0:.2f} [{1:.2f}, {2:.2f}] times as many where it is worst.",
-            "Whether Gibbs sampling or NUTS gives more for a pass apart is undecided ({0:.2f} "
-            "[{1:.2f}, {2:.2f}] where Gibbs sampling is worst).",
-        ),
-    ),
-    Claim(
-        "NUTS wins in the overlap, per pass",
-        "At separation 1 NUTS with a diagonal mass matrix in its best coordinates has more ESS per "
-        "pass than Gibbs sampling, under the fixed prior.",
-        "Meng & van Dyk 1997, JRSS B 59, 511-567: augmentation is slow where much is missing",
-        partial(most, value="per_pass", separation=NEAR), "below", 1.0,
+    )  # fmt: skip
+    yield Claim(
+        f"NUTS wins in the overlap, per pass, {prior}",
+        f"At separation 1, {where}, {best} has more ESS per pass than Gibbs sampling.",
+        f"{MENG}: augmentation is slow where much is missing",
+        partial(where_it_is, max, value="per_pass", separation=NEAR, prior=prior), "below", 1.0,
         f"{ESS}, where it is largest",
-        words=(
-            "In the overlap, at separation 1, NUTS wins: Gibbs sampling has at most {0:.2f} "
-            "[{1:.2f}, {2:.2f}] times its ESS per pass.",
-            "In the overlap, at separation 1, NUTS does not win everywhere: Gibbs sampling has up "
-            "to {0:.2f} [{1:.2f}, {2:.2f}] times its ESS per pass.",
-            "In the overlap, at separation 1, it is undecided: Gibbs sampling has up to {0:.2f} "
-            "[{1:.2f}, {2:.2f}] times the ESS per pass of NUTS.",
-        ),
-    ),
-    Claim(
-        "the advantage of Gibbs grows with the separation",
-        "From separation 1 to 6 the ratio of Gibbs to the best NUTS grows at least twofold.",
-        "Meng & van Dyk 1997: the rate is the share of information that is missing",
-        growth, "above", 2.0, f"{ESS}, at separation 6 over that at 1",
-        words="From separation 1 to 6 the ratio of the two becomes {0:.1f} [{1:.1f}, {2:.1f}] "
-        "times what it was.",
-    ),
-    Claim(
-        "Gibbs wins per second",
-        "Gibbs sampling has more ESS per second than NUTS with a diagonal mass matrix in its best "
-        "coordinates, everywhere, under the fixed prior.",
-        PROJECT, partial(least, value="per_second"), "above", 1.0,
+    )  # fmt: skip
+    yield Claim(
+        f"the advantage of Gibbs grows with the separation, {prior}",
+        f"From separation 1 to 6, {where}, the ratio of Gibbs to the best NUTS grows at least "
+        "twofold.", f"{MENG}: the rate is the share of information that is missing",
+        partial(growth, prior=prior), "above", 2.0, f"{ESS}, at separation 6 over that at 1",
+    )  # fmt: skip
+    yield Claim(
+        f"Gibbs wins per second, {prior}",
+        f"Everywhere, {where}, Gibbs sampling has more ESS per second than {best}.", PROJECT,
+        partial(where_it_is, min, value="per_second", prior=prior), "above", 1.0,
         "ESS per second, Gibbs / best NUTS, where it is least",
-        words=(
-            "It wins per second, too.",
-            "For a second it does not everywhere: {0:.2f} [{1:.2f}, {2:.2f}] of the best NUTS "
-            "where it is worst.",
-            "Which wins per second is undecided.",
-        ),
-    ),
-    *(
-        Claim(
-            f"{words} does not switch apart",
-            f"At separation 6 a chain of {words} visits less than one more order of the means in "
-            "twenty.",
-            "Celeux, Hurn & Robert 2000, JASA 95, 957-970",
-            partial(visited, **where), "below", 0.05,
-            "share of the K! orders beyond the first", of=(table,),
-            words=f"At separation 6 a chain of {words} visits {{0:.1%}} [{{1:.1%}}, {{2:.1%}}] of "
-            "the orders of the means beyond the first.",
-        )
-        for table, words, where in (
-            ("gibbs", "Gibbs sampling", {}),
-            ("nuts", "unordered NUTS", {"coordinates": "unordered"}),
-        )
-    ),
-    Claim(
-        "Gibbs switches more in the overlap",
-        "At separation 1 a chain of Gibbs sampling, ten times as long in draws, visits more orders "
-        "of the means than one of unordered NUTS.",
-        PROJECT, switches_more, "above", 0.0, "difference of the shares of the K! orders",
-        words=(
-            "At separation 1 a chain of Gibbs sampling visits more of them than one of unordered "
-            "NUTS.",
-            "At separation 1 a chain of Gibbs sampling, ten times as long in draws, visits fewer "
-            "of them than one of unordered NUTS.",
-            "Which of the two visits more of them at separation 1 is undecided.",
-        ),
-    ),
-)  # fmt: skip
+    )  # fmt: skip
+
+
+def _labels(prior: str) -> Iterator[Claim]:
+    where = f"under the {prior} prior"
+    for words, contender in (("Gibbs sampling", ALONE), ("unordered NUTS", UNORDERED)):
+        yield Claim(
+            f"{words} does not switch apart, {prior}",
+            f"At separation 6, {where}, a chain of {words} visits less than one more order of the "
+            "means in twenty.", CELEUX,
+            partial(visited, contender=contender, prior=prior), "below", 0.05,
+            "share of the K! orders beyond the first",
+        )  # fmt: skip
+    yield Claim(
+        f"Gibbs switches more in the overlap, {prior}",
+        f"At separation 1, {where}, a chain of Gibbs sampling, three times as long in draws, "
+        "visits more orders of the means than one of unordered NUTS.", PROJECT,
+        partial(switches_more, prior=prior), "above", 0.0,
+        "difference of the shares of the K! orders",
+    )  # fmt: skip
+
+
+CLAIMS = worded(
+    tuple(claim for prior in PRIORS for claim in (*_efficiency(prior), *_labels(prior))), SAID
+)
 
 
 # --- figures --------------------------------------------------------------------------------------
 
 
 def efficiency_figure(result: StudyResult) -> Figure:
-    """ESS per 1,000 passes and per second by separation, with 95% intervals over data sets."""
-    rows = runs(**result.tables)
-    rows = rows.assign(passes_rate=np.exp(rows["per_pass"]), rate=np.exp(rows["per_second"]))
-    sizes = sorted(set(zip(rows["n"], rows["k"], strict=True)))
-    figure, axes = panels(2, len(sizes), (2.6 * max(len(sizes), 2) + 1, 5.2), sharex=True)
-    for column, (n, k) in enumerate(sizes):
-        part = rows[(rows["n"] == n) & (rows["k"] == k)]
-        for row, value in enumerate(("passes_rate", "rate")):
-            curves(axes[row, column], part, value, "contender", looks(CONTENDERS), log=True)
-        axes[0, column].set_title(f"n = {n:g}, K = {k:g}", fontsize="medium")
-    axes[0, 0].set_ylabel("ESS per 1,000 passes")
-    axes[1, 0].set_ylabel("ESS per second")
+    """ESS per 1,000 passes of converged runs by separation, with 95% intervals over data sets."""
+    rows = runs(result.tables[NAME])
+    rows = rows.assign(shown=1000 * np.exp(rows["per_pass"]))[rows["converged"]]
+    grid = [(prior, k) for prior in PRIORS for k in sorted(set(rows["k"]))]
+    figure, axes = panels(1, max(len(grid), 1), (9.6, 3.2), sharex=True)
+    for axis, (prior, k) in zip(axes[0], grid, strict=False):
+        part = rows[(rows["prior"] == prior) & (rows["k"] == k)]
+        curves(axis, part, "shown", "contender", looks((ALONE, *NUTS)), log=True)
+        axis.set_title(f"{prior} prior, K = {k:g}", fontsize="medium")
+    axes[0, 0].set_ylabel("label-invariant ESS per 1,000 passes")
     return legend(figure, axes)
 
 
 def label_figure(result: StudyResult) -> Figure:
-    """Share of the K! orders of the means that a chain visits, and passes to its first change."""
-    rows = runs(**result.tables)
-    figure, axes = panels(1, 2, (8.0, 3.4))
-    series = looks([GIBBS, UNORDERED, "NUTS, signed"])
-    curves(axes[0, 0], rows, "visited", "contender", series)
+    """Share of the K! orders of the means that a chain visits, adaptive prior."""
+    rows = runs(result.tables[NAME], prior="adaptive")
+    figure, axes = panels(1, 1, (4.8, 3.2))
+    curves(axes[0, 0], rows, "visited", "contender", looks((ALONE, UNORDERED, "signed, dense")))
     axes[0, 0].set_ylabel("share of the orders visited")
-    curves(axes[0, 1], rows, "first_passage", "contender", series, log=True)
-    axes[0, 1].set_ylabel("passes to the first change, if any")
     return legend(figure, axes)
 
 
-DATA = {"separation": SEPARATIONS, "n": (100, 1000), "k": (2, 4), "replicate": range(100)}
-SIZES: dict[str, dict[str, Any]] = {
-    "smoke": {"n": (100,), "k": (2,), "separation": (1.0, 6.0), "replicate": range(2)},
-    "laptop": {"replicate": range(20)},
-    "cluster": {},
-}
-
 study = Study(
-    name="gibbs_and_gradients",
+    name=NAME,
     question="Does Gibbs sampling or NUTS give more effective draws for a pass?",
     source="this project, after Celeux, Hurn & Robert 2000 and Meng & van Dyk 1997",
     experiments={
-        "gibbs": Experiment(cell=gibbs, factors=DATA, sizes=SIZES, structure=("k",)),
-        "nuts": Experiment(
-            cell=nuts,
-            factors={"coordinates": COORDINATES, **DATA},
-            sizes=SIZES,
+        NAME: Experiment(
+            cell,
+            factors={
+                "coordinates": (GIBBS, *COORDINATES),
+                "adaptation": (NONE, *MATRICES),
+                "prior": PRIORS,
+                "separation": SEPARATIONS,
+                "k": (2, 4),
+                "replicate": range(100),
+            },
+            sizes={
+                "smoke": {"prior": ("adaptive",), "separation": (NEAR,), "k": (2,),
+                          "adaptation": (NONE, "diagonal"), "replicate": range(1)},
+                "laptop": {"replicate": range(20)},
+                "cluster": {},
+            },
+            skip=skip,
             structure=("coordinates", "k"),
         ),
     },
     claims=CLAIMS,
     figures={"efficiency": efficiency_figure, "labels": label_figure},
-    answer=("Gibbs wins apart, per pass", "Gibbs wins per second"),
+    answer=("Gibbs wins apart, per pass, adaptive", "Gibbs wins per second, adaptive"),
     chief=(
-        "Gibbs wins apart, per pass",
-        "Gibbs wins per second",
-        "Gibbs switches more in the overlap",
+        "Gibbs wins apart, per pass, adaptive",
+        "NUTS wins in the overlap, per pass, adaptive",
+        "the advantage of Gibbs grows with the separation, adaptive",
     ),
-)
+)  # fmt: skip

@@ -3,11 +3,12 @@
 Weights, means and scales are all free, under the prior that a user gets (adaptive) or the fixed one
 of the other studies, which both coordinates carry exactly. Data are 200 points of two unit normals
 a separation apart, ``weight`` being that of the lower one. A run is 4 chains of 1,000 + 2,000 draws
-of NUTS with a diagonal or a dense mass matrix, from random starts that all runs on a data
-set share. Chains agree if the largest R-hat of all parameters is at most 1.01, of the draws as they
+of NUTS with a diagonal or a dense mass matrix, from random starts that all runs on a data set
+share. Chains agree if the largest R-hat of all parameters is at most 1.01, of the draws as they
 come or once each draw is sorted by its means. ESS is the smallest bulk ESS of the sorted
-parameters, compared where both runs agree once sorted. Thirty data sets a setting are as many as
-let a share of all of them hold above 95% with each of two mass matrices.
+parameters, compared where both runs agree once sorted. Thirty data sets a setting do not tell,
+weight by weight, whether 95% are cured: asked is whether nine of ten of all are, at equal weights
+whether ordering cures what sorting does, at weight 0.1 whether sorting cures more.
 
 Where means cross, sorting by them exchanges components that other parameters tell apart: beside
 data of separated means stand such whose means coincide and whose scales are 1 and 4, and the same
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from ordered_mix.study.result import StudyResult
 
 BETANCOURT = "Betancourt 2017, Identifying Bayesian mixture models"
+CELEUX = "Celeux, Hurn & Robert 2000, JASA 95, 957-970"
 STEPHENS = "Stephens 2000 (relabelling afterwards)"
 PROJECT = "a question of this project"
 PAIR = ("unordered", "ordered")
@@ -132,9 +133,9 @@ def wide(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def disagreeing(table: pd.DataFrame, prior: str) -> Effect:
-    """Share of the sets on which unordered chains disagree, where it is least."""
+    """Share of the sets on which unordered chains disagree, with the matrix where it is least."""
     rows = runs(table, prior=prior, separation=FAR, coordinates=PAIR[0])
-    parts = rows.groupby(["adaptation", "weight", "separation"])["raw_rhat"]
+    parts = rows.groupby("adaptation")["raw_rhat"]
     return extreme_share([part > RHAT_THRESHOLD for _, part in parts], np.min)
 
 
@@ -158,9 +159,10 @@ def sorting_cures_more(table: pd.DataFrame, **where: Any) -> Effect:
     return difference_of_shares(both["sorting"], both["order"])
 
 
-def visits(table: pd.DataFrame, prior: str) -> Effect:
-    """Share of the orders of the means that an unordered chain visits at separation 8."""
-    rows = runs(table, prior=prior, separation=8.0, coordinates=PAIR[0], adaptation="diagonal")
+def visits(table: pd.DataFrame, prior: str, separation: Any) -> Effect:
+    """Share of the orders of the means that an unordered chain visits at these separations."""
+    where = {"prior": prior, "separation": separation, "adaptation": "diagonal"}
+    rows = runs(table, coordinates=PAIR[0], **where)
     return mean(rows.loc[rows["weight"] == 0.5, "visited"])
 
 
@@ -183,37 +185,52 @@ SAID: dict[str, str | tuple[str, str, str]] = {
         "Whether sorting unordered draws is as effective everywhere is undecided "
         f"({RATIO} times the ESS per pass at the least favourable place).",
     ),
-    "order cures label switching, adaptive, weight 0.5": "At equal weights ordered chains agree on "
-    f"{SHARE} of the data sets where unordered ones disagree.",
-    "order cures label switching, adaptive, weight 0.1": "At weight 0.1 ordered chains agree on "
-    f"{SHARE} of the data sets where unordered ones disagree.",
-    "sorting cures label switching, adaptive, weight 0.1": "At weight 0.1 unordered chains, once "
-    f"sorted, agree on {SHARE} of the data sets where they disagreed.",
+    "order cures what sorting does at equal weights, adaptive": (
+        f"At equal weights ordering cures what sorting does, give or take 10 points: {SHARE} of "
+        f"the data sets where unordered chains disagree are cured by sorting only.",
+        f"At equal weights the shares of data sets that sorting and ordering cure differ by "
+        f"{SHARE}.",
+        f"Whether ordering cures what sorting does at equal weights is undecided: the shares "
+        f"differ by {SHARE}.",
+    ),
+    "order cures label switching, adaptive": (
+        f"Ordered chains agree on {SHARE} of the data sets where unordered ones disagree.",
+        f"Ordered chains agree on {SHARE} of the data sets where unordered ones disagree.",
+        "Whether ordering cures label switching on nine of ten data sets is undecided: it does on "
+        f"{SHARE}.",
+    ),
+    "sorting cures more than order at weight 0.1, adaptive": f"At weight 0.1 sorting unordered "
+    f"draws afterwards cures more of the data sets than ordering while sampling, by {SHARE}.",
     "Stephens keeps crossing components, adaptive": "Where means cross, scales of draws that are "
     f"sorted by them spread {RATIO} times as far as after Stephens' relabelling.",
 }  # fmt: skip
 SWITCHING: dict[str, Any] = {"of": ("switching",)}
-OF_THOSE = "share of those data sets, with the mass matrix where it is least"
 
 
-def _curing(prior: str, weight: float) -> Iterator[Claim]:
-    given: dict[str, Any] = {"prior": prior, "weight": weight}
-    where = f"Under the {prior} prior, where {UNORDERED}, weight of the lower component {weight:g},"
+def _curing(prior: str) -> Iterator[Claim]:
+    where = f"Under the {prior} prior, where {UNORDERED},"
+    least = "share of those data sets, with the mass matrix where it is least"
+    for by, words, source in (
+        ("order", "ordered ones agree on nine of ten data sets", BETANCOURT),
+        ("sorting", "the same draws agree on nine of ten once they are sorted", STEPHENS),
+    ):
+        yield Claim(
+            f"{by} cures label switching, {prior}",
+            f"{where} {words}, all weights together, whatever the mass matrix.", source,
+            partial(cured, by=by, prior=prior), "above", 0.9, least, **SWITCHING,
+        )  # fmt: skip
+    unit = "difference of shares, sorting less order"
     yield Claim(
-        f"order cures label switching, {prior}, weight {weight:g}",
-        f"{where} ordered ones agree on 95% of the data sets, whatever the mass matrix.",
-        BETANCOURT, partial(cured, by="order", **given), "above", 0.95, OF_THOSE, **SWITCHING,
+        f"order cures what sorting does at equal weights, {prior}",
+        f"{where} ordering and sorting cure as many of the data sets of equal weights, give or "
+        "take ten points, with a diagonal mass matrix.", PROJECT,
+        partial(sorting_cures_more, prior=prior, weight=0.5), "within", 0.1, unit, **SWITCHING,
     )  # fmt: skip
     yield Claim(
-        f"sorting cures label switching, {prior}, weight {weight:g}",
-        f"{where} the same draws agree on 95% once they are sorted, whatever the mass matrix.",
-        STEPHENS, partial(cured, by="sorting", **given), "above", 0.95, OF_THOSE, **SWITCHING,
-    )  # fmt: skip
-    yield Claim(
-        f"sorting cures more than order, {prior}, weight {weight:g}",
-        f"{where} sorting cures more than order, with a diagonal mass matrix.",
-        STEPHENS, partial(sorting_cures_more, **given), "above", 0.0,
-        "difference of shares, sorting less order", **SWITCHING,
+        f"sorting cures more than order at weight 0.1, {prior}",
+        f"{where} sorting cures more than order at weight 0.1, with a diagonal mass matrix.",
+        STEPHENS, partial(sorting_cures_more, prior=prior, weight=0.1), "above", 0.0, unit,
+        **SWITCHING,
     )  # fmt: skip
 
 
@@ -222,7 +239,7 @@ def _of_prior(prior: str) -> Iterator[Claim]:
     yield Claim(
         f"without order chains disagree, {prior}",
         f"{here}, on most data sets at separations 3, 4 and 8 unordered chains disagree, whatever "
-        "the weight, the separation and the mass matrix.", f"Stephens 2000; {BETANCOURT}",
+        "the mass matrix.", f"Stephens 2000; {BETANCOURT}",
         partial(disagreeing, prior=prior), "above", 0.5, "share of data sets, where it is least",
         **SWITCHING,
     )  # fmt: skip
@@ -238,8 +255,15 @@ def _of_prior(prior: str) -> Iterator[Claim]:
     yield Claim(
         f"chains do not switch apart, {prior}",
         f"{here}, at separation 8 and equal weights a chain in unordered coordinates visits one "
-        "order of the means.", "Celeux, Hurn & Robert 2000, JASA 95, 957-970",
-        partial(visits, prior=prior), "below", 0.525, "share of the two orders", **SWITCHING,
+        "order of the means.", CELEUX, partial(visits, prior=prior, separation=8.0), "below", 0.525,
+        "share of the two orders", **SWITCHING,
+    )  # fmt: skip
+    yield Claim(
+        f"chains switch in the overlap, {prior}",
+        f"{here}, at separations 0.5 and 1.5 and equal weights a chain in unordered coordinates "
+        "visits both orders of the means.", CELEUX,
+        partial(visits, prior=prior, separation=SEPARATIONS[:2]), "above", 0.95,
+        "share of the two orders", **SWITCHING,
     )  # fmt: skip
     crossed = "posterior spread of a log scale, sorted / relabelled"
     yield Claim(
@@ -256,11 +280,8 @@ def _of_prior(prior: str) -> Iterator[Claim]:
     )  # fmt: skip
 
 
-MADE = (
-    *(claim for prior in PRIORS for claim in _of_prior(prior)),
-    *(claim for prior, weight in product(PRIORS, WEIGHTS) for claim in _curing(prior, weight)),
-)  # fmt: skip
-CLAIMS = worded(MADE, SAID)
+MADE = (claim for prior in PRIORS for claim in (*_of_prior(prior), *_curing(prior)))
+CLAIMS = worded(tuple(MADE), SAID)
 
 
 # --- figures --------------------------------------------------------------------------------------
@@ -342,11 +363,11 @@ study = Study(
     figures={"cures": cures_figure, "efficiency": efficiency_figure, "visits": visits_figure},
     answer=(
         "sorting afterwards is as good, adaptive, diagonal",
-        "order cures label switching, adaptive, weight 0.1",
+        "order cures label switching, adaptive",
     ),
     chief=(
         "sorting afterwards is as good, adaptive, diagonal",
-        "order cures label switching, adaptive, weight 0.1",
-        "sorting cures more than order, adaptive, weight 0.1",
+        "order cures label switching, adaptive",
+        "sorting cures more than order at weight 0.1, adaptive",
     ),
 )

@@ -32,7 +32,8 @@ def world(holds=True):
     after = np.where(far & quarter & (ordered == holds), 1.5, 1.005)
     table = table.assign(
         raw_rhat=np.where(apart, 1.7, 1.005), rhat=after, passes=10_000,
-        ess=ess * np.exp(0.02 * rng.normal(size=len(table))), visited=0.5 if holds else 1.0,
+        ess=ess * np.exp(0.02 * rng.normal(size=len(table))),
+        visited=np.where(far == holds, 0.5, 1.0),
         **dict.fromkeys(("warmup_passes", "converged_passes", "invariant_ess", "seconds"), 10.0),
     )  # fmt: skip
     crossed = means["means"] == file.CROSSING
@@ -49,10 +50,11 @@ def tables():
     return {"holds": world(True), "fails": world(False)}
 
 
-ORDER = [name for name in CLAIMS if name.startswith("order cures")]
+ORDER = [name for name in CLAIMS if name.startswith("order cures label switching")]
+EQUAL = [name for name in CLAIMS if "at equal weights" in name]
 
 
-@pytest.mark.parametrize("name", [name for name in CLAIMS if name not in ORDER])
+@pytest.mark.parametrize("name", [name for name in CLAIMS if name not in ORDER + EQUAL])
 @pytest.mark.parametrize("outcome", ["holds", "fails"])
 def test_every_claim_can_hold_and_fail(tables, name, outcome):
     verdict = judge_one(CLAIMS[name], tables[outcome])
@@ -69,12 +71,20 @@ def test_order_cures_or_does_not(tables, name):
     assert judge_one(CLAIMS[name], {"switching": pd.concat(many)}).outcome == "holds"
 
 
+@pytest.mark.parametrize("name", EQUAL)
+def test_order_cures_what_sorting_does_or_less(tables, name):
+    assert judge_one(CLAIMS[name], tables["holds"]).outcome == "fails"
+    table = tables["holds"]["switching"].assign(rhat=1.0)
+    found = judge_one(CLAIMS[name], {"switching": table})
+    assert found.outcome == "holds" and found.effect.estimate == 0
+
+
 def test_the_mass_matrix_where_it_is_least_decides(tables):
     table = tables["holds"]["switching"].copy()
     table["rhat"] = 1.0
     odd = (table["adaptation"] == "dense") & (table["replicate"] % 2 == 1)
     table.loc[odd & (table["coordinates"] == "unordered"), "rhat"] = 1.2
-    name = "sorting cures label switching, adaptive, weight 0.3"
+    name = "sorting cures label switching, adaptive"
     verdict = judge_one(CLAIMS[name], {"switching": table})
     assert verdict.outcome == "fails" and verdict.effect.estimate == 0.5
 

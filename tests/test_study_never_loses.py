@@ -63,18 +63,28 @@ def outcome(table, name):
 @pytest.mark.parametrize("prior", file.PRIORS)
 def test_what_order_costs(good, prior):
     for adaptation in file.WORDS:
-        found = outcome(good, f"order costs draws, {prior}, {adaptation}, weight 0.5")
+        found = outcome(good, f"order costs draws, {prior}, {adaptation}, equal weights")
         level = 4 if adaptation == "diagonal" else 9
         assert found.outcome == "holds"
         assert found.effect.estimate == pytest.approx(level / 20, rel=0.03)
         assert found.effect.observations == 3 * SETS // 2  # where both have converged
         lost = outcome(good, f"order costs convergence, {prior}, {adaptation}")
         assert lost.outcome == "holds" and lost.effect.estimate == pytest.approx(-0.5)
-        assert outcome(good, f"order costs passes, {prior}, {adaptation}").outcome == "holds"
-    for adaptation in ("low_rank", "dense"):
-        found = outcome(good, f"{adaptation} narrows the cost, {prior}")
-        assert found.effect.estimate == pytest.approx(9 / 4, rel=0.03)
     assert outcome(good, f"order costs invariant draws, {prior}").outcome == "holds"
+
+
+@pytest.mark.parametrize("adaptation", file.WORDS)
+def test_what_the_mass_matrix_changes(good, adaptation):
+    assert outcome(good, f"order costs passes, adaptive, {adaptation}").outcome == "holds"
+    if adaptation != "diagonal":
+        found = outcome(good, f"{adaptation} narrows the cost, adaptive")
+        assert found.effect.estimate == pytest.approx(9 / 4, rel=0.03)
+
+
+@pytest.mark.parametrize("words", file.SIZES)
+def test_other_sizes_are_judged_by_the_runs_that_converge(good, words):
+    found = outcome(good, f"order costs convergence, {words}")
+    assert found.outcome == "holds" and found.effect.estimate == pytest.approx(-0.5)
 
 
 def test_the_pilot_is_charged_with_its_sweeps():
@@ -85,42 +95,26 @@ def test_the_pilot_is_charged_with_its_sweeps():
 
 
 def test_who_never_loses(good):
-    for name in ("one contender never loses", "pilot never loses, adaptive", "the pilot pays",
-                 "the pilot costs little", "pilot does not diverge"):  # fmt: skip
+    for name in ("one contender never loses", "the pilot pays", "pilot does not diverge"):
         assert outcome(good, name).outcome == "holds", name
-    lost = outcome(good, f"{file.BEST} never loses, adaptive")
+    lost = outcome(good, f"{file.BEST} never loses")
     assert lost.outcome == "fails" and lost.effect.estimate == pytest.approx(1 / 6, rel=0.05)
     for prior in file.PRIORS:
-        assert outcome(good, f"pooled gaps win in the overlap, {prior}").outcome == "holds"
         found = outcome(good, f"pooled gaps over {file.SIGNED}, {prior}, per pass")
         assert found.outcome == "holds" and found.effect.estimate == pytest.approx(3, rel=0.03)
-
-
-def test_switching(good):
-    for weight in (0.5, 0.1):
-        order = outcome(good, f"order cures switching, weight {weight:g}")
-        assert order.outcome == "fails" and order.effect.estimate == pytest.approx(3 / SETS)
-        assert outcome(good, f"sorting cures switching, weight {weight:g}").effect.estimate == 1
-        assert outcome(good, f"sorting cures more, weight {weight:g}").outcome == "holds"
-    assert outcome(good, "chains switch in the overlap").outcome == "holds"
 
 
 def test_claims_fail_in_the_opposite_world():
     table = world(False)
     for prior in file.PRIORS:
         for adaptation in file.WORDS:
-            name = f"order costs draws, {prior}, {adaptation}, weight 0.5"
+            name = f"order costs draws, {prior}, {adaptation}, equal weights"
             assert outcome(table, name).outcome == "fails"
             name = f"order costs convergence, {prior}, {adaptation}"
             assert outcome(table, name).outcome == "fails"
-        for adaptation in ("low_rank", "dense"):
-            assert outcome(table, f"{adaptation} narrows the cost, {prior}").outcome == "fails"
-    names = (
-        "pilot never loses, adaptive", "the pilot pays", "pilot does not diverge",
-        "chains switch in the overlap", "pooled gaps win in the overlap, adaptive",
-        "sorting cures more, weight 0.5",
-    )  # fmt: skip
-    for name in names:
+    for adaptation in ("low_rank", "dense"):
+        assert outcome(table, f"{adaptation} narrows the cost, adaptive").outcome == "fails"
+    for name in (f"{file.BEST} never loses", "the pilot pays", "pilot does not diverge"):
         assert outcome(table, name).outcome != "holds", name
 
 

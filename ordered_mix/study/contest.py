@@ -52,8 +52,8 @@ class Contest:
         """
         return _difference(self.values(column), top, bottom)
 
-    def ratio(self, top: str, bottom: str, column: str) -> Effect:
-        """One contender over another where both have converged; the column holds logs.
+    def log_ratio(self, top: str, bottom: str, column: str) -> Effect:
+        """Log of one contender over another where both have converged; the column holds logs.
 
         Raises
         ------
@@ -64,7 +64,11 @@ class Contest:
         if len(logs) < 2:
             many = self.rows["contender"].value_counts()[[top, bottom]].min()
             raise ValueError(f"{top} and {bottom} both converge on {len(logs)} of {many} data sets")
-        return from_logs(mean(logs))
+        return mean(logs)
+
+    def ratio(self, top: str, bottom: str, column: str) -> Effect:
+        """Exponential of `log_ratio`."""
+        return from_logs(self.log_ratio(top, bottom, column))
 
     def ratio_of_ratios(self, new: tuple[str, str], old: tuple[str, str], column: str) -> Effect:
         """`ratio` of one pair over that of another; the column holds logs."""
