@@ -153,9 +153,7 @@ def test_names_come_out_inert(result, page):
 
 def test_figures_are_drawn_once_each_with_identifiers_of_their_own(page):
     check_outline(page)
-    figures = re.findall(
-        r'<div class="scroll" role="region"[^>]*aria-label="([^"]*)"><svg', page
-    )
+    figures = re.findall(r'<div class="scroll" role="region"[^>]*aria-label="([^"]*)"><svg', page)
     assert figures == ["Curve", "Same curve", "Heat map"]
     drawn = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.S)]
     labels = [svg.attrib["aria-label"] for svg in drawn]
