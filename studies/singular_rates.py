@@ -6,8 +6,7 @@ then closes the gap like a power of time that depends on the coordinates (Amari,
 found the plateaus; the exponents are derived here from ``gap' = -m(gap) c^2 gap^3``, where m is the
 mobility of the gap in coordinates once the location has settled), EM and ECM like 1 / sqrt(sweeps)
 (Dwivedi et al. 2018). With n points the gap cannot be told from 0 below n^(-1/4) (Chen 1995),
-against n^(-1/2) for separated components, and EM needs n^(1/2) sweeps to get there. 200 data sets
-a size left the size of that gap undecided; these are 600 others, a number chosen before.
+against n^(-1/2) for separated components, and EM needs n^(1/2) sweeps to get there.
 """
 
 from __future__ import annotations
@@ -400,14 +399,13 @@ def samples_figure(result: StudyResult) -> Figure:
     return legend(figure, right, 2)
 
 
-def _samples(sizes: tuple[int, ...], replicates: range, others: range) -> list[dict]:
+def _samples(sizes: tuple[int, ...], replicates: int, others: int) -> list[dict]:
     """Data sets with equal known weights, and fewer with an unknown weight or an unequal one."""
-    common = {"weight": (0.5,), "known": (True,), "n": sizes, "replicate": replicates}
-    few = {**common, "separation": (0.0,), "replicate": others}
+    common = {"weight": (0.5,), "known": (True,), "n": sizes, "replicate": range(replicates)}
+    few = {**common, "separation": (0.0,), "replicate": range(others)}
     return [common, {**few, "known": (False,)}, {**few, "weight": (0.3,)}]
 
 
-POINTS = (100, 400, 1600, 6400, 25600)
 WEIGHTS = {"smoke": {"weight": (0.5,)}, "laptop": {"weight": (0.5, 0.3)}, "cluster": {}}
 study = Study(
     name="singular_rates",
@@ -424,13 +422,13 @@ study = Study(
                 "separation": (0.0, 2.0),
                 "weight": (0.5, 0.3),
                 "known": (True, False),
-                "n": POINTS,
+                "n": (100, 400, 1600, 6400, 25600),
                 "replicate": range(1000),
             },
             sizes={
-                "smoke": _samples((100, 400), range(6), range(6)),
-                "laptop": _samples(POINTS[:4], range(200, 800), range(60)),
-                "cluster": _samples(POINTS, range(1000), range(200)),
+                "smoke": _samples((100, 400), 6, 6),
+                "laptop": _samples((100, 400, 1600, 6400), 200, 60),
+                "cluster": _samples((100, 400, 1600, 6400, 25600), 1000, 200),
             },
         ),
     },
