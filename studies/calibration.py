@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ordered_mix.data import Data, simulate
-from ordered_mix.draws.chain_measures import chain_measures
+from ordered_mix.draws.chain_measures import sorted_convergence
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
@@ -103,8 +103,8 @@ def ranked(
         except ValueError as error:
             return row | {"attempts": attempt, "problem": str(error)}
         mixture, diverging = draws.mixture, draws.statistics["diverging"].to_numpy()
-        found = chain_measures(mixture.w, mixture.mu, mixture.sigma, diverging)
-        if found.ess >= 2 * RANKS:
+        rhat, ess = sorted_convergence(mixture.w, mixture.mu, mixture.sigma)
+        if ess >= 2 * RANKS:
             break
     drawn, true = quantities(mixture, data), quantities(truth, data)
     for name, values in drawn.items():
@@ -112,8 +112,8 @@ def ranked(
     return row | {
         "attempts": attempt,
         "divergences": int(diverging.sum()),
-        "ess": four_digits(found.ess),
-        "rhat": four_digits(found.rhat),
+        "ess": four_digits(ess),
+        "rhat": four_digits(rhat),
     }
 
 

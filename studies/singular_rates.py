@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -202,15 +203,12 @@ def _sampled(table: pd.DataFrame, separation: float) -> pd.DataFrame:
 
 
 def _resampled(
-    rows: pd.DataFrame, column: str, statistic: Callable[[Array, Array], float]
+    rows: pd.DataFrame, column: str, statistic: Callable[[Array, Array], Array]
 ) -> Effect:
     """A statistic of the sizes n and a column by replicate and n, replicates resampled."""
     wide = rows.pivot(index="replicate", columns="n", values=column)
     sizes = wide.columns.to_numpy(dtype=float)
-    # an array for each resample: grouping its rows by n would take ten times as long
-    return bootstrap(
-        wide.reset_index(), lambda part: statistic(sizes, part.to_numpy()[:, 1:]), "replicate"
-    )
+    return bootstrap(wide.to_numpy(dtype=float), partial(statistic, sizes))
 
 
 def root_mean_square(rows: pd.DataFrame) -> pd.Series:
@@ -218,8 +216,10 @@ def root_mean_square(rows: pd.DataFrame) -> pd.Series:
     return np.sqrt((rows["miss"] ** 2).groupby(rows["n"]).mean())
 
 
-def _slope(sizes: Array, values: Array) -> float:
-    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+def _slope(sizes: Array, values: Array) -> Array:
+    """Least-squares slope of the logarithms, of the values along the last axis."""
+    at = np.log(sizes) - np.log(sizes).mean()
+    return np.sum(np.log(values) * (at / np.sum(at**2)), axis=-1)
 
 
 def _rate_of_error(separation: float, predicted: float) -> Callable[[pd.DataFrame], Effect]:
@@ -227,7 +227,7 @@ def _rate_of_error(separation: float, predicted: float) -> Callable[[pd.DataFram
     return lambda table: _resampled(
         _sampled(table, separation),
         "miss",
-        lambda sizes, miss: _slope(sizes, np.sqrt(np.mean(miss**2, axis=0))) - predicted,
+        lambda sizes, miss: _slope(sizes, np.sqrt(np.mean(miss**2, axis=-2))) - predicted,
     )
 
 
@@ -236,14 +236,16 @@ def _size_of_error(table: pd.DataFrame) -> Effect:
     rows = _sampled(table, 0.0)
     largest = rows[rows["n"] == rows["n"].max()]
     scale = float(largest["n"].iloc[0]) ** 0.25 / LIMIT
-    return _resampled(largest, "miss", lambda _, miss: scale * np.sqrt(np.mean(miss**2)) - 1)
+    return _resampled(
+        largest, "miss", lambda _, miss: scale * np.sqrt(np.mean(miss**2, axis=(-2, -1))) - 1
+    )
 
 
 def _rate_of_sweeps(table: pd.DataFrame) -> Effect:
     """Exponent of n in the median number of sweeps to statistical accuracy, less 1/2."""
 
-    def statistic(sizes: Array, sweeps: Array) -> float:
-        return _slope(sizes, np.median(sweeps, axis=0)) - 0.5
+    def statistic(sizes: Array, sweeps: Array) -> Array:
+        return _slope(sizes, np.median(sweeps, axis=-2)) - 0.5
 
     return _resampled(_sampled(table, 0.0), "sweeps", statistic)
 
