@@ -2,7 +2,7 @@
 
 Their tables are taken as they are; written are the verdicts and the report beside each table,
 docs/findings.md (answers), docs/claims.md (all claims), docs/changes.md (what became of the claims
-in docs/claims_before.csv), and the table in README.md.
+in docs/claims_before.csv, and those in docs/claims_dropped.csv), and the table in README.md.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ RESULTS = ROOT / "studies" / "results"
 PAGE, README = ROOT / "docs" / "findings.md", ROOT / "README.md"
 CLAIMS, CHANGES = ROOT / "docs" / "claims.md", ROOT / "docs" / "changes.md"
 BEFORE = ROOT / "docs" / "claims_before.csv"
+DROPPED = ROOT / "docs" / "claims_dropped.csv"
 BEGIN, END = "<!-- studies: written by `make findings` -->", "<!-- end of studies -->"
 
 
@@ -189,7 +190,20 @@ def changes_page(found: Sequence[StudyResult]) -> str:
         "",
         "Claims that were restated, dropped or added:",
     ]
-    return "\n".join([*lines, "", *rows, ""])
+    return "\n".join([*lines, "", *rows, "", dropped()])
+
+
+def dropped() -> str:
+    """What became of claims that were published in between and are no longer made."""
+    with DROPPED.open(encoding="utf-8", newline="") as file:
+        rows = [f"| {' | '.join(map(_cell, row))} |" for row in csv.reader(file)]
+    text = """
+    ## Claims that came and went
+
+    They were published after the first and before these; most were undecided. Their tables are
+    those of the studies, whose figures still show what they asked.
+    """
+    return "\n".join([inspect.cleandoc(text), "", rows[0], "|---|---|---|---|---|", *rows[1:], ""])
 
 
 def _moved(claim: str, now: Mapping[tuple[str, str], str]) -> str:

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ordered_mix.data import Data, simulate
-from ordered_mix.draws.chain_measures import chain_measures
+from ordered_mix.draws.chain_measures import sorted_convergence
 from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
@@ -34,7 +34,7 @@ from ordered_mix.prior import Prior
 from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.confidence import confidence
-from ordered_mix.study.drawing import heat, in_order, legend, looks, nothing, panels, short
+from ordered_mix.study.drawing import BAND, heat, in_order, legend, looks, nothing, panels, short
 from ordered_mix.study.experiment import four_digits
 from ordered_mix.theory.calibration import band, largest_difference, rank, reach, thin
 
@@ -103,8 +103,8 @@ def ranked(
         except ValueError as error:
             return row | {"attempts": attempt, "problem": str(error)}
         mixture, diverging = draws.mixture, draws.statistics["diverging"].to_numpy()
-        found = chain_measures(mixture.w, mixture.mu, mixture.sigma, diverging)
-        if found.ess >= 2 * RANKS:
+        rhat, ess = sorted_convergence(mixture.w, mixture.mu, mixture.sigma)
+        if ess >= 2 * RANKS:
             break
     drawn, true = quantities(mixture, data), quantities(truth, data)
     for name, values in drawn.items():
@@ -112,8 +112,8 @@ def ranked(
     return row | {
         "attempts": attempt,
         "divergences": int(diverging.sum()),
-        "ess": four_digits(found.ess),
-        "rhat": four_digits(found.rhat),
+        "ess": four_digits(ess),
+        "rhat": four_digits(rhat),
     }
 
 
@@ -219,7 +219,7 @@ def difference_figure(result: StudyResult) -> Figure:
             inside = band(size)
             every = slice(None, None, max(1, size // 60))
             panel.fill_between(
-                inside.at[every], inside.low[every], inside.high[every], color="0.85", zorder=0
+                inside.at[every], inside.low[every], inside.high[every], color=BAND, zorder=0
             )
         for margin in (-MARGIN, MARGIN):
             panel.axhline(margin, color="0.5", lw=0.8, ls="--", zorder=0)

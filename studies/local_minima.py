@@ -7,8 +7,6 @@ local minimum splits into groups which do not overlap: several fitted means on o
 looked for with EM from many starts, polished by Newton's method, certified by the gradient and the
 smallest eigenvalue of the Hessian, and classified by `ordered_mix.theory.minima`. Fitted
 weights are equal and all variances 1; the population is a fine grid weighted by the true density.
-Twenty samples a setting left undecided whether samples have the structure, at 60 of 60; these are
-thirty others, a number chosen before.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ from ordered_mix.mixture import Mixture
 from ordered_mix.multivariate import MultivariatePrior
 from ordered_mix.parameterization.catalog import parameterization
 from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
-from ordered_mix.study.drawing import SEPARATION, SHADES, curves, heat, legend, looks, panels
+from ordered_mix.study.drawing import BAND, SEPARATION, SHADES, curves, heat, legend, looks, panels
 from ordered_mix.study.effects import exact, mean, rows_of, share
 from ordered_mix.theory.polish import Landscape, Minimum, distinct, polish
 from ordered_mix.theory.separated import (
@@ -329,7 +327,7 @@ def configurations_figure(result: StudyResult) -> Figure:
 def _draw_minima(axes: Axes, rows: pd.DataFrame) -> None:
     y = np.linspace(-SPAN - 4, SPAN + 4, 600)
     density = flat(truth_of("line", 3, SPAN)).density(y)
-    axes.fill_between(y, -0.5, density / density.max() * max(len(rows), 1) - 0.5, color="0.88")
+    axes.fill_between(y, -0.5, density / density.max() * max(len(rows), 1) - 0.5, color=BAND)
     for level, text in enumerate(rows["means"]):
         means = np.array(text.split(), dtype=float)
         axes.plot(means, np.full(len(means), level), "|", color=SHADES[level], ms=13, mew=2)
@@ -403,7 +401,7 @@ GRIDS = (
 )  # fmt: skip
 SAMPLES = (
     {**LINE, "true": (3,), "fitted": (2, 3, 4), "separation": NEAR_AND_FAR, "weight": (1.0,),
-     "replicate": range(20, 50)},
+     "replicate": range(20)},
     {**TRIANGLE, "fitted": (3,), "separation": (4.0, 12.0), "replicate": range(10)},
 )  # fmt: skip
 FACTORS = {

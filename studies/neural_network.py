@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 from ordered_mix.mixture import Array
 from ordered_mix.study import Claim, Effect, Experiment, Study
-from ordered_mix.study.drawing import legend, looks, medians, nothing, panels
+from ordered_mix.study.drawing import BAND, INK, legend, looks, medians, nothing, panels
 from ordered_mix.study.effects import exact, median, paired, share
 from ordered_mix.study.sentences import RATIO
 from ordered_mix.theory.network import (
@@ -305,7 +305,7 @@ CLAIMS = (
 
 LOOKS = looks((*LEARNING, "centred"))
 KIND_COLOURS = {"overlap": "#332288", "elimination": "#88ccee", "dependence": "#ddcc77"}
-KIND_COLOURS[ELSEWHERE] = "0.85"
+KIND_COLOURS[ELSEWHERE] = BAND
 STARTS = {"wide": "wide starts", "overlap": "starts near overlap"}
 
 
@@ -387,7 +387,7 @@ def plateaus_figure(result: StudyResult) -> Figure:
             color = LOOKS[coordinates].color
             axes.plot(ratio[there], jitter[there] - at, "o", ms=3, alpha=0.5, color=color)
             axes.plot(ratio[~there], jitter[~there] - at, "x", ms=4, alpha=0.7, color=color)
-            axes.plot(ratio.median(), -at, "|", ms=26, mew=2.5, color="black")
+            axes.plot(ratio.median(), -at, "|", ms=26, mew=2.5, color=INK)
         axes.axvline(1, color="0.6", lw=0.8, zorder=0)
         axes.set(xscale="log")
     return figure

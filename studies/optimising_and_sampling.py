@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from ordered_mix.arrays import Array
 from ordered_mix.data import Data
 from ordered_mix.draws.convergence import convergence
 from ordered_mix.draws.rhat import reached, rhat_path
@@ -204,13 +205,12 @@ def agreement(optimiser: pd.DataFrame, nuts: pd.DataFrame) -> Effect:
     at, width = shared.get_level_values(0), len(shared)
     groups = [at == separation for separation in at.unique()]
 
-    def statistic(chosen: pd.DataFrame) -> float:
-        average = chosen.to_numpy(dtype=float)[:, 1:].mean(axis=0)
-        one, other = average[:width], average[width:]
-        return float(np.mean([spearman(one[group], other[group]) for group in groups]))
+    def statistic(samples: Array) -> Array:
+        average = samples.mean(axis=-2)
+        one, other = average[:, :width], average[:, width:]
+        return np.mean([spearman(one[:, group], other[:, group]) for group in groups], axis=0)
 
-    unit = both.set_axis(list(map(str, range(2 * width))), axis=1).reset_index()
-    return bootstrap(unit, statistic, "replicate")
+    return bootstrap(both.to_numpy(dtype=float), statistic)
 
 
 def map_agreement(modes: pd.DataFrame, nuts: pd.DataFrame, adaptation: str) -> Effect:
@@ -231,12 +231,15 @@ def passes_of(table: pd.DataFrame, name: str, **where: Any) -> Effect:
     return paired_ratio(both[name], both["unordered"])
 
 
-def spearman(first: np.ndarray, second: np.ndarray) -> float:
-    """Rank correlation; no ranking at all agrees with none."""
-    one, two = (rankdata(value) for value in (first, second))
-    if np.ptp(one) == 0 or np.ptp(two) == 0:
-        return 0.0
-    return float(np.corrcoef(one, two)[0, 1])
+def spearman(first: Array, second: Array) -> Array:
+    """Rank correlation along the last axis; no ranking at all agrees with none."""
+    one, two = (rankdata(values, axis=-1) for values in (first, second))
+    one, two = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (one, two))
+    share = 1 / (one.shape[-1] - 1)
+    covariance = share * np.sum(one * two, axis=-1)
+    variances = (share * np.sum(ranks**2, axis=-1) for ranks in (one, two))
+    one_sd, other_sd = (np.sqrt(np.where(values > 0, values, np.inf)) for values in variances)
+    return covariance / one_sd / other_sd
 
 
 def shifts(modes: pd.DataFrame, nuts: pd.DataFrame) -> pd.DataFrame:

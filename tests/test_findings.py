@@ -149,6 +149,14 @@ def test_every_change_of_a_verdict_is_explained(script):
         assert not changed or row.why, f"{row.study}: {row.claim} needs a reason"
 
 
+def test_claims_that_went_are_not_made_and_say_why(script):
+    now = {(name, one.claim.name) for name in PUBLISHED for one in result(name).verdicts}
+    gone = pd.read_csv(script["DROPPED"], keep_default_na=False)
+    assert not gone.duplicated(["study", "claim"]).any()
+    assert not set(zip(gone["study"], gone["claim"], strict=True)) & now
+    assert (gone["why"] != "").all() and set(gone["outcome"]) <= {"holds", "fails", "undecided"}
+
+
 def test_reports_open_with_two_sentences_and_three_findings(script):
     for name in PUBLISHED:
         study = load_study(name)

@@ -80,7 +80,7 @@ def test_a_range_has_the_evidence_of_every_number(monkeypatch, components):
     small = SMC(particles=64)
     monkeypatch.setattr(by_components, "SMC", lambda cores: small)
     stages = []
-    found = fit(POINTS, components, draws=100, tune=100, chains=2, cores=1, progress=stages.append)
+    found = fit(POINTS, components, draws=300, tune=200, chains=2, cores=1, progress=stages.append)
     table = found.criteria
     assert table["components"].tolist() == ([1, 2] if components == "1-2" else [1, 2, 3, 4])
     assert table["log_evidence"].notna().all() and (table["log_evidence_se"] > 0).all()

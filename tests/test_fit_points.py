@@ -61,7 +61,7 @@ def test_ellipses_hold_their_mass():
 
 @pytest.mark.parametrize("covariance", ["diagonal", "spherical", "tied"])
 def test_other_covariances_and_cores_give_the_same_draws_of_a_seed(covariance):
-    settings = {"covariance": covariance, "draws": 20, "tune": 10, "chains": 2}
+    settings = {"covariance": covariance, "draws": 300, "tune": 100, "chains": 2}
     one, two = (fit_points("faithful", 2, cores=cores, **settings) for cores in (1, 2))
     assert one.labelled.mu.tobytes() == two.labelled.mu.tobytes()
     assert one.estimates.shape == (2 * 6, 10)

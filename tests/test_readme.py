@@ -27,6 +27,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor
 import pytest
 import xarray as xr
 from inprocess import exit_status
@@ -49,7 +50,7 @@ PROGRAM = "ordered-mix "
 INLINE = sorted(
     {line for line in re.findall(r"`(ordered-mix [a-z][^`]*)`", TEXT) if "COMMAND" not in line}
 )
-SHORT = {"draws": 50, "tune": 50, "chains": 2}
+SHORT = {"draws": 500, "tune": 300, "chains": 2}
 FEW = {"parameterizations": "unordered", "estimators": "nuts", **SHORT}
 
 
@@ -62,7 +63,8 @@ def place(tmp_path_factory):
     """A folder with a column of numbers, as somebody might have."""
     folder = tmp_path_factory.mktemp("user")
     rng = np.random.default_rng(4)
-    heights = np.concatenate([rng.normal(165, 6, 60), rng.normal(178, 7, 40)])
+    # two or three components are found at once: short chains do not disagree
+    heights = np.concatenate([rng.normal(m, 4, 33) for m in (100, 164, 190)])
     (folder / "my.csv").write_text("height\n" + "".join(f"{value:.1f}\n" for value in heights))
     return folder
 
@@ -103,7 +105,7 @@ def test_every_command_has_a_way_to_be_executed():
 def test_my_own_column(here, monkeypatch, capsys):
     three, several = [one for one in COMMANDS if one.startswith(f"{PROGRAM}compare my.csv:height ")]
     assert ordered_mix_command(monkeypatch, three, *options(FEW)) == 0
-    assert "my:height: n = 100, K = 3" in capsys.readouterr().out
+    assert "my:height: n = 99, K = 3" in capsys.readouterr().out
     assert (here / "results/my-height/compare-k3/report.html").stat().st_size > 50_000
     fewer = several.replace("1-6", "1-2")
     assert fewer != several and ordered_mix_command(monkeypatch, fewer, *options(FEW)) == 0
@@ -116,7 +118,7 @@ def test_a_fit_of_my_own_column(here, monkeypatch, capsys):
     for command in commands:
         assert ordered_mix_command(monkeypatch, command, "--estimators", "em,map") == 0
         printed = capsys.readouterr().out
-        assert "my:height: n = 100, K = " in printed and "1 weight" in printed
+        assert "my:height: n = 99, K = " in printed and "1 weight" in printed
     names = {path.name for path in (here / "results/my-height").iterdir()}
     assert {"fit-k2", "fit-kauto", "fit-k1-4"} <= names
 
@@ -198,11 +200,13 @@ def posterior(place):
     """What the program of the recipe saves, sampled shortly."""
     program = PROGRAMS[0]
     assert program.count("pm.sample()") == 1
-    short = "pm.sample(100, tune=100, chains=2, cores=1, random_seed=1, progressbar=False, "
+    short = "pm.sample(15, tune=10, chains=2, cores=1, random_seed=1, progressbar=False, "
     short += "compute_convergence_checks=False, quiet=True)"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        exec(program.replace("pm.sample()", short), {"pm": pm})
+        # numba takes 20 s for this model, which a few draws do not repay
+        with pytensor.config.change_flags(mode="FAST_COMPILE"):
+            exec(program.replace("pm.sample()", short), {"pm": pm})
     return place / "posterior.nc"
 
 

@@ -23,10 +23,11 @@ from ordered_mix.draws.relabel.responsibilities import (
     BLOCK_BYTES,
     Responsibilities,
     from_log_likelihood,
+    given,
     sample_allocations,
 )
 from ordered_mix.draws.relabel.separation import APART, closest, number, separate
-from ordered_mix.draws.relabel.stephens import stephens
+from ordered_mix.draws.relabel.stephens import mean_relabelled, stephens
 from ordered_mix.draws.relabel.uncertainty import margin, sample_permutations
 
 
@@ -251,6 +252,15 @@ def test_blocks_are_bounded_and_the_same_as_one_array():
     loose = normal(y, w, mu, sigma)
     assert stephens(loose).loss == pytest.approx(stephens(p).loss)
     np.testing.assert_array_equal(stephens(loose).permutation, stephens(p).permutation)
+
+
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_means_of_relabelled_responsibilities(k):
+    rng = np.random.default_rng(k)
+    p = rng.dirichlet(np.ones(k), (2, 50, 7))
+    permutation = rng.permuted(np.broadcast_to(np.arange(k), (100, k)), axis=-1)
+    expected = np.take_along_axis(p.reshape(100, 7, k), permutation[:, None], axis=-1).mean(axis=0)
+    np.testing.assert_allclose(mean_relabelled(given(p), permutation), expected, rtol=1e-13)
 
 
 def test_responsibilities_follow_from_log_likelihoods():

@@ -29,7 +29,7 @@ def compared():
     truth = Mixture([0.4, 0.6], [0.0, 4.0], [1.0, 1.0])
     data = Data(truth.sample(80, np.random.default_rng(1)), name=NAME)
     return compare(
-        data, parameterizations=("unordered", "relative"), draws=120, tune=200, chains=2, seed=3
+        data, parameterizations=("unordered", "relative"), draws=300, tune=200, chains=2, seed=3
     )
 
 
@@ -43,7 +43,7 @@ def single():
     data = Data(np.random.default_rng(2).normal(5e4, 3e3, 40), name="one")
     return compare(
         data, components=1, parameterizations=("unordered", "ordered"), estimators=("nuts",),
-        draws=100, tune=150, chains=2,
+        draws=300, tune=150, chains=2,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_page_says_what_was_found_and_how(compared, page):
             assert fixed(4)(row["log_likelihood"]) in text
     assert f"pymc {version('pymc')}" in text and f"arviz {version('arviz')}" in text
     assert (
-        "ordered-mix compare FILE.csv:column --parameterizations unordered,relative --draws 120 "
+        "ordered-mix compare FILE.csv:column --parameterizations unordered,relative --draws 300 "
         "--tune 200 --chains 2 --seed 3"
     ) in text
 

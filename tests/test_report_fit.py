@@ -14,6 +14,7 @@ from pages import (
 
 from ordered_mix import fit
 from ordered_mix.data import Data
+from ordered_mix.fitted import crossing
 from ordered_mix.report import render
 from ordered_mix.report.figures import by_arviz
 
@@ -25,7 +26,10 @@ def fitted():
     """Two components and a value far from all others, which is said above the answers."""
     rng = np.random.default_rng(1)
     y = np.concatenate([rng.normal(162, 6, 60), rng.normal(182, 5, 60), [1780.0]])
-    return fit(Data(y, name="people:height of all"), 3, draws=150, tune=200, chains=2, seed=2)
+    data = Data(y, name="people:height of all")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crossing, "PARTICLES", 1024)  # enough for a page
+        return fit(data, 3, draws=150, tune=200, chains=2, seed=2)
 
 
 @pytest.fixture(scope="module")

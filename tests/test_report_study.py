@@ -153,9 +153,7 @@ def test_names_come_out_inert(result, page):
 
 def test_figures_are_drawn_once_each_with_identifiers_of_their_own(page):
     check_outline(page)
-    figures = re.findall(
-        r'<div class="scroll paper" role="region"[^>]*aria-label="([^"]*)"><svg', page
-    )
+    figures = re.findall(r'<div class="scroll" role="region"[^>]*aria-label="([^"]*)"><svg', page)
     assert figures == ["Curve", "Same curve", "Heat map"]
     drawn = [ElementTree.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.S)]
     labels = [svg.attrib["aria-label"] for svg in drawn]
@@ -163,6 +161,9 @@ def test_figures_are_drawn_once_each_with_identifiers_of_their_own(page):
     assert "Heat map. Axes: separation / sigma; n." in labels
     assert sum(label.startswith("2.5 [2, 3]; claimed above 1: holds") for label in labels) == 1
     assert "nobody needs" not in page
+    for svg in drawn:
+        themed = "var(--ink)" in ElementTree.tostring(svg, encoding="unicode")
+        assert themed == (svg.attrib.get("class") != "mark")
     assert re.search(r'<image [^>]*href="data:image/png', page)
 
 

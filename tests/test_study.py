@@ -317,28 +317,36 @@ def test_median_covers_as_often_as_it_says():
 def test_bootstrap_draws_units_whole():
     rng = np.random.default_rng(4)
     center = rng.normal(0, 1, 40)
-    table = pd.DataFrame({"set": np.repeat(np.arange(40), 5), "x": np.repeat(center, 5)})
-    effect = effects.bootstrap(table, lambda rows: float(rows["x"].mean()), "set")
+    units = np.repeat(center[:, None], 5, axis=1)
+
+    def mean(samples):
+        return samples.mean(axis=(1, 2))
+
+    effect = effects.bootstrap(units, mean)
     wanted = effects.mean(center)
     assert effect.estimate == pytest.approx(wanted.estimate)
     width = (effect.high - effect.low) / (wanted.high - wanted.low)
-    assert 0.85 < width < 1.1  # rows drawn one by one would give less than half of it
-    assert effect == effects.bootstrap(table, lambda rows: float(rows["x"].mean()), "set")
+    assert 0.85 < width < 1.1  # numbers drawn one by one would give less than half of it
+    assert effect == effects.bootstrap(units, mean) and effect.observations == 40
 
 
 def test_the_bootstrap_of_a_biased_statistic_covers():
     """The rank correlation of few units: percentiles of resamples lie too low (true value .5)."""
     rng = np.random.default_rng(6)
 
-    def rank_correlation(rows):
-        # what `stats.spearmanr` gives, whose p-value costs most of its time
-        return float(np.corrcoef(stats.rankdata([rows["x"], rows["y"]], axis=1))[0, 1])
+    def rank_correlation(samples):
+        # Pearson's of the ranks, whose squares differ where there are ties
+        ranks = stats.rankdata(samples, axis=1)
+        ranks -= ranks.mean(axis=1, keepdims=True)
+        square = np.sum(ranks**2, axis=1)
+        return np.prod(ranks, axis=-1).sum(axis=1) / np.sqrt(np.prod(square, axis=-1))
 
     covered, estimates = [], []
     for _ in range(60):
         x, noise = rng.normal(size=(2, 12))
-        table = pd.DataFrame({"set": np.arange(12), "x": x, "y": x + np.sqrt(3) * noise})
-        effect = effects.bootstrap(table, rank_correlation, "set", resamples=199)
+        units = np.stack([x, x + np.sqrt(3) * noise], axis=1)
+        effect = effects.bootstrap(units, rank_correlation, resamples=199)
+        assert effect.estimate == pytest.approx(stats.spearmanr(units).statistic)
         covered.append(effect.low <= 0.483 <= effect.high)  # (6 / pi) asin(1 / 4)
         estimates.append(effect.estimate)
     assert np.mean(covered) > 0.8  # probability 1e-4 of fewer if it covers 95%
@@ -385,7 +393,8 @@ def test_a_share_of_a_grid_is_known_to_a_point_at_best():
         lambda: effects.exact(np.nan, 1.0),
         lambda: effects.winner({"a": [1, 2]}),
         lambda: effects.winner({"a": [1, 2], "b": [1, 2, 3]}),
-        lambda: effects.bootstrap(pd.DataFrame({"s": [1]}), lambda rows: 0.0, "s"),
+        lambda: effects.bootstrap([[1.0]], lambda samples: np.zeros(len(samples))),
+        lambda: effects.bootstrap([1.0, 2.0], lambda samples: np.full(len(samples), np.nan)),
     ],
 )
 def test_an_effect_without_enough_data_is_an_error(act):

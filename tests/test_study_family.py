@@ -80,7 +80,6 @@ def test_any_wrong_verdict_is_as_rare_as_one_alone():
 def test_every_effect_widens_with_the_confidence():
     rng = np.random.default_rng(2)
     values = rng.normal(1, 1, 30)
-    table = pd.DataFrame({"set": range(30), "x": values})
     makers = [
         lambda: effects.mean(values),
         lambda: effects.share(values > 1),
@@ -89,7 +88,7 @@ def test_every_effect_widens_with_the_confidence():
         lambda: effects.furthest([values, values + 1]),
         lambda: effects.paired_ratio(np.exp(values), np.exp(values[::-1])),
         lambda: effects.difference_of_shares(values > 1, values[::-1] > 1.2),
-        lambda: effects.bootstrap(table, lambda rows: float(rows["x"].mean()), "set", 199),
+        lambda: effects.bootstrap(values, lambda samples: samples.mean(axis=-1), 199),
         lambda: effects.winner({"a": values + 9, "b": values * 2}).lead["b"],
     ]
     for make in makers:

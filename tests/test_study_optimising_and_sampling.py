@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from inprocess import run_here
+from scipy import stats
 
 from ordered_mix.parameterization import catalog
 
@@ -70,8 +71,11 @@ def test_agreement_tells_of_missing_runs():
     assert verdict.outcome == "undecided" and "6 runs are missing" in verdict.reason
 
 
-def test_agreement_of_a_constant_is_none():
+def test_agreement_is_spearmans_and_that_of_a_constant_is_none():
     assert file.spearman(np.ones(4), np.arange(4)) == 0
+    one, other = np.random.default_rng(1).integers(0, 6, (2, 50, 7))  # with ties
+    found = [stats.spearmanr(*pair).statistic for pair in zip(one, other, strict=True)]
+    np.testing.assert_allclose(file.spearman(one, other), found, atol=1e-12)
 
 
 @pytest.mark.parametrize(("shift", "outcome"), [(1.5, "holds"), (0.4, "fails")])

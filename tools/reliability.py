@@ -173,7 +173,7 @@ class Comparisons:
     def __init__(self, folder, parameterizations, components):
         self.folder = folder
         settings = ["--parameterizations", parameterizations, "--components", str(components)]
-        settings += ["--draws", "60", "--tune", "60", "--chains", "2", "--estimators", "em,nuts"]
+        settings += ["--draws", "400", "--tune", "300", "--chains", "2", "--estimators", "em,nuts"]
         self.call = ["-m", "ordered_mix.cli", "compare", "faithful:waiting", *settings]
         begin = time.monotonic()
         self.reference = self.finish("compare-whole", 1)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import arviz_stats  # noqa: F401 - early: it walks the stack of imports, which grows deep below
 import numpy as np
 import pandas as pd
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import arviz_stats  # noqa: F401 - early: it walks the stack of imports, which grows deep below
 import numpy as np
 import pandas as pd
 import xarray as xr

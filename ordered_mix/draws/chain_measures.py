@@ -108,6 +108,23 @@ def chain_measures(
     )
 
 
+def sorted_convergence(w: ArrayLike, mu: ArrayLike, sigma: ArrayLike) -> tuple[float, float]:
+    """R-hat and bulk ESS of the sorted draws, the two of `chain_measures` alone.
+
+    Parameters
+    ----------
+    w, mu, sigma : array_like, shape (chain, draw, component)
+        Raw draws of at least two chains.
+
+    Raises
+    ------
+    ValueError
+        If the draws are malformed.
+    """
+    w, mu, sigma = mixture_draws(w, mu, sigma, min_chains=2)
+    return _worst(_quantities(*sort_components(w, mu, sigma)[:3]))
+
+
 def _quantities(w: Array, mu: Array, sigma: Array) -> Array:
     """What varies freely, shape (quantity, chain, draw)."""
     return np.moveaxis(np.concatenate([w[..., :-1], mu, sigma], axis=-1), -1, 0)

@@ -19,10 +19,6 @@ from pytensor.tensor.basic import second
 from pytensor.tensor.rewriting.ofg import inline_ofg_node  # its home up to PyTensor 3.1 too
 from pytensor.tensor.shape import Shape
 
-# numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler, as do
-# recognised softmaxes under any linker; plain evaluation node by node is quick enough
-INTERPRETED = Mode(linker="py", optimizer="fast_compile").excluding("symbolic_op_recognition")
-
 
 def untraced() -> Any:
     """Context without notes of where each node came from, which take a third of a compilation."""
@@ -74,6 +70,16 @@ def inline(graph: FunctionGraph) -> None:
 @node_rewriter([OpFromGraph])
 def _inline(fgraph: Any, node: Any) -> Any:
     return inline_ofg_node(node)
+
+
+# numba takes some 20 s for each of these small maps, and the "vm" linker calls a C compiler, as do
+# recognised softmaxes and the insides of composite operations under any linker; plain evaluation
+# node by node is quick enough
+INTERPRETED = (
+    Mode(linker="py", optimizer="fast_compile")
+    .excluding("symbolic_op_recognition")
+    .register((dfs_rewriter(_inline), 0))
+)
 
 
 @node_rewriter([second])

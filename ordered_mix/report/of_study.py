@@ -133,9 +133,9 @@ def draw(name: str, result: StudyResult) -> Drawing:
         figure = function(result)
         if isinstance(figure, Animation):
             alt = f"{title}. {caption}"
-            return Drawing(title, to_gif(figure, alt), alt, caption, paper=True)
+            return Drawing(title, to_gif(figure, alt), alt, caption, scrolls=True, paper=True)
         alt = " ".join(filter(None, [f"{title}.", caption, _axes_in_words(figure)]))
-        return Drawing(title, to_svg(figure, alt, shrinks=False), alt, caption, paper=True)
+        return Drawing(title, to_svg(figure, alt, shrinks=False), alt, caption, scrolls=True)
 
 
 def card(verdict: Verdict) -> Card:

@@ -23,6 +23,9 @@ FEWEST_FOR_BARS = 5
 FEWEST_FOR_MEDIANS = 6
 """Data sets that an interval of a median needs."""
 
+INK, BAND = "#010101", "#d9d9d9"
+"""Black, and a grey behind what is drawn; both follow the theme of a page."""
+
 PALETTE = {
     "unordered": "#d55e00",
     "ordered": "#0072b2",
@@ -34,7 +37,7 @@ PALETTE = {
 FURTHER = ("#999933", "#882255", "#aa4499", "#44aa99", "#117733", "#ddcc77")
 """Okabe & Ito (2008) for the parameterizations shipped, Tol's muted scheme (2021) beyond them."""
 
-SHADES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933")
+SHADES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK, "#999933")
 MARKERS = "osD^vPXh*"
 
 
@@ -63,7 +66,7 @@ LOOKS = {
     "resolved": Look("#666666", "p", "--"),
     "sheared": Look(FURTHER[1], "<", "-."),
     "sheared bent": Look(FURTHER[1], "X", ":"),
-    "bent": Look("#000000", "<"),
+    "bent": Look(INK, "<"),
 }
 """Look of each parameterization by its short name, in the order that every figure keeps.
 
@@ -191,7 +194,7 @@ def heat(
         brightness = np.dot(image.to_rgba(values[row, column])[:3], (0.299, 0.587, 0.114))
         axes.text(
             column, row, texts.iat[row, column], ha="center", va="center", fontsize=7,
-            color="black" if brightness > 0.5 else "white",
+            color="#111111" if brightness > 0.5 else "white",
         )  # fmt: skip
     columns = [short(name) for name in grid.columns]
     slanted: dict[str, Any] = {"rotation": 25, "ha": "right"}

@@ -300,22 +300,20 @@ def median(values: ArrayLike) -> Effect:
 
 
 def bootstrap(
-    table: pd.DataFrame,
-    statistic: Callable[[pd.DataFrame], float],
-    unit: str,
+    units: ArrayLike,
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     resamples: int = 999,
     seed: int = 1,
 ) -> Effect:
-    """Any statistic of a table, with the bias-corrected interval over resampled units.
+    """Any statistic of independent units, with the bias-corrected interval over resampled units.
 
     Parameters
     ----------
-    table : DataFrame
-        Tidy rows.
+    units : array_like, shape (unit, ...)
+        What is independent, e.g. the numbers of each replicate; they are drawn together.
     statistic : callable
-        From such a table to a number, e.g. a rank correlation or a slope.
-    unit : str
-        Column whose values are independent, e.g. the replicate; its rows are drawn together.
+        From samples of such units, shape (sample, unit, ...), to a number for each, e.g. a rank
+        correlation or a slope.
     resamples, seed : int
         Number of resamples and their seed.
 
@@ -329,26 +327,26 @@ def bootstrap(
     Bias-corrected and accelerated (Efron 1987): percentiles of resamples alone miss where the
     statistic is biased, as a rank correlation of few units is.
     """
-    parts = list(table.groupby(unit, sort=True).indices.values())
-    if len(parts) < 2:
-        raise ValueError(f"{unit} must have at least 2 values to resample, got {len(parts)}")
+    values = np.asarray(units, dtype=float)
+    if len(values) < 2:
+        raise ValueError(f"units must be at least 2 to resample, got {len(values)}")
 
-    def of_units(chosen: NDArray[np.int64]) -> float:
-        # rows taken by position, which is faster than joining the parts
-        rows = np.concatenate([parts[i] for i in chosen])
-        value = float(statistic(table.take(rows).reset_index(drop=True)))
-        if not np.isfinite(value):
+    def of_units(chosen: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+        places = np.moveaxis(chosen, axis, -1)
+        samples = values[places.reshape(-1, places.shape[-1])]
+        found = np.asarray(statistic(samples), dtype=float).reshape(places.shape[:-1])
+        if not np.isfinite(found).all():
             raise ValueError("the statistic must be finite in every resample, it is not")
-        return value
+        return found
 
-    units = np.arange(len(parts))
-    estimate = of_units(units)
+    places = np.arange(len(values))
+    estimate = float(of_units(places, 0))
     # an interval's end far out in the tail needs resamples beyond it
     resamples = max(resamples, int(np.ceil(10 / (1 - confidence()))))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
-            (units,), of_units, vectorized=False, n_resamples=resamples, method="BCa",
+            (places,), of_units, vectorized=True, n_resamples=resamples, method="BCa",
             confidence_level=confidence(), rng=np.random.default_rng(seed),
         )  # fmt: skip
     low, high = found.confidence_interval
@@ -356,7 +354,7 @@ def bootstrap(
         # no resample lies beyond the estimate: there is no bias to correct
         ends = [(1 - confidence()) / 2, (1 + confidence()) / 2]
         low, high = np.quantile(found.bootstrap_distribution, ends)
-    return Effect(estimate, float(low), float(high), len(parts))
+    return Effect(estimate, float(low), float(high), len(values))
 
 
 def exact(value: float, coarse: float) -> Effect:

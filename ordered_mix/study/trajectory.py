@@ -63,11 +63,13 @@ class Walk:
         Step size.
     leaps : int
         Leapfrog steps taken, each a gradient.
+    divergences : int
+        Trajectories that a step of an energy error above 1,000, or off the domain, has ended.
     """
 
     def __init__(self, density: Density, z: Array, rng: np.random.Generator) -> None:
         self.density, self.rng = density, rng
-        self.factor, self.step, self.leaps = np.eye(z.size), 0.1, 0
+        self.factor, self.step, self.leaps, self.divergences = np.eye(z.size), 0.1, 0, 0
         self.accepted: list[float] = []
         self.move_to(z)
 
@@ -91,7 +93,9 @@ class Walk:
             new = self.leap(phase, side)
             gain = new.energy - begin
             self.accepted.append(float(np.exp(min(0.0, gain))) if gain == gain else 0.0)
-            return Tree(new, new, new, new.momentum, gain, not gain > -DIVERGENT)
+            divergent = not gain > -DIVERGENT
+            self.divergences += divergent
+            return Tree(new, new, new, new.momentum, gain, divergent)
         near = self.grow(phase, side, depth - 1, begin)
         if near.ended:
             return near

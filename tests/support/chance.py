@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 SUITE = 1e-4
-TESTS = 359
+TESTS = 365
 SHIFT = 10_000 * int(os.environ.get("SEEDS") or 0)
 ENOUGH = 200
 # whether the running test is counted; the suite's conftest says so

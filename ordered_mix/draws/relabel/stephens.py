@@ -91,8 +91,10 @@ def mean_relabelled(responsibilities: Responsibilities, permutation: Permutation
     """Mean over draws of the relabelled responsibilities, shape (point, component)."""
     total = np.zeros((responsibilities.points, responsibilities.components))
     for part, block in responsibilities:
-        for p, order in zip(block, permutation[part], strict=True):
-            total += p[:, order]
+        # a loop over components: there are far fewer of them than draws
+        for label, component in enumerate(permutation[part].T):
+            for k in range(responsibilities.components):
+                total[:, label] += block[..., k][component == k].sum(axis=0)
     return total / len(permutation)
 
 

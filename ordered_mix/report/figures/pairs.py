@@ -33,4 +33,5 @@ def pairs(fitted: FittedPoints) -> Drawing:
         "probability below 0.9. Thick ellipses hold 90% of each component of the maximum of the "
         f"likelihood, thin ones of {DRAWS} single draws: where they spread, the component is "
         "uncertain.",
+        scrolls=True,
     )

@@ -28,7 +28,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from ordered_mix.study.drawing import FURTHER, PALETTE
+from ordered_mix.study.drawing import BAND, FURTHER, INK, PALETTE
 
 WIDTH = 4.4
 RASTER_DPI = 180
@@ -38,8 +38,15 @@ WIDEST = 35
 REM, LEAST, MOST = 16, 1.0, 1.3
 """Pixels of a rem, and for a point of a figure whose size its author chose."""
 
-INK, MUTED, GRID, FILL, SURFACE = "#010101", "#020202", "#030303", "#040404", "#050505"
-NEUTRALS = {INK: "ink", MUTED: "muted", GRID: "grid", FILL: "fill", SURFACE: "surface"}
+MUTED, GRID, FILL, SURFACE = "#020202", "#030303", "#040404", "#050505"
+NEUTRALS = {
+    INK: "ink",
+    BAND: "fill",
+    MUTED: "muted",
+    GRID: "grid",
+    FILL: "fill",
+    SURFACE: "surface",
+}
 GREY = "#8c8c8c"
 """A neutral that is legible on light and dark, for pixels, which cannot follow the theme."""
 
@@ -102,14 +109,17 @@ class Drawing:
         What the figure shows, with the measured numbers.
     caption : str
         How to read it.
+    scrolls : bool
+        Whether it keeps its size, and is scrolled on a narrow page.
     paper : bool
-        Whether it has its author's size and colours, so that it needs light paper behind it.
+        Whether it is all pixels, so that it needs light paper behind it.
     """
 
     title: str
     svg: Markup
     alt: str
     caption: str
+    scrolls: bool = False
     paper: bool = False
 
 
