@@ -16,8 +16,8 @@ The ``pilot`` is a sampler that chooses: 250 sweeps of Gibbs sampling, charged t
 Gibbs sampling, NUTS in signed coordinates and in the moments with pooled gaps, both with a dense
 mass matrix. Its rule and thresholds, and the pooled gaps, were fixed on other data sets.
 `never_loses_in_the_plane` asks the same of points, `label_switching` what ordering cures;
-`fisher_coordinates`, `learnt_maps`, `local_steps`, `partial_collapse` and `interweaving` ask whether
-there is something better. At other n and K too few runs converge to compare their effective draws;
+`fisher_coordinates`, `learnt_maps`, `local_steps`, `partial_collapse` and `interweaving` try what
+may be better. At other n and K too few runs converge to compare their effective draws;
 what is claimed there is how many converge.
 """
 
