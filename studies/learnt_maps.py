@@ -144,28 +144,6 @@ def contest(table: pd.DataFrame, **where: Any) -> Contest:
     return Contest(with_rates(rows_of(table, **where)), SET, SET[:2])
 
 
-def _pays(separation: float, weight: float) -> Claim:
-    where = f"at separation {separation:g} and weight {weight:g}"
-    told = f"{RATIO} times the ESS per pass {where}."
-    return Claim(
-        f"a map pays, separation {separation:g}, weight {weight:g}",
-        f"A learnt map has at least 1.2 times the ESS per pass of a dense mass matrix {where}.",
-        PARNO,
-        question(
-            contest, "ratio", (MAP, MATRIX, RATE), separation=separation, weight=weight
-        ),
-        "above",
-        PAYS,
-        "ESS per pass, map / matrix",
-        of=(NAME,),
-        words=(
-            f"A learnt map pays: {told}",
-            f"A learnt map does not pay: {told}",
-            f"Whether a learnt map pays is undecided: {told}",
-        ),
-    )  # fmt: skip
-
-
 def _beats(rival: str, words: str, **where: Any) -> Claim:
     told = f"{RATIO} times the ESS per pass."
     return Claim(
@@ -222,7 +200,6 @@ CLAIMS = (
             f"Whether it costs where it is worst is undecided: {RATIO} times.",
         ),
     ),
-    *(_pays(*setting) for setting in SETTINGS),
     Claim(
         "a longer pilot gains little",
         "A map of 40,000 sweeps has less than 1.2 times the ESS per pass of that of the pilot run.",
