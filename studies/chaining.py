@@ -160,8 +160,9 @@ def _claims(unknown: str, matrix: str) -> Iterator[Claim]:
             yield Claim(
                 f"chained {kind} cost convergence, {unknown}, {matrix}",
                 f"{where} fewer runs in chained {kind} converge than in unordered ones on data "
-                f"whose {kind} are {near}.", PAPER, question(contest, "converges_more", pair, **given),
-                "below", 0.0, "difference of shares, chained less unordered",
+                f"whose {kind} are {near}.", PAPER,
+                question(contest, "converges_more", pair, **given), "below", 0.0,
+                "difference of shares, chained less unordered",
             )  # fmt: skip
 
 
