@@ -37,7 +37,7 @@ from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
 from ordered_mix.study.contenders import GIBBS, NONE, named, sampled
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import curves, legend, looks, panels
-from ordered_mix.study.effects import extreme, from_logs, mean, paired, rows_of
+from ordered_mix.study.effects import extreme, from_logs, mean, rows_of
 from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.sentences import worded
 
@@ -128,13 +128,6 @@ def visited(table: pd.DataFrame, contender: str, **where: Any) -> Effect:
     return mean(rows["visited"] - 1 / rows["k"].map(factorial))
 
 
-def switches_more(table: pd.DataFrame, **where: Any) -> Effect:
-    """Share of orders visited by Gibbs less that by unordered NUTS, in the overlap."""
-    rows = runs(table, separation=NEAR, **where)
-    wide = paired(rows, "contender", (ALONE, UNORDERED), "visited", SET)
-    return mean(wide[ALONE] - wide[UNORDERED])
-
-
 # --- claims ---------------------------------------------------------------------------------------
 
 ESS = "ESS per pass, Gibbs / best NUTS"
@@ -160,13 +153,6 @@ SAID: dict[str, str | tuple[str, str, str]] = {
         f"It wins per second, too: at least {TIMES} {BEST}.",
         f"For a second it does not everywhere: {TIMES} {BEST} where it is worst.",
         f"Which wins per second is undecided: {TIMES} {BEST} where Gibbs sampling is worst.",
-    ),
-    "Gibbs switches more in the overlap, adaptive": (
-        "At separation 1 a chain of Gibbs sampling visits more orders of the means than one of "
-        "unordered NUTS.",
-        "At separation 1 a chain of Gibbs sampling, three times as long in draws, visits no more "
-        "orders of the means than one of unordered NUTS.",
-        "Which of the two visits more orders of the means at separation 1 is undecided.",
     ),
 }
 
@@ -210,13 +196,6 @@ def _labels(prior: str) -> Iterator[Claim]:
             partial(visited, contender=contender, prior=prior), "below", 0.05,
             "share of the K! orders beyond the first",
         )  # fmt: skip
-    yield Claim(
-        f"Gibbs switches more in the overlap, {prior}",
-        f"At separation 1, {where}, a chain of Gibbs sampling, three times as long in draws, "
-        "visits more orders of the means than one of unordered NUTS.", PROJECT,
-        partial(switches_more, prior=prior), "above", 0.0,
-        "difference of the shares of the K! orders",
-    )  # fmt: skip
 
 
 CLAIMS = worded(
