@@ -49,7 +49,8 @@ def test_ratios_are_those_put_in():
 
 def test_a_fit_that_did_not_converge_is_not_dropped_in_silence():
     table = world()
-    table.loc[(table["covariance"] == file.FULL) & (table["replicate"] == 13), "divergence"] = np.nan
+    lost = (table["covariance"] == file.FULL) & (table["replicate"] == 13)
+    table.loc[lost, "divergence"] = np.nan
     claims = {claim.name: claim for claim in file.CLAIMS}
     verdict = claims["full covariances need more points"].judge(table)
     assert verdict.outcome == "undecided" and "data sets" in verdict.reason
