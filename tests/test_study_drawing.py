@@ -76,7 +76,7 @@ def test_heat_writes_what_there_is(axes):
     grid = pd.DataFrame({0.0: [1.0, np.nan], 3.0: [0.0, 50.0]}, index=["ordered", "a_b"])
     image = heat(axes, grid, "{:.0f}".format, "cividis", (0, 50))
     assert [text.get_text() for text in axes.texts] == ["1", "0", "50"]
-    assert [text.get_color() for text in axes.texts] == ["white", "white", "black"]
+    assert [text.get_color() for text in axes.texts] == ["white", "white", "#111111"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["ordered", "a b"]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "3"]
     assert image.get_array().mask.sum() == 1
