@@ -39,7 +39,9 @@ def coordinates(mixture):
 def pymc_density(parameterization, data):
     """Log density and gradient of the plain PyMC model, evaluated node by node by PyTensor."""
     model = parameterization.model(data)
-    return model.logp_dlogp_function(ravel_inputs=True, mode=INTERPRETED)
+    function = model.logp_dlogp_function(ravel_inputs=True, mode=INTERPRETED)
+    function.set_extra_values({})  # PyMC 6.0 does not do it itself where there are none
+    return function
 
 
 def check(parameterization, data, seed):
