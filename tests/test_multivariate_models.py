@@ -36,6 +36,10 @@ def test_ordered_of_pymc_orders_the_last_axis_which_is_not_the_components():
     assert not np.all(np.diff(found, axis=0) > 0)
 
 
+# a log of a sum of tiny exponentials is -inf in PyTensor 3.0 if it is not rewritten
+STABLE = INTERPRETED.including("stabilize")
+
+
 @pytest.mark.parametrize("kind", ["full", "diagonal", "spherical", "tied"])
 def test_log_likelihood_of_the_model_is_that_of_the_pass(kind):
     one = catalog.parameterization("relative", 2, prior_of(kind, "adaptive"), axis=(0.6, -0.8))
@@ -43,9 +47,7 @@ def test_log_likelihood_of_the_model_is_that_of_the_pass(kind):
     values = [model["w"], model["means"], model["covariance"]]
     terms = model.logp(vars=[model["y"]], sum=True)
     outputs = [*model.replace_rvs_by_values(values), terms]
-    function = pytensor.function(
-        model.value_vars, outputs, mode=INTERPRETED, on_unused_input="ignore"
-    )
+    function = pytensor.function(model.value_vars, outputs, mode=STABLE, on_unused_input="ignore")
     rng = np.random.default_rng(2)
     point = model.initial_point()
     w, mu, covariance, found = function(
