@@ -30,15 +30,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ordered_mix.data import Data, simulate
-from ordered_mix.estimators.loop.initial import initial_mixtures
+from ordered_mix.data import Data
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.moves.density import density, posterior
 from ordered_mix.samplers.moves.inputs import standard_sample, standard_starts
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Experiment, Study, seed_of
+from ordered_mix.study import Claim, Experiment, Study
 from ordered_mix.study.contenders import block, named, question
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.cumulants import Cumulants
@@ -47,6 +46,7 @@ from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.mapped import Run, mapped, run_in
 from ordered_mix.study.sentences import RATIO
+from ordered_mix.study.truths import shared_problem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,11 +104,7 @@ def cell(
     seed: int, coordinates: str, adaptation: str, separation: float, weight: float, replicate: int
 ) -> list[dict[str, Any]]:
     """One run of one contender on one data set."""
-    shared = {"separation": separation, "weight": weight, "n": POINTS, "k": 2,
-              "replicate": replicate}  # fmt: skip
-    truth = Mixture([weight, 1 - weight], [0.0, separation], np.ones(2))
-    data = simulate(truth, POINTS, seed_of("data", **shared))
-    starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
+    data, starts = shared_problem(separation, weight, POINTS, replicate, CHAINS)
     run, left = drawn(coordinates, adaptation, data, starts, seed % 2**31)
     return [in_four_digits({**run.measures(), "curvature": left})]
 

@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ordered_mix.data import Data, simulate
+from ordered_mix.data import Data
 from ordered_mix.draws.chain_measures import chain_measures
 from ordered_mix.draws.draws import Draws
-from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.parameterization.parameterization import Parameterization
@@ -37,14 +36,15 @@ from ordered_mix.samplers.moves.density import density, posterior
 from ordered_mix.samplers.moves.inputs import standard_sample, standard_starts
 from ordered_mix.samplers.moves.sweeps import sweeps
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Effect, Experiment, Study, seed_of
-from ordered_mix.study.contenders import question
+from ordered_mix.study import Claim, Effect, Experiment, Study
+from ordered_mix.study.contenders import by_data_set, question
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import heat, panels
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import four_digits
 from ordered_mix.study.sentences import SHARE
 from ordered_mix.study.trajectory import DualAveraging, Walk, factor_of
+from ordered_mix.study.truths import shared_problem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,11 +147,7 @@ def cell(
     seed: int, contender: str, separation: float, weight: float, replicate: int
 ) -> list[dict[str, Any]]:
     """One run of one contender on one data set."""
-    shared = {"separation": separation, "weight": weight, "n": POINTS, "k": 2,
-              "replicate": replicate}  # fmt: skip
-    truth = Mixture([weight, 1 - weight], [0.0, separation], np.ones(2))
-    data = simulate(truth, POINTS, seed_of("data", **shared))
-    starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
+    data, starts = shared_problem(separation, weight, POINTS, replicate, CHAINS)
     if contender in ITERATIONS:
         mixture, passes = walked(contender, data, starts, seed)
     else:
@@ -248,15 +244,6 @@ def rate_figure(result: StudyResult) -> Figure:
     return figure
 
 
-def blocks(replicates: range) -> list[dict[str, Any]]:
-    """Data set by data set, all settings of each."""
-    return [
-        {"separation": (separation,), "weight": (weight,), "replicate": (number,)}
-        for number in replicates
-        for separation, weight in SETTINGS
-    ]
-
-
 study = Study(
     name=NAME,
     question="Has NUTS alternated with Gibbs sampling the better rate of the two?",
@@ -277,8 +264,8 @@ study = Study(
                     "weight": (0.5,),
                     "replicate": REPLICATES[:2],
                 },
-                "laptop": blocks(REPLICATES[:12]),
-                "cluster": blocks(REPLICATES),
+                "laptop": by_data_set(SETTINGS, REPLICATES[:12]),
+                "cluster": by_data_set(SETTINGS, REPLICATES),
             },
         ),
     },

@@ -39,17 +39,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ordered_mix.data import Data, simulate
+from ordered_mix.data import Data
 from ordered_mix.draws.sampler_measures import sampler_measures
-from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Array, Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.moves.inputs import standard_sample
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Experiment, Study, seed_of
-from ordered_mix.study.contenders import NONE, PILOT, question, sampled
+from ordered_mix.study import Claim, Experiment, Study
+from ordered_mix.study.contenders import NONE, PILOT, by_data_set, question, sampled
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import heat, panels
 from ordered_mix.study.effects import rows_of
@@ -57,6 +56,7 @@ from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.mapped import Run, agreed, run_in
 from ordered_mix.study.sentences import RATIO
 from ordered_mix.study.triangular import fitted
+from ordered_mix.study.truths import shared_problem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,11 +126,7 @@ def cell(
     seed: int, contender: str, separation: float, weight: float, replicate: int
 ) -> list[dict[str, Any]]:
     """One run of one contender on one data set."""
-    shared = {"separation": separation, "weight": weight, "n": POINTS, "k": 2,
-              "replicate": replicate}  # fmt: skip
-    truth = Mixture([weight, 1 - weight], [0.0, separation], np.ones(2))
-    data = simulate(truth, POINTS, seed_of("data", **shared))
-    starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
+    data, starts = shared_problem(separation, weight, POINTS, replicate, CHAINS)
     if contender in IN_MAP:
         return [in_four_digits(in_map(contender, data, starts, seed).measures())]
     return [in_four_digits(known(contender, data, starts, seed))]
@@ -306,15 +302,6 @@ def guarded_figure(result: StudyResult) -> Figure:
     return _heat(result.tables[GUARDED], RATE, 1)
 
 
-def blocks(replicates: range) -> list[dict[str, Any]]:
-    """Data set by data set, all settings of each."""
-    return [
-        {"separation": (separation,), "weight": (weight,), "replicate": (number,)}
-        for number in replicates
-        for separation, weight in SETTINGS
-    ]
-
-
 FACTORS = {
     "contender": CONTENDERS,
     "separation": (1.0, 2.0, 3.0, 4.0, 8.0),
@@ -332,8 +319,8 @@ study = Study(
             factors=FACTORS,
             sizes={
                 "smoke": {**SMOKE, "contender": (MATRIX, MAP), "replicate": REPLICATES[:1]},
-                "laptop": blocks(REPLICATES[:12]),
-                "cluster": blocks(REPLICATES),
+                "laptop": by_data_set(SETTINGS, REPLICATES[:12]),
+                "cluster": by_data_set(SETTINGS, REPLICATES),
             },
         ),
         GUARDED: Experiment(
@@ -341,8 +328,8 @@ study = Study(
             factors={**FACTORS, "contender": (MATRIX, GUARDED), "replicate": LATER},
             sizes={
                 "smoke": {**SMOKE, "contender": (MATRIX, GUARDED), "replicate": LATER[:1]},
-                "laptop": blocks(LATER[:12]),
-                "cluster": blocks(LATER),
+                "laptop": by_data_set(SETTINGS, LATER[:12]),
+                "cluster": by_data_set(SETTINGS, LATER),
             },
         ),
     },

@@ -38,9 +38,8 @@ import numpy as np
 import pandas as pd
 
 from ordered_mix.arrays import Array
-from ordered_mix.data import Data, simulate
+from ordered_mix.data import Data
 from ordered_mix.draws.rhat import rhat
-from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
@@ -48,14 +47,15 @@ from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.moves.density import posterior
 from ordered_mix.samplers.moves.inputs import standard_sample
 from ordered_mix.samplers.nuts import NUTS
-from ordered_mix.study import Claim, Experiment, Study, seed_of
-from ordered_mix.study.contenders import question
+from ordered_mix.study import Claim, Experiment, Study
+from ordered_mix.study.contenders import by_data_set, question
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.drawing import heat, panels
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.sentences import RATIO
 from ordered_mix.study.trajectory import Density, DualAveraging, Phase, Walk, factor_of
+from ordered_mix.study.truths import shared_problem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -237,11 +237,7 @@ def cell(
     seed: int, contender: str, separation: float, weight: float, replicate: int
 ) -> list[dict[str, Any]]:
     """One run of one contender on one data set."""
-    shared = {"separation": separation, "weight": weight, "n": POINTS, "k": 2,
-              "replicate": replicate}  # fmt: skip
-    truth = Mixture([weight, 1 - weight], [0.0, separation], np.ones(2))
-    data = simulate(truth, POINTS, seed_of("data", **shared))
-    starts = initial_mixtures(data, 2, CHAINS, "random", seed_of("starts", **shared))
+    data, starts = shared_problem(separation, weight, POINTS, replicate, CHAINS)
     if contender == NUTPIE:
         model = catalog.parameterization(BEST, 2, default_prior(data))
         sampler = NUTS(draws=ITERATIONS, tune=1000, adaptation="dense")
@@ -362,15 +358,6 @@ def step_figure(result: StudyResult) -> Figure:
     return figure
 
 
-def blocks(replicates: range) -> list[dict[str, Any]]:
-    """Data set by data set, all settings of each."""
-    return [
-        {"separation": (separation,), "weight": (weight,), "replicate": (number,)}
-        for number in replicates
-        for separation, weight in SETTINGS
-    ]
-
-
 study = Study(
     name=NAME,
     question="Does a step size that depends on the position beat one for the whole posterior?",
@@ -391,8 +378,8 @@ study = Study(
                     "weight": (0.5,),
                     "replicate": REPLICATES[:1],
                 },
-                "laptop": blocks(REPLICATES[:8]),
-                "cluster": blocks(REPLICATES),
+                "laptop": by_data_set(SETTINGS, REPLICATES[:8]),
+                "cluster": by_data_set(SETTINGS, REPLICATES),
             },
         ),
     },

@@ -4,6 +4,7 @@ import chance
 import numpy as np
 import pandas as pd
 import pytest
+from beside_gibbs import check_beside_gibbs
 from inprocess import result_of, run_here
 
 from ordered_mix.data import simulate
@@ -11,7 +12,6 @@ from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
 from ordered_mix.prior import default_prior
-from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.moves.density import density, posterior
 from ordered_mix.samplers.moves.inputs import standard_sample
 from ordered_mix.study.trajectory import Walk
@@ -108,18 +108,7 @@ def test_its_draws_are_those_of_gibbs_sampling(monkeypatch):
     starts = initial_mixtures(data, 2, file.CHAINS, "random", 4)
     mixture, row = file.walked("WALNUTS, pooled", data, starts, chance.seed(1))
     assert row["passes"] > 2 * 800 * file.CHAINS
-    model = catalog.parameterization("unordered", 2, default_prior(data))
-    other = Gibbs(draws=30_000, tune=500).sample(model, data, starts, chance.seed(2))
-
-    def measures(one):
-        one = one.sorted()
-        return {"mean": one.mean(), "weight": one.w[..., 0], "gap": np.diff(one.mu)[..., 0],
-                "scales": np.log(one.sigma).sum(-1)}  # fmt: skip
-
-    truth = chance.table_of(measures(other.mixture), 8)
-    means = {name: float(np.mean(values)) for name, values in measures(other.mixture).items()}
-    errors = {name: rows["mcse_mean"].max() for name, rows in truth.groupby("quantity")}
-    chance.check_means(measures(mixture), means, 4, errors)
+    check_beside_gibbs(mixture, data, starts)
 
 
 def test_smoke(tmp_path):

@@ -6,15 +6,11 @@ import chance
 import numpy as np
 import pandas as pd
 import pytest
+from beside_gibbs import check_beside_gibbs, small_problem
 from inprocess import result_of, run_here
 from scipy import optimize, special, stats
 
-from ordered_mix.data import simulate
-from ordered_mix.estimators.loop.initial import initial_mixtures
-from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization import catalog
-from ordered_mix.prior import default_prior
-from ordered_mix.samplers.gibbs import Gibbs
 from ordered_mix.samplers.moves.sweeps import Conjugate
 
 file = catalog.module("partial_collapse", "study")
@@ -124,22 +120,10 @@ def test_means_given_the_scales_are_exact(contender):
 @pytest.mark.chance
 @pytest.mark.parametrize("contender", COLLAPSED)
 def test_its_draws_are_those_of_gibbs_sampling(contender):
-    data = simulate(Mixture([0.3, 0.7], [0.0, 2.0], [1.0, 1.0]), 40, 3)
-    starts = initial_mixtures(data, 2, file.CHAINS, "random", 4)
+    data, starts = small_problem(file.CHAINS)
     mixture, cost = file.swept(contender, data, starts, chance.seed(1))
     assert cost > 0
-    model = catalog.parameterization("unordered", 2, default_prior(data))
-    other = Gibbs(draws=30_000, tune=500).sample(model, data, starts, chance.seed(2))
-
-    def measures(one):
-        one = one.sorted()
-        return {"mean": one.mean(), "weight": one.w[..., 0], "gap": np.diff(one.mu)[..., 0],
-                "scales": np.log(one.sigma).sum(-1)}  # fmt: skip
-
-    truth = chance.table_of(measures(other.mixture), 8)
-    means = {name: float(np.mean(values)) for name, values in measures(other.mixture).items()}
-    errors = {name: rows["mcse_mean"].max() for name, rows in truth.groupby("quantity")}
-    chance.check_means(measures(mixture), means, 4, errors)
+    check_beside_gibbs(mixture, data, starts)
 
 
 def test_smoke(tmp_path):

@@ -59,6 +59,15 @@ def block(contenders: Mapping[str, Sequence[str]], **given: Any) -> list[dict[st
     ]
 
 
+def by_data_set(settings: Sequence[tuple[float, float]], replicates: range) -> list[dict[str, Any]]:
+    """Grids of a separation and a weight each, data set by data set."""
+    return [
+        {"separation": (separation,), "weight": (weight,), "replicate": (number,)}
+        for number in replicates
+        for separation, weight in settings
+    ]
+
+
 def question(contest: Any, method: str, given: Sequence[Any], **where: Any) -> Any:
     """The effect of a claim: what a method of the contest on some rows of a table says.
 

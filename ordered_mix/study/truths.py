@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ordered_mix.data import Data, simulate
+from ordered_mix.estimators.loop.initial import initial_mixtures
 from ordered_mix.mixture import Mixture
 from ordered_mix.study.grid import seed_of
 
@@ -19,6 +20,16 @@ def shared_data(separation: float, n: int, replicate: int) -> Data:
     """The data of equal weights that all cells of a separation, n and replicate share."""
     seed = seed_of("data", separation=separation, n=n, replicate=replicate)
     return simulate(two_normals(separation), n, seed)
+
+
+def shared_problem(
+    separation: float, weight: float, n: int, replicate: int, chains: int
+) -> tuple[Data, Mixture]:
+    """Data of two components at 0 and the separation, and random starts, of all contenders."""
+    shared = {"separation": separation, "weight": weight, "n": n, "k": 2, "replicate": replicate}
+    truth = Mixture([weight, 1 - weight], [0.0, separation], np.ones(2))
+    data = simulate(truth, n, seed_of("data", **shared))
+    return data, initial_mixtures(data, 2, chains, "random", seed_of("starts", **shared))
 
 
 def row_of_normals(d: int, k: int, separation: float, correlation: float) -> Mixture:
