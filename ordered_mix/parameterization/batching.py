@@ -19,6 +19,8 @@ from pytensor.tensor.basic import second
 from pytensor.tensor.rewriting.ofg import inline_ofg_node  # its home up to PyTensor 3.1 too
 from pytensor.tensor.shape import Shape
 
+FAULTY = "local_add_of_sparse_write"  # up to PyTensor 3.3.0 it adds a batch to its first row
+
 
 def untraced() -> Any:
     """Context without notes of where each node came from, which take a third of a compilation."""
@@ -51,7 +53,7 @@ def batched(
     graph = FunctionGraph(outputs=list(outputs), clone=False)
     dfs_rewriter(_inline, _fix_shape).rewrite(graph)
     vectorized = vectorize_graph(list(graph.outputs), {at: batch})
-    return list(rewrite_graph(vectorized, include=("canonicalize",)))
+    return list(rewrite_graph(vectorized, include=("canonicalize",), exclude=(FAULTY,)))
 
 
 def gradient(cost: TensorVariable, at: TensorVariable) -> TensorVariable:
