@@ -25,7 +25,8 @@ NEEDED = $(if $(FOUND),,$(error ordered_mix needs Python 3.12 or newer and found
 
 # A worker that has crashed is not replaced: xdist would wait for ever for its last file.
 # A cache of its own: PyTensor's does not know which version wrote it, and warns about the others'.
-PYTEST = PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
+# One thread for linear algebra: those of two processes wait for each other longer than they work.
+PYTEST = OMP_NUM_THREADS=1 PYTENSOR_FLAGS=base_compiledir=$(CURDIR)/$(1)/pytensor \
 	$(1)/bin/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0 \
 	$(ARGS)
 

@@ -47,6 +47,8 @@ Exit status: 0 done; 1 a study or its report is not complete, or a fault of the 
 
 def main() -> None:
     """Entry point of ``ordered-mix``: errors of the user's input end in one sentence."""
+    # on a busy machine, threads that share a small matrix wait longer than they compute
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         try:
             app(prog_name="ordered-mix")
