@@ -7,13 +7,9 @@ and the pass alone. The medians of the differences are given.
 """
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
-
-for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[name] = "1"
 
 import numba
 import numpy as np
