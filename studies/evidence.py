@@ -467,7 +467,7 @@ def grids(sampler: str, replicates: range, more: range) -> list[dict[str, Any]]:
     return found
 
 
-SMALL = {"data": ("galaxies",), "k": (2, 3), "replicate": range(3)}
+SMALL = {"data": ("galaxies",), "k": (2, 3), "replicate": range(2)}
 CELLS: dict[str, Callable[..., Rows]]
 CELLS = {"smc": by_smc, "tempering": by_tempering, "gibbs": by_gibbs}
 

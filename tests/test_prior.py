@@ -163,6 +163,17 @@ def test_many_draws_at_once_are_those_of_pymc(found):
 
 
 @pytest.mark.chance
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_known_values_may_be_a_list_or_an_array(kind):
+    given = {"known_w": (0.3, 0.7), "known_mu": (-1.0, 2.0), "known_sigma": (0.5, 1.5)}
+    other = Prior(**{name: kind(values) for name, values in given.items()})
+    assert other == Prior(**given) and other.known == {"w": (0.3, 0.7), "mu": (-1.0, 2.0),
+                                                       "sigma": (0.5, 1.5)}  # fmt: skip
+    assert Prior(known_sigma=np.array(1.5)) == Prior(known_sigma=1.5)
+    with pytest.raises(ValueError, match="known_mu must be a number for each component, got shape"):
+        Prior(known_mu=kind([[1.0, 2.0]]))
+
+
 @pytest.mark.parametrize("known", [{"known_w": (0.3, 0.7)}, {"known_sigma": 1.5}])
 @pytest.mark.parametrize("name", ["unordered", "signed", "moment", "ordered"])
 def test_laws_hold_with_known_weights_or_scales(name, known, numbers):

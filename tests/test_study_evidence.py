@@ -83,7 +83,7 @@ def test_smoke(tmp_path):
     result = run_here(file.study, tmp_path)
     assert not len(result.failures)
     sizes = {name: len(table) for name, table in result.tables.items()}
-    assert sizes == {"smc": 12, "tempering": 12, "gibbs": 6 * 3}
+    assert sizes == {"smc": 8, "tempering": 8, "gibbs": 4 * 3}
     found = {verdict.claim.name: verdict for verdict in result.verdicts}
     for verdict in result.verdicts:
         assert verdict.effect is None or np.isfinite(verdict.effect[:3]).all()

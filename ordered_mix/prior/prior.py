@@ -57,7 +57,8 @@ class Prior:
     Raises
     ------
     ValueError
-        If a scale or a concentration is not positive, or known weights are not a distribution.
+        If a scale or a concentration is not positive, known weights are not a distribution, or
+        known values are not one number for each component.
     """
 
     location: Any = 0.0
@@ -72,6 +73,10 @@ class Prior:
     native: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("known_w", "known_mu", "known_sigma"):
+            value = getattr(self, name)
+            if isinstance(value, list | np.ndarray):
+                object.__setattr__(self, name, _numbers(name, value))
         for name in ("spread", "scale", "concentration", "known_sigma"):
             value = getattr(self, name)
             if isinstance(value, Real) and not 0 < float(value) < np.inf:
@@ -158,6 +163,14 @@ class Prior:
         """What is left of the prior without its numbers, which a compiled model swaps."""
         ones: dict[str, Any] = dict.fromkeys(self.numbers(), 1.0)
         return replace(self, **ones)
+
+
+def _numbers(name: str, values: Any) -> Any:
+    """A number or a tuple of numbers, from an array or a list."""
+    found = np.asarray(values, dtype=float)
+    if found.ndim > 1:
+        raise ValueError(f"{name} must be a number for each component, got shape {found.shape}")
+    return tuple(found.tolist()) if found.ndim else float(found)
 
 
 def _affine(values: Any, location: float, scale: float) -> Any:

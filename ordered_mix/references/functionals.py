@@ -10,7 +10,7 @@ from ordered_mix.mixture import Array
 from ordered_mix.references.definition import Definition
 
 DECILES = np.linspace(0.1, 0.9, 9)
-BLOCK = 4_000_000
+BLOCK = 200_000  # of numbers: what they take fits a processor's cache
 
 
 def functionals(definition: Definition, draws: Any) -> dict[str, Array]:
