@@ -18,7 +18,7 @@ from ordered_mix.engine.run import load_study, run_study
 
 EMPTY = '''
 """Nothing to compute."""
-from ordered_mix.study import Study
+from ordered_mix.study import Experiment, Study
 
 def cell(seed, i):
     return [{{"value": seed % 1000}}]
@@ -31,7 +31,7 @@ from ordered_mix.data import simulate
 from ordered_mix.estimators.em import EM
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import parameterization
-from ordered_mix.study import Study
+from ordered_mix.study import Experiment, Study
 
 TRUTH = Mixture(np.array([0.5, 0.5]), np.array([-1.5, 1.5]), np.ones(2))
 START = Mixture(np.array([0.5, 0.5]), np.array([-0.5, 1.0]), np.ones(2))
@@ -43,7 +43,7 @@ def cell(seed, i):
 BUSY = '''
 """Work that takes 30 ms of a processor."""
 import time
-from ordered_mix.study import Study
+from ordered_mix.study import Experiment, Study
 
 def cell(seed, i):
     end = time.process_time() + 0.03
@@ -52,8 +52,10 @@ def cell(seed, i):
     return [{{"value": 1}}]
 '''
 TAIL = """
-study = Study(name="{name}", question="?", source="a benchmark", factors={{"i": range({cells})}},
-              sizes={{"smoke": {{"i": range(2)}}, "laptop": {{}}, "cluster": {{}}}}, cell=cell)
+sizes = {{"smoke": {{"i": range(2)}}, "laptop": {{}}, "cluster": {{}}}}
+experiment = Experiment(cell=cell, factors={{"i": range({cells})}}, sizes=sizes)
+experiments = {{"{name}": experiment}}
+study = Study(name="{name}", question="?", source="a benchmark", experiments=experiments)
 """
 
 

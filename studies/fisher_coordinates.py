@@ -41,7 +41,7 @@ from ordered_mix.study import Claim, Experiment, Study
 from ordered_mix.study.contenders import block, named, question
 from ordered_mix.study.contest import Contest, with_rates
 from ordered_mix.study.cumulants import Cumulants
-from ordered_mix.study.drawing import heat, panels
+from ordered_mix.study.drawing import by_setting
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.mapped import Run, mapped, run_in
@@ -204,20 +204,9 @@ CLAIMS = (
 # --- figures and grid -----------------------------------------------------------------------------
 
 
-def _heat(result: StudyResult, column: str, factor: float, text: str, **where: Any) -> Figure:
-    rows = contest(result.tables[NAME], **where).rows
-    logs = rows[rows["converged"]].groupby(["contender", *SET[:2]])[column].mean()
-    grid = factor * np.exp(logs.unstack(list(SET[:2])))
-    grid.columns = [f"{separation:g}, {weight:g}" for separation, weight in grid.columns]
-    figure, axes = panels(1, 1, (6.4, 3.2))
-    heat(axes[0, 0], grid, text.format, colours="cividis")
-    axes[0, 0].set_xlabel("separation, weight")
-    return figure
-
-
 def rate_figure(result: StudyResult) -> Figure:
     """Sorted ESS for 1,000 passes after warm-up, geometric means over the runs that converge."""
-    return _heat(result, RATE, 1000.0, "{:.0f}")
+    return by_setting(1000 * contest(result.tables[NAME]).typical(RATE))
 
 
 def curvature_figure(result: StudyResult) -> Figure:
@@ -225,7 +214,8 @@ def curvature_figure(result: StudyResult) -> Figure:
 
     Away from it chains keep their labels, and the draws of all of them whiten nothing.
     """
-    return _heat(result, CURVATURE, 1.0, "{:.1f}", separation=NEAR)
+    left = contest(result.tables[NAME], separation=NEAR).typical(CURVATURE)
+    return by_setting(left, "{:.1f}".format)
 
 
 def blocks(replicates: range) -> list[dict[str, Any]]:

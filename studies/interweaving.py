@@ -39,7 +39,7 @@ from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Effect, Experiment, Study
 from ordered_mix.study.contenders import by_data_set, question
 from ordered_mix.study.contest import Contest, with_rates
-from ordered_mix.study.drawing import heat, panels
+from ordered_mix.study.drawing import by_setting
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import four_digits
 from ordered_mix.study.sentences import SHARE
@@ -234,14 +234,7 @@ CLAIMS = (
 
 def rate_figure(result: StudyResult) -> Figure:
     """Sorted ESS for 1,000 passes, geometric means over the runs that converge."""
-    rows = contest(result.tables[NAME]).rows
-    logs = rows[rows["converged"]].groupby(["contender", *SET[:2]])["log_rate"].mean()
-    grid = 1000 * np.exp(logs.unstack(list(SET[:2])))
-    grid.columns = [f"{separation:g}, {weight:g}" for separation, weight in grid.columns]
-    figure, axes = panels(1, 1, (5.6, 2.8))
-    heat(axes[0, 0], grid, "{:.0f}".format, colours="cividis")
-    axes[0, 0].set_xlabel("separation, weight")
-    return figure
+    return by_setting(1000 * contest(result.tables[NAME]).typical("log_rate"))
 
 
 study = Study(

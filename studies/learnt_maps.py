@@ -50,7 +50,7 @@ from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Experiment, Study
 from ordered_mix.study.contenders import NONE, PILOT, by_data_set, question, sampled
 from ordered_mix.study.contest import Contest, with_rates
-from ordered_mix.study.drawing import heat, panels
+from ordered_mix.study.drawing import by_setting
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.mapped import Run, agreed, run_in
@@ -275,31 +275,19 @@ GUARDED_CLAIMS = (
 # --- figures and grid -----------------------------------------------------------------------------
 
 
-def _heat(table: pd.DataFrame, column: str, sign: int) -> Figure:
-    """1,000 to the power of the sign times the geometric mean over runs that converge."""
-    rows = contest(table).rows
-    logs = rows[rows["converged"]].groupby(["contender", *SET[:2]])[column].mean()
-    grid = 1000.0**sign * np.exp(logs.unstack(list(SET[:2])))
-    grid.columns = [f"{separation:g}, {weight:g}" for separation, weight in grid.columns]
-    figure, axes = panels(1, 1, (6.4, 3.2))
-    heat(axes[0, 0], grid, "{:.0f}".format, colours="cividis")
-    axes[0, 0].set_xlabel("separation, weight")
-    return figure
-
-
 def rate_figure(result: StudyResult) -> Figure:
     """Sorted ESS for 1,000 passes after warm-up, geometric means over the runs that converge."""
-    return _heat(result.tables[NAME], RATE, 1)
+    return by_setting(1000 * contest(result.tables[NAME]).typical(RATE))
 
 
 def needed_figure(result: StudyResult) -> Figure:
     """Thousands of passes to 1,000 effective draws, warm-up and its sweeps included."""
-    return _heat(result.tables[NAME], "log_needed", -1)
+    return by_setting(contest(result.tables[NAME]).typical("log_needed") / 1000)
 
 
 def guarded_figure(result: StudyResult) -> Figure:
     """The same as `rate` of the guarded map, on other data sets."""
-    return _heat(result.tables[GUARDED], RATE, 1)
+    return by_setting(1000 * contest(result.tables[GUARDED]).typical(RATE))
 
 
 FACTORS = {

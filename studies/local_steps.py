@@ -50,7 +50,7 @@ from ordered_mix.samplers.nuts import NUTS
 from ordered_mix.study import Claim, Experiment, Study
 from ordered_mix.study.contenders import by_data_set, question
 from ordered_mix.study.contest import Contest, with_rates
-from ordered_mix.study.drawing import heat, panels
+from ordered_mix.study.drawing import by_setting, heat, panels
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import in_four_digits
 from ordered_mix.study.sentences import RATIO
@@ -322,29 +322,17 @@ CLAIMS = tuple(_claims())
 # --- figures and grid -----------------------------------------------------------------------------
 
 
-def _by_setting(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    grid = rows.groupby(["contender", *SET[:2]])[column].mean().unstack(list(SET[:2]))
-    grid.columns = [f"{separation:g}, {weight:g}" for separation, weight in grid.columns]
-    return grid.reindex(CONTENDERS)
-
-
 def rate_figure(result: StudyResult) -> Figure:
     """Sorted ESS per 1,000 passes, geometric means over the runs that converge."""
-    rows = contest(result.tables[NAME]).rows
-    grid = 1000 * np.exp(_by_setting(rows[rows["converged"]], "log_rate"))
-    figure, axes = panels(1, 1, (6.4, 3.0))
-    heat(axes[0, 0], grid, "{:.0f}".format, colours="cividis")
-    axes[0, 0].set_xlabel("separation, weight")
-    return figure
+    rates = contest(result.tables[NAME]).typical("log_rate")
+    return by_setting(1000 * rates.reindex(CONTENDERS))
 
 
 def divergence_figure(result: StudyResult) -> Figure:
     """Divergences per 1,000 draws of all runs, converged or not."""
-    grid = _by_setting(contest(result.tables[NAME]).rows, DIVERGENCES)
-    figure, axes = panels(1, 1, (6.4, 3.0))
-    heat(axes[0, 0], grid, "{:.2g}".format, colours="cividis")
-    axes[0, 0].set_xlabel("separation, weight")
-    return figure
+    rows = contest(result.tables[NAME]).rows
+    grid = rows.groupby(["contender", *SET[:2]])[DIVERGENCES].mean().unstack(list(SET[:2]))
+    return by_setting(grid.reindex(CONTENDERS), "{:.2g}".format)
 
 
 def step_figure(result: StudyResult) -> Figure:

@@ -47,7 +47,7 @@ from ordered_mix.study import Claim, Experiment, Study
 from ordered_mix.study.collapsed import collapsed_sweeps
 from ordered_mix.study.contenders import by_data_set, question
 from ordered_mix.study.contest import Contest, with_rates
-from ordered_mix.study.drawing import heat, panels
+from ordered_mix.study.drawing import by_setting, heat, panels
 from ordered_mix.study.effects import rows_of
 from ordered_mix.study.experiment import four_digits
 from ordered_mix.study.sentences import RATIO, SHARE
@@ -288,15 +288,9 @@ CLAIMS = tuple(_families())
 def rate_figure(result: StudyResult) -> Figure:
     """Sorted ESS per 1,000 passes, and the median cost of a sweep in passes."""
     one = contest(result.tables[NAME])
-    rows = one.rows[one.rows["converged"]]
-    grid = np.exp(rows.groupby(["contender", *SET[:2]])[RATE].mean().unstack(list(SET[:2])))
-    grid = 1000 * grid.reindex(CONTENDERS)
-    grid.columns = [f"{separation:g}, {weight:g}" for separation, weight in grid.columns]
-    grid["cost"] = one.rows.groupby("contender")["cost"].median()
-    figure, axes = panels(1, 1, (6.8, 3.0))
-    heat(axes[0, 0], grid, "{:.3g}".format, colours="cividis")
-    axes[0, 0].set_xlabel("separation, weight")
-    return figure
+    rates = 1000 * one.typical(RATE).reindex(CONTENDERS)
+    cost = one.rows.groupby("contender")["cost"].median()
+    return by_setting(rates, "{:.3g}".format, cost=cost)
 
 
 def slowest_figure(result: StudyResult) -> Figure:

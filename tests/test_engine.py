@@ -7,6 +7,7 @@ import subprocess
 import sys
 import traceback
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ import psutil
 import pytest
 from disks import enlarge, small_disk
 from fleets import fleet, until
+from project_files import ROOT
 
 from ordered_mix.engine import cluster
 from ordered_mix.engine.dispatch import Dispatch, Running
@@ -563,3 +565,13 @@ def test_progress_in_words():
     waiting = Progress(10, 0, 0, 0, 0, 0.0, 1.0)
     assert str(waiting) == "0 of 10 cells, 0 a second, waiting for workers"
     assert waiting.expected_end is None
+
+
+@pytest.mark.parametrize("name", ["EMPTY", "EM", "BUSY"])
+def test_studies_of_the_benchmark_are_studies(name, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    bench = import_module("bench_engine")
+    path = tmp_path / "timed.py"
+    path.write_text((getattr(bench, name) + bench.TAIL).format(name="timed", cells=3))
+    [experiment] = load_study(str(path)).experiments.values()
+    assert len(experiment.cell(1, i=0)) == 1

@@ -105,6 +105,12 @@ class Contest:
         found = self.rows.groupby(["contender", *self.settings])["converged"].mean()
         return found.unstack(self.settings)
 
+    def typical(self, column: str) -> pd.DataFrame:
+        """Geometric mean over runs that converge, by contender (rows) and setting; of logs."""
+        rows = self.rows[self.rows["converged"]]
+        logs = rows.groupby(["contender", *self.settings])[column].mean()
+        return np.exp(logs.unstack(self.settings))
+
     def leader(self, column: str) -> str:
         """The contender whose worst share is largest, of those judged in every setting.
 

@@ -205,6 +205,28 @@ def heat(
     return image
 
 
+def by_setting(
+    grid: pd.DataFrame, write: Callable[[float], str] = "{:.0f}".format, **sides: pd.Series
+) -> Figure:
+    """Numbers of each contender in each setting, as `heat`.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        A row for each contender; its columns have a level for each factor of a setting.
+    write : callable
+        From a number to its text.
+    **sides : Series
+        What is known of each contender in all settings, as further columns.
+    """
+    words = ", ".join(grid.columns.names)
+    named = grid.set_axis([", ".join(map(short, levels)) for levels in grid.columns], axis=1)
+    figure, axes = panels(1, 1, (6.4, 3.2))
+    heat(axes[0, 0], named.assign(**sides), write, colours="cividis")
+    axes[0, 0].set_xlabel(words)
+    return figure
+
+
 def heats(shares: pd.DataFrame, words: str) -> Figure:
     """Shares as percentages, a panel for each value of the first level of the columns.
 
