@@ -260,3 +260,15 @@ def test_the_answer_on_particles_says_what_the_chains_did(rhat, said):
     assert said in verdict.answer and "R-hat 1.90" in verdict.reason
     assert verdict.values["rhat_of_chains"] == 1.9
     assert "sequential" not in did_the_chains_agree(base, 3).reason
+
+
+def test_chains_that_diverge_everywhere_did_not_sit_in_modes():
+    quiet = np.zeros(8)
+    base = Agreement(1.001, 900.0, 900.0, 0, 8, 1000, quiet, quiet > 0, 0, 0.0)
+    chains = dataclasses.replace(base, divergences=7900)
+    assert chains.status == "bad" and dataclasses.replace(base, divergences=3999).status == "nearly"
+    alone, taken = did_the_chains_agree(chains, 3), did_the_chains_agree(base, 3, chains)
+    for verdict in (alone, taken):
+        assert verdict.status != "good" and "diverged in 7,900 of 8,000 draws" in verdict.answer
+    assert "look at the model" in alone.answer and "need no gradient" in taken.answer
+    assert "modes" not in alone.answer + taken.answer + taken.reason

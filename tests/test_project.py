@@ -5,6 +5,7 @@ import fnmatch
 import re
 import sys
 
+import promises
 import pytest
 from packaging.requirements import Requirement
 from project_files import (
@@ -212,3 +213,16 @@ def test_citation_and_package_have_one_version():
         r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), flags=re.MULTILINE
     )
     assert attribute[1] == citation[1]
+
+
+def test_every_promise_has_tests_and_every_failure_its_own():
+    functions = {
+        f"{name}::{node.name}"
+        for name in promises.FILES
+        for node in ast.walk(ast.parse((ROOT / "tests" / name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert {found.test for found in promises.FOUND} <= functions
+    for promise in promises.PROMISES:
+        idle = [one for one in promise.tests if not fnmatch.filter(functions, one)]
+        assert not idle, promise.sentence

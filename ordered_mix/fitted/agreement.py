@@ -19,6 +19,7 @@ RHAT = 1.01
 RHAT_NEARLY = 1.05
 ESS = 400
 FEW_DIVERGENCES = 0.001
+MOST = 0.5  # of all draws: where so many diverge, modes are not why chains disagree
 FEWER = "fewer components, as two of them coincide in part of the draws"
 GAP_MASS = 0.01
 STUCK_NATS = 7.0
@@ -60,10 +61,15 @@ class Agreement:
     @property
     def status(self) -> str:
         """``good``, ``nearly`` (more draws will do) or ``bad``."""
-        if self.stuck.any() or not self.rhat < RHAT_NEARLY:
+        if self.stuck.any() or self.diverging or not self.rhat < RHAT_NEARLY:
             return BAD
         few = self.divergences > FEW_DIVERGENCES * self.chains * self.draws
         return NEARLY if self.rhat >= RHAT or self.ess < ESS or few else GOOD
+
+    @property
+    def diverging(self) -> bool:
+        """Whether most draws end in a divergence."""
+        return self.divergences > MOST * self.chains * self.draws
 
     @property
     def wanted_draws(self) -> int:
@@ -155,26 +161,33 @@ def did_the_chains_agree(
                "gap_mass")}  # fmt: skip
     values |= {"nats_below": found.nats_below.tolist(), "stuck": found.stuck.tolist()}
     answer, clause = _answer(found, k)
-    reason = _reason(found)
+    reason, status = _reason(found), found.status
     if chains is not None:
-        values["rhat_of_chains"] = chains.rhat
-        answer, clause = _of_particles(found, answer, clause)
+        values |= {"rhat_of_chains": chains.rhat, "divergences_of_chains": chains.divergences}
+        answer, clause = _of_particles(found, chains, answer, clause)
         reason = (
-            f"Chains of {sampler} sat in different modes (R-hat {chains.rhat:.2f}), so the draws "
+            f"Chains of {sampler} {_why(chains)} (R-hat {chains.rhat:.2f}), so the draws "
             f"are particles of sequential Monte Carlo, {found.chains} independent runs. {reason}"
         )
-    return Verdict("agree", found.status, "Did the chains agree?", answer, reason, clause, values)
+        status = NEARLY if chains.diverging and status == GOOD else status
+    return Verdict("agree", status, "Did the chains agree?", answer, reason, clause, values)
 
 
-def _of_particles(found: Agreement, answer: str, clause: str) -> tuple[str, str]:
+def _of_particles(found: Agreement, chains: Agreement, answer: str, clause: str) -> tuple[str, str]:
     if found.status == BAD:
         return answer, clause
     agreed = "agree" if found.status == GOOD else "nearly agree"
+    able = "need no gradient" if chains.diverging else "reach all of them"
     return (
-        f"No: they sat in different modes. Runs of sequential Monte Carlo, which reach all of "
-        f"them, {agreed}.",
-        f"chains sat in different modes, runs of sequential Monte Carlo {agreed}",
+        f"No: they {_why(chains)}. Runs of sequential Monte Carlo, which {able}, {agreed}.",
+        f"chains {_why(chains)}, runs of sequential Monte Carlo {agreed}",
     )
+
+
+def _why(chains: Agreement) -> str:
+    if not chains.diverging:
+        return "sat in different modes"
+    return f"diverged in {chains.divergences:,} of {chains.chains * chains.draws:,} draws"
 
 
 def _answer(found: Agreement, k: int) -> tuple[str, str]:
@@ -204,6 +217,8 @@ def _nearly(found: Agreement) -> str:
 
 def _cause(found: Agreement) -> str:
     count = int(found.stuck.sum())
+    if found.diverging:
+        return f"they {_why(found)}"
     if count:
         low = found.nats_below[found.stuck].min()
         return f"{count} of {found.chains} chains {'sits' if count == 1 else 'sit'} {low:.0f} " \
@@ -213,6 +228,8 @@ def _cause(found: Agreement) -> str:
 
 def remedy(found: Agreement, k: int) -> str:
     """What to do about chains that disagree: fewer components only where two of them coincide."""
+    if found.diverging:
+        return "take other coordinates, or look at the model"
     if k > 1 and found.gap_mass >= GAP_MASS and not found.stuck.any():
         return FEWER
     if found.rhat < 1.2 and not found.stuck.any():

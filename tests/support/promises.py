@@ -23,7 +23,8 @@ class Found(NamedTuple):
 
 FILES = (
     "test_faults.py", "test_hostile.py", "test_numerics.py", "test_determinism.py",
-    "test_engine.py", "test_store.py", "test_results.py", "test_data.py",
+    "test_engine.py", "test_store.py", "test_results.py", "test_data.py", "test_cold.py",
+    "test_starts.py",
 )  # fmt: skip
 
 PROMISES = (
@@ -139,7 +140,7 @@ FOUND = (
     Found("A link in place of a study's lock file had its target emptied.",
           "test_hostile.py::test_a_link_in_place_of_the_lock_is_refused"),
     Found("Cells were written through a link in place of their folder.",
-          "test_hostile.py::test_a_link_in_place_of_the_cells_is_refused"),
+          "test_hostile.py::test_a_link_in_place_of_a_folder_is_refused"),
     Found("The name of a study's figure could lead out of the output folder.",
           "test_hostile.py::test_figures_of_a_study_stay_in_its_folder"),
     Found("Two model files of one name shared their draws, and draws outlived a changed model.",
