@@ -174,6 +174,21 @@ def test_known_values_may_be_a_list_or_an_array(kind):
         Prior(known_mu=kind([[1.0, 2.0]]))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"known_w": (0.3, 0.6)}, "known_w must be positive and add up to 1"),
+        ({"known_w": (np.nan, 0.5)}, "known_w must be positive and add up to 1"),
+        ({"known_mu": (0.0, np.inf)}, "known_mu must be finite"),
+        ({"known_sigma": (1.0, np.nan)}, "known_sigma must be positive and finite"),
+        ({"known_sigma": (np.inf, 1.0)}, "known_sigma must be positive and finite"),
+    ],
+)
+def test_bad_known_values_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Prior(**given)
+
+
 @pytest.mark.parametrize("known", [{"known_w": (0.3, 0.7)}, {"known_sigma": 1.5}])
 @pytest.mark.parametrize("name", ["unordered", "signed", "moment", "ordered"])
 def test_laws_hold_with_known_weights_or_scales(name, known, numbers):

@@ -87,14 +87,13 @@ class Prior:
             raise ValueError(
                 f"scale_family must be one of {', '.join(FAMILIES)}, got {self.scale_family!r}"
             )
-        if self.known_w is not None:
-            total = sum(self.known_w)
-            if min(self.known_w) <= 0 or abs(total - 1) > 1e-9:
-                raise ValueError(f"known_w must be positive and add up to 1, got {self.known_w}")
+        w, sigma = self.known_w, self.known_sigma
+        if w is not None and not (all(one > 0 for one in w) and abs(sum(w) - 1) <= 1e-9):
+            raise ValueError(f"known_w must be positive and add up to 1, got {w}")
         if self.known_mu is not None and not np.isfinite(self.known_mu).all():
             raise ValueError(f"known_mu must be finite, got {self.known_mu}")
-        if isinstance(self.known_sigma, tuple) and not min(self.known_sigma) > 0:
-            raise ValueError(f"known_sigma must be positive, got {self.known_sigma}")
+        if isinstance(sigma, tuple) and not all(0 < one < np.inf for one in sigma):
+            raise ValueError(f"known_sigma must be positive and finite, got {sigma}")
         if self.common_scale and self.known_sigma is not None:
             raise ValueError("common_scale must be False where the scales are known, got True")
 
