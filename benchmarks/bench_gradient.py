@@ -13,13 +13,12 @@ from collections.abc import Callable
 
 import numba
 import numpy as np
+from bench_kernels import own_compiled
 from tables import table
 
 from ordered_mix.data import Data, simulate
 from ordered_mix.mixture import Mixture
 from ordered_mix.parameterization.catalog import parameterization
-from ordered_mix.passes.batches import single
-from ordered_mix.passes.fused import pass_address
 from ordered_mix.prior import default_prior
 from ordered_mix.samplers.moves.density import posterior
 
@@ -51,21 +50,6 @@ def gradients(label: str, data: Data, k: int) -> Callable[[int], None]:
     return lambda times, model=compiled: loop(*arrays, times)
 
 
-def passes(data: Data, k: int) -> Callable[[int], None]:
-    """Passes over the data, so many."""
-    mixture = Mixture(np.full(k, 1 / k), np.linspace(-1.5, 1.5, k), np.full(k, 1.0))
-    values = (pass_address(k == 2), data.y, np.empty(0), mixture.w, mixture.mu, mixture.sigma)
-
-    @numba.njit
-    def loop(address, y, weight, w, mu, sigma, times):
-        total = 0.0
-        for _ in range(times):
-            total += single(address, y, weight, w, mu, sigma)[0]
-        return total
-
-    return lambda times: loop(*values, times)
-
-
 def microseconds(call: Callable[[int], None]) -> float:
     """Of one of `CALLS` calls."""
     begin = time.perf_counter()
@@ -83,7 +67,7 @@ def main() -> None:
         for n in SIZES:
             truth = Mixture(np.full(k, 1 / k), np.linspace(-1.5, 1.5, k), np.ones(k))
             data = simulate(truth, n, seed=n).standardized()
-            alone = passes(data, k)
+            alone = own_compiled((data.y, truth.w, truth.mu, truth.sigma))
             for label in COORDINATES:
                 whole = gradients(label, data, k)
                 turns = range(5 if quick else TURNS)
