@@ -112,7 +112,7 @@ lock: .venv-uv/.installed ## write requirements.lock anew from pyproject.toml
 	@{ echo "# Written by \`make lock\`: to run, test, lint and build on Python 3.12 and newer."; \
 	$(UV) pip compile --quiet --universal --python-version 3.12 --generate-hashes \
 		--extra test --extra accessibility --extra lint --extra build --extra docs --extra mutants \
-		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-strip-extras \
 		pyproject.toml; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 

@@ -4,10 +4,12 @@ import ast
 import fnmatch
 import re
 import sys
+from importlib import metadata
 
 import promises
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from project_files import (
     PROJECT,
     PYTHON,
@@ -188,7 +190,7 @@ def test_lock_has_versions_and_hashes_only():
     assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", digest) for digest in hashes)
     assert not re.search(r"://|@|index-url|find-links|^-|[^\w ]/", text, flags=re.MULTILINE)
     for line in lock_lines():
-        assert re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .*)?", line), line
+        assert re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.!+]+( ; .*)?", line), line
 
 
 def test_lock_holds_every_requirement_within_its_range():
@@ -226,3 +228,16 @@ def test_every_promise_has_tests_and_every_failure_its_own():
     for promise in promises.PROMISES:
         idle = [one for one in promise.tests if not fnmatch.filter(functions, one)]
         assert not idle, promise.sentence
+
+
+def test_extras_that_locked_packages_ask_for_are_locked():
+    """pip of 2023 takes ``coverage[toml]>=7`` for another package than a locked ``coverage``."""
+    held = {line.name: line.extras for line in map(Requirement, lock_lines())}
+    for name in held:
+        try:
+            asked = [Requirement(text) for text in metadata.requires(name) or ()]
+        except metadata.PackageNotFoundError:
+            continue  # of another Python or system
+        for one in asked:
+            if one.extras and (one.marker is None or one.marker.evaluate({"extra": ""})):
+                assert one.extras <= held[canonicalize_name(one.name)], (name, str(one))
