@@ -131,9 +131,7 @@ def test_numbers_of_the_prior_are_swapped():
 
 def test_an_operation_that_no_tape_has_is_compiled_by_nutpie(tmp_path):
     (tmp_path / "bump.py").write_text(OWN)
-    # nutpie compiles half as long where only the means are free
-    prior = Prior(**NUMBERS, known_w=(0.4, 0.6), known_sigma=0.8)
-    parameterization = catalog.parameterization(str(tmp_path / "bump.py"), 2, prior)
+    parameterization = catalog.parameterization(str(tmp_path / "bump.py"), 2, Prior(**NUMBERS))
     assert isinstance(parameterization.graph.posterior(), InterpretedMap)
     check(parameterization, Data(Y), seed=5)
     before = compiled_models()
