@@ -352,7 +352,7 @@ class _Work:
         made, chains = replace(made, posterior=posterior), posterior.agreement
         if not disagree(chains):
             return made
-        self.progress(f"sequential Monte Carlo, K = {k}: the chains sit in different modes")
+        self.progress(f"sequential Monte Carlo, K = {k}: the chains disagree")
         model = catalog.parameterization("unordered", k, chosen.prior)
         sampler = particle_sampler(self.settings["cores"])
         draws, _ = sample_restarting(sampler, model, self.data, starts, best, seed)

@@ -295,7 +295,7 @@ def fit_points(
     item = _posterior(points, one, "gibbs", drawn, found.mixture)
     disagreed: Agreement | None = None
     if disagree(item.agreement) and points.n <= MOST_POINTS:
-        progress("sequential Monte Carlo: the chains sit in different modes")
+        progress("sequential Monte Carlo: the chains disagree")
         drawn = particle_sampler(cores).sample(one, points, seed=seed)
         other = _posterior(points, one, "smc", drawn, found.mixture)
         if other.agreement.rhat < item.agreement.rhat:
